@@ -1,0 +1,36 @@
+import type { Change } from "../core/intents/contract.ts";
+import type { Changed, NodeEnv, NodeView, Note, WriteReply } from "../core/node/contract.ts";
+import type { NodeId } from "../core/records/record.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
+import type { Runtime } from "../ports/runtime.ts";
+
+/** What the API of a node stands on: the node's view to read, one door to write. */
+export type ApiDeps = {
+  readonly view: NodeView;
+  readonly env: () => NodeEnv;
+  /** All changes or none; resolves when they are durable here, or refused. */
+  readonly write: (
+    changes: readonly Change[],
+    actor: string,
+    options: { readonly dryRun: boolean },
+  ) => Promise<WriteReply>;
+  /** Calls back after every change of what the view shows; returns the unsubscribe. */
+  readonly onChanged: (listener: (what: readonly Changed[]) => void) => () => void;
+  /** The node's latest notes, oldest first, bounded. */
+  readonly notes: () => readonly (Note & { readonly at: number })[];
+  readonly logs: Runtime["logs"];
+  /**
+   * Passes a request on to another member's API over a mutually authenticated connection, and its
+   * answer back, streaming. Answers 502 or 504 itself when the member cannot be reached.
+   */
+  readonly forward: (node: NodeId, request: HttpRequest, response: HttpResponse) => void;
+  /** The user behind a bearer token, if it is good. */
+  readonly userOfToken: (
+    token: string,
+  ) => { readonly name: string; readonly groups: readonly string[] } | undefined;
+  /** Agent version, for `/version`. */
+  readonly version: string;
+};
+
+/** The door: `createApi(deps): HttpHandler` in `create-api.ts`. */
+export type CreateApi = (deps: ApiDeps) => HttpHandler;

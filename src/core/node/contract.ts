@@ -1,0 +1,224 @@
+import type { Crypto, Signer } from "../kernel/crypto.ts";
+import type { JsonObject } from "../kernel/json.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Result } from "../kernel/result.ts";
+import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
+import type { Change, ChangeError, FieldConflict, MergedObject } from "../intents/contract.ts";
+import type { DialFailure, Evidence, LinkEnd, LinkId } from "../membership/contract.ts";
+import type { SlotExplanation } from "../placement/contract.ts";
+import type {
+  ContainerBody,
+  HealReport,
+  LinksBody,
+  MemberBody,
+  PodBody,
+  StatusBody,
+} from "../records/bodies.ts";
+import type { ObjectRef } from "../records/keys.ts";
+import type { NodeId } from "../records/record.ts";
+
+/** Who we are and which mesh we belong to. Fixed for the life of a process. */
+export type NodeIdentity = {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly site: string;
+  readonly region: string;
+  readonly mesh: { readonly id: NodeId; readonly name: string; readonly rootKey: Uint8Array };
+};
+
+/** Timing of one node; the same everywhere in a mesh unless an operator has a reason. */
+export type NodeConfig = {
+  readonly pingEvery: Duration;
+  readonly silentAfter: Duration;
+  readonly redialMax: Duration;
+  readonly compareEvery: Duration;
+  /** After boot, wait this long for peers before deciding alone. Nothing to dial: no wait. */
+  readonly bootSettle: Duration;
+  readonly claimDelay: Duration;
+  readonly quietPeriod: Duration;
+  /** Default of the partition policy. */
+  readonly lostAfter: Duration;
+  /** A stamp further ahead of our clock than this is kept aside until time catches up. */
+  readonly driftMax: Duration;
+};
+
+export type PodUid = string;
+export type RequestId = number;
+
+/** What the runtime is told to run. Everything is resolved: no look-ups are left. */
+export type PodStart = {
+  readonly uid: PodUid;
+  readonly namespace: string;
+  readonly name: string;
+  /** A validated Kubernetes PodSpec. */
+  readonly spec: JsonObject;
+  readonly labels: { readonly [label: string]: string };
+  /** Volume name -> file name -> content, from ConfigMaps. */
+  readonly files: { readonly [volume: string]: { readonly [file: string]: string } };
+  /** Container name -> variables, with fieldRef and configMapKeyRef already resolved. */
+  readonly env: { readonly [container: string]: { readonly [variable: string]: string } };
+};
+
+/** What the runtime says of a pod, on every change and for each pod it adopted at start. */
+export type PodReport = {
+  readonly uid: PodUid;
+  readonly phase: "Pending" | "Running" | "Succeeded" | "Failed";
+  readonly ready: boolean;
+  readonly address: string;
+  readonly containers: readonly ContainerBody[];
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+};
+
+/** Why a write was not taken. */
+export type WriteError =
+  | ChangeError
+  /** 507: the disk refused; nothing was applied. */
+  | { readonly type: "storage"; readonly detail: string };
+
+/** How durable a write is: said in every reply. */
+export type Durability = {
+  /** On this node's disk. */
+  readonly local: true;
+  /** Members of our site that we know hold it, ourselves included, of all members of the site. */
+  readonly site: { readonly have: number; readonly of: number };
+};
+
+export type WriteReply = Result<
+  { readonly objects: readonly MergedObject[]; readonly durability: Durability },
+  WriteError
+>;
+
+export type NodeEvent =
+  /** The first event: what the disk holds (record frames, in any order) and what already runs. */
+  | { readonly type: "boot"; readonly frames: readonly Uint8Array[]; readonly adopted: readonly PodReport[] }
+  /** What the machine is, at start and when it changes. */
+  | { readonly type: "measured"; readonly status: StatusBody }
+  | { readonly type: "link-opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }
+  | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
+  | {
+      readonly type: "dial-failed";
+      readonly peer: NodeId;
+      readonly why: DialFailure;
+      readonly detail: string;
+    }
+  | { readonly type: "frame"; readonly link: LinkId; readonly bytes: Uint8Array }
+  /** A user's changes: all or none. `dryRun` answers as if, and changes nothing. */
+  | {
+      readonly type: "write";
+      readonly request: RequestId;
+      readonly changes: readonly Change[];
+      readonly actor: string;
+      readonly dryRun: boolean;
+    }
+  /** A roster record made by an enroller of this process (join, revoke), as a frame. */
+  | { readonly type: "enrolled"; readonly frame: Uint8Array }
+  /** This node leaves for good: publishes its signed leave. */
+  | { readonly type: "leave"; readonly reason: string }
+  | { readonly type: "pod-report"; readonly report: PodReport }
+  /** The runtime has nothing left of this pod. */
+  | { readonly type: "pod-gone"; readonly uid: PodUid }
+  | { readonly type: "stored"; readonly ticket: number }
+  | { readonly type: "store-failed"; readonly ticket: number; readonly detail: string }
+  | { readonly type: "stalled"; readonly by: Duration }
+  | { readonly type: "wake" };
+
+export type NodeEffect =
+  | { readonly type: "dial"; readonly peer: NodeId; readonly addresses: readonly string[] }
+  | { readonly type: "send"; readonly link: LinkId; readonly bytes: Uint8Array }
+  | { readonly type: "close"; readonly link: LinkId; readonly end: LinkEnd }
+  /**
+   * Write these slots in one atomic, durable transaction and answer `stored` or `store-failed`. Tickets
+   * are answered in order. `bytes` undefined removes the slot.
+   */
+  | {
+      readonly type: "persist";
+      readonly ticket: number;
+      readonly puts: readonly { readonly slot: string; readonly bytes: Uint8Array | undefined }[];
+    }
+  | { readonly type: "start-pod"; readonly pod: PodStart }
+  | { readonly type: "stop-pod"; readonly uid: PodUid; readonly grace: Duration; readonly reason: string }
+  | { readonly type: "reply"; readonly request: RequestId; readonly reply: WriteReply }
+  /** Something that the API shows changed. */
+  | { readonly type: "changed"; readonly what: readonly Changed[] }
+  /** A decision worth telling: logs, events, traces. */
+  | { readonly type: "note"; readonly note: Note };
+
+export type Changed =
+  | { readonly type: "object"; readonly ref: ObjectRef }
+  | { readonly type: "pod"; readonly node: NodeId; readonly uid: PodUid }
+  | { readonly type: "node"; readonly node: NodeId };
+
+export type Note = {
+  readonly level: "debug" | "info" | "warning" | "error";
+  /** Kubernetes Event reason style: `PodStarted`, `NodeUnreachable`, `RecordRefused`, ... */
+  readonly reason: string;
+  readonly message: string;
+  readonly about?: ObjectRef | undefined;
+};
+
+/** `now` is monotonic, `wall` may be wrong. `random(name)` gives this machine's stream of that name. */
+export type NodeEnv = {
+  readonly now: Instant;
+  readonly wall: WallTime;
+  readonly random: (name: string) => Random;
+  readonly crypto: Crypto;
+  readonly signer: Signer;
+};
+
+export type MemberView = {
+  readonly id: NodeId;
+  readonly member: MemberBody;
+  /** Undefined until the node published one that reached us. */
+  readonly status: StatusBody | undefined;
+  readonly links: LinksBody | undefined;
+  readonly self: boolean;
+  readonly evidence: Evidence;
+  /** Age of the newest record of it that we hold, by its own stamp and our clock. */
+  readonly factAge: Duration | undefined;
+  readonly cordoned: boolean;
+  /** Roster labels, the standard topology labels, and labels set through the API. */
+  readonly labels: { readonly [label: string]: string };
+};
+
+export type PodView = {
+  readonly uid: PodUid;
+  readonly node: NodeId;
+  readonly body: PodBody;
+  /** Age of this fact by its own stamp and our clock. */
+  readonly age: Duration;
+  /** True when its node is alive in our view: otherwise this is what was last heard. */
+  readonly current: boolean;
+};
+
+/** Everything this node knows, read-only: what the API, the CLI and the simulator's checks look at. */
+export type NodeView = {
+  readonly identity: NodeIdentity;
+  readonly config: NodeConfig;
+  readonly members: () => readonly MemberView[];
+  readonly member: (id: NodeId) => MemberView | undefined;
+  /** Objects that exist, sorted by namespace and name. */
+  readonly objects: (group: string, kind: string) => readonly MergedObject[];
+  readonly object: (ref: ObjectRef) => MergedObject | undefined;
+  readonly pods: () => readonly PodView[];
+  readonly pod: (uid: PodUid) => PodView | undefined;
+  readonly conflicts: () => readonly { readonly object: MergedObject; readonly conflict: FieldConflict }[];
+  readonly heals: (id: NodeId) => readonly HealReport[];
+  readonly explain: (workload: ObjectRef, env: NodeEnv) => readonly SlotExplanation[];
+  /** Nodes whose site can be reached from here, ourselves included, sorted. */
+  readonly island: () => readonly NodeId[];
+  /** The whole state as one hash, per scope, for comparing nodes. */
+  readonly stateHash: () => string;
+  readonly records: () => { readonly total: number; readonly tombstones: number; readonly setAside: number };
+};
+
+/** One machine of the mesh: the same code in the agent and in the simulator. */
+export type NodeMachine = {
+  readonly handle: (event: NodeEvent, env: NodeEnv) => readonly NodeEffect[];
+  readonly wake: () => Wake;
+  readonly view: NodeView;
+};
+
+/**
+ * The door: `createNode(identity, config): NodeMachine` in `create-node.ts`.
+ */

@@ -1,0 +1,136 @@
+import {
+  dictionary,
+  fields,
+  flag,
+  integer,
+  list,
+  oneOf,
+  optional,
+  text,
+  type Shaped,
+} from "../kernel/shape.ts";
+
+/**
+ * The bodies of the records that nodes write about themselves and about who belongs. Everything here
+ * may come from a hostile peer, so every text and list has a bound. Times are wall times in ms.
+ */
+
+const name = text(253);
+const labels = dictionary(text(253), 128, 317);
+const wall = integer(0, Number.MAX_SAFE_INTEGER);
+const count = integer(0, Number.MAX_SAFE_INTEGER);
+const address = text(300);
+
+/** What a member may do beyond running workloads and speaking for itself. */
+const grant = oneOf("enrol", "write");
+export type Grant = Shaped<typeof grant>;
+
+/** `roster/member/<id>`: written by the mesh root or by a member with the grant `enrol`. */
+export const memberBody = fields({
+  name,
+  site: name,
+  region: name,
+  /** Ed25519 public key, 64 hex digits; it signs the member's records. */
+  signKey: text(64),
+  /** SHA-256 of the TLS key's SubjectPublicKeyInfo, 64 hex digits; it authenticates links. */
+  tlsKey: text(64),
+  grants: list(grant, 8),
+  labels,
+  joinedAt: wall,
+});
+export type MemberBody = Shaped<typeof memberBody>;
+
+/** `roster/gone/<id>`: a leave (written by the member itself) or a revocation (by an enroller). */
+export const goneBody = fields({ how: oneOf("left", "revoked"), reason: text(1024) });
+export type GoneBody = Shaped<typeof goneBody>;
+
+const resources = fields({ cpuMilli: count, memoryBytes: count, pods: count });
+export type Resources = Shaped<typeof resources>;
+
+/** `node/<id>/status`: what a machine is and how to reach it. */
+export const statusBody = fields({
+  /** `host:port`, best first. */
+  addresses: list(address, 16),
+  capacity: resources,
+  allocatable: resources,
+  tier: integer(1, 3),
+  os: text(64),
+  architecture: text(64),
+  kernel: text(128),
+  agentVersion: text(64),
+  /** Changes when the machine (not the agent) restarts. */
+  bootId: text(64),
+  agentStartedAt: wall,
+  runtimes: list(text(64), 16),
+});
+export type StatusBody = Shaped<typeof statusBody>;
+
+/** `node/<id>/links`: the peers this node has a working link with, sorted. */
+export const linksBody = fields({ peers: list(text(20), 4096) });
+export type LinksBody = Shaped<typeof linksBody>;
+
+const port = integer(0, 65_535);
+const containerBody = fields({
+  name,
+  image: text(1024),
+  state: oneOf("waiting", "running", "terminated"),
+  ready: flag,
+  restarts: count,
+  pid: optional(count),
+  startedAt: optional(wall),
+  finishedAt: optional(wall),
+  exitCode: optional(integer(-1, 255)),
+  reason: optional(text(128)),
+  message: optional(text(1024)),
+  /** `port` is what the manifest names; `hostPort` is where it answers on the node's address. */
+  ports: list(fields({ name: optional(name), port, hostPort: port }), 64),
+});
+export type ContainerBody = Shaped<typeof containerBody>;
+
+/**
+ * `node/<id>/pod/<uid>`: a pod this node claims or runs. A claim is a pod whose phase is `Pending`;
+ * a pod that is gone is a tombstone.
+ */
+export const podBody = fields({
+  namespace: name,
+  name,
+  workload: fields({ group: name, kind: name, namespace: name, name }),
+  /** Which of the workload's places it fills, for example `site/berlin/0`; see core/placement. */
+  slot: text(300),
+  /** Hash of the pod template it runs. */
+  revision: text(64),
+  /** When the claim was made: a version stamp, the pod's epoch. */
+  claimedAt: count,
+  phase: oneOf("Pending", "Running", "Succeeded", "Failed", "Terminating"),
+  ready: flag,
+  labels,
+  /** The host address workloads answer on, without a port. */
+  address,
+  containers: list(containerBody, 32),
+  /** Why it is Pending, Failed or Terminating. */
+  reason: optional(text(128)),
+  message: optional(text(1024)),
+});
+export type PodBody = Shaped<typeof podBody>;
+
+/** `node/<id>/heal`: what this node saw at its latest reunions, newest first. */
+export const healBody = fields({
+  reports: list(
+    fields({
+      at: wall,
+      /** Nodes that came back into view, and how long they were out of it. */
+      returned: list(fields({ node: text(20), name, awayMs: count }), 1024),
+      /** Records that crossed during the reunion, in both directions. */
+      received: count,
+      sent: count,
+      conflicts: list(fields({ object: text(1024), field: text(1024) }), 256),
+      /** Pods this node stopped because of the reunion, and why. */
+      stopped: list(fields({ pod: text(600), slot: text(300), reason: text(1024) }), 256),
+      /** Pods of this node that ran through it untouched. */
+      untouched: count,
+    }),
+    8,
+  ),
+});
+export type HealBody = Shaped<typeof healBody>;
+export type HealReport = HealBody["reports"][number];

@@ -1,0 +1,13 @@
+/** Who keeps a record: everybody, a region's nodes, or a site's nodes. */
+export type Scope = "mesh" | `region:${string}` | `site:${string}`;
+
+export type Place = { readonly site: string; readonly region: string };
+
+export function isScope(text: string): text is Scope {
+  return text === "mesh" || /^(region|site):[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(text);
+}
+
+/** Whether a node at `place` keeps the records of `scope`. */
+export function keeps(place: Place, scope: Scope): boolean {
+  return scope === "mesh" || scope === `site:${place.site}` || scope === `region:${place.region}`;
+}

@@ -1,0 +1,124 @@
+import { equalBytes } from "../kernel/bytes.ts";
+import { isTombstone, slotOf, type MeshRecord, type NodeId } from "./record.ts";
+import type { Scope } from "./scope.ts";
+
+/**
+ * The records a node holds: the newest of each (key, author).
+ *
+ * Each scope has a running hash: the lane-wise sum of its record ids modulo 2^32. Sums commute, so equal
+ * sets give equal hashes in any order, and one replacement costs one subtraction and one addition.
+ */
+export type RecordStore = {
+  readonly bySlot: Map<string, MeshRecord>;
+  readonly hashByScope: Map<Scope, ScopeHash>;
+};
+
+export type ScopeHash = { readonly lanes: Uint32Array; count: number };
+
+export type PutOutcome =
+  /** It replaced `replaced`, or is the first of its slot. */
+  | { readonly type: "stored"; readonly replaced: MeshRecord | undefined }
+  /** We hold this very record. */
+  | { readonly type: "known" }
+  /** We hold a newer one. */
+  | { readonly type: "older"; readonly newer: MeshRecord }
+  /** Same slot and version, other bytes: the author signed two truths. The smaller id is kept. */
+  | { readonly type: "equivocation"; readonly kept: MeshRecord; readonly other: MeshRecord };
+
+export const emptyStore = (): RecordStore => ({ bySlot: new Map(), hashByScope: new Map() });
+
+export function putRecord(store: RecordStore, record: MeshRecord): PutOutcome {
+  const slot = slotOf(record);
+  const held = store.bySlot.get(slot);
+  if (held !== undefined) {
+    if (held.version > record.version) return { type: "older", newer: held };
+    if (held.version === record.version) {
+      if (equalBytes(held.id, record.id)) return { type: "known" };
+      const [kept, other] = compareIds(record.id, held.id) < 0 ? [record, held] : [held, record];
+      replace(store, slot, held, kept);
+      return { type: "equivocation", kept, other };
+    }
+  }
+  replace(store, slot, held, record);
+  return { type: "stored", replaced: held };
+}
+
+/** Forgets a slot, as if its record had never come: only for records that were never valid. */
+export function dropRecord(store: RecordStore, record: MeshRecord): void {
+  const slot = slotOf(record);
+  if (store.bySlot.get(slot) !== record) return;
+  store.bySlot.delete(slot);
+  const hash = hashOf(store, record.scope);
+  count(hash, record, -1);
+}
+
+export function findRecord(store: RecordStore, key: string, author: NodeId): MeshRecord | undefined {
+  return store.bySlot.get(slotOf({ key, author }));
+}
+
+/** A scope's hash as 16 bytes and its number of records; all zero for a scope without records. */
+export function scopeDigest(
+  store: RecordStore,
+  scope: Scope,
+): { readonly hash: Uint8Array; readonly count: number } {
+  const held = store.hashByScope.get(scope);
+  const hash = new Uint8Array(16);
+  if (held === undefined) return { hash, count: 0 };
+  held.lanes.forEach((lane, at) => {
+    hash[4 * at] = lane & 0xff;
+    hash[4 * at + 1] = (lane >>> 8) & 0xff;
+    hash[4 * at + 2] = (lane >>> 16) & 0xff;
+    hash[4 * at + 3] = lane >>> 24;
+  });
+  return { hash, count: held.count };
+}
+
+/** The scope's records in slot order, tombstones included. */
+export function recordsIn(store: RecordStore, scope: Scope): MeshRecord[] {
+  const records: [string, MeshRecord][] = [];
+  for (const entry of store.bySlot) if (entry[1].scope === scope) records.push(entry);
+  return records.sort((left, right) => (left[0] < right[0] ? -1 : 1)).map(([, record]) => record);
+}
+
+export function tombstoneCount(store: RecordStore): number {
+  let total = 0;
+  for (const record of store.bySlot.values()) if (isTombstone(record)) total++;
+  return total;
+}
+
+function replace(store: RecordStore, slot: string, old: MeshRecord | undefined, next: MeshRecord): void {
+  if (old !== undefined) count(hashOf(store, old.scope), old, -1);
+  store.bySlot.set(slot, next);
+  count(hashOf(store, next.scope), next, 1);
+}
+
+function count(hash: ScopeHash, record: MeshRecord, sign: 1 | -1): void {
+  hash.count += sign;
+  for (let lane = 0; lane < 4; lane++) {
+    const at = 4 * lane;
+    const value =
+      ((record.id[at] ?? 0) |
+        ((record.id[at + 1] ?? 0) << 8) |
+        ((record.id[at + 2] ?? 0) << 16) |
+        ((record.id[at + 3] ?? 0) << 24)) >>>
+      0;
+    hash.lanes[lane] = (hash.lanes[lane] ?? 0) + sign * value;
+  }
+}
+
+function hashOf(store: RecordStore, scope: Scope): ScopeHash {
+  let hash = store.hashByScope.get(scope);
+  if (hash === undefined) {
+    hash = { lanes: new Uint32Array(4), count: 0 };
+    store.hashByScope.set(scope, hash);
+  }
+  return hash;
+}
+
+function compareIds(left: Uint8Array, right: Uint8Array): number {
+  for (let at = 0; at < left.length; at++) {
+    const difference = (left[at] ?? 0) - (right[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

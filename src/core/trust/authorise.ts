@@ -1,0 +1,97 @@
+import { fromHex } from "../kernel/bytes.ts";
+import type { Crypto } from "../kernel/crypto.ts";
+import { bodyOf, nodeIdOf, signatureHolds, type MeshRecord, type NodeId } from "../records/record.ts";
+import { goneBody, memberBody, type Grant, type MemberBody } from "../records/bodies.ts";
+import { partsOf } from "../records/keys.ts";
+import type { Version } from "../kernel/hybrid-clock.ts";
+
+/** What a node needs to know of the roster to judge a record. */
+export type TrustView = {
+  /** The mesh root: its key signs the first members. */
+  readonly root: { readonly id: NodeId; readonly publicKey: Uint8Array };
+  readonly member: (id: NodeId) => MemberBody | undefined;
+  /** The stamp of the record that ended a membership; its author's later records are void. */
+  readonly goneSince: (id: NodeId) => Version | undefined;
+};
+
+export type Refusal =
+  /** We do not know the author (yet): the record may be offered again once the roster has it. */
+  | { readonly type: "unknown-author" }
+  /** Final: this author may never write this record, or the signature is wrong. */
+  | { readonly type: "forbidden"; readonly why: string };
+
+/**
+ * Whether an author may write a record: pure, the same on every node that holds the same roster.
+ *
+ * - `roster/member/<id>`: the root, or a member with the grant `enrol`; the key must hash to the id.
+ * - `roster/gone/<id>`: the same, or the member itself.
+ * - `node/<id>/...`: that node.
+ * - `intent/...`: a member with the grant `write`.
+ *
+ * @returns undefined when it may.
+ */
+export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto): Refusal | undefined {
+  const parts = partsOf(record.key);
+  if (parts === undefined) return forbidden(`the key ${record.key} is not one we know`);
+  const publicKey = keyOf(record.author, trust);
+  if (publicKey === undefined) return { type: "unknown-author" };
+  const gone = trust.goneSince(record.author);
+  if (gone !== undefined && record.version > gone) return forbidden("the author left or was revoked before");
+  const why = ruleBroken(record, parts, trust, crypto);
+  if (why !== undefined) return forbidden(why);
+  if (!signatureHolds(record, publicKey, crypto))
+    return forbidden("the signature does not match the author's key");
+  return undefined;
+}
+
+function ruleBroken(
+  record: MeshRecord,
+  parts: NonNullable<ReturnType<typeof partsOf>>,
+  trust: TrustView,
+  crypto: Crypto,
+): string | undefined {
+  switch (parts.type) {
+    case "member":
+      if (record.kind !== "roster") return "a roster key on another kind of record";
+      if (!mayEnrol(record.author, trust)) return "only the mesh root or an enroller admits members";
+      return memberBroken(record, parts.node, crypto);
+    case "gone":
+      if (record.kind !== "roster") return "a roster key on another kind of record";
+      if (record.author !== parts.node && !mayEnrol(record.author, trust)) {
+        return "only the member itself or an enroller ends a membership";
+      }
+      return goneBody(bodyOf(record)) === undefined ? "not a valid end of membership" : undefined;
+    case "intent":
+      if (record.kind !== "intent") return "an intent key on another kind of record";
+      return holds(record.author, "write", trust) ? undefined : "the author has no grant to write intents";
+    default:
+      if (record.kind !== "fact") return "a fact key on another kind of record";
+      return parts.node === record.author ? undefined : `only ${parts.node} may write its own facts`;
+  }
+}
+
+function memberBroken(record: MeshRecord, id: NodeId, crypto: Crypto): string | undefined {
+  const body = memberBody(bodyOf(record));
+  if (body === undefined) return "not a valid member";
+  const key = fromHex(body.signKey);
+  if (key === undefined || key.length !== 32) return "signKey is not 32 bytes of hex";
+  return nodeIdOf(key, crypto) === id ? undefined : "the signing key does not belong to this node id";
+}
+
+function mayEnrol(author: NodeId, trust: TrustView): boolean {
+  return author === trust.root.id || holds(author, "enrol", trust);
+}
+
+function holds(author: NodeId, grant: Grant, trust: TrustView): boolean {
+  return trust.member(author)?.grants.includes(grant) ?? false;
+}
+
+function keyOf(author: NodeId, trust: TrustView): Uint8Array | undefined {
+  if (author === trust.root.id) return trust.root.publicKey;
+  const member = trust.member(author);
+  return member === undefined ? undefined : fromHex(member.signKey);
+}
+
+function forbidden(why: string): Refusal {
+  return { type: "forbidden", why };
+}

@@ -1,0 +1,31 @@
+import type { DialFailure, LinkEnd, LinkId } from "../core/membership/contract.ts";
+import type { NodeId } from "../core/records/record.ts";
+
+/** What the transport tells: every callback comes from the event loop, never from inside a call. */
+export type TransportEvents = {
+  /** Both sides proved who they are, and `admits` agreed. */
+  readonly opened: (link: LinkId, peer: NodeId, outbound: boolean) => void;
+  readonly closed: (link: LinkId, end: LinkEnd) => void;
+  /** One whole frame, in order. At most `frameBytesMax`; a longer one ends the link. */
+  readonly frame: (link: LinkId, bytes: Uint8Array) => void;
+  readonly dialFailed: (peer: NodeId, why: DialFailure, detail: string) => void;
+};
+
+/**
+ * Links between nodes: ordered, reliable, authenticated both ways.
+ *
+ * `admits(peer, tlsKey)` is asked on every connection, on both ends: the roster decides, not the CA
+ * alone. `tlsKey` is the SHA-256 of the peer's SubjectPublicKeyInfo in hex.
+ */
+export type Transport = {
+  /** Tries the addresses in order until one answers as `peer`; `dialFailed` once when none did. */
+  readonly dial: (peer: NodeId, addresses: readonly string[]) => void;
+  /** Queues a frame. A link whose queue passes `queueBytesMax` is closed rather than grown. */
+  readonly send: (link: LinkId, bytes: Uint8Array) => void;
+  readonly close: (link: LinkId) => void;
+  /** Stops listening and closes every link. */
+  readonly stop: () => Promise<void>;
+};
+
+export const frameBytesMax = 4 * 1024 * 1024;
+export const queueBytesMax = 64 * 1024 * 1024;

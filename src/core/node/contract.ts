@@ -207,6 +207,8 @@ export type NodeView = {
   readonly explain: (workload: ObjectRef, env: NodeEnv) => readonly SlotExplanation[];
   /** Nodes whose site can be reached from here, ourselves included, sorted. */
   readonly island: () => readonly NodeId[];
+  /** Frames of the roster and of every member's status: what a newcomer needs to trust and reach us. */
+  readonly introduction: () => readonly Uint8Array[];
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
   readonly records: () => { readonly total: number; readonly tombstones: number; readonly setAside: number };

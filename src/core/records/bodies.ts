@@ -107,6 +107,8 @@ export const podBody = fields({
   /** The host address workloads answer on, without a port. */
   address,
   containers: list(containerBody, 32),
+  /** What it reserves on its node: the sum of its containers' requests. */
+  requests: fields({ cpuMilli: count, memoryBytes: count }),
   /** Why it is Pending, Failed or Terminating. */
   reason: optional(text(128)),
   message: optional(text(1024)),

@@ -1,0 +1,169 @@
+import { aheadOf, observe } from "../kernel/hybrid-clock.ts";
+import type { LinkId } from "../membership/contract.ts";
+import { openRecord, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { keeps } from "../records/scope.ts";
+import { dropRecord, putRecord } from "../records/store.ts";
+import { refusalOf, type TrustView } from "../trust/authorise.ts";
+import { indexRecord, isMember, type IndexChange } from "./records-index.ts";
+import { changed, note, type Turn } from "./turn.ts";
+
+/**
+ * Records on their way into the state: opened, checked against time, roster and signature, stored,
+ * indexed. What cannot be judged yet is kept, bounded, and judged again when it can.
+ */
+
+const pendingMax = 10_000;
+const setAsideMax = 10_000;
+const retryAsideEvery = 5_000;
+
+export type Admitted = { readonly record: MeshRecord; readonly change: IndexChange | undefined };
+
+/** The records of these frames that are new here, in the order given. */
+export function admitFrames(
+  turn: Turn,
+  frames: readonly Uint8Array[],
+  from: LinkId | undefined,
+): readonly Admitted[] {
+  const admitted: Admitted[] = [];
+  for (const bytes of frames) {
+    const opened = openRecord(bytes, turn.env.crypto);
+    if (opened.ok) admitOne(turn, opened.value, from, admitted);
+    else note(turn, "warning", "RecordRefused", `a frame is not a record: ${opened.error.type}`);
+  }
+  return admitted;
+}
+
+/** Frames from our own disk were judged when they came; here they are only put back in place. */
+export function restoreFrames(turn: Turn, frames: readonly Uint8Array[]): void {
+  for (const bytes of frames) {
+    const opened = openRecord(bytes, turn.env.crypto);
+    if (!opened.ok) {
+      note(
+        turn,
+        "error",
+        "StoredRecordUnreadable",
+        `a stored record is ${opened.error.type}; it is left alone`,
+      );
+      continue;
+    }
+    place(turn, opened.value, []);
+  }
+}
+
+/** Judges once more what waited for its author's roster record. */
+export function admitPending(turn: Turn): readonly Admitted[] {
+  const admitted: Admitted[] = [];
+  for (const [slot, { record, from }] of turn.state.pending) {
+    if (!isMember(turn.state.index, record.author)) continue;
+    turn.state.pending.delete(slot);
+    admitOne(turn, record, from, admitted);
+  }
+  return admitted;
+}
+
+/** Takes back in what our clock has caught up with. */
+export function admitAside(turn: Turn): readonly Admitted[] {
+  const { state, env } = turn;
+  const admitted: Admitted[] = [];
+  for (const [slot, record] of state.setAside) {
+    if (aheadOf(env.wall, record.version) > state.config.driftMax) continue;
+    state.setAside.delete(slot);
+    admitOne(turn, record, undefined, admitted);
+  }
+  state.retryAsideAt = state.setAside.size > 0 ? env.now + retryAsideEvery : Number.POSITIVE_INFINITY;
+  return admitted;
+}
+
+export function trustView(turn: Turn): TrustView {
+  const { index, identity } = turn.state;
+  return {
+    root: { id: identity.mesh.id, publicKey: identity.mesh.rootKey },
+    member: (id) => index.memberById.get(id)?.body,
+    goneSince: (id) => index.goneSince.get(id),
+  };
+}
+
+function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admitted: Admitted[]): void {
+  const { state, env } = turn;
+  if (!keeps(state.identity, record.scope)) return;
+  const slot = slotOf(record);
+  const held = state.store.bySlot.get(slot);
+  if (held !== undefined && held.version > record.version) return;
+  if (held !== undefined && held.version === record.version && sameId(held, record)) return;
+  if (aheadOf(env.wall, record.version) > state.config.driftMax) return setAside(turn, slot, record);
+  const refusal = refusalOf(record, trustView(turn), env.crypto);
+  if (refusal?.type === "unknown-author") return keepPending(turn, slot, record, from);
+  if (refusal !== undefined) {
+    note(turn, "warning", "RecordRefused", `${record.key} by ${record.author}: ${refusal.why}`);
+    return;
+  }
+  place(turn, record, admitted);
+}
+
+function place(turn: Turn, record: MeshRecord, admitted: Admitted[]): void {
+  const { state } = turn;
+  const outcome = putRecord(state.store, record);
+  if (outcome.type === "known" || outcome.type === "older") return;
+  if (outcome.type === "equivocation") {
+    const { kept, other } = outcome;
+    note(
+      turn,
+      "warning",
+      "Equivocation",
+      `${record.author} signed two versions ${record.version} of ${record.key}`,
+    );
+    if (kept !== record || other === record) return;
+  }
+  observe(state.clock, record.version);
+  const change = indexRecord(state.index, record);
+  if (change !== undefined) changed(turn, ...change.changed);
+  admitted.push({ record, change });
+  if (change?.parts.type === "gone") voidLaterRecords(turn, change.parts.node);
+}
+
+/** What an author wrote after the end of its membership is void, also where it arrived earlier. */
+function voidLaterRecords(turn: Turn, author: NodeId): void {
+  const { state } = turn;
+  const end = state.index.goneSince.get(author) ?? 0;
+  const puts: { slot: string; bytes: undefined }[] = [];
+  for (const [slot, record] of state.store.bySlot) {
+    if (record.author !== author || record.version <= end) continue;
+    dropRecord(state.store, record);
+    const change = indexRecord(state.index, record, true);
+    if (change !== undefined) changed(turn, ...change.changed);
+    puts.push({ slot, bytes: undefined });
+  }
+  if (puts.length > 0) turn.out.push({ type: "persist", ticket: state.nextTicket++, puts });
+}
+
+function keepPending(turn: Turn, slot: string, record: MeshRecord, from: LinkId | undefined): void {
+  const { pending } = turn.state;
+  if (!pending.has(slot) && pending.size >= pendingMax) {
+    const oldest = pending.keys().next().value;
+    if (oldest !== undefined) pending.delete(oldest);
+  }
+  const held = pending.get(slot);
+  if (held === undefined || held.record.version < record.version) pending.set(slot, { record, from });
+}
+
+function setAside(turn: Turn, slot: string, record: MeshRecord): void {
+  const { state, env } = turn;
+  const held = state.setAside.get(slot);
+  if (held !== undefined && held.version >= record.version) return;
+  if (held === undefined && state.setAside.size >= setAsideMax) return;
+  state.setAside.set(slot, record);
+  state.retryAsideAt = Math.min(state.retryAsideAt, env.now + retryAsideEvery);
+  if (held === undefined) {
+    const aheadMs = Math.round(aheadOf(env.wall, record.version));
+    note(
+      turn,
+      "warning",
+      "ClockAhead",
+      `${record.author} stamped ${record.key} ${aheadMs} ms ahead of our clock; it is kept aside until then`,
+    );
+  }
+}
+
+function sameId(left: MeshRecord, right: MeshRecord): boolean {
+  return left.id.every((byte, at) => byte === right.id[at]);
+}

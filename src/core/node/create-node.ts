@@ -1,0 +1,123 @@
+import { carryOut, type Handlers } from "../kernel/effects.ts";
+import { earliest, type Wake } from "../kernel/time.ts";
+import { admitAside, admitFrames, restoreFrames } from "./admission.ts";
+import type { NodeConfig, NodeEvent, NodeIdentity, NodeMachine } from "./contract.ts";
+import {
+  absorb,
+  flush,
+  frameArrived,
+  peersOf,
+  tellMembership,
+  tellObserved,
+  tellPeers,
+  tellSync,
+} from "./links.ts";
+import { publishLeave, publishStatus } from "./own-records.ts";
+import { placeIfDue } from "./placing.ts";
+import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
+import { tendReunion } from "./reunion.ts";
+import { newState, type NodeState } from "./state.ts";
+import { note, placeSoon, type Turn } from "./turn.ts";
+import { createView, type Clocks } from "./view.ts";
+import { writeAsked, writeFailed, writeStored } from "./writes.ts";
+
+/**
+ * One machine of the mesh: membership, sync, intents, placement and trust, composed. It holds no clock,
+ * no chance and no IO: it is told what happened and says what is to be done.
+ */
+export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMachine {
+  const state = newState(identity, config);
+  const clocks: Clocks = { now: 0, wall: 0 };
+  return {
+    handle: (event, env) => {
+      clocks.now = env.now;
+      clocks.wall = env.wall;
+      const turn: Turn = { state, env, out: [], fresh: [] };
+      carryOut(handlers(turn), event);
+      settleIfReady(turn);
+      placeIfDue(turn);
+      tendReunion(turn);
+      flush(turn);
+      return turn.out;
+    },
+    wake: () => wakeOf(state),
+    view: createView(state, clocks),
+  };
+}
+
+function handlers(turn: Turn): Handlers<NodeEvent> {
+  const { state, env } = turn;
+  return {
+    boot: (event) => boot(turn, event),
+    measured: ({ status }) => {
+      state.status = status;
+      publishStatus(turn);
+      placeSoon(turn);
+    },
+    "link-opened": ({ link, peer, outbound }) => {
+      state.dialFailed.delete(peer);
+      tellMembership(turn, { type: "link-opened", link, peer, outbound });
+    },
+    "link-closed": ({ link, end }) => tellMembership(turn, { type: "link-closed", link, end }),
+    "dial-failed": ({ peer, why, detail }) => {
+      state.dialFailed.add(peer);
+      tellMembership(turn, { type: "dial-failed", peer, why, detail });
+    },
+    frame: ({ link, bytes }) => frameArrived(turn, link, bytes),
+    write: (event) => writeAsked(turn, event),
+    enrolled: ({ frame }) => absorb(turn, admitFrames(turn, [frame], undefined), undefined),
+    leave: ({ reason }) => publishLeave(turn, reason),
+    "pod-report": ({ report }) => podReported(turn, report),
+    "pod-gone": ({ uid }) => podGone(turn, uid),
+    stored: ({ ticket }) => writeStored(turn, ticket),
+    "store-failed": ({ ticket, detail }) => writeFailed(turn, ticket, detail),
+    stalled: ({ by }) => {
+      note(turn, "warning", "Stalled", `this process stood still for ${Math.round(by)} ms`);
+      tellMembership(turn, { type: "stalled", by });
+    },
+    wake: () => {
+      tellMembership(turn, { type: "wake" });
+      tellSync(turn, { type: "wake" });
+      if (env.now >= state.retryAsideAt) absorb(turn, admitAside(turn), undefined);
+    },
+  };
+}
+
+/** Everything from our own disk, before any contact. */
+function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
+  const { state, env } = turn;
+  restoreFrames(turn, event.frames);
+  state.booted = true;
+  state.bootedAt = env.now;
+  const hasSitePeers = peersOf(turn).some(({ site }) => site === state.identity.site);
+  state.settledAt = env.now + (hasSitePeers ? state.config.bootSettle : 0);
+  state.heals = state.index.factsByNode.get(state.identity.id)?.heal?.body.reports ?? [];
+  adoptPods(turn, event.adopted);
+  reconcileOwnFacts(turn);
+  tellPeers(turn);
+  for (const observer of state.index.factsByNode.keys()) {
+    if (observer !== state.identity.id) tellObserved(turn, observer);
+  }
+  placeSoon(turn);
+}
+
+/** Decisions need not wait longer once every peer of the site is in step with us, or out of reach. */
+function settleIfReady(turn: Turn): void {
+  const { state, env } = turn;
+  if (!state.booted || env.now >= state.settledAt) return;
+  for (const { id, site } of peersOf(turn)) {
+    if (site !== state.identity.site || state.dialFailed.has(id)) continue;
+    const link = state.membership.evidence(id)?.link;
+    if (link === undefined || !state.sync.inStep(link)) return;
+  }
+  state.settledAt = env.now;
+}
+
+function wakeOf(state: NodeState): Wake {
+  const own: Wake[] = [
+    { at: Math.max(state.placeAt, state.settledAt), why: "placement" },
+    { at: state.retryAsideAt, why: "records set aside" },
+    { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },
+  ];
+  return earliest(state.membership.wake(), state.sync.wake(), ...own);
+}

@@ -1,0 +1,146 @@
+import { carryOut, type Handlers } from "../kernel/effects.ts";
+import type { LinkId, MembershipEffect, MembershipEvent, Peer } from "../membership/contract.ts";
+import { isMember, factsOf, type IndexChange } from "./records-index.ts";
+import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
+import { admitFrames, admitPending, type Admitted } from "./admission.ts";
+import { publishLinks } from "./own-records.ts";
+import { reconcileOwnFacts } from "./pods.ts";
+import { countReunionTraffic, nodeReturned } from "./reunion.ts";
+import { changed, note, persist, placeSoon, type Turn } from "./turn.ts";
+
+/**
+ * The seam between the two machines that talk to peers and the rest of the node. A frame's first byte
+ * names the machine it is for.
+ */
+
+const membershipChannel = 0;
+const syncChannel = 1;
+
+export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
+  const [channel] = bytes;
+  const payload = bytes.subarray(1);
+  if (channel === membershipChannel) return tellMembership(turn, { type: "frame", link, bytes: payload });
+  tellMembership(turn, { type: "heard", link });
+  if (channel === syncChannel) return tellSync(turn, { type: "frame", link, bytes: payload });
+  note(turn, "warning", "ProtocolError", `a frame for the unknown channel ${String(channel)}`);
+}
+
+export function tellMembership(turn: Turn, event: MembershipEvent): void {
+  const { state, env } = turn;
+  const membershipEnv = { now: env.now, random: env.random("membership") };
+  for (const effect of state.membership.handle(event, membershipEnv))
+    carryOut(membershipHandlers(turn), effect);
+}
+
+export function tellSync(turn: Turn, event: SyncEvent): void {
+  const { state, env } = turn;
+  const syncEnv = { now: env.now, random: env.random("sync"), place: state.identity, store: state.store };
+  for (const effect of state.sync.handle(event, syncEnv)) carryOut(syncHandlers(turn), effect);
+}
+
+/** Writes what this turn brought, in one transaction, and offers it to the peers that may lack it. */
+export function flush(turn: Turn): void {
+  while (turn.fresh.length > 0) {
+    const fresh = turn.fresh.splice(0);
+    persist(
+      turn,
+      fresh.map(({ record }) => record),
+    );
+    for (const from of new Set(fresh.map((entry) => entry.from))) {
+      const records = fresh.filter((entry) => entry.from === from).map(({ record }) => record);
+      tellSync(turn, { type: "stored", records, from });
+    }
+  }
+}
+
+/** Passes on what was admitted, and tells the rest of the node what it means. */
+export function absorb(turn: Turn, admitted: readonly Admitted[], from: LinkId | undefined): void {
+  if (admitted.length === 0) return;
+  for (const { record } of admitted) turn.fresh.push({ record, from });
+  countReunionTraffic(turn, from === undefined ? 0 : admitted.length, 0);
+  const changes = admitted.flatMap(({ change }) => (change === undefined ? [] : [change]));
+  react(turn, changes);
+}
+
+/** The roster and the members' addresses, as the membership machine wants them. */
+export function peersOf(turn: Turn): Peer[] {
+  const { index, identity } = turn.state;
+  const peers: Peer[] = [];
+  for (const [id, { body }] of index.memberById) {
+    if (id === identity.id || !isMember(index, id)) continue;
+    const addresses = factsOf(index, id)?.status?.body.addresses ?? [];
+    peers.push({ id, name: body.name, site: body.site, region: body.region, addresses });
+  }
+  return peers.sort((left, right) => (left.id < right.id ? -1 : 1));
+}
+
+export function tellPeers(turn: Turn): void {
+  const { site, region } = turn.state.identity;
+  tellMembership(turn, { type: "peers", peers: peersOf(turn), place: { site, region } });
+}
+
+function react(turn: Turn, changes: readonly IndexChange[]): void {
+  const { identity } = turn.state;
+  const touches = (type: string): boolean => changes.some(({ parts }) => parts.type === type);
+  if (touches("member") || touches("gone") || touches("status")) tellPeers(turn);
+  if (touches("member")) absorb(turn, admitPending(turn), undefined);
+  for (const { parts } of changes) {
+    if (parts.type === "links" && parts.node !== identity.id) tellObserved(turn, parts.node);
+  }
+  if (changes.some(({ parts }) => "node" in parts && parts.node === identity.id)) reconcileOwnFacts(turn);
+  placeSoon(turn);
+}
+
+export function tellObserved(turn: Turn, observer: string): void {
+  const peers = factsOf(turn.state.index, observer)?.links?.body.peers ?? [];
+  tellMembership(turn, { type: "observed", observer, peers });
+}
+
+function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
+  const { state, out } = turn;
+  return {
+    dial: ({ peer, addresses }) => out.push({ type: "dial", peer, addresses }),
+    close: ({ link, end }) => out.push({ type: "close", link, end }),
+    send: ({ link, bytes }) => send(turn, link, membershipChannel, bytes),
+    "peer-up": ({ peer, link }) => {
+      const member = state.index.memberById.get(peer);
+      if (member === undefined) return;
+      const { site, region } = member.body;
+      tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
+    },
+    "peer-down": ({ link }) => tellSync(turn, { type: "peer-down", link }),
+    "links-changed": ({ peers }) => publishLinks(turn, peers),
+    "verdict-changed": ({ peer, from, to }) => {
+      const name = state.index.memberById.get(peer)?.body.name ?? peer;
+      const reason = to === "alive" ? "NodeReachable" : to === "dead" ? "NodeDead" : "NodeUnreachable";
+      note(turn, to === "alive" ? "info" : "warning", reason, `${name}: ${from} -> ${to}`);
+      changed(turn, { type: "node", node: peer });
+      if (to === "alive") nodeReturned(turn, peer, name);
+      else if (from === "alive") state.awaySince.set(peer, turn.env.now);
+      placeSoon(turn);
+    },
+  };
+}
+
+function syncHandlers(turn: Turn): Handlers<SyncEffect> {
+  return {
+    send: ({ link, bytes }) => send(turn, link, syncChannel, bytes),
+    received: ({ link, frames }) => absorb(turn, admitFrames(turn, frames, link), link),
+    "in-step": ({ sent }) => {
+      countReunionTraffic(turn, 0, sent);
+      placeSoon(turn);
+    },
+    "protocol-error": ({ link, detail }) => {
+      note(turn, "warning", "ProtocolError", `link ${link}: ${detail}`);
+      turn.out.push({ type: "close", link, end: "ours" });
+      tellMembership(turn, { type: "link-closed", link, end: "ours" });
+    },
+  };
+}
+
+function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
+  const bytes = new Uint8Array(payload.length + 1);
+  bytes[0] = channel;
+  bytes.set(payload, 1);
+  turn.out.push({ type: "send", link, bytes });
+}

@@ -1,0 +1,245 @@
+import { hex } from "../kernel/bytes.ts";
+import { shortName } from "../kernel/hash.ts";
+import { tick } from "../kernel/hybrid-clock.ts";
+import type { Random } from "../kernel/random.ts";
+import { seconds, type Duration } from "../kernel/time.ts";
+import type { StopReason } from "../placement/contract.ts";
+import type { PodBody } from "../records/bodies.ts";
+import type { ObjectRef } from "../records/keys.ts";
+import type { PodReport } from "./contract.ts";
+import { publishPod } from "./own-records.ts";
+import { podStartOf } from "./pod-start.ts";
+import { factsOf } from "./records-index.ts";
+import { podStopped } from "./reunion.ts";
+import type { LocalPod } from "./state.ts";
+import { note, placeSoon, type Turn } from "./turn.ts";
+import { numberAt, stringsAt, objectAt, workloadsOf, type PlacedWorkload } from "./workloads.ts";
+
+/** The pods of this machine: claimed, started, reported on, stopped. Their facts follow at once. */
+
+const backoffFirst: Duration = seconds(5);
+const backoffMax: Duration = seconds(300);
+
+export const placeKey = (ref: ObjectRef, slot: string): string =>
+  `${ref.group}/${ref.kind}/${ref.namespace}/${ref.name} ${slot}`;
+
+/** Claims a slot in public and starts its pod. */
+export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): void {
+  const { state, env } = turn;
+  const { workload, template } = placed;
+  const { identity } = state;
+  const uid = newUid(env.random("pods"));
+  const stem =
+    workload.ref.kind === "DaemonSet" ? workload.ref.name : `${workload.ref.name}-${workload.revision}`;
+  const body: PodBody = {
+    namespace: workload.ref.namespace,
+    name: `${stem}-${shortName(uid, 5)}`,
+    workload: { ...workload.ref },
+    slot,
+    revision: workload.revision,
+    claimedAt: tick(state.clock, env.wall),
+    phase: "Pending",
+    ready: false,
+    labels: {
+      "topology.kubernetes.io/zone": identity.site,
+      "topology.kubernetes.io/region": identity.region,
+      ...stringsAt(objectAt(template, "metadata"), "labels"),
+    },
+    address: hostAddress(turn),
+    containers: [],
+    requests: workload.requests,
+  };
+  state.pods.set(uid, { body, start: undefined, stopping: false });
+  forgetFormer(turn, workload.ref, slot);
+  note(turn, "info", "PodClaimed", `${body.name} for ${slot} at revision ${workload.revision}`, workload.ref);
+  startPod(turn, uid, placed);
+}
+
+/** Hands a claimed pod to the runtime, or says what it still lacks; safe to call again. */
+export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void {
+  const { state } = turn;
+  const pod = state.pods.get(uid);
+  if (pod === undefined || pod.start !== undefined || pod.stopping) return;
+  const name = { uid, namespace: pod.body.namespace, name: pod.body.name, labels: pod.body.labels };
+  const start = podStartOf(placed.template, name, state.identity, pod.body.address, state.index);
+  if (start.ok) {
+    pod.start = start.value;
+    const { reason: _reason, message: _message, ...body } = pod.body;
+    pod.body = body;
+    turn.out.push({ type: "start-pod", pod: start.value });
+  } else {
+    pod.body = {
+      ...pod.body,
+      reason: "CreateContainerConfigError",
+      message: `${start.error.missing} not found`,
+    };
+  }
+  publishPod(turn, uid, pod.body);
+}
+
+/** Tries again to start what lacked something. */
+export function startWaitingPods(turn: Turn, workloads: readonly PlacedWorkload[]): void {
+  for (const [uid, pod] of turn.state.pods) {
+    if (pod.start !== undefined || pod.stopping || pod.body.phase !== "Pending") continue;
+    const key = placeKey(pod.body.workload, "");
+    const placed = workloads.find(({ workload }) => placeKey(workload.ref, "") === key);
+    if (placed !== undefined && placed.workload.revision === pod.body.revision) startPod(turn, uid, placed);
+  }
+}
+
+/** Puts back what the runtime found running, and remembers what this machine ran before it restarted. */
+export function adoptPods(turn: Turn, adopted: readonly PodReport[]): void {
+  const { state } = turn;
+  const facts = factsOf(state.index, state.identity.id)?.pods ?? new Map();
+  const alive = new Set(adopted.map((report) => report.uid));
+  for (const report of adopted) {
+    const fact = facts.get(report.uid);
+    if (fact === undefined) {
+      note(turn, "warning", "OrphanStopped", `a pod ${report.uid} runs here that no record knows`);
+      turn.out.push({ type: "stop-pod", uid: report.uid, grace: seconds(30), reason: "unknown pod" });
+      continue;
+    }
+    const stopping = fact.body.phase === "Terminating";
+    const body = stopping ? fact.body : withReport(fact.body, report);
+    state.pods.set(report.uid, { body, start: adoptedStart(report, fact.body), stopping });
+    if (stopping)
+      turn.out.push({ type: "stop-pod", uid: report.uid, grace: seconds(30), reason: "stopping" });
+    publishPod(turn, report.uid, body);
+  }
+  for (const [uid, fact] of facts) {
+    if (!alive.has(uid) && fact.body.phase !== "Terminating") state.former.push({ uid, body: fact.body });
+  }
+  state.former.sort((left, right) => (left.uid < right.uid ? -1 : 1));
+}
+
+export function podReported(turn: Turn, report: PodReport): void {
+  const { state, env } = turn;
+  const pod = state.pods.get(report.uid);
+  if (pod === undefined) return;
+  if (pod.stopping) return;
+  const before = pod.body;
+  pod.body = withReport(pod.body, report);
+  if (pod.body.phase === "Failed" && before.phase !== "Failed") {
+    const key = placeKey(pod.body.workload, pod.body.slot);
+    const failures = (state.backoffs.get(key)?.failures ?? 0) + 1;
+    const wait = Math.min(backoffMax, backoffFirst * 2 ** (failures - 1));
+    state.backoffs.set(key, { until: env.now + wait, failures });
+    const why = report.message ?? report.reason ?? "no reason given";
+    note(turn, "warning", "PodFailed", `${pod.body.name}: ${why}`, pod.body.workload);
+  }
+  if (pod.body.ready && !before.ready) {
+    state.backoffs.delete(placeKey(pod.body.workload, pod.body.slot));
+    note(turn, "info", "PodReady", pod.body.name, pod.body.workload);
+  }
+  publishPod(turn, report.uid, pod.body);
+  placeSoon(turn);
+}
+
+/** Nothing is left of a pod: its fact becomes a tombstone. */
+export function podGone(turn: Turn, uid: string): void {
+  const { state } = turn;
+  const pod = state.pods.get(uid);
+  state.pods.delete(uid);
+  publishPod(turn, uid, undefined);
+  if (pod !== undefined && !pod.stopping) {
+    note(
+      turn,
+      "warning",
+      "PodVanished",
+      `${pod.body.name} is gone without having been stopped`,
+      pod.body.workload,
+    );
+  }
+  placeSoon(turn);
+}
+
+export function stopPod(turn: Turn, uid: string, reason: StopReason | "ended", why: string): void {
+  const { state } = turn;
+  const pod = state.pods.get(uid);
+  if (pod === undefined || pod.stopping) return;
+  pod.stopping = true;
+  pod.body = { ...pod.body, phase: "Terminating", ready: false, reason, message: why };
+  publishPod(turn, uid, pod.body);
+  turn.out.push({ type: "stop-pod", uid, grace: graceOf(turn, pod), reason: why });
+  note(turn, "info", "PodStopping", `${pod.body.name}: ${reason}: ${why}`, pod.body.workload);
+  if (reason !== "ended") podStopped(turn, uid, pod.body, `${reason}: ${why}`);
+}
+
+/** Facts in our name about pods that we do not have (any more) are taken back. */
+export function reconcileOwnFacts(turn: Turn): void {
+  const { state } = turn;
+  if (!state.booted) return;
+  const former = new Set(state.former.map(({ uid }) => uid));
+  const facts = factsOf(state.index, state.identity.id)?.pods;
+  for (const uid of [...(facts?.keys() ?? [])].sort()) {
+    if (!state.pods.has(uid) && !former.has(uid)) publishPod(turn, uid, undefined);
+  }
+  for (const [uid, pod] of state.pods) publishPod(turn, uid, pod.body);
+}
+
+/** Former places that are not going to be filled again by this node right now. */
+export function releaseFormer(turn: Turn, keep: ReadonlySet<string>): void {
+  const { state } = turn;
+  if (state.former.length === 0) return;
+  state.former = state.former.filter(({ body }) => keep.has(placeKey(body.workload, body.slot)));
+  reconcileOwnFacts(turn);
+}
+
+function forgetFormer(turn: Turn, ref: ObjectRef, slot: string): void {
+  const { state } = turn;
+  const key = placeKey(ref, slot);
+  const [filled, rest] = [
+    state.former.filter(({ body }) => placeKey(body.workload, body.slot) === key),
+    state.former.filter(({ body }) => placeKey(body.workload, body.slot) !== key),
+  ];
+  state.former = rest;
+  for (const { uid } of filled) publishPod(turn, uid, undefined);
+}
+
+function withReport(body: PodBody, report: PodReport): PodBody {
+  const { reason: _reason, message: _message, ...rest } = body;
+  return {
+    ...rest,
+    phase: report.phase,
+    ready: report.ready,
+    address: report.address,
+    containers: report.containers,
+    ...(report.reason === undefined ? {} : { reason: report.reason.slice(0, 128) }),
+    ...(report.message === undefined ? {} : { message: report.message.slice(0, 1024) }),
+  };
+}
+
+/** An adopted pod counts as started: its resolved spec lives with the runtime. */
+function adoptedStart(report: PodReport, body: PodBody): LocalPod["start"] {
+  return {
+    uid: report.uid,
+    namespace: body.namespace,
+    name: body.name,
+    spec: {},
+    labels: body.labels,
+    files: {},
+    env: {},
+  };
+}
+
+function graceOf(turn: Turn, pod: LocalPod): Duration {
+  const key = placeKey(pod.body.workload, "");
+  const known = workloadsOf(turn.state.index, turn.state.config).find(
+    ({ workload }) => placeKey(workload.ref, "") === key,
+  );
+  const spec = { ...objectAt(known?.template ?? {}, "spec"), ...pod.start?.spec };
+  return seconds(numberAt(spec, "terminationGracePeriodSeconds", 30));
+}
+
+function hostAddress(turn: Turn): string {
+  const address = turn.state.status?.addresses[0] ?? "127.0.0.1";
+  return address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+}
+
+/** A random (version 4) UUID from a seeded stream. */
+function newUid(random: Random): string {
+  const bytes = Uint8Array.from({ length: 16 }, () => Math.floor(random() * 256));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}

@@ -1,0 +1,132 @@
+import type { HybridClock } from "../kernel/hybrid-clock.ts";
+import type { Duration, Instant } from "../kernel/time.ts";
+import type { LinkId, Membership } from "../membership/contract.ts";
+import { createMembership } from "../membership/create-membership.ts";
+import type { HealReport, PodBody, StatusBody } from "../records/bodies.ts";
+import type { ObjectRef } from "../records/keys.ts";
+import type { MeshRecord, NodeId } from "../records/record.ts";
+import { emptyStore, type RecordStore } from "../records/store.ts";
+import type { Sync } from "../sync/contract.ts";
+import { createSync } from "../sync/create-sync.ts";
+import type { NodeConfig, NodeEvent, NodeIdentity, PodStart, PodUid } from "./contract.ts";
+import { emptyIndex, type Index } from "./records-index.ts";
+
+export type WriteRequest = Extract<NodeEvent, { type: "write" }>;
+
+/** A pod of this machine, as far as the core is concerned. */
+export type LocalPod = {
+  body: PodBody;
+  /** What was handed to the runtime; undefined while something it needs is missing. */
+  start: PodStart | undefined;
+  /** The runtime was told to stop it. */
+  stopping: boolean;
+};
+
+/** A place this node filled before its machine restarted: it goes back there first. */
+export type FormerSlot = { readonly uid: PodUid; readonly body: PodBody };
+
+/** What happens while nodes that were away are coming back. Becomes a heal report. */
+export type Reunion = {
+  readonly report: HealReport;
+  readonly startedAt: Instant;
+  /** Nothing came back and nothing moved for this long: the reunion is over. */
+  closesAt: Instant;
+  /** Conflicts (object and field) that were there before. */
+  readonly knownConflicts: ReadonlySet<string>;
+  /** Pods of ours that were running when it began. */
+  readonly ran: ReadonlySet<PodUid>;
+  readonly published: boolean;
+};
+
+export type NodeState = {
+  readonly identity: NodeIdentity;
+  readonly config: NodeConfig;
+  readonly clock: HybridClock;
+  readonly store: RecordStore;
+  readonly index: Index;
+  readonly membership: Membership;
+  readonly sync: Sync;
+
+  booted: boolean;
+  bootedAt: Instant;
+  /** Until then decisions wait for the site's peers; Infinity stands for "not booted". */
+  settledAt: Instant;
+  /** Site peers that a dial failed to reach since boot. */
+  readonly dialFailed: Set<NodeId>;
+
+  status: StatusBody | undefined;
+  readonly pods: Map<PodUid, LocalPod>;
+  former: FormerSlot[];
+  podsMade: number;
+
+  /** Moment of the next placement; Infinity when nothing changed. */
+  placeAt: Instant;
+  placedAt: Instant;
+  /** Starts that wait for a better-ranked node's claim: workload and slot -> due. */
+  readonly waitingStarts: Map<string, Instant>;
+  /** After a pod failed for good: workload and slot -> not before, and how often. */
+  readonly backoffs: Map<string, { readonly until: Instant; readonly failures: number }>;
+
+  nextTicket: number;
+  queuedWrites: WriteRequest[];
+  /** The write batch whose commit is under way. */
+  inFlight: InFlight | undefined;
+
+  /** Records by authors that the roster does not know yet, oldest dropped first. */
+  readonly pending: Map<string, { readonly record: MeshRecord; readonly from: LinkId | undefined }>;
+  /** Records stamped too far in the future. */
+  readonly setAside: Map<string, MeshRecord>;
+  retryAsideAt: Instant;
+
+  readonly awaySince: Map<NodeId, Instant>;
+  reunion: Reunion | undefined;
+  heals: readonly HealReport[];
+};
+
+export type InFlight = {
+  readonly ticket: number;
+  readonly records: readonly MeshRecord[];
+  readonly replies: readonly { readonly request: number; readonly refs: readonly ObjectRef[] }[];
+};
+
+/** Two placements are at least this far apart, so that a burst of records costs one. */
+export const placementPause: Duration = 15;
+
+export function newState(identity: NodeIdentity, config: NodeConfig): NodeState {
+  const self = identity.id;
+  return {
+    identity,
+    config,
+    clock: { last: 0 },
+    store: emptyStore(),
+    index: emptyIndex(),
+    membership: createMembership({
+      self,
+      pingEvery: config.pingEvery,
+      silentAfter: config.silentAfter,
+      redialMax: config.redialMax,
+    }),
+    sync: createSync({ self, compareEvery: config.compareEvery }),
+    booted: false,
+    bootedAt: 0,
+    settledAt: Number.POSITIVE_INFINITY,
+    dialFailed: new Set(),
+    status: undefined,
+    pods: new Map(),
+    former: [],
+    podsMade: 0,
+    placeAt: Number.POSITIVE_INFINITY,
+    placedAt: Number.NEGATIVE_INFINITY,
+    waitingStarts: new Map(),
+    backoffs: new Map(),
+    nextTicket: 1,
+    queuedWrites: [],
+    inFlight: undefined,
+    pending: new Map(),
+    setAside: new Map(),
+    retryAsideAt: Number.POSITIVE_INFINITY,
+    awaySince: new Map(),
+    reunion: undefined,
+    heals: [],
+  };
+}

@@ -1,0 +1,40 @@
+import type { LinkId } from "../membership/contract.ts";
+import { slotOf, type MeshRecord } from "../records/record.ts";
+import type { Changed, NodeEffect, NodeEnv, Note } from "./contract.ts";
+import { placementPause, type NodeState } from "./state.ts";
+
+/** One call of `handle`: the machine's state, the world as given, and what is to be done. */
+export type Turn = {
+  readonly state: NodeState;
+  readonly env: NodeEnv;
+  readonly out: NodeEffect[];
+  /** Records new in our store during this turn: written to disk and spread together at its end. */
+  readonly fresh: { readonly record: MeshRecord; readonly from: LinkId | undefined }[];
+};
+
+export function note(
+  turn: Turn,
+  level: Note["level"],
+  reason: string,
+  message: string,
+  about?: Note["about"],
+): void {
+  turn.out.push({ type: "note", note: { level, reason, message, about } });
+}
+
+export function changed(turn: Turn, ...what: readonly Changed[]): void {
+  turn.out.push({ type: "changed", what });
+}
+
+/** Asks for these records to be written; returns the ticket of the answer. */
+export function persist(turn: Turn, records: readonly MeshRecord[]): number {
+  const ticket = turn.state.nextTicket++;
+  const puts = records.map((record) => ({ slot: slotOf(record), bytes: record.bytes }));
+  turn.out.push({ type: "persist", ticket, puts });
+  return ticket;
+}
+
+/** Asks for a placement soon: now, or a moment after the last one. */
+export function placeSoon({ state, env }: Turn): void {
+  state.placeAt = Math.min(state.placeAt, Math.max(env.now, state.placedAt + placementPause));
+}

@@ -1,0 +1,79 @@
+import { hex } from "../kernel/bytes.ts";
+import { wallOf } from "../kernel/hybrid-clock.ts";
+import type { Instant, WallTime } from "../kernel/time.ts";
+import { explain } from "../placement/explain.ts";
+import { objectKey } from "../records/keys.ts";
+import { scopeDigest, tombstoneCount } from "../records/store.ts";
+import type { NodeView, PodView } from "./contract.ts";
+import { memberView } from "./nodes.ts";
+import { placementInput } from "./placing.ts";
+import { factsOf, isMember, kindKey } from "./records-index.ts";
+import type { NodeState } from "./state.ts";
+import { workloadsOf } from "./workloads.ts";
+
+/** The latest reading of the clocks that the machine was given: ages are measured against it. */
+export type Clocks = { now: Instant; wall: WallTime };
+
+export function createView(state: NodeState, clocks: Clocks): NodeView {
+  const { identity, config, index, store } = state;
+  const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();
+  const podView = (node: string, uid: string): PodView | undefined => {
+    const fact = factsOf(index, node)?.pods.get(uid);
+    if (fact === undefined || !isMember(index, node)) return undefined;
+    const current = node === identity.id || state.membership.evidence(node)?.verdict === "alive";
+    const age = Math.max(0, clocks.wall - wallOf(fact.version));
+    return { uid, node, body: fact.body, age, current };
+  };
+  return {
+    identity,
+    config,
+    members: () => ids().flatMap((id) => memberView(state, id, clocks.now, clocks.wall) ?? []),
+    member: (id) => memberView(state, id, clocks.now, clocks.wall),
+    objects: (group, kind) =>
+      [...(index.keysByKind.get(kindKey(group, kind)) ?? [])].sort().flatMap((key) => {
+        const object = index.objectByKey.get(key);
+        return object?.exists === true ? [object] : [];
+      }),
+    object: (ref) => index.objectByKey.get(objectKey(ref)),
+    pods: () =>
+      ids().flatMap((node) =>
+        [...(factsOf(index, node)?.pods.keys() ?? [])].sort().flatMap((uid) => podView(node, uid) ?? []),
+      ),
+    pod: (uid) => {
+      for (const node of ids()) {
+        const found = podView(node, uid);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
+    conflicts: () =>
+      [...index.objectByKey.keys()].sort().flatMap((key) => {
+        const object = index.objectByKey.get(key);
+        return object === undefined ? [] : object.conflicts.map((conflict) => ({ object, conflict }));
+      }),
+    heals: (id) => factsOf(index, id)?.heal?.body.reports ?? [],
+    explain: (workload, env) => explain(placementInput(state, env.now, workloadsOf(index, config)), workload),
+    island: () =>
+      ids().filter((id) => id === identity.id || state.membership.evidence(id)?.verdict === "alive"),
+    introduction: () => {
+      const frames: Uint8Array[] = [];
+      for (const slot of [...store.bySlot.keys()].sort()) {
+        const record = store.bySlot.get(slot);
+        if (record !== undefined && (record.kind === "roster" || record.key.endsWith("/status"))) {
+          frames.push(record.bytes);
+        }
+      }
+      return frames;
+    },
+    stateHash: () =>
+      [...store.hashByScope.keys()]
+        .sort()
+        .map((scope) => `${scope}=${hex(scopeDigest(store, scope).hash)}`)
+        .join(" "),
+    records: () => ({
+      total: store.bySlot.size,
+      tombstones: tombstoneCount(store),
+      setAside: state.setAside.size + state.pending.size,
+    }),
+  };
+}

@@ -4,6 +4,7 @@ import { openRecord, slotOf, type MeshRecord, type NodeId } from "../records/rec
 import { keeps } from "../records/scope.ts";
 import { dropRecord, putRecord } from "../records/store.ts";
 import { refusalOf, type TrustView } from "../trust/authorise.ts";
+import { unpersist } from "./durable.ts";
 import { indexRecord, isMember, type IndexChange } from "./records-index.ts";
 import { changed, note, type Turn } from "./turn.ts";
 
@@ -125,15 +126,15 @@ function place(turn: Turn, record: MeshRecord, admitted: Admitted[]): void {
 function voidLaterRecords(turn: Turn, author: NodeId): void {
   const { state } = turn;
   const end = state.index.goneSince.get(author) ?? 0;
-  const puts: { slot: string; bytes: undefined }[] = [];
+  const slots: string[] = [];
   for (const [slot, record] of state.store.bySlot) {
     if (record.author !== author || record.version <= end) continue;
     dropRecord(state.store, record);
     const change = indexRecord(state.index, record, true);
     if (change !== undefined) changed(turn, ...change.changed);
-    puts.push({ slot, bytes: undefined });
+    slots.push(slot);
   }
-  if (puts.length > 0) turn.out.push({ type: "persist", ticket: state.nextTicket++, puts });
+  if (slots.length > 0) unpersist(turn, slots);
 }
 
 function keepPending(turn: Turn, slot: string, record: MeshRecord, from: LinkId | undefined): void {

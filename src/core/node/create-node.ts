@@ -12,6 +12,7 @@ import {
   tellPeers,
   tellSync,
 } from "./links.ts";
+import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
 import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
@@ -37,6 +38,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       settleIfReady(turn);
       placeIfDue(turn);
       tendReunion(turn);
+      storeAgainIfDue(turn);
       flush(turn);
       return turn.out;
     },
@@ -69,8 +71,14 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     leave: ({ reason }) => publishLeave(turn, reason),
     "pod-report": ({ report }) => podReported(turn, report),
     "pod-gone": ({ uid }) => podGone(turn, uid),
-    stored: ({ ticket }) => writeStored(turn, ticket),
-    "store-failed": ({ ticket, detail }) => writeFailed(turn, ticket, detail),
+    stored: ({ ticket }) => {
+      persisted(turn, ticket);
+      writeStored(turn, ticket);
+    },
+    "store-failed": ({ ticket, detail }) => {
+      writeFailed(turn, ticket, detail);
+      persistFailed(turn, ticket, detail);
+    },
     stalled: ({ by }) => {
       note(turn, "warning", "Stalled", `this process stood still for ${Math.round(by)} ms`);
       tellMembership(turn, { type: "stalled", by });
@@ -116,6 +124,7 @@ function settleIfReady(turn: Turn): void {
 function wakeOf(state: NodeState): Wake {
   const own: Wake[] = [
     { at: Math.max(state.placeAt, state.settledAt), why: "placement" },
+    { at: state.storeAgainAt, why: "a disk that refused" },
     { at: state.retryAsideAt, why: "records set aside" },
     { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },
   ];

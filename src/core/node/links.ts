@@ -3,10 +3,11 @@ import type { LinkId, MembershipEffect, MembershipEvent, Peer } from "../members
 import { isMember, factsOf, type IndexChange } from "./records-index.ts";
 import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
 import { admitFrames, admitPending, type Admitted } from "./admission.ts";
+import { persist } from "./durable.ts";
 import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
-import { changed, note, persist, placeSoon, type Turn } from "./turn.ts";
+import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
 /**
  * The seam between the two machines that talk to peers and the rest of the node. A frame's first byte

@@ -160,7 +160,7 @@ export function stopPod(turn: Turn, uid: string, reason: StopReason | "ended", w
   pod.stopping = true;
   pod.body = { ...pod.body, phase: "Terminating", ready: false, reason, message: why };
   publishPod(turn, uid, pod.body);
-  turn.out.push({ type: "stop-pod", uid, grace: graceOf(turn, pod), reason: why });
+  turn.out.push({ type: "stop-pod", uid, grace: graceOf(turn, pod), reason: `${reason}: ${why}` });
   note(turn, "info", "PodStopping", `${pod.body.name}: ${reason}: ${why}`, pod.body.workload);
   if (reason !== "ended") podStopped(turn, uid, pod.body, `${reason}: ${why}`);
 }

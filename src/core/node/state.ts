@@ -68,6 +68,10 @@ export type NodeState = {
   readonly backoffs: Map<string, { readonly until: Instant; readonly failures: number }>;
 
   nextTicket: number;
+  /** Record slots of the commits under way, by ticket; and those whose commit failed. */
+  readonly storing: Map<number, readonly string[]>;
+  readonly unstored: Set<string>;
+  storeAgainAt: Instant;
   queuedWrites: WriteRequest[];
   /** The write batch whose commit is under way. */
   inFlight: InFlight | undefined;
@@ -120,6 +124,9 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     waitingStarts: new Map(),
     backoffs: new Map(),
     nextTicket: 1,
+    storing: new Map(),
+    unstored: new Set(),
+    storeAgainAt: Number.POSITIVE_INFINITY,
     queuedWrites: [],
     inFlight: undefined,
     pending: new Map(),

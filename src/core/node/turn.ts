@@ -1,5 +1,5 @@
 import type { LinkId } from "../membership/contract.ts";
-import { slotOf, type MeshRecord } from "../records/record.ts";
+import type { MeshRecord } from "../records/record.ts";
 import type { Changed, NodeEffect, NodeEnv, Note } from "./contract.ts";
 import { placementPause, type NodeState } from "./state.ts";
 
@@ -24,14 +24,6 @@ export function note(
 
 export function changed(turn: Turn, ...what: readonly Changed[]): void {
   turn.out.push({ type: "changed", what });
-}
-
-/** Asks for these records to be written; returns the ticket of the answer. */
-export function persist(turn: Turn, records: readonly MeshRecord[]): number {
-  const ticket = turn.state.nextTicket++;
-  const puts = records.map((record) => ({ slot: slotOf(record), bytes: record.bytes }));
-  turn.out.push({ type: "persist", ticket, puts });
-  return ticket;
 }
 
 /** Asks for a placement soon: now, or a moment after the last one. */

@@ -10,9 +10,10 @@ import { sealRecord, slotOf, type MeshRecord } from "../records/record.ts";
 import { putRecord } from "../records/store.ts";
 import type { Durability, WriteReply } from "./contract.ts";
 import { indexRecord, isMember } from "./records-index.ts";
+import { persist, persisted } from "./durable.ts";
 import { tellSync } from "./links.ts";
 import type { InFlight, WriteRequest } from "./state.ts";
-import { changed, note, persist, placeSoon, type Turn } from "./turn.ts";
+import { changed, placeSoon, type Turn } from "./turn.ts";
 
 /**
  * Users' writes: planned against the state plus what is planned before them, committed together, applied
@@ -57,10 +58,8 @@ export function writeStored(turn: Turn, ticket: number): void {
 
 export function writeFailed(turn: Turn, ticket: number, detail: string): void {
   const batch = turn.state.inFlight;
-  if (batch?.ticket !== ticket) {
-    note(turn, "error", "StorageFailed", `a record could not be stored: ${detail}`);
-    return;
-  }
+  if (batch?.ticket !== ticket) return;
+  persisted(turn, ticket);
   turn.state.inFlight = undefined;
   for (const { request } of batch.replies) answer(turn, request, { type: "storage", detail });
   startBatch(turn);

@@ -1,0 +1,253 @@
+import { isObject } from "../core/kernel/json.ts";
+import { hex } from "../core/kernel/bytes.ts";
+import { openRecord, signatureHolds } from "../core/records/record.ts";
+import type { NodeView } from "../core/node/contract.ts";
+import type { MergedObject } from "../core/intents/contract.ts";
+import type { Machine, SimPod } from "./machine.ts";
+import type { Attempt, Users } from "./users.ts";
+import { workloadNames } from "./users.ts";
+import type { World } from "./world.ts";
+
+/**
+ * What must always hold, and what must hold once things have calmed down. The checks look at the
+ * world's own truth (processes, disks, what users were told), not at what the nodes believe.
+ */
+
+type PodLife = { readonly machine: Machine; readonly startedAt: number; endedAt: number | undefined };
+
+/** Longest time a node may take to notice that a pod elsewhere is gone. */
+const noticeMax = 15_000;
+/** A pod that died with its claim before the claim was on disk is younger than this. */
+const orphanAgeMax = 30_000;
+
+export class Checks {
+  readonly #world: World;
+  readonly #users: Users;
+  readonly #lives = new Map<string, PodLife>();
+  #lastChange = 0;
+
+  constructor(world: World, users: Users) {
+    this.#world = world;
+    this.#users = users;
+    world.observers.push({
+      podStarted: (machine, pod) => {
+        this.#lastChange = world.now;
+        this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined });
+      },
+      podStopping: (machine, pod, reason) => this.#stopping(machine, pod, reason),
+      noted: (machine, note) => {
+        if (note.reason === "ProtocolError") world.violated(`${machine.name}: ${note.message}`);
+      },
+    });
+  }
+
+  /**
+   * 1. No healthy workload is ended by a partition, a heal or an agent's restart: whoever stops a pod has
+   * one of the few good reasons, and the world agrees that it is true.
+   */
+  #stopping(machine: Machine, pod: SimPod, reason: string): void {
+    const { uid } = pod.start;
+    const life = this.#lives.get(uid);
+    if (life !== undefined) life.endedAt = this.#world.now;
+    this.#lastChange = this.#world.now;
+    const view = machine.node?.view;
+    if (view === undefined) return;
+    const wrong = this.#whyWrong(view, uid, reason, life?.startedAt ?? 0);
+    if (wrong !== undefined) {
+      this.#world.violated(`1: ${machine.name} stops the healthy ${pod.start.name} (${reason}): ${wrong}`);
+    }
+  }
+
+  #whyWrong(view: NodeView, uid: string, reason: string, startedAt: number): string | undefined {
+    const body = view.pod(uid)?.body;
+    if (reason === "unknown pod") {
+      return this.#world.now - startedAt < orphanAgeMax ? undefined : "its claim was on disk long ago";
+    }
+    if (reason === "stopping") return undefined;
+    if (body === undefined) return "it has no fact";
+    const object = view.object(body.workload);
+    const rivals = view
+      .pods()
+      .filter((other) => other.uid !== uid && other.body.slot === body.slot)
+      .filter((other) => other.body.workload.name === body.workload.name && this.#isOrWasAlive(other.uid));
+    if (reason.startsWith("surplus")) return rivals.length > 0 ? undefined : "no other copy fills its slot";
+    if (reason.startsWith("updated")) {
+      const perNode = body.slot.startsWith("node/");
+      return perNode || rivals.length > 0 ? undefined : "no newer copy fills its slot";
+    }
+    if (reason.startsWith("deleted")) {
+      const known = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
+      return known ? "its workload exists and wants it" : undefined;
+    }
+    if (reason.startsWith("scaled-down")) {
+      const wanted = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
+      return wanted ? "its slot is wanted" : undefined;
+    }
+    return "not a reason that this world gives";
+  }
+
+  #isOrWasAlive(uid: string): boolean {
+    const life = this.#lives.get(uid);
+    if (life === undefined) return false;
+    const stillThere = life.endedAt === undefined && life.machine.pods.has(uid);
+    return stillThere || (life.endedAt ?? this.#world.now) > this.#world.now - noticeMax;
+  }
+
+  /** Everything that must hold at the end of the liveness phase. */
+  atEnd(calmSince: number): void {
+    this.#converged();
+    this.#authorised();
+    this.#nothingLost();
+    this.#everySlotFilledOnce();
+    const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
+    if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
+  }
+
+  /** 2. Connected nodes hold the same state, and agree that all are alive. */
+  #converged(): void {
+    const hashes = new Map<string, string[]>();
+    for (const machine of this.#world.machines) {
+      const view = machine.node?.view;
+      if (view === undefined) return this.#world.violated(`2: ${machine.name} is not up`);
+      const hash = view.stateHash();
+      hashes.set(hash, [...(hashes.get(hash) ?? []), machine.name]);
+      const missing = view.members().filter(({ evidence }) => evidence.verdict !== "alive");
+      for (const { member, evidence } of missing) {
+        this.#world.violated(
+          `2: ${machine.name} holds ${member.name} for ${evidence.verdict}: ${evidence.reasons[0] ?? ""}`,
+        );
+      }
+    }
+    if (hashes.size === 1) return;
+    const groups = [...hashes.values()].map((names) => names.join("+")).join(" | ");
+    this.#world.violated(`2: states differ: ${groups}`);
+  }
+
+  /** 3. No disk holds a record that its author may not write, or whose signature does not match. */
+  #authorised(): void {
+    const keyById = new Map(
+      this.#world.machines.map(({ identity, signer }) => [identity.id, signer.publicKey] as const),
+    );
+    for (const machine of this.#world.machines) {
+      for (const frame of machine.disk.frames()) {
+        const record = openRecord(frame, this.#world.crypto);
+        if (!record.ok) {
+          this.#world.violated(`3: ${machine.name} stores a frame that is no record`);
+          continue;
+        }
+        const { key, author } = record.value;
+        const { mesh } = machine.identity;
+        const publicKey = author === mesh.id ? mesh.rootKey : keyById.get(author);
+        const owns =
+          (key.startsWith("node/") && key.startsWith(`node/${author}/`)) ||
+          (key.startsWith("intent/") && author !== mesh.id) ||
+          (key.startsWith("roster/member/") && author === mesh.id) ||
+          key === `roster/gone/${author}`;
+        if (!owns) this.#world.violated(`3: ${machine.name} accepted ${key} by ${author}`);
+        else if (publicKey === undefined || !signatureHolds(record.value, publicKey, this.#world.crypto)) {
+          this.#world.violated(
+            `3: ${machine.name} accepted ${key} with a wrong signature (${hex(record.value.id)})`,
+          );
+        }
+      }
+    }
+  }
+
+  /** 4. No acknowledged write is lost: the value that stands is it, or one written later. */
+  #nothingLost(): void {
+    const view = this.#world.machines[0]?.node?.view;
+    if (view === undefined) return;
+    for (const name of workloadNames) {
+      const attempts = this.#users.attempts.filter(({ object, refused }) => object === name && !refused);
+      if (this.#users.deletions.some(({ object }) => object === name)) continue;
+      if (!attempts.some(({ acknowledged }) => acknowledged !== undefined)) continue;
+      const object = findWorkload(view, name);
+      if (object === undefined) {
+        this.#world.violated(`4: ${name} was created, never deleted, and does not exist`);
+        continue;
+      }
+      for (const leaf of new Set(attempts.map((attempt) => attempt.leaf)))
+        this.#leafKept(object, leaf, attempts);
+    }
+  }
+
+  #leafKept(object: MergedObject, leaf: string, attempts: readonly Attempt[]): void {
+    const onLeaf = attempts.filter((attempt) => attempt.leaf === leaf);
+    const newest = Math.max(...onLeaf.map(({ acknowledged }) => acknowledged ?? 0));
+    if (newest === 0) return;
+    const value = leafOf(object, leaf);
+    const may = onLeaf.filter(({ acknowledged }) => acknowledged === undefined || acknowledged >= newest);
+    if (may.some((attempt) => attempt.value === value)) return;
+    const expected = may.map((attempt) => JSON.stringify(attempt.value)).join(" or ");
+    this.#world.violated(
+      `4: ${object.ref.name} ${leaf} is ${JSON.stringify(value)}, acknowledged was ${expected}`,
+    );
+  }
+
+  /** 5. Every wanted slot runs exactly once, ready, at the wanted revision; 6. nothing else runs. */
+  #everySlotFilledOnce(): void {
+    const view = this.#world.machines[0]?.node?.view;
+    if (view === undefined) return;
+    const running = new Map<string, string[]>();
+    for (const machine of this.#world.machines) {
+      for (const [uid, pod] of machine.pods) {
+        const body = machine.node?.view.pod(uid)?.body;
+        const place = body === undefined ? `? ${pod.start.name}` : `${body.workload.name} ${body.slot}`;
+        const version = pod.start.env["main"]?.["VERSION"] ?? "";
+        const entry = `${machine.name} ${version}${pod.ready ? "" : " not ready"}`;
+        running.set(place, [...(running.get(place) ?? []), entry]);
+      }
+    }
+    for (const name of workloadNames) {
+      const object = findWorkload(view, name);
+      for (const slot of object === undefined ? [] : slotsOf(this.#world, object)) {
+        const place = `${name} ${slot}`;
+        const copies = running.get(place) ?? [];
+        running.delete(place);
+        const wanted = String(object === undefined ? "" : leafOf(object, "version"));
+        const [only = ""] = copies;
+        if (copies.length !== 1 || only.split(" ")[1] !== wanted || only.endsWith("not ready")) {
+          this.#world.violated(`5: ${place} should run once at ${wanted}, runs [${copies.join(", ")}]`);
+        }
+      }
+    }
+    for (const [place, copies] of running) {
+      this.#world.violated(`6: ${place} runs on ${copies.join(", ")} and nobody wants it`);
+    }
+  }
+}
+
+function findWorkload(view: NodeView, name: string): MergedObject | undefined {
+  const workloads = [...view.objects("apps", "Deployment"), ...view.objects("apps", "DaemonSet")];
+  return workloads.find(({ ref }) => ref.name === name);
+}
+
+/** The reference for placement: which slots an object asks for, computed without the placement code. */
+function slotsOf(world: World, object: MergedObject): Set<string> {
+  if (object.ref.kind === "DaemonSet") {
+    return new Set(world.machines.map(({ identity }) => `node/${identity.id}`));
+  }
+  const replicas = Number(leafOf(object, "replicas"));
+  const metadata = object.value["metadata"];
+  const annotations = isObject(metadata) ? metadata["annotations"] : undefined;
+  const perSite = isObject(annotations) && annotations["starlight.dev/placement"] === "perSite";
+  const bases = perSite
+    ? [...new Set(world.machines.map(({ identity }) => `site/${identity.site}`))]
+    : ["mesh"];
+  return new Set(bases.flatMap((base) => Array.from({ length: replicas }, (_, at) => `${base}/${at}`)));
+}
+
+function leafOf(object: MergedObject, leaf: string): unknown {
+  const value = object.value as {
+    readonly metadata?: { readonly annotations?: { readonly [key: string]: string } };
+    readonly spec?: {
+      readonly replicas?: number;
+      readonly template?: {
+        readonly spec?: { readonly containers?: readonly { env?: { value?: string }[] }[] };
+      };
+    };
+  };
+  if (leaf === "replicas") return value.spec?.replicas;
+  if (leaf === "version") return value.spec?.template?.spec?.containers?.[0]?.env?.[0]?.value;
+  return value.metadata?.annotations?.[leaf];
+}

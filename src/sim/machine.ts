@@ -1,0 +1,302 @@
+import { carryOut, type Handlers } from "../core/kernel/effects.ts";
+import { isObject } from "../core/kernel/json.ts";
+import { between, randomStream, type Random } from "../core/kernel/random.ts";
+import type { Signer } from "../core/kernel/crypto.ts";
+import type { LinkEnd } from "../core/membership/contract.ts";
+import type {
+  NodeConfig,
+  NodeEffect,
+  NodeEnv,
+  NodeEvent,
+  NodeIdentity,
+  NodeMachine,
+  PodReport,
+  PodStart,
+  WriteReply,
+} from "../core/node/contract.ts";
+import { createNode } from "../core/node/create-node.ts";
+import { SimDisk } from "./disk.ts";
+import type { End } from "./network.ts";
+import type { World } from "./world.ts";
+
+/** A pod of the simulated runtime: it outlives the agent, not the machine. */
+export type SimPod = {
+  readonly start: PodStart;
+  readonly startedAt: number;
+  phase: PodReport["phase"];
+  ready: boolean;
+};
+
+/** One machine: power, a disk, a clock, a runtime, and the agent that runs the real core. */
+export class Machine {
+  readonly identity: NodeIdentity;
+  readonly signer: Signer;
+  readonly disk: SimDisk;
+  readonly pods = new Map<string, SimPod>();
+  /** Told to stop before they had started. */
+  readonly #cancelled = new Set<string>();
+  readonly #world: World;
+  readonly #config: NodeConfig;
+  readonly #random: Random;
+  readonly #linkByEnd = new Map<End, number>();
+  readonly #endByLink = new Map<number, End>();
+  host = -1;
+  /** Difference of this machine's wall clock to the true time, in ms. */
+  skew = 0;
+  power = true;
+  node: NodeMachine | undefined;
+  /** Counts agent processes and boots of the machine. */
+  processes = 0;
+  boots = 0;
+  #pausedUntil: number | undefined;
+  #inbox: NodeEvent[] = [];
+  #links = 0;
+  #armed = 0;
+  #streams = new Map<string, Random>();
+  #spins = 0;
+
+  constructor(world: World, identity: NodeIdentity, signer: Signer, config: NodeConfig) {
+    this.#world = world;
+    this.identity = identity;
+    this.signer = signer;
+    this.#config = config;
+    this.#random = randomStream(world.seed, `machine ${identity.name}`);
+    this.disk = new SimDisk(world.queue, () => world.now, this.#random);
+  }
+
+  get name(): string {
+    return this.identity.name;
+  }
+
+  get state(): "off" | "down" | "stalled" | "up" {
+    if (!this.power) return "off";
+    if (this.node === undefined) return "down";
+    return this.#pausedUntil === undefined ? "up" : "stalled";
+  }
+
+  env(): NodeEnv {
+    const { now, crypto } = this.#world;
+    return {
+      now,
+      wall: this.#world.trueTime() + this.skew,
+      crypto,
+      signer: this.signer,
+      random: (name) => {
+        const stream =
+          this.#streams.get(name) ?? randomStream(this.#world.seed, `${this.name} ${this.processes} ${name}`);
+        this.#streams.set(name, stream);
+        return stream;
+      },
+    };
+  }
+
+  startAgent(): void {
+    if (!this.power || this.node !== undefined) return;
+    this.processes++;
+    this.#streams = new Map();
+    this.node = createNode(this.identity, this.#config);
+    this.#world.trace.add(this.#world.now, this.name, `agent starts (${this.pods.size} pods still run)`);
+    const adopted = [...this.pods.values()].map((pod) => reportOf(pod));
+    this.deliver({ type: "boot", frames: this.disk.frames(), adopted });
+    this.deliver({
+      type: "measured",
+      status: {
+        addresses: [`${this.name}:7070`],
+        capacity: { cpuMilli: 4000, memoryBytes: 4 * 2 ** 30, pods: 60 },
+        allocatable: { cpuMilli: 4000, memoryBytes: 4 * 2 ** 30, pods: 60 },
+        tier: 2,
+        os: "linux",
+        architecture: "amd64",
+        kernel: "sim",
+        agentVersion: "sim",
+        bootId: `${this.name}-${this.boots}`,
+        agentStartedAt: Math.max(0, Math.floor(this.env().wall)),
+        runtimes: ["process"],
+      },
+    });
+  }
+
+  /** `kill -9` of the agent: its workloads go on. */
+  killAgent(): void {
+    if (this.node === undefined) return;
+    this.#world.trace.add(this.#world.now, this.name, "agent is killed");
+    this.#world.network.processDied(this.host);
+    this.#forget();
+  }
+
+  /** The plug is pulled: nothing says goodbye, and the workloads are gone. */
+  powerOff(): void {
+    if (!this.power) return;
+    this.#world.trace.add(this.#world.now, this.name, `power is lost (${this.pods.size} pods die)`);
+    this.#world.network.powerLost(this.host);
+    this.#forget();
+    this.pods.clear();
+    this.power = false;
+  }
+
+  powerOn(): void {
+    if (this.power) return;
+    this.power = true;
+    this.boots++;
+    this.startAgent();
+  }
+
+  /** SIGSTOP for a while: events queue up in the kernel, time goes on. */
+  pause(duration: number): void {
+    if (this.node === undefined || this.#pausedUntil !== undefined) return;
+    const { processes } = this;
+    this.#world.trace.add(this.#world.now, this.name, `agent is paused for ${Math.round(duration)} ms`);
+    this.#pausedUntil = this.#world.now + duration;
+    this.#world.queue.schedule(this.#pausedUntil, () => {
+      if (this.processes !== processes || this.#pausedUntil === undefined) return;
+      this.#pausedUntil = undefined;
+      const waiting = this.#inbox;
+      this.#inbox = [];
+      this.deliver({ type: "stalled", by: duration });
+      for (const event of waiting) this.deliver(event);
+      this.#arm();
+    });
+  }
+
+  deliver(event: NodeEvent): void {
+    if (this.node === undefined) return;
+    if (this.#pausedUntil !== undefined) {
+      this.#inbox.push(event);
+      return;
+    }
+    const effects = this.node.handle(event, this.env());
+    this.#world.trace.mark(this.#world.now, this.name, `${event.type} ${effects.length}`);
+    for (const effect of effects) carryOut(this.#handlers, effect);
+    this.#arm();
+  }
+
+  linkOpened(end: End, peer: number, outbound: boolean): void {
+    const link = ++this.#links;
+    this.#linkByEnd.set(end, link);
+    this.#endByLink.set(link, end);
+    const id = this.#world.machine(peer).identity.id;
+    this.deliver({ type: "link-opened", link, peer: id, outbound });
+  }
+
+  linkClosed(end: End, how: LinkEnd): void {
+    const link = this.#linkByEnd.get(end);
+    if (link === undefined) return;
+    this.#linkByEnd.delete(end);
+    this.#endByLink.delete(link);
+    this.deliver({ type: "link-closed", link, end: how });
+  }
+
+  frameArrived(end: End, bytes: Uint8Array): void {
+    const link = this.#linkByEnd.get(end);
+    if (link !== undefined) this.deliver({ type: "frame", link, bytes });
+  }
+
+  readonly #handlers: Handlers<NodeEffect> = {
+    dial: ({ peer }) => this.#world.network.dial(this.host, this.#world.hostOf(peer)),
+    send: ({ link, bytes }) => {
+      const end = this.#endByLink.get(link);
+      if (end !== undefined) this.#world.network.send(end, bytes);
+    },
+    close: ({ link, end: how }) => {
+      const end = this.#endByLink.get(link);
+      if (end === undefined) return;
+      this.#world.network.close(end);
+      this.#world.queue.schedule(this.#world.now, () => this.linkClosed(end, how));
+    },
+    persist: ({ ticket, puts }) => {
+      const { processes } = this;
+      this.disk.write(puts, (failure) => {
+        if (this.processes !== processes || this.node === undefined) return;
+        if (failure === undefined) this.deliver({ type: "stored", ticket });
+        else this.deliver({ type: "store-failed", ticket, detail: failure });
+      });
+    },
+    "start-pod": ({ pod }) => this.#startPod(pod),
+    "stop-pod": ({ uid, reason }) => this.#stopPod(uid, reason),
+    reply: ({ request, reply }) => this.#answer(request, reply),
+    changed: () => {},
+    note: ({ note }) => {
+      if (note.level === "debug") return;
+      this.#world.trace.add(this.#world.now, this.name, `${note.reason}: ${note.message}`);
+      this.#world.noted(this, note);
+    },
+  };
+
+  #answer(request: number, reply: WriteReply): void {
+    this.#world.answered(this, request, reply);
+  }
+
+  #startPod(start: PodStart): void {
+    const { boots } = this;
+    this.#later(between(this.#random, 2, 40), () => {
+      if (this.boots !== boots || !this.power || this.pods.has(start.uid)) return;
+      if (this.#cancelled.delete(start.uid)) return;
+      const pod: SimPod = { start, startedAt: this.#world.now, phase: "Running", ready: false };
+      this.pods.set(start.uid, pod);
+      this.#world.podStarted(this, pod);
+      this.deliver({ type: "pod-report", report: reportOf(pod) });
+      if (isBroken(start)) return;
+      this.#later(between(this.#random, 5, 200), () => {
+        if (this.boots !== boots || this.pods.get(start.uid) !== pod) return;
+        pod.ready = true;
+        this.deliver({ type: "pod-report", report: reportOf(pod) });
+      });
+    });
+  }
+
+  #stopPod(uid: string, reason: string): void {
+    const pod = this.pods.get(uid);
+    if (pod === undefined) this.#cancelled.add(uid);
+    else this.#world.podStopping(this, pod, reason);
+    const { boots } = this;
+    this.#later(between(this.#random, 1, 60), () => {
+      if (this.boots !== boots) return;
+      this.pods.delete(uid);
+      this.deliver({ type: "pod-gone", uid });
+    });
+  }
+
+  #later(delay: number, run: () => void): void {
+    this.#world.queue.schedule(this.#world.now + delay, run);
+  }
+
+  #arm(): void {
+    if (this.node === undefined || this.#pausedUntil !== undefined) return;
+    const { at, why } = this.node.wake();
+    const token = ++this.#armed;
+    if (at === Number.POSITIVE_INFINITY) return;
+    this.#spins = at <= this.#world.now ? this.#spins + 1 : 0;
+    if (this.#spins > 1_000) this.#world.violated(`${this.name} wakes for "${why}" without end`);
+    const due = Math.max(at, this.#spins > 1_000 ? this.#world.now + 1_000 : this.#world.now);
+    this.#world.queue.schedule(due, () => {
+      if (token === this.#armed && this.#pausedUntil === undefined) this.deliver({ type: "wake" });
+    });
+  }
+
+  #forget(): void {
+    this.disk.crash();
+    this.node = undefined;
+    this.processes++;
+    this.#armed++;
+    this.#pausedUntil = undefined;
+    this.#inbox = [];
+    this.#linkByEnd.clear();
+    this.#endByLink.clear();
+    this.#spins = 0;
+  }
+}
+
+function reportOf(pod: SimPod): PodReport {
+  return {
+    uid: pod.start.uid,
+    phase: pod.phase,
+    ready: pod.ready,
+    address: "10.0.0.1",
+    containers: [],
+  };
+}
+
+/** The simulated workload that never becomes ready: its template says so in a label. */
+function isBroken(start: PodStart): boolean {
+  return start.labels["broken"] === "true" || !isObject(start.spec);
+}

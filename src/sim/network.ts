@@ -1,0 +1,240 @@
+import { between, type Random } from "../core/kernel/random.ts";
+import type { Duration } from "../core/kernel/time.ts";
+import type { DialFailure, LinkEnd } from "../core/membership/contract.ts";
+import type { EventQueue } from "./event-queue.ts";
+
+/**
+ * TCP as far as partitions are concerned: ordered streams with latency, loss seen as delay, cuts in
+ * either direction that hold frames back, FIN and RST that say a process is gone, and silence that says
+ * nothing. Machines are numbers.
+ */
+
+export type Host = {
+  readonly site: string;
+  readonly region: string;
+  /** `off`: no power. `down`: the agent's process is gone. `stalled`: it exists and does not move. */
+  readonly state: () => "off" | "down" | "stalled" | "up";
+  /** Which process this is: a connection belongs to one. */
+  readonly process: () => number;
+  readonly opened: (end: End, peer: number, outbound: boolean) => void;
+  readonly closed: (end: End, how: LinkEnd) => void;
+  readonly frame: (end: End, bytes: Uint8Array) => void;
+  readonly dialFailed: (peer: number, why: DialFailure) => void;
+};
+
+export type End = {
+  readonly host: number;
+  readonly process: number;
+  readonly connection: Connection;
+  closed: boolean;
+  /** Nothing arrives here before this: streams keep their order. */
+  arrivesAfter: number;
+  /** What waits for a cut towards this end to heal, in order. */
+  held: (() => void)[];
+};
+
+type Connection = { readonly number: number; readonly ends: [End, End] };
+
+export type NetworkConfig = {
+  readonly lossProbability: number;
+  readonly retransmitAfter: Duration;
+  readonly dialTimeout: Duration;
+};
+
+export class Network {
+  readonly #hosts: Host[] = [];
+  readonly #queue: EventQueue;
+  readonly #random: Random;
+  readonly #config: NetworkConfig;
+  readonly #now: () => number;
+  readonly #cuts = new Map<string, number>();
+  readonly #connections = new Set<Connection>();
+  #made = 0;
+  frames = 0;
+  bytes = 0;
+
+  constructor(queue: EventQueue, now: () => number, random: Random, config: NetworkConfig) {
+    this.#queue = queue;
+    this.#now = now;
+    this.#random = random;
+    this.#config = config;
+  }
+
+  add(host: Host): number {
+    return this.#hosts.push(host) - 1;
+  }
+
+  /** Cuts one direction; cuts add up and are mended one by one. */
+  cut(from: number, to: number): void {
+    const key = `${from}>${to}`;
+    this.#cuts.set(key, (this.#cuts.get(key) ?? 0) + 1);
+  }
+
+  mend(from: number, to: number): void {
+    const key = `${from}>${to}`;
+    const left = (this.#cuts.get(key) ?? 0) - 1;
+    if (left > 0) this.#cuts.set(key, left);
+    else {
+      this.#cuts.delete(key);
+      this.#release(from, to);
+    }
+  }
+
+  mendAll(): void {
+    const keys = [...this.#cuts.keys()].sort();
+    this.#cuts.clear();
+    for (const key of keys) {
+      const [from = 0, to = 0] = key.split(">").map(Number);
+      this.#release(from, to);
+    }
+  }
+
+  isCut(from: number, to: number): boolean {
+    return this.#cuts.has(`${from}>${to}`);
+  }
+
+  dial(from: number, to: number): void {
+    const process = this.#host(from).process();
+    const stillThere = (): boolean => this.#host(from).process() === process;
+    const fail = (after: Duration, why: DialFailure): void =>
+      this.#after(after, () => {
+        if (stillThere()) this.#host(from).dialFailed(to, why);
+      });
+    const target = this.#host(to).state();
+    if (this.isCut(from, to) || this.isCut(to, from) || target === "off" || target === "stalled") {
+      return fail(between(this.#random, 0.5, 1) * this.#config.dialTimeout, "unreachable");
+    }
+    const roundTrip = this.#latency(from, to) + this.#latency(to, from);
+    if (target === "down") return fail(roundTrip, "refused");
+    this.#after(1.5 * roundTrip, () => {
+      const lost = this.isCut(from, to) || this.isCut(to, from) || this.#host(to).state() !== "up";
+      if (lost || !stillThere()) return fail(this.#config.dialTimeout / 2, "unreachable");
+      this.#open(from, to);
+    });
+  }
+
+  send(end: End, bytes: Uint8Array): void {
+    const far = other(end);
+    if (end.closed) return;
+    this.frames++;
+    this.bytes += bytes.length;
+    this.#toward(end, () => {
+      if (!far.closed && this.#isLive(far)) this.#host(far.host).frame(far, bytes);
+      else this.#reset(far);
+    });
+  }
+
+  /** This side closes: the other hears of it, unless the way there is cut. */
+  close(end: End): void {
+    if (end.closed) return;
+    end.closed = true;
+    const far = other(end);
+    this.#toward(end, () => this.#finish(far));
+  }
+
+  /** The process behind these ends died and its kernel says so to every peer. */
+  processDied(host: number): void {
+    for (const end of this.#endsOf(host)) this.close(end);
+  }
+
+  /** The machine lost its power: nobody says anything. */
+  powerLost(host: number): void {
+    for (const end of this.#endsOf(host)) end.closed = true;
+  }
+
+  #open(from: number, to: number): void {
+    const connection: Connection = { number: this.#made++, ends: [] as unknown as [End, End] };
+    const end = (host: number): End => ({
+      host,
+      process: this.#host(host).process(),
+      connection,
+      closed: false,
+      arrivesAfter: this.#now(),
+      held: [],
+    });
+    const near = end(from);
+    const far = end(to);
+    connection.ends.push(near, far);
+    this.#connections.add(connection);
+    this.#host(to).opened(far, from, false);
+    this.#toward(far, () => {
+      if (this.#isLive(near) && !near.closed) this.#host(from).opened(near, to, true);
+    });
+  }
+
+  /** Runs `arrive` at the other side of `end`, in order, when the way there is open. */
+  #toward(end: End, arrive: () => void): void {
+    const far = other(end);
+    let delay = this.#latency(end.host, far.host);
+    while (this.#random() < this.#config.lossProbability) delay += this.#config.retransmitAfter;
+    const at = Math.max(far.arrivesAfter, this.#now() + delay);
+    far.arrivesAfter = at;
+    const land = (): void => {
+      if (this.isCut(end.host, far.host) || far.held.length > 0) far.held.push(arrive);
+      else arrive();
+    };
+    this.#queue.schedule(at, land);
+  }
+
+  #release(from: number, to: number): void {
+    for (const connection of this.#connections) {
+      for (const end of connection.ends) {
+        if (end.host !== to || other(end).host !== from || end.held.length === 0) continue;
+        this.#after(between(this.#random, 0, 4) * this.#config.retransmitAfter, () => {
+          if (this.isCut(from, to)) return;
+          const held = end.held;
+          end.held = [];
+          for (const arrive of held) arrive();
+        });
+      }
+    }
+  }
+
+  /** A frame reached a host where its connection no longer exists: the kernel answers with a reset. */
+  #reset(dead: End): void {
+    if (this.#host(dead.host).state() === "off") return;
+    this.#toward(dead, () => this.#finish(other(dead)));
+  }
+
+  #finish(end: End): void {
+    this.#connections.delete(end.connection);
+    if (end.closed) return;
+    end.closed = true;
+    if (this.#isLive(end)) this.#host(end.host).closed(end, "closed");
+  }
+
+  #isLive(end: End): boolean {
+    const host = this.#host(end.host);
+    return host.process() === end.process && host.state() !== "off" && host.state() !== "down";
+  }
+
+  #endsOf(host: number): End[] {
+    const ends: End[] = [];
+    for (const { ends: pair } of this.#connections)
+      for (const end of pair) if (end.host === host) ends.push(end);
+    return ends;
+  }
+
+  /** One way, in ms: a LAN inside a site, a WAN elsewhere. */
+  #latency(from: number, to: number): Duration {
+    const a = this.#host(from);
+    const b = this.#host(to);
+    if (a.site === b.site) return between(this.#random, 0.2, 1.5);
+    return a.region === b.region ? between(this.#random, 5, 20) : between(this.#random, 20, 80);
+  }
+
+  #host(index: number): Host {
+    const host = this.#hosts[index];
+    if (host === undefined) throw new RangeError(`no host ${index}`);
+    return host;
+  }
+
+  #after(delay: Duration, run: () => void): void {
+    this.#queue.schedule(this.#now() + delay, run);
+  }
+}
+
+function other(end: End): End {
+  const [first, second] = end.connection.ends;
+  return first === end ? second : first;
+}

@@ -1,0 +1,73 @@
+import type { NodeConfig } from "../core/node/contract.ts";
+import { between } from "../core/kernel/random.ts";
+import { Checks } from "./checks.ts";
+import { endFaults, plantFaults } from "./faults.ts";
+import { Trace } from "./trace.ts";
+import { Users } from "./users.ts";
+import { World, type Layout } from "./world.ts";
+
+export type SeedOptions = {
+  readonly seed: number;
+  readonly nodes: number;
+  /** Virtual length of the stormy part, in ms. */
+  readonly stormMs: number;
+  /** Virtual time that everything has to come right afterwards, in ms. */
+  readonly calmMs: number;
+  readonly print?: ((line: string) => void) | undefined;
+};
+
+export type SeedResult = {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  /** The same for every run of this seed. */
+  readonly digest: string;
+  readonly frames: number;
+  readonly bytes: number;
+};
+
+export const simConfig: NodeConfig = {
+  pingEvery: 1_000,
+  silentAfter: 3_000,
+  redialMax: 5_000,
+  compareEvery: 5_000,
+  bootSettle: 500,
+  claimDelay: 250,
+  quietPeriod: 8_000,
+  lostAfter: 10_000,
+  driftMax: 600_000,
+};
+
+/** One life of a small fleet: a storm in which nothing wrong may happen, then calm in which all comes right. */
+export function runSeed(options: SeedOptions): SeedResult {
+  const trace = new Trace(options.print);
+  const world = new World(options.seed, layoutOf(options.nodes), simConfig, trace);
+  const users = new Users(world);
+  const checks = new Checks(world, users);
+  const random = world.random("script");
+  for (const machine of world.machines) world.at(between(random, 0, 800), () => machine.startAgent());
+  const stormEnd = 5_000 + options.stormMs;
+  plantFaults(world, 5_000, stormEnd, 5_000);
+  for (let at = 1_500; at < stormEnd; at += between(random, 0, 5_000)) world.at(at, () => users.act());
+  world.run(stormEnd);
+  trace.add(world.now, "PHASE", "the storm is over");
+  endFaults(world);
+  const calmSince = world.now;
+  world.run(calmSince + options.calmMs);
+  checks.atEnd(calmSince);
+  const { frames, bytes } = world.network;
+  return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };
+}
+
+/** Nodes dealt out to sites of 1 to 4, sites to two regions, the same for every seed. */
+export function layoutOf(nodes: number): Layout {
+  const names = ["oslo", "bern", "lima", "cairo", "quito", "delhi", "tokyo", "perth", "accra", "miami"];
+  const sizes = [3, 2, 4, 1];
+  const layout: { site: string; region: string; nodes: number }[] = [];
+  for (let left = nodes, at = 0; left > 0; at++) {
+    const size = Math.min(left, sizes[at % sizes.length] ?? 1);
+    const name = `${names[at % names.length] ?? "site"}${at < names.length ? "" : String(at)}`;
+    layout.push({ site: name, region: at % 2 === 0 ? "north" : "south", nodes: size });
+    left -= size;
+  }
+  return layout;
+}

@@ -1,0 +1,167 @@
+import { below, pick, type Random } from "../core/kernel/random.ts";
+import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
+import type { Change } from "../core/intents/contract.ts";
+import type { WriteReply } from "../core/node/contract.ts";
+import type { ObjectRef } from "../core/records/keys.ts";
+import type { Machine } from "./machine.ts";
+import type { World } from "./world.ts";
+
+/**
+ * People at random nodes who create workloads, scale them, change a variable or a note, and delete.
+ * Every value they write is unique, so that the end state says whose write it came from.
+ */
+
+/** One attempt to write one leaf of one object. */
+export type Attempt = {
+  readonly object: string;
+  readonly leaf: string;
+  readonly value: Json;
+  readonly at: number;
+  readonly by: string;
+  /** The version of the write, once it was acknowledged. */
+  acknowledged: number | undefined;
+  refused: boolean;
+};
+
+export type Deletion = { readonly object: string; readonly at: number };
+
+export const workloadNames = ["shop", "till", "ledger", "sensor", "camera"] as const;
+
+export class Users {
+  readonly attempts: Attempt[] = [];
+  readonly deletions: Deletion[] = [];
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #waiting = new Map<string, Attempt[]>();
+  #requests = 0;
+  #values = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#random = world.random("users");
+    world.observers.push({ answered: (machine, request, reply) => this.#answered(machine, request, reply) });
+  }
+
+  /** Something a user does now, at a random node that is up. */
+  act(): void {
+    const up = this.#world.machines.filter((machine) => machine.state === "up");
+    const machine = pick(this.#random, up);
+    const name = pick(this.#random, workloadNames);
+    if (machine?.node === undefined || name === undefined) return;
+    const ref: ObjectRef = {
+      group: "apps",
+      kind: name === "sensor" ? "DaemonSet" : "Deployment",
+      namespace: "default",
+      name,
+    };
+    const current = machine.node.view.object(ref);
+    if (current === undefined || !current.exists)
+      return this.#write(machine, ref, this.#fresh(ref), "create");
+    const dice = this.#random();
+    if (dice < 0.06) return this.#delete(machine, ref);
+    if (dice < 0.4 && ref.kind === "Deployment") return this.#edit(machine, ref, current.value, "replicas");
+    if (dice < 0.6) return this.#edit(machine, ref, current.value, "version");
+    this.#edit(machine, ref, current.value, `note-${below(this.#random, 3)}`);
+  }
+
+  #fresh(ref: ObjectRef): { value: JsonObject; leaf: string; written: Json } {
+    const perSite = ref.name === "shop" || ref.name === "till";
+    const written = `v${++this.#values}`;
+    const labels = { app: ref.name };
+    const container = {
+      name: "main",
+      image: "sim",
+      command: ["run"],
+      env: [{ name: "VERSION", value: written }],
+      resources: { requests: { cpu: "50m", memory: "32Mi" } },
+    };
+    const value = {
+      apiVersion: "apps/v1",
+      kind: ref.kind,
+      metadata: {
+        name: ref.name,
+        namespace: ref.namespace,
+        annotations: perSite
+          ? { "starlight.dev/placement": "perSite" }
+          : { "starlight.dev/lost-after": "5s" },
+      },
+      spec: {
+        ...(ref.kind === "DaemonSet" ? {} : { replicas: 2 }),
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: { runtimeClassName: "process", containers: [container] },
+        },
+      },
+    };
+    return { value, leaf: "version", written };
+  }
+
+  #edit(machine: Machine, ref: ObjectRef, value: JsonObject, leaf: string): void {
+    const next = structuredClone(value) as { [key: string]: Json };
+    const spec = next["spec"] as { [key: string]: Json };
+    const metadata = next["metadata"] as { [key: string]: Json };
+    let written: Json;
+    if (leaf === "replicas") {
+      written = 1 + below(this.#random, 4);
+      if (written === spec["replicas"]) return;
+      spec["replicas"] = written;
+    } else if (leaf === "version") {
+      written = `v${++this.#values}`;
+      const template = spec["template"] as { spec: { containers: { env: { value: Json }[] }[] } };
+      const variable = template.spec.containers[0]?.env?.[0];
+      if (variable === undefined) return;
+      variable.value = written;
+    } else {
+      written = `n${++this.#values}`;
+      const annotations = metadata["annotations"];
+      metadata["annotations"] = { ...(isObject(annotations) ? annotations : {}), [leaf]: written };
+    }
+    this.#write(machine, ref, { value: next, leaf, written }, "upsert");
+  }
+
+  #write(
+    machine: Machine,
+    ref: ObjectRef,
+    { value, leaf, written }: { value: JsonObject; leaf: string; written: Json },
+    mode: "create" | "upsert",
+  ): void {
+    const change: Change = { type: "update", ref, value, manager: "kubectl", class: "user", mode };
+    const attempt: Attempt = {
+      object: ref.name,
+      leaf,
+      value: written,
+      at: this.#world.now,
+      by: machine.name,
+      acknowledged: undefined,
+      refused: false,
+    };
+    this.#send(machine, change, [attempt], `${mode} ${ref.name} ${leaf} = ${JSON.stringify(written)}`);
+  }
+
+  #delete(machine: Machine, ref: ObjectRef): void {
+    this.deletions.push({ object: ref.name, at: this.#world.now });
+    this.#send(machine, { type: "delete", ref, manager: "kubectl", class: "user" }, [], `delete ${ref.name}`);
+  }
+
+  #send(machine: Machine, change: Change, attempts: Attempt[], what: string): void {
+    const request = ++this.#requests;
+    this.attempts.push(...attempts);
+    this.#waiting.set(`${machine.name} ${machine.processes} ${request}`, attempts);
+    this.#world.trace.add(this.#world.now, machine.name, `user: ${what}`);
+    machine.deliver({ type: "write", request, changes: [change], actor: "user", dryRun: false });
+  }
+
+  #answered(machine: Machine, request: number, reply: WriteReply): void {
+    const key = `${machine.name} ${machine.processes} ${request}`;
+    const attempts = this.#waiting.get(key) ?? [];
+    this.#waiting.delete(key);
+    for (const attempt of attempts) {
+      if (reply.ok) attempt.acknowledged = reply.value.objects[0]?.version ?? 0;
+      else attempt.refused = true;
+    }
+    if (!reply.ok) {
+      this.#world.trace.add(this.#world.now, machine.name, `refused: ${JSON.stringify(reply.error)}`);
+    }
+  }
+}

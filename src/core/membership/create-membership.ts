@@ -1,0 +1,444 @@
+import { between, type Random } from "../kernel/random.ts";
+import { asleep, type Duration, type Instant, type Wake } from "../kernel/time.ts";
+import type { NodeId } from "../records/record.ts";
+import type {
+  DialFailure,
+  Evidence,
+  LinkEnd,
+  LinkId,
+  Membership,
+  MembershipConfig,
+  MembershipEffect,
+  MembershipEnv,
+  MembershipEvent,
+  Peer,
+  Verdict,
+} from "./contract.ts";
+import { decodeFrame, encodeFrame } from "./frames.ts";
+import { verdictsOf, type FirstHand } from "./verdicts.ts";
+import { wantedPeers } from "./wanted-peers.ts";
+
+/**
+ * Links to peers, who is alive, and why we think so.
+ *
+ * Two nodes may dial each other at once, or one may come back while the other still holds a dead link.
+ * Of any two nodes the one with the smaller id decides which link is used, and says so on it (`use`);
+ * the other end sends nothing but pings before. So both ends always agree, in every interleaving.
+ */
+
+const retryFirst: Duration = 150;
+/** A dial that nobody answered for so long is over, whatever became of it. */
+const dialMax: Duration = 15_000;
+/** A chosen link has this long to show life before a newer one of the same peer takes its place. */
+const standbyPatience: Duration = 600;
+/** A timer that fires so late means that we stood still, not that the others were silent. */
+const lateMax: Duration = 500;
+const reasonsMax = 8;
+
+type Link = {
+  readonly id: LinkId;
+  readonly peer: NodeId;
+  readonly openedAt: Instant;
+  heardAt: Instant;
+  nextPingAt: Instant;
+  pings: number;
+  readonly sentAt: Map<number, Instant>;
+  roundTrip: Duration | undefined;
+};
+
+type PeerState = {
+  peer: Peer;
+  wanted: boolean;
+  readonly links: Map<LinkId, Link>;
+  /** The link in use. */
+  active: LinkId | undefined;
+  dialingSince: Instant | undefined;
+  redialAt: Instant;
+  failures: number;
+  lastEnd: LinkEnd | undefined;
+  refusedSince: boolean;
+  heardAt: Instant | undefined;
+  verdict: Verdict;
+  since: Instant;
+  reasons: string[];
+};
+
+type State = {
+  readonly config: MembershipConfig;
+  readonly peers: Map<NodeId, PeerState>;
+  readonly peerByLink: Map<LinkId, NodeId>;
+  readonly reports: Map<NodeId, readonly NodeId[]>;
+  published: string;
+  wake: Wake;
+};
+
+type Step = {
+  readonly state: State;
+  readonly now: Instant;
+  readonly random: Random;
+  readonly out: MembershipEffect[];
+};
+
+export function createMembership(config: MembershipConfig): Membership {
+  const state: State = {
+    config,
+    peers: new Map(),
+    peerByLink: new Map(),
+    reports: new Map(),
+    published: "",
+    wake: asleep,
+  };
+  return {
+    handle: (event, env) => handle(state, event, env),
+    wake: () => state.wake,
+    evidence: (peer) => evidenceOf(state, peer),
+    linked: () => activePeers(state),
+  };
+}
+
+function handle(state: State, event: MembershipEvent, { now, random }: MembershipEnv): MembershipEffect[] {
+  const step: Step = { state, now, random, out: [] };
+  if (now - state.wake.at > lateMax) forgive(step);
+  take(step, event);
+  tend(step);
+  judge(step);
+  announce(step);
+  state.wake = nextWake(state);
+  return step.out;
+}
+
+function take(step: Step, event: MembershipEvent): void {
+  const { state } = step;
+  switch (event.type) {
+    case "peers":
+      return setPeers(step, event);
+    case "link-opened":
+      return linkOpened(step, event.link, event.peer, event.outbound);
+    case "link-closed":
+      return linkClosed(step, event.link, event.end);
+    case "dial-failed":
+      return dialFailed(step, event.peer, event.why, event.detail);
+    case "frame":
+      return frameArrived(step, event.link, event.bytes);
+    case "heard":
+      heard(step, event.link);
+      return;
+    case "observed":
+      state.reports.set(event.observer, event.peers);
+      return;
+    case "stalled":
+      return forgive(step);
+    case "wake":
+      return;
+  }
+}
+
+function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>): void {
+  const { state, now } = step;
+  const wanted = wantedPeers(state.config.self, event.place, event.peers);
+  const listed = new Set(event.peers.map(({ id }) => id));
+  for (const [id, known] of [...state.peers].filter(([id]) => !listed.has(id))) {
+    for (const link of known.links.keys()) closeLink(step, link, "ours");
+    state.peers.delete(id);
+    state.reports.delete(id);
+  }
+  for (const peer of event.peers) {
+    const known = state.peers.get(peer.id);
+    if (known === undefined) {
+      state.peers.set(peer.id, newPeer(peer, wanted.has(peer.id), now));
+      continue;
+    }
+    const moved = peer.addresses.join() !== known.peer.addresses.join();
+    known.peer = peer;
+    known.wanted = wanted.has(peer.id);
+    if (moved) {
+      known.failures = 0;
+      known.redialAt = now;
+    }
+  }
+}
+
+function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
+  return {
+    peer,
+    wanted,
+    links: new Map(),
+    active: undefined,
+    dialingSince: undefined,
+    redialAt: now,
+    failures: 0,
+    lastEnd: undefined,
+    refusedSince: false,
+    heardAt: undefined,
+    verdict: "unreachable",
+    since: now,
+    reasons: ["never in contact since this agent started"],
+  };
+}
+
+function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): void {
+  const { state, now } = step;
+  const peer = state.peers.get(peerId);
+  if (peer === undefined) {
+    step.out.push({ type: "close", link: id, end: "ours" });
+    return;
+  }
+  if (outbound) peer.dialingSince = undefined;
+  peer.failures = 0;
+  peer.refusedSince = false;
+  peer.lastEnd = undefined;
+  peer.heardAt = now;
+  const link: Link = {
+    id,
+    peer: peerId,
+    openedAt: now,
+    heardAt: now,
+    nextPingAt: now,
+    pings: 0,
+    sentAt: new Map(),
+    roundTrip: undefined,
+  };
+  peer.links.set(id, link);
+  state.peerByLink.set(id, peerId);
+  explain(peer, `${outbound ? "we reached it" : "it reached us"} on link ${id}`);
+  if (!decides(state, peerId)) return;
+  if (peer.active === undefined) use(step, peer, link);
+  else {
+    const chosen = peer.links.get(peer.active);
+    if (chosen !== undefined) chosen.nextPingAt = now;
+  }
+}
+
+/** The end with the smaller id decides which of several links is used. */
+function decides(state: State, peer: NodeId): boolean {
+  return state.config.self < peer;
+}
+
+function use(step: Step, peer: PeerState, link: Link): void {
+  const before = peer.active;
+  if (before === link.id) return;
+  if (before !== undefined)
+    step.out.push({ type: "peer-down", peer: peer.peer.id, link: before, end: "ours" });
+  peer.active = link.id;
+  if (decides(step.state, peer.peer.id)) {
+    step.out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "use" }) });
+    for (const other of peer.links.keys()) if (other !== link.id) closeLink(step, other, "ours");
+  }
+  step.out.push({ type: "peer-up", peer: peer.peer.id, link: link.id });
+}
+
+function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
+  const { state, now } = step;
+  const peerId = state.peerByLink.get(id);
+  const peer = peerId === undefined ? undefined : state.peers.get(peerId);
+  state.peerByLink.delete(id);
+  if (peer === undefined || !peer.links.delete(id)) return;
+  if (peer.active === id) {
+    peer.active = undefined;
+    step.out.push({ type: "peer-down", peer: peer.peer.id, link: id, end });
+  }
+  explain(peer, linkEndSentence(id, end));
+  if (peer.links.size === 0) {
+    peer.lastEnd = end;
+    peer.redialAt = end === "ours" ? now + retryFirst : now;
+    return;
+  }
+  if (peer.active === undefined && decides(state, peer.peer.id)) useNewest(step, peer);
+}
+
+function useNewest(step: Step, peer: PeerState): void {
+  let newest: Link | undefined;
+  for (const link of peer.links.values()) {
+    if (newest === undefined || link.openedAt > newest.openedAt || link.id > newest.id) newest = link;
+  }
+  if (newest !== undefined) use(step, peer, newest);
+}
+
+function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string): void {
+  const { state, now, random } = step;
+  const peer = state.peers.get(peerId);
+  if (peer === undefined) return;
+  peer.dialingSince = undefined;
+  peer.failures++;
+  const limit = Math.min(state.config.redialMax, retryFirst * 2 ** Math.min(peer.failures, 16));
+  peer.redialAt = now + between(random, retryFirst / 2, limit);
+  if (why === "refused") {
+    peer.refusedSince = true;
+    explain(peer, "its host answers that no agent listens");
+  } else explain(peer, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
+}
+
+function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
+  const { state, now } = step;
+  const link = heard(step, id);
+  const frame = decodeFrame(bytes);
+  if (link === undefined) return;
+  if (frame === undefined) return closeLink(step, id, "ours");
+  if (frame.type === "ping") {
+    step.out.push({ type: "send", link: id, bytes: encodeFrame({ type: "pong", number: frame.number }) });
+  } else if (frame.type === "pong") {
+    const sentAt = link.sentAt.get(frame.number);
+    if (sentAt !== undefined) link.roundTrip = now - sentAt;
+    for (const number of link.sentAt.keys()) if (number <= frame.number) link.sentAt.delete(number);
+  } else {
+    const peer = state.peers.get(link.peer);
+    if (peer !== undefined && !decides(state, link.peer)) use(step, peer, link);
+  }
+}
+
+function heard({ state, now }: Step, id: LinkId): Link | undefined {
+  const peer = state.peers.get(state.peerByLink.get(id) ?? "");
+  const link = peer?.links.get(id);
+  if (peer === undefined || link === undefined) return undefined;
+  link.heardAt = now;
+  peer.heardAt = now;
+  return link;
+}
+
+/** We stood still: nobody is to blame for what we did not hear. Everyone is asked anew first. */
+function forgive({ state, now }: Step): void {
+  for (const peer of state.peers.values()) {
+    for (const link of peer.links.values()) {
+      link.heardAt = now;
+      link.nextPingAt = now;
+    }
+  }
+}
+
+/** Whatever time alone brings: pings, silence, better links, dials. */
+function tend(step: Step): void {
+  const { state, now, random } = step;
+  for (const peer of state.peers.values()) {
+    for (const link of peer.links.values()) {
+      if (now - link.heardAt >= state.config.silentAfter) closeLink(step, link.id, "silent");
+      else if (now >= link.nextPingAt) ping(step, link);
+    }
+    settleStandby(step, peer);
+    if (peer.dialingSince !== undefined && now - peer.dialingSince >= dialMax) peer.dialingSince = undefined;
+    if (!mayDial(peer) || now < peer.redialAt) continue;
+    peer.dialingSince = now;
+    peer.redialAt = now + between(random, retryFirst, 2 * retryFirst);
+    step.out.push({ type: "dial", peer: peer.peer.id, addresses: peer.peer.addresses });
+  }
+}
+
+function mayDial(peer: PeerState): boolean {
+  const known = peer.wanted && peer.peer.addresses.length > 0;
+  return known && peer.links.size === 0 && peer.dialingSince === undefined;
+}
+
+function ping({ state, now, random, out }: Step, link: Link): void {
+  link.nextPingAt = now + between(random, 0.8, 1.2) * state.config.pingEvery;
+  const number = ++link.pings;
+  link.sentAt.set(number, now);
+  if (link.sentAt.size > 8) link.sentAt.delete(number - 8);
+  out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "ping", number }) });
+}
+
+/** A newer link waits beside the one in use: life on the old one ends the wait, silence promotes the new. */
+function settleStandby(step: Step, peer: PeerState): void {
+  if (peer.links.size < 2 || peer.active === undefined || !decides(step.state, peer.peer.id)) return;
+  const active = peer.links.get(peer.active);
+  if (active === undefined) return;
+  for (const link of peer.links.values()) {
+    if (link.id === active.id) continue;
+    if (active.heardAt > link.openedAt) closeLink(step, link.id, "ours");
+    else if (step.now - link.openedAt >= standbyPatience) return use(step, peer, link);
+  }
+}
+
+function closeLink(step: Step, link: LinkId, end: LinkEnd): void {
+  step.out.push({ type: "close", link, end });
+  linkClosed(step, link, end);
+}
+
+function judge(step: Step): void {
+  const { state, now } = step;
+  const firstHand = new Map<NodeId, FirstHand>();
+  for (const [id, peer] of state.peers) {
+    const processGone =
+      (peer.lastEnd === "closed" && peer.refusedSince) || (peer.verdict === "dead" && peer.links.size === 0);
+    firstHand.set(id, { linked: peer.links.size > 0, processGone });
+  }
+  for (const [id, to] of verdictsOf(firstHand, state.reports)) {
+    const peer = state.peers.get(id);
+    if (peer === undefined || peer.verdict === to) continue;
+    const from = peer.verdict;
+    peer.verdict = to;
+    peer.since = now;
+    step.out.push({ type: "verdict-changed", peer: id, from, to });
+  }
+}
+
+function announce(step: Step): void {
+  const peers = activePeers(step.state);
+  const text = peers.join();
+  if (text === step.state.published) return;
+  step.state.published = text;
+  step.out.push({ type: "links-changed", peers });
+}
+
+function activePeers(state: State): NodeId[] {
+  return [...state.peers]
+    .filter(([, peer]) => peer.active !== undefined)
+    .map(([id]) => id)
+    .sort();
+}
+
+function nextWake(state: State): Wake {
+  let at = Number.POSITIVE_INFINITY;
+  let why = asleep.why;
+  const consider = (when: Instant, what: string): void => {
+    if (when < at) {
+      at = when;
+      why = what;
+    }
+  };
+  for (const peer of state.peers.values()) {
+    for (const link of peer.links.values()) {
+      consider(link.nextPingAt, "ping");
+      consider(link.heardAt + state.config.silentAfter, "silence on a link");
+      if (peer.links.size > 1 && link.id !== peer.active && decides(state, peer.peer.id)) {
+        consider(link.openedAt + standbyPatience, "a newer link");
+      }
+    }
+    if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
+    else if (mayDial(peer)) consider(peer.redialAt, "dial");
+  }
+  return { at, why };
+}
+
+function evidenceOf(state: State, id: NodeId): Evidence | undefined {
+  const peer = state.peers.get(id);
+  if (peer === undefined) return undefined;
+  const link = peer.active ?? peer.links.keys().next().value;
+  const reasons =
+    peer.verdict === "alive" && link === undefined ? [witness(state, id), ...peer.reasons] : peer.reasons;
+  return {
+    verdict: peer.verdict,
+    since: peer.since,
+    link: peer.active,
+    roundTrip: link === undefined ? undefined : peer.links.get(link)?.roundTrip,
+    heardAt: peer.heardAt,
+    reasons: reasons.slice(0, reasonsMax),
+  };
+}
+
+function witness(state: State, id: NodeId): string {
+  for (const [observer, peers] of [...state.reports].sort(([left], [right]) => (left < right ? -1 : 1))) {
+    const known = state.peers.get(observer);
+    if (known?.verdict === "alive" && peers.includes(id))
+      return `${known.peer.name} says it has a link to it`;
+  }
+  return "another node says it has a link to it";
+}
+
+function explain(peer: PeerState, sentence: string): void {
+  if (peer.reasons[0] === sentence) return;
+  peer.reasons = [sentence, ...peer.reasons].slice(0, reasonsMax);
+}
+
+function linkEndSentence(id: LinkId, end: LinkEnd): string {
+  if (end === "closed") return `its kernel closed link ${id}`;
+  return end === "silent" ? `nothing was heard on link ${id} for too long` : `we closed link ${id}`;
+}

@@ -1,0 +1,96 @@
+import type { NodeId } from "../records/record.ts";
+import type { ObjectRef } from "../records/keys.ts";
+import { mismatchOf } from "./filter.ts";
+import type { LabelSelector, PlaceNode, PlacementInput, PlacePod, Workload } from "./contract.ts";
+
+/**
+ * Slots that are decided together, by the nodes that may fill them: the replicas of one site, of the
+ * whole mesh, or the nodes of one site for a DaemonSet.
+ */
+export type SlotGroup = {
+  readonly slots: readonly string[];
+  readonly nodes: readonly PlaceNode[];
+  /** Spread over sites before nodes. */
+  readonly acrossSites: boolean;
+  /** For a slot that belongs to one node. */
+  readonly ownerOf: (slot: string) => NodeId | undefined;
+};
+
+export function groupsOf(workload: Workload, nodes: readonly PlaceNode[]): SlotGroup[] {
+  const { spread } = workload;
+  if (spread.type === "mesh") {
+    const slots = numbered("mesh", spread.replicas);
+    return [{ slots, nodes, acrossSites: true, ownerOf: () => undefined }];
+  }
+  const groups: SlotGroup[] = [];
+  for (const [site, members] of bySite(nodes)) {
+    if (spread.type === "per-node") {
+      const owners = members.filter((node) => mismatchOf(node, workload) === undefined);
+      const ownerBySlot = new Map(owners.map(({ id }) => [`node/${id}`, id] as const));
+      groups.push({
+        slots: [...ownerBySlot.keys()],
+        nodes: members,
+        acrossSites: false,
+        ownerOf: (slot) => ownerBySlot.get(slot),
+      });
+    } else if (matchesSite(spread.sites, site, members[0]?.region ?? "")) {
+      const slots = numbered(`site/${site}`, spread.replicas);
+      groups.push({ slots, nodes: members, acrossSites: false, ownerOf: () => undefined });
+    }
+  }
+  return groups;
+}
+
+/** The input with its lists in one order, so that everybody computes the same. */
+export function inOrder(input: PlacementInput): PlacementInput {
+  return {
+    ...input,
+    nodes: sortedBy(input.nodes, ({ id }) => id),
+    workloads: sortedBy(input.workloads, ({ ref }) => workloadKey(ref)),
+    pods: sortedBy(input.pods, ({ uid }) => uid),
+  };
+}
+
+export function workloadKey({ group, kind, namespace, name }: ObjectRef): string {
+  return `${group}/${kind}/${namespace}/${name}`;
+}
+
+/** Pods by workload and slot. */
+export function podsBySlot(pods: readonly PlacePod[]): Map<string, Map<string, PlacePod[]>> {
+  const byWorkload = new Map<string, Map<string, PlacePod[]>>();
+  for (const pod of pods) {
+    const key = workloadKey(pod.workload);
+    const bySlot = byWorkload.get(key) ?? new Map<string, PlacePod[]>();
+    byWorkload.set(key, bySlot);
+    const inSlot = bySlot.get(pod.slot) ?? [];
+    bySlot.set(pod.slot, inSlot);
+    inSlot.push(pod);
+  }
+  return byWorkload;
+}
+
+function matchesSite(selector: LabelSelector, site: string, region: string): boolean {
+  const labels: { readonly [label: string]: string } = { name: site, region };
+  return Object.entries(selector).every(([label, values]) => values.includes(labels[label] ?? ""));
+}
+
+function bySite(nodes: readonly PlaceNode[]): (readonly [string, PlaceNode[]])[] {
+  const sites = new Map<string, PlaceNode[]>();
+  for (const node of nodes) {
+    const members = sites.get(node.site) ?? [];
+    sites.set(node.site, members);
+    members.push(node);
+  }
+  return sortedBy([...sites], ([site]) => site);
+}
+
+function numbered(base: string, count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `${base}/${at}`);
+}
+
+export function sortedBy<T>(items: readonly T[], key: (item: T) => string): T[] {
+  return items
+    .map((item) => ({ item, key: key(item) }))
+    .sort((left, right) => (left.key < right.key ? -1 : left.key > right.key ? 1 : 0))
+    .map(({ item }) => item);
+}

@@ -30,6 +30,8 @@ export type IntentWrite = {
   readonly actor: string;
   /** Present on a write that deletes the whole object. */
   readonly deletes?: true;
+  /** Present on a server-side apply (Kubernetes' operation `Apply`, otherwise `Update`). */
+  readonly applies?: true;
 };
 
 /**

@@ -2,7 +2,7 @@ import { canonical, isList, isObject, type Json, type JsonObject } from "../kern
 import { shortName } from "../kernel/hash.ts";
 import type { MergedObject } from "../intents/contract.ts";
 import { kindOf } from "../intents/kinds/index.ts";
-import { parseCpuMilli, parseDuration, parseMemoryBytes } from "../intents/quantity.ts";
+import { cpuMilli as cpuMilliOf, memoryBytes as memoryBytesOf, parseDuration } from "../intents/quantity.ts";
 import { parseSiteSelector } from "../intents/site-selector.ts";
 import { withDefaults } from "../intents/validate.ts";
 import type { PartitionPolicy, Toleration, Workload, WorkloadSpread } from "../placement/contract.ts";
@@ -50,8 +50,8 @@ export function requestsOf(template: JsonObject): { cpuMilli: number; memoryByte
   for (const container of listAt(objectAt(template, "spec"), "containers")) {
     if (!isObject(container)) continue;
     const requests = objectAt(objectAt(container, "resources"), "requests");
-    cpuMilli += parseCpuMilli(requests["cpu"]) ?? 0;
-    memoryBytes += parseMemoryBytes(requests["memory"]) ?? 0;
+    cpuMilli += cpuMilliOf(requests["cpu"]) ?? 0;
+    memoryBytes += memoryBytesOf(requests["memory"]) ?? 0;
   }
   return { cpuMilli, memoryBytes };
 }
@@ -94,7 +94,7 @@ function spreadOf(
 function policyOf(annotations: { readonly [key: string]: string }, config: NodeConfig): PartitionPolicy {
   return {
     onPartition: annotations["starlight.dev/on-partition"] === "freeze" ? "freeze" : "duplicate",
-    lostAfter: parseDuration(annotations["starlight.dev/lost-after"]) ?? config.lostAfter,
+    lostAfter: parseDuration(annotations["starlight.dev/lost-after"] ?? "") ?? config.lostAfter,
     onHeal: annotations["starlight.dev/on-heal"] === "keepReplacement" ? "keepReplacement" : "keepOriginal",
   };
 }

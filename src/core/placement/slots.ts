@@ -26,7 +26,7 @@ export function groupsOf(workload: Workload, nodes: readonly PlaceNode[]): SlotG
   for (const [site, members] of bySite(nodes)) {
     if (spread.type === "per-node") {
       const owners = members.filter((node) => mismatchOf(node, workload) === undefined);
-      const ownerBySlot = new Map(owners.map(({ id }) => [`node/${id}`, id] as const));
+      const ownerBySlot = new Map<string, NodeId>(owners.map(({ id }) => [`node/${id}`, id]));
       groups.push({
         slots: [...ownerBySlot.keys()],
         nodes: members,

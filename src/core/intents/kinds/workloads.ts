@@ -1,0 +1,159 @@
+import { isList, isObject, type Json, type JsonObject } from "../../kernel/json.ts";
+import type { FieldProblem } from "../contract.ts";
+import { int, int32Max, intOrText, object, text } from "../schema.ts";
+import { checkAnnotations } from "./annotations.ts";
+import type { Kind } from "./kind.ts";
+import { labelSelector, metadata } from "./metadata.ts";
+import { podTemplate } from "./pod-template.ts";
+
+const percent = { test: /^\d{1,3}%$/, says: "a number, or a percentage such as `25%`" };
+const countOrPercent = (description: string, otherwise: Json): ReturnType<typeof intOrText> =>
+  intOrText(description, 0, int32Max, { pattern: percent, default: otherwise });
+
+export const deployment: Kind = {
+  group: "apps",
+  version: "v1",
+  kind: "Deployment",
+  plural: "deployments",
+  singular: "deployment",
+  shortNames: ["deploy"],
+  categories: ["all"],
+  namespaced: true,
+  schema: object("Copies of a pod, in every site or in the whole mesh.", {
+    metadata,
+    spec: object(
+      "What to run, and how many.",
+      {
+        replicas: int(
+          "Copies: in each site with `starlight.dev/placement: perSite`, else in the mesh.",
+          0,
+          10_000,
+          {
+            default: 1,
+          },
+        ),
+        selector: { ...labelSelector, required: true },
+        template: podTemplate,
+        strategy: object("How a new version replaces the old one.", {
+          type: text("Always RollingUpdate.", { choices: ["RollingUpdate"], default: "RollingUpdate" }),
+          rollingUpdate: object("Its pace.", {
+            maxSurge: countOrPercent("Copies in change at once.", "25%"),
+            maxUnavailable: countOrPercent("Accepted; old copies end when new ones are ready.", "25%"),
+          }),
+        }),
+        revisionHistoryLimit: int("Accepted for compatibility.", 0, int32Max, { default: 10 }),
+        progressDeadlineSeconds: int("Accepted for compatibility.", 1, int32Max, { default: 600 }),
+        minReadySeconds: int("Accepted only as 0.", 0, 0),
+      },
+      { required: true, unsupported: ["paused"] },
+    ),
+  }),
+  check: checkWorkload,
+};
+
+export const daemonSet: Kind = {
+  group: "apps",
+  version: "v1",
+  kind: "DaemonSet",
+  plural: "daemonsets",
+  singular: "daemonset",
+  shortNames: ["ds"],
+  categories: ["all"],
+  namespaced: true,
+  schema: object("One copy of a pod on every node that may run it.", {
+    metadata,
+    spec: object(
+      "What to run.",
+      {
+        selector: { ...labelSelector, required: true },
+        template: podTemplate,
+        updateStrategy: object("How a new version replaces the old one.", {
+          type: text("Always RollingUpdate.", { choices: ["RollingUpdate"], default: "RollingUpdate" }),
+          rollingUpdate: object("Its pace.", {
+            maxSurge: countOrPercent("Accepted only as 0.", 0),
+            maxUnavailable: countOrPercent("Nodes in change at once, per site.", 1),
+          }),
+        }),
+        revisionHistoryLimit: int("Accepted for compatibility.", 0, int32Max, { default: 10 }),
+        minReadySeconds: int("Accepted only as 0.", 0, 0),
+      },
+      { required: true },
+    ),
+  }),
+  check: checkWorkload,
+};
+
+/** The selector finds the template's pods, mounts name volumes, names and ports are there once. */
+function checkWorkload(value: JsonObject): FieldProblem[] {
+  const problems = [...checkAnnotations(value)];
+  const spec = childOf(value, "spec");
+  const template = childOf(spec, "template");
+  const wanted = childOf(childOf(spec, "selector"), "matchLabels");
+  const given = childOf(childOf(template, "metadata"), "labels");
+  if (Object.keys(wanted).length === 0) {
+    problems.push({
+      field: "spec.selector.matchLabels",
+      value: "",
+      problem: "is empty",
+      fix: "name at least one label, and give it to spec.template.metadata.labels too",
+    });
+  }
+  for (const [label, expected] of Object.entries(wanted)) {
+    if (given[label] === expected) continue;
+    problems.push({
+      field: `spec.template.metadata.labels[${label}]`,
+      value: JSON.stringify(given[label] ?? null),
+      problem: "does not match spec.selector",
+      fix: `set it to ${JSON.stringify(expected)}`,
+    });
+  }
+  return [...problems, ...checkContainers(childOf(template, "spec"))];
+}
+
+function checkContainers(podSpec: JsonObject): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const volumes = new Set(itemsOf(podSpec, "volumes").map((volume) => volume["name"]));
+  const containers = itemsOf(podSpec, "containers");
+  if (containers.length === 0) {
+    const fix = "give at least one container with name and image";
+    problems.push({ field: "spec.template.spec.containers", value: "[]", problem: "is empty", fix });
+  }
+  const portNames = new Set<Json>();
+  containers.forEach((container, at) => {
+    const field = `spec.template.spec.containers[${at}]`;
+    itemsOf(container, "volumeMounts").forEach((mount, number) => {
+      if (volumes.has(mount["name"])) return;
+      problems.push({
+        field: `${field}.volumeMounts[${number}].name`,
+        value: JSON.stringify(mount["name"] ?? null),
+        problem: "is not one of spec.template.spec.volumes",
+        fix: "add the volume or correct the name",
+      });
+    });
+    itemsOf(container, "ports").forEach((port, number) => {
+      const name = port["name"];
+      if (name === undefined) return;
+      if (portNames.has(name)) {
+        const fix = "port names must differ within a pod";
+        problems.push({
+          field: `${field}.ports[${number}].name`,
+          value: JSON.stringify(name),
+          problem: "is there twice",
+          fix,
+        });
+      }
+      portNames.add(name);
+    });
+  });
+  return problems;
+}
+
+export function childOf(value: JsonObject, name: string): JsonObject {
+  const child = value[name];
+  return isObject(child) ? child : {};
+}
+
+export function itemsOf(value: JsonObject, name: string): JsonObject[] {
+  const items = value[name];
+  return isList(items) ? items.filter(isObject) : [];
+}

@@ -1,0 +1,23 @@
+import { err, ok, type Result } from "../kernel/result.ts";
+import { parseSelector } from "./selector.ts";
+
+/**
+ * Which sites a workload runs in: conditions on the site's labels `name` and `region`, in the selector
+ * grammar of `kubectl -l`, with `=` and `in`.
+ *
+ * @returns label -> allowed values; empty for an empty text, which means every site.
+ */
+export function parseSiteSelector(
+  text: string,
+): Result<{ readonly [label: string]: readonly string[] }, string> {
+  const parsed = parseSelector(text);
+  if (!parsed.ok) return parsed;
+  const allowed: { [label: string]: readonly string[] } = {};
+  for (const { key, operator, values } of parsed.value) {
+    if (key !== "name" && key !== "region") return err(`sites have no label ${key}`);
+    if (operator !== "In") return err(`only = and in can be used for sites, not ${operator}`);
+    const before = allowed[key];
+    allowed[key] = before === undefined ? values : before.filter((value) => values.includes(value));
+  }
+  return ok(allowed);
+}

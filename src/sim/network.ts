@@ -156,10 +156,10 @@ export class Network {
     const far = end(to);
     connection.ends.push(near, far);
     this.#connections.add(connection);
-    this.#host(to).opened(far, from, false);
     this.#toward(far, () => {
       if (this.#isLive(near) && !near.closed) this.#host(from).opened(near, to, true);
     });
+    this.#host(to).opened(far, from, false);
   }
 
   /** Runs `arrive` at the other side of `end`, in order, when the way there is open. */

@@ -23,6 +23,10 @@ export type Attempt = {
   refused: boolean;
 };
 
+type Leaf = { readonly leaf: string; readonly value: Json };
+/** A whole object, and which of its leaves are news. */
+type Written = { readonly value: JsonObject; readonly leaves: readonly Leaf[] };
+
 export type Deletion = { readonly object: string; readonly at: number };
 
 export const workloadNames = ["shop", "till", "ledger", "sensor", "camera"] as const;
@@ -64,7 +68,7 @@ export class Users {
     this.#edit(machine, ref, current.value, `note-${below(this.#random, 3)}`);
   }
 
-  #fresh(ref: ObjectRef): { value: JsonObject; leaf: string; written: Json } {
+  #fresh(ref: ObjectRef): Written {
     const perSite = ref.name === "shop" || ref.name === "till";
     const written = `v${++this.#values}`;
     const labels = { app: ref.name };
@@ -94,7 +98,8 @@ export class Users {
         },
       },
     };
-    return { value, leaf: "version", written };
+    const replicas: Leaf[] = ref.kind === "DaemonSet" ? [] : [{ leaf: "replicas", value: 2 }];
+    return { value, leaves: [{ leaf: "version", value: written }, ...replicas] };
   }
 
   #edit(machine: Machine, ref: ObjectRef, value: JsonObject, leaf: string): void {
@@ -117,17 +122,12 @@ export class Users {
       const annotations = metadata["annotations"];
       metadata["annotations"] = { ...(isObject(annotations) ? annotations : {}), [leaf]: written };
     }
-    this.#write(machine, ref, { value: next, leaf, written }, "upsert");
+    this.#write(machine, ref, { value: next, leaves: [{ leaf, value: written }] }, "upsert");
   }
 
-  #write(
-    machine: Machine,
-    ref: ObjectRef,
-    { value, leaf, written }: { value: JsonObject; leaf: string; written: Json },
-    mode: "create" | "upsert",
-  ): void {
+  #write(machine: Machine, ref: ObjectRef, { value, leaves }: Written, mode: "create" | "upsert"): void {
     const change: Change = { type: "update", ref, value, manager: "kubectl", class: "user", mode };
-    const attempt: Attempt = {
+    const attempts = leaves.map(({ leaf, value: written }): Attempt => ({
       object: ref.name,
       leaf,
       value: written,
@@ -135,8 +135,9 @@ export class Users {
       by: machine.name,
       acknowledged: undefined,
       refused: false,
-    };
-    this.#send(machine, change, [attempt], `${mode} ${ref.name} ${leaf} = ${JSON.stringify(written)}`);
+    }));
+    const what = leaves.map(({ leaf, value: written }) => `${leaf} = ${JSON.stringify(written)}`).join(", ");
+    this.#send(machine, change, attempts, `${mode} ${ref.name} ${what}`);
   }
 
   #delete(machine: Machine, ref: ObjectRef): void {

@@ -21,6 +21,8 @@ export type Observer = {
   readonly podStopping?: (machine: Machine, pod: SimPod, reason: string) => void;
 };
 
+/** Far above what a healthy mesh needs: beyond it, something feeds on itself. */
+const eventsPerMachineAndMs = 0.5;
 const startOfTime = epochMs + 200_000_000_000;
 
 /** Virtual time, machines and the network between them. Everything that happens, happens here. */
@@ -74,8 +76,11 @@ export class World {
 
   /** Lets everything happen that is due up to and including `until`. */
   run(until: number): void {
+    const eventsMax = eventsPerMachineAndMs * this.machines.length * (until - this.now) + 100_000;
+    let events = 0;
     for (let entry = this.queue.next(until); entry !== undefined; entry = this.queue.next(until)) {
       this.now = entry.at;
+      if (++events > eventsMax) return this.violated(`8: a storm: more than ${eventsMax} events`);
       entry.run();
     }
     this.now = until;

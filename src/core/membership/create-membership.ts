@@ -310,11 +310,11 @@ function tend(step: Step): void {
   const { state, now, random } = step;
   for (const peer of state.peers.values()) {
     for (const link of peer.links.values()) {
-      if (now - link.heardAt >= state.config.silentAfter) closeLink(step, link.id, "silent");
+      if (now >= link.heardAt + state.config.silentAfter) closeLink(step, link.id, "silent");
       else if (now >= link.nextPingAt) ping(step, link);
     }
     settleStandby(step, peer);
-    if (peer.dialingSince !== undefined && now - peer.dialingSince >= dialMax) peer.dialingSince = undefined;
+    if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
     if (!mayDial(peer) || now < peer.redialAt) continue;
     peer.dialingSince = now;
     peer.redialAt = now + between(random, retryFirst, 2 * retryFirst);
@@ -343,7 +343,7 @@ function settleStandby(step: Step, peer: PeerState): void {
   for (const link of peer.links.values()) {
     if (link.id === active.id) continue;
     if (active.heardAt > link.openedAt) closeLink(step, link.id, "ours");
-    else if (step.now - link.openedAt >= standbyPatience) return use(step, peer, link);
+    else if (step.now >= link.openedAt + standbyPatience) return use(step, peer, link);
   }
 }
 

@@ -127,6 +127,7 @@ function wakeOf(state: NodeState): Wake {
     { at: state.storeAgainAt, why: "a disk that refused" },
     { at: state.retryAsideAt, why: "records set aside" },
     { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },
+    { at: state.reunion?.publishAt ?? Number.POSITIVE_INFINITY, why: "heal report" },
   ];
   return earliest(state.membership.wake(), state.sync.wake(), ...own);
 }

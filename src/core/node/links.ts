@@ -58,7 +58,8 @@ export function flush(turn: Turn): void {
 export function absorb(turn: Turn, admitted: readonly Admitted[], from: LinkId | undefined): void {
   if (admitted.length === 0) return;
   for (const { record } of admitted) turn.fresh.push({ record, from });
-  countReunionTraffic(turn, from === undefined ? 0 : admitted.length, 0);
+  if (from !== undefined)
+    countReunionTraffic(turn, admitted.filter(({ change }) => change?.parts.type !== "heal").length, 0);
   const changes = admitted.flatMap(({ change }) => (change === undefined ? [] : [change]));
   react(turn, changes);
 }

@@ -19,7 +19,7 @@ export function placeIfDue(turn: Turn): void {
   const workloads = workloadsOf(state.index, state.config);
   startWaitingPods(turn, workloads);
   const plan = decide(placementInput(state, env.now, workloads));
-  state.placeAt = env.now + plan.again;
+  state.placeAt = env.now + Math.max(1, plan.again);
   const waiting = new Map<string, Instant>();
   for (const { workload: ref, slot, after } of plan.starts) {
     const key = placeKey(ref, slot);

@@ -12,6 +12,8 @@ import { note, type Turn } from "./turn.ts";
 
 /** Shorter absences are blips, not partitions. */
 const awayMin: Duration = 2_500;
+/** Changes of an open report are published together, this long after the first. */
+const publishAfter: Duration = 1_000;
 /** A reunion stays open this long after the quiet period, counted from the last return. */
 const settleTime: Duration = 15_000;
 const reportsMax = 8;
@@ -37,10 +39,10 @@ export function countReunionTraffic(turn: Turn, received: number, sent: number):
   const { reunion } = turn.state;
   if (reunion === undefined || received + sent === 0) return;
   const { report } = reunion;
-  update(turn, {
+  turn.state.reunion = {
     ...reunion,
     report: { ...report, received: report.received + received, sent: report.sent + sent },
-  });
+  };
 }
 
 export function podStopped(turn: Turn, uid: string, body: PodBody, reason: string): void {
@@ -67,8 +69,9 @@ export function tendReunion(turn: Turn): void {
   const untouched = [...reunion.ran].filter((uid) => state.pods.get(uid)?.stopping === false).length;
   const report = { ...reunion.report, conflicts: grew ? conflicts : reunion.report.conflicts, untouched };
   const closing = env.now >= reunion.closesAt;
-  if (reunion.published && !grew && !closing && untouched === reunion.report.untouched) return;
-  state.reunion = closing ? undefined : { ...reunion, report, published: true };
+  if (grew) update(turn, { ...reunion, report });
+  if (!closing && env.now < (state.reunion?.publishAt ?? 0)) return;
+  state.reunion = closing ? undefined : { ...reunion, report, publishAt: Number.POSITIVE_INFINITY };
   state.heals = [report, ...state.heals.filter((held) => held.at !== report.at)].slice(0, reportsMax);
   publishHeals(turn);
   if (closing) {
@@ -95,12 +98,12 @@ function openReunion(turn: Turn): Reunion {
     closesAt: env.now,
     knownConflicts: new Set(conflictNames(state)),
     ran: new Set(ran),
-    published: false,
+    publishAt: env.now + publishAfter,
   };
 }
 
-function update(turn: Turn, reunion: Reunion): void {
-  turn.state.reunion = { ...reunion, published: false };
+function update({ state, env }: Turn, reunion: Reunion): void {
+  state.reunion = { ...reunion, publishAt: Math.min(reunion.publishAt, env.now + publishAfter) };
 }
 
 function conflictNames(state: NodeState): string[] {

@@ -35,7 +35,8 @@ export type Reunion = {
   readonly knownConflicts: ReadonlySet<string>;
   /** Pods of ours that were running when it began. */
   readonly ran: ReadonlySet<PodUid>;
-  readonly published: boolean;
+  /** When the report is published next; Infinity while nothing in it changed. */
+  readonly publishAt: Instant;
 };
 
 export type NodeState = {

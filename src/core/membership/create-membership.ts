@@ -69,6 +69,8 @@ type State = {
   readonly peerByLink: Map<LinkId, NodeId>;
   readonly reports: Map<NodeId, readonly NodeId[]>;
   published: string;
+  /** Something that verdicts or our links depend on was seen since the last judgement. */
+  observed: boolean;
   wake: Wake;
 };
 
@@ -86,6 +88,7 @@ export function createMembership(config: MembershipConfig): Membership {
     peerByLink: new Map(),
     reports: new Map(),
     published: "",
+    observed: true,
     wake: asleep,
   };
   return {
@@ -101,8 +104,12 @@ function handle(state: State, event: MembershipEvent, { now, random }: Membershi
   if (now - state.wake.at > lateMax) forgive(step);
   take(step, event);
   tend(step);
-  judge(step);
-  announce(step);
+  if (event.type !== "heard" && event.type !== "frame" && event.type !== "wake") state.observed = true;
+  if (state.observed) {
+    judge(step);
+    announce(step);
+    state.observed = false;
+  }
   state.wake = nextWake(state);
   return step.out;
 }
@@ -217,6 +224,7 @@ function decides(state: State, peer: NodeId): boolean {
 function use(step: Step, peer: PeerState, link: Link): void {
   const before = peer.active;
   if (before === link.id) return;
+  step.state.observed = true;
   if (before !== undefined)
     step.out.push({ type: "peer-down", peer: peer.peer.id, link: before, end: "ours" });
   peer.active = link.id;
@@ -233,6 +241,7 @@ function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
   const peer = peerId === undefined ? undefined : state.peers.get(peerId);
   state.peerByLink.delete(id);
   if (peer === undefined || !peer.links.delete(id)) return;
+  state.observed = true;
   if (peer.active === id) {
     peer.active = undefined;
     step.out.push({ type: "peer-down", peer: peer.peer.id, link: id, end });

@@ -2,7 +2,7 @@
 // Plain JavaScript without dependencies, for the system's own Node (20 or newer) and an empty checkout.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -35,35 +35,40 @@ process.exit(await tasks[task](args));
 async function install() {
   const wanted = createHash("sha256").update(readFileSync("package-lock.json")).digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  say("installing what is missing (npm ci), once; this takes about 15 seconds");
+  say("installing what is missing, once; this takes about 15 seconds");
   const lock = join(root, ".starlight-install");
   for (let waited = 0; !tryLock(lock); waited++) {
     if (waited === 0) say("another install is running here, waiting for it");
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await new Promise((resolve) => setTimeout(resolve, 500));
     if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   }
+  const timer = setInterval(() => say(`installing, ${seconds()} s`), 5000);
+  // Not `npm ci`: it refuses a lock file without the optional packages of every other platform.
+  const flags = ["--no-audit", "--no-fund", "--no-save", "--loglevel=error"];
+  const code = await run("npm", ["install", ...flags], { quiet: true });
+  clearInterval(timer);
+  if (code === 0) writeFileSync(stamp, wanted);
+  rmSync(lock, { force: true });
+  if (code === 0) return say(`installed in ${seconds()} s`);
+  process.stderr.write("npm install failed: is the npm registry reachable? Only node_modules was touched.\n");
+  process.exit(code);
+}
+
+/** A file with our process id as a lock; that of a process which is gone does not count. */
+function tryLock(lock) {
   try {
-    const timer = setInterval(() => say(`installing, ${seconds()} s`), 5000);
-    const code = await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { quiet: true });
-    clearInterval(timer);
-    if (code !== 0) {
-      process.stderr.write("npm ci failed: is the npm registry reachable? Nothing was changed outside of node_modules.\n");
-      process.exit(code);
-    }
-    writeFileSync(stamp, wanted);
-    say(`installed in ${seconds()} s`);
-  } finally {
-    rmSync(lock, { recursive: true, force: true });
+    writeFileSync(lock, String(process.pid), { flag: "wx" });
+    return true;
+  } catch {
+    if (!isAlive(Number(readFileSync(lock, "utf8")))) rmSync(lock, { force: true });
+    return false;
   }
 }
 
-/** A folder as a lock; one that is older than five minutes was left by a killed install. */
-function tryLock(lock) {
+function isAlive(pid) {
   try {
-    mkdirSync(lock);
-    return true;
+    return pid > 0 && process.kill(pid, 0);
   } catch {
-    if (existsSync(lock) && Date.now() - statSync(lock).mtimeMs > 300_000) rmSync(lock, { recursive: true, force: true });
     return false;
   }
 }

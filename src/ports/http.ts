@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { NodeId } from "../core/records/record.ts";
 
-/** One HTTP exchange, HTTP/1.1 or HTTP/2 alike. */
-export type HttpRequest = IncomingMessage | Http2ServerRequest;
-export type HttpResponse = ServerResponse | Http2ServerResponse;
+/**
+ * One HTTP exchange. Over HTTP/2 these are node:http2's compatibility objects, which have the same shape
+ * but for what HTTP/2 does not have (status messages, upgrades).
+ */
+export type HttpRequest = IncomingMessage;
+export type HttpResponse = ServerResponse;
 
 /**
  * Who is on the other side of a connection, as TLS proved it. A certificate that the mesh CA did not

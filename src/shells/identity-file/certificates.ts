@@ -1,122 +1,162 @@
-import "reflect-metadata";
-import * as x509 from "@peculiar/x509";
-import { webcrypto } from "node:crypto";
+import { createPrivateKey, createPublicKey, webcrypto } from "node:crypto";
+import { isIP } from "node:net";
+import type * as X509 from "@peculiar/x509";
+import { spkiOf } from "./keys.ts";
 
 /**
- * X.509 for the mesh: a CA, node certificates and client certificates, all ECDSA P-256 (what TPMs, Go
- * and browsers agree on). Loaded only where certificates are made: it costs 20 MB.
+ * The mesh's X.509 certificates (RFC 5280). TLS and the tools of others need them; who belongs is decided
+ * by the roster. So they start in 1970 (machines without a clock battery boot there and must still reach
+ * their peers) and nodes' last as long as the CA: a machine that was away for years is not locked out by
+ * a date.
  */
 
-x509.cryptoProvider.set(webcrypto as Crypto);
-const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
-const yearMs = 365 * 24 * 3_600_000;
+const beginning = new Date(0);
+const caEnd = new Date("2049-12-31T00:00:00Z");
+const ecdsa = { name: "ECDSA", namedCurve: "P-256" } as const;
+const signing = { name: "ECDSA", hash: "SHA-256" } as const;
 
-export type KeyAndCertificate = { readonly keyPem: string; readonly certificatePem: string };
+export type Authority = { readonly caPem: string; readonly caKeyPem: string };
 
-/** A new P-256 key: PKCS #8 and SubjectPublicKeyInfo, both PEM. */
-export async function newTlsKey(): Promise<{ readonly keyPem: string; readonly publicPem: string }> {
-  const pair = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const key = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", pair.privateKey));
-  const spki = Buffer.from(await webcrypto.subtle.exportKey("spki", pair.publicKey));
-  return { keyPem: pem("PRIVATE KEY", key), publicPem: pem("PUBLIC KEY", spki) };
-}
+/** The URI that names a node in its certificate (SPIFFE ID). */
+export const spiffeIdOf = (mesh: string, node: string): string => `spiffe://${mesh}/node/${node}`;
 
-export async function newCa(meshName: string, now: number): Promise<KeyAndCertificate> {
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+/** A self-signed CA that may sign end certificates only. */
+export async function issueCa(
+  mesh: { readonly id: string; readonly name: string },
+  caKeyPem: string,
+): Promise<string> {
+  const x509 = await library();
+  const keys = { publicKey: await publicKeyOf(spkiOf(caKeyPem)), privateKey: await privateKeyOf(caKeyPem) };
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(),
-    name: `CN=${meshName} mesh CA`,
-    notBefore: new Date(now - 24 * 3_600_000),
-    notAfter: new Date(now + 20 * yearMs),
-    signingAlgorithm: algorithm,
+    serialNumber: newSerial(),
+    name: nameOf(x509, `starlight mesh ${mesh.name}`, [mesh.id]).toString(),
+    notBefore: beginning,
+    notAfter: caEnd,
+    signingAlgorithm: signing,
     keys,
     extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  const key = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey));
-  return { keyPem: pem("PRIVATE KEY", key), certificatePem: `${certificate.toString("pem")}\n` };
+  return pem(certificate.toString("pem"));
 }
 
-/** A node's certificate: its SPIFFE id for other nodes, names and addresses for kubectl. */
-export async function issueNodeCertificate(
-  ca: KeyAndCertificate,
-  node: {
-    readonly name: string;
-    readonly spiffeId: string;
-    readonly publicPem: string;
-    readonly addresses: readonly string[];
-  },
-  now: number,
-): Promise<string> {
-  const hosts = [...new Set([...node.addresses, "127.0.0.1", "::1"])];
-  const isIp = (host: string): boolean => /^[0-9.]+$/.test(host) || host.includes(":");
-  const names = [...new Set([node.name, "starlight", "localhost", ...hosts.filter((host) => !isIp(host))])];
-  return issue(ca, `CN=${node.name}`, node.publicPem, now, [
-    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-    new x509.SubjectAlternativeNameExtension([
-      { type: "url", value: node.spiffeId },
-      ...names.map((value) => ({ type: "dns" as const, value })),
-      ...hosts.filter(isIp).map((value) => ({ type: "ip" as const, value })),
-    ]),
-  ]);
+export type NodeSubject = {
+  readonly mesh: string;
+  readonly node: string;
+  readonly name: string;
+  /** Hosts the node is reached at: names and IP addresses. */
+  readonly hosts: readonly string[];
+  readonly tlsSpki: Uint8Array;
+};
+
+/** A node's certificate, for both ends of TLS. The subject is the enroller's choice, never the newcomer's. */
+export async function issueNodeCertificate(authority: Authority, subject: NodeSubject): Promise<string> {
+  const hosts = new Set([subject.name, "starlight", "localhost", "127.0.0.1", "::1", ...subject.hosts]);
+  const names: X509.JsonGeneralName[] = [{ type: "url", value: spiffeIdOf(subject.mesh, subject.node) }];
+  for (const host of hosts) names.push({ type: isIP(host) === 0 ? "dns" : "ip", value: host });
+  return issue(authority, {
+    commonName: subject.name,
+    organizations: ["system:nodes"],
+    spki: subject.tlsSpki,
+    end: caEnd,
+    names,
+    server: true,
+  });
 }
 
-/** A person's certificate: the name as CN, each group as O, as Kubernetes reads them. */
+/** A person's or tool's certificate: `CN` is the user, each `O` a group, as in Kubernetes. */
 export async function issueUserCertificate(
-  ca: KeyAndCertificate,
-  user: { readonly name: string; readonly groups: readonly string[]; readonly publicPem: string },
-  now: number,
+  authority: Authority,
+  user: {
+    readonly name: string;
+    readonly groups: readonly string[];
+    readonly spki: Uint8Array;
+    readonly end: Date;
+  },
 ): Promise<string> {
-  const subject = [`CN=${user.name}`, ...user.groups.map((group) => `O=${group}`)].join(", ");
-  return issue(ca, subject, user.publicPem, now, [
-    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
-  ]);
+  const { name, groups, spki, end } = user;
+  return issue(authority, { commonName: name, organizations: groups, spki, end, names: [], server: false });
 }
 
-async function issue(
-  ca: KeyAndCertificate,
-  subject: string,
-  publicPem: string,
-  now: number,
-  extensions: x509.Extension[],
-): Promise<string> {
-  const authority = new x509.X509Certificate(ca.certificatePem);
-  const usage = ["sign"] as const;
-  const signingKey = await webcrypto.subtle.importKey("pkcs8", der(ca.keyPem), algorithm, false, usage);
-  const publicKey = await webcrypto.subtle.importKey("spki", der(publicPem), algorithm, true, ["verify"]);
+type Order = {
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+  readonly spki: Uint8Array;
+  readonly end: Date;
+  readonly names: X509.JsonGeneralName[];
+  readonly server: boolean;
+};
+
+async function issue(authority: Authority, order: Order): Promise<string> {
+  const x509 = await library();
+  const ca = new x509.X509Certificate(authority.caPem);
+  const publicKey = await publicKeyOf(order.spki);
+  const usages = order.server ? [serverAuth, clientAuth] : [clientAuth];
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serial(),
-    subject,
-    issuer: authority.subject,
-    notBefore: new Date(now - 24 * 3_600_000),
-    notAfter: new Date(now + 5 * yearMs),
-    signingAlgorithm: algorithm,
+    serialNumber: newSerial(),
+    subject: nameOf(x509, order.commonName, order.organizations),
+    issuer: ca.subjectName,
+    notBefore: beginning,
+    notAfter: order.end < caEnd ? order.end : caEnd,
+    signingAlgorithm: signing,
     publicKey,
-    signingKey,
+    signingKey: await privateKeyOf(authority.caKeyPem),
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      await x509.AuthorityKeyIdentifierExtension.create(authority.publicKey),
-      ...extensions,
+      new x509.ExtendedKeyUsageExtension(usages),
+      await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
+      ...(order.names.length > 0 ? [new x509.SubjectAlternativeNameExtension(order.names)] : []),
     ],
   });
-  return `${certificate.toString("pem")}\n`;
+  return pem(certificate.toString("pem"));
 }
 
-function serial(): string {
+const serverAuth = "1.3.6.1.5.5.7.3.1";
+const clientAuth = "1.3.6.1.5.5.7.3.2";
+
+/** Values are given as typed strings: plain ones that start with `#` would be read as raw DER. */
+function nameOf(x509: typeof X509, commonName: string, organizations: readonly string[]): X509.Name {
+  return new x509.Name([
+    { "2.5.4.3": [{ utf8String: commonName }] },
+    ...organizations.map((organization) => ({ "2.5.4.10": [{ utf8String: organization }] })),
+  ]);
+}
+
+/** Loaded when a certificate is made and not before: it costs 20 MB of memory and 140 ms. */
+async function library(): Promise<typeof X509> {
+  await import("reflect-metadata");
+  return import("@peculiar/x509");
+}
+
+function publicKeyOf(spki: Uint8Array): Promise<webcrypto.CryptoKey> {
+  const { buffer } = new Uint8Array(spki);
+  return webcrypto.subtle.importKey("spki", buffer, ecdsa, true, ["verify"]);
+}
+
+function privateKeyOf(keyPem: string): Promise<webcrypto.CryptoKey> {
+  const der = createPrivateKey(keyPem).export({ type: "pkcs8", format: "der" });
+  return webcrypto.subtle.importKey("pkcs8", new Uint8Array(der), ecdsa, true, ["sign"]);
+}
+
+/** Whether bytes are the SubjectPublicKeyInfo of a P-256 key: the only kind we certify. */
+export function isP256(spki: Uint8Array): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    return key.asymmetricKeyDetails?.namedCurve === "prime256v1";
+  } catch {
+    return false;
+  }
+}
+
+/** 127 random bits, positive and never 0 (RFC 5280, 4.1.2.2). */
+function newSerial(): string {
   const bytes = webcrypto.getRandomValues(new Uint8Array(16));
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x01;
+  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
   return Buffer.from(bytes).toString("hex");
 }
 
-function pem(label: string, bytes: Buffer): string {
-  const lines = bytes.toString("base64").match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
-}
-
-function der(text: string): Buffer {
-  return Buffer.from(text.replace(/-----[^-]+-----|\s/g, ""), "base64");
-}
+const pem = (text: string): string => `${text.trim()}\n`;

@@ -1,45 +1,39 @@
-import type { KeyAndCertificate } from "./certificates.ts";
+export type KubeconfigParts = {
+  readonly mesh: string;
+  /** `host:port` of any node. */
+  readonly server: string;
+  readonly user: string;
+  readonly caPem: string;
+  readonly certificatePem: string;
+  readonly keyPem: string;
+};
 
-/** A kubeconfig with a fresh client certificate: for kubectl, helm and `starlight` alike. */
-export async function kubeconfigOf(
-  ca: KeyAndCertificate,
-  options: {
-    readonly mesh: string;
-    /** `host:port`. */
-    readonly server: string;
-    readonly user: string;
-    readonly groups: readonly string[];
-    readonly now: number;
-  },
-): Promise<string> {
-  const { issueUserCertificate, newTlsKey } = await import("./certificates.ts");
-  const { keyPem, publicPem } = await newTlsKey();
-  const { mesh, server, user, groups, now } = options;
-  const certificate = await issueUserCertificate(ca, { name: user, groups, publicPem }, now);
-  const config = {
-    apiVersion: "v1",
-    kind: "Config",
-    "current-context": mesh,
-    clusters: [
-      {
-        name: mesh,
-        cluster: {
-          server: `https://${server}`,
-          // Every node's certificate has this name, so one kubeconfig works against any of them.
-          "tls-server-name": "starlight",
-          "certificate-authority-data": base64(ca.certificatePem),
-        },
-      },
-    ],
-    users: [
-      {
-        name: user,
-        user: { "client-certificate-data": base64(certificate), "client-key-data": base64(keyPem) },
-      },
-    ],
-    contexts: [{ name: mesh, context: { cluster: mesh, user } }],
-  };
-  return `${JSON.stringify(config, undefined, 2)}\n`;
+/**
+ * A kubeconfig for a client certificate. Every node's certificate carries the name `starlight`, so that
+ * one file works against any node at any address.
+ */
+export function kubeconfigOf(parts: KubeconfigParts): string {
+  const mesh = JSON.stringify(parts.mesh);
+  const user = JSON.stringify(`${parts.user}@${parts.mesh}`);
+  const data = (text: string): string => Buffer.from(text).toString("base64");
+  return `apiVersion: v1
+kind: Config
+current-context: ${mesh}
+clusters:
+  - name: ${mesh}
+    cluster:
+      server: https://${parts.server}
+      tls-server-name: starlight
+      certificate-authority-data: ${data(parts.caPem)}
+users:
+  - name: ${user}
+    user:
+      client-certificate-data: ${data(parts.certificatePem)}
+      client-key-data: ${data(parts.keyPem)}
+contexts:
+  - name: ${mesh}
+    context:
+      cluster: ${mesh}
+      user: ${user}
+`;
 }
-
-const base64 = (text: string): string => Buffer.from(text).toString("base64");

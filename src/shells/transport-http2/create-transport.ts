@@ -116,9 +116,9 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     const client = clientFor(
       request.httpVersionMajor === 2 ? request.stream.session?.socket : request.socket,
     );
-    if (request.url === linkPath && request.httpVersionMajor === 2)
-      acceptLink(request, request.stream, client);
-    else handler(request, response, client);
+    const plain = request as unknown as HttpRequest;
+    if (request.url === linkPath && request.httpVersionMajor === 2) acceptLink(plain, request.stream, client);
+    else handler(plain, response as unknown as HttpResponse, client);
   });
   await listening(server, options.listen);
 

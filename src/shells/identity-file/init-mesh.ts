@@ -1,0 +1,114 @@
+import { hex } from "../../core/kernel/bytes.ts";
+import { versionAt } from "../../core/kernel/hybrid-clock.ts";
+import type { WallTime } from "../../core/kernel/time.ts";
+import type { NodeIdentity } from "../../core/node/contract.ts";
+import { memberKey } from "../../core/records/keys.ts";
+import { nodeIdOf, sealRecord } from "../../core/records/record.ts";
+import { nodeCrypto, signerFromPem } from "../crypto-node/node-crypto.ts";
+import { issueCa, issueNodeCertificate, issueUserCertificate, type Authority } from "./certificates.ts";
+import { fingerprintOf, newRecordKey, newTlsKey } from "./keys.ts";
+import { kubeconfigOf } from "./kubeconfig.ts";
+import { caKeyFile, layoutOf, rootKeyFile } from "./layout.ts";
+import { checkName, hostsOf } from "./names.ts";
+import { refuseExisting, saveIdentity } from "./save-identity.ts";
+
+export type InitOptions = {
+  readonly directory: string;
+  readonly meshName: string;
+  readonly nodeName: string;
+  readonly site: string;
+  readonly region: string;
+  /** `host:port` others reach this node at, best first; the first goes into the kubeconfig. */
+  readonly addresses: readonly string[];
+  readonly now: WallTime;
+};
+
+export type InitResult = { readonly node: NodeIdentity; readonly kubeconfig: string };
+
+const adminDays = 365;
+
+/**
+ * Makes a mesh and its first node: the root key, the CA, the node's keys and certificate, the roster
+ * record that admits it, and an administrator's kubeconfig. Throws an `IdentityError`; nothing is then
+ * left behind.
+ */
+export async function initMesh(options: InitOptions): Promise<InitResult> {
+  const { directory, meshName, nodeName, site, region, now } = options;
+  checkName("the mesh name", meshName);
+  checkName("the node name", nodeName);
+  checkName("the site", site);
+  checkName("the region", region);
+  const hosts = hostsOf(options.addresses);
+  refuseExisting(directory);
+
+  const rootKeyPem = newRecordKey().privatePem;
+  const root = signerFromPem(rootKeyPem);
+  const meshId = nodeIdOf(root.publicKey, nodeCrypto);
+  const nodeKeyPem = newRecordKey().privatePem;
+  const { publicKey } = signerFromPem(nodeKeyPem);
+  const id = nodeIdOf(publicKey, nodeCrypto);
+  const tls = newTlsKey();
+  const node = {
+    id,
+    name: nodeName,
+    site,
+    region,
+    mesh: { id: meshId, name: meshName, rootKey: root.publicKey },
+  };
+
+  const caKeyPem = newTlsKey().privatePem;
+  const caPem = await issueCa(node.mesh, caKeyPem);
+  const authority = { caPem, caKeyPem };
+  const certificatePem = await issueNodeCertificate(authority, {
+    mesh: meshId,
+    node: id,
+    name: nodeName,
+    hosts,
+    tlsSpki: tls.publicSpki,
+  });
+  const body = {
+    name: nodeName,
+    site,
+    region,
+    signKey: hex(publicKey),
+    tlsKey: fingerprintOf(tls.publicSpki),
+    grants: ["enrol", "write"],
+    labels: {},
+    joinedAt: now,
+  };
+  const draft = { scope: "mesh", key: memberKey(id), version: versionAt(now), kind: "roster", body } as const;
+  const { bytes } = sealRecord(draft, meshId, root, nodeCrypto);
+  const [server = "127.0.0.1:7443"] = options.addresses;
+
+  saveIdentity(
+    directory,
+    { node, nodeKeyPem, tlsKeyPem: tls.privatePem, certificatePem, caPem, frames: [bytes], createdAt: now },
+    {
+      root: { [rootKeyFile]: rootKeyPem },
+      enroller: { [caKeyFile]: caKeyPem },
+      admin: await adminFiles(authority, meshName, server, now),
+    },
+  );
+  return { node, kubeconfig: layoutOf(directory).kubeconfig };
+}
+
+async function adminFiles(
+  authority: Authority,
+  mesh: string,
+  server: string,
+  now: WallTime,
+): Promise<{ readonly [file: string]: string }> {
+  const key = newTlsKey();
+  const end = new Date(now + adminDays * 86_400_000);
+  const user = { name: "admin", groups: ["system:masters"], spki: key.publicSpki, end };
+  const certificatePem = await issueUserCertificate(authority, user);
+  const parts = {
+    mesh,
+    server,
+    user: "admin",
+    caPem: authority.caPem,
+    certificatePem,
+    keyPem: key.privatePem,
+  };
+  return { "admin.key": key.privatePem, "admin.crt": certificatePem, kubeconfig: kubeconfigOf(parts) };
+}

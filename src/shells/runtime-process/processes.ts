@@ -1,0 +1,103 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { accessSync, closeSync, constants, openSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+/** A process named so that a recycled id is not mistaken for it: id and start time in ticks since boot. */
+export type ProcessId = { readonly pid: number; readonly startTicks: string };
+
+export function startTicksOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+export const isRunning = ({ pid, startTicks }: ProcessId): boolean => startTicksOf(pid) === startTicks;
+
+/** Signals the whole process group, if it is still the one we know. */
+export function signalGroup(id: ProcessId, signal: NodeJS.Signals): void {
+  if (!isRunning(id)) return;
+  try {
+    process.kill(-id.pid, signal);
+  } catch {
+    // It ended in between.
+  }
+}
+
+export type Program = {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: { readonly [name: string]: string };
+  readonly logFile: string;
+  /** Where the exit code is left for an agent that was away. */
+  readonly exitFile: string;
+  readonly joinFiles: readonly string[];
+};
+
+/**
+ * The leader of the process group: a shell of about 1 MB that joins the control groups, runs the program
+ * and leaves its exit code. It outlives the agent; signals to the group reach the program itself, and the
+ * trap keeps the shell alive to note the code.
+ */
+const shim = `exit_file=$1; shift
+while [ "$1" != -- ]; do echo $$ > "$1" 2>/dev/null; shift; done; shift
+trap : TERM INT HUP QUIT
+"$@"
+code=$?
+echo $code > "$exit_file.new" && mv "$exit_file.new" "$exit_file"
+exit $code`;
+
+export function startProgram(program: Program): { readonly child: ChildProcess; readonly id: ProcessId } {
+  rmSync(program.exitFile, { force: true });
+  const log = openSync(program.logFile, "a", 0o600);
+  try {
+    const child = spawn(
+      "/bin/sh",
+      ["-c", shim, "starlight-pod", program.exitFile, ...program.joinFiles, "--", ...program.argv],
+      { cwd: program.cwd, env: program.env, detached: true, stdio: ["ignore", log, log] },
+    );
+    child.on("error", () => {});
+    child.unref();
+    const pid = child.pid;
+    const startTicks = pid === undefined ? undefined : startTicksOf(pid);
+    if (pid === undefined || startTicks === undefined) throw new Error("the process could not be started");
+    return { child, id: { pid, startTicks } };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** The code a program ended with; 137 when its shim was killed before it could note one. */
+export function exitCodeOf(exitFile: string): number {
+  try {
+    const code = Number(readFileSync(exitFile, "utf8").trim());
+    return Number.isInteger(code) ? Math.min(255, Math.max(0, code)) : 137;
+  } catch {
+    return 137;
+  }
+}
+
+/** The file a command stands for, looked up as a shell would; undefined when there is none. */
+export function findProgram(command: string, path: string, cwd: string): string | undefined {
+  const candidates = command.includes("/")
+    ? [command.startsWith("/") ? command : join(cwd, command)]
+    : path.split(":").map((folder) => join(folder, command));
+  return candidates.find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Kubernetes' `$(NAME)` in commands and values; `$$` is a dollar, unknown names stay as they are. */
+export function expand(text: string, env: { readonly [name: string]: string }): string {
+  return text.replace(/\$(\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))/g, (whole, _kind, name: string | undefined) =>
+    name === undefined ? "$" : (env[name] ?? whole),
+  );
+}

@@ -19,7 +19,7 @@ import {
   type Http2Transport,
 } from "../shells/transport-http2/create-transport.ts";
 import { nodeConfigOf, type Config } from "./config.ts";
-import { createDriver, type Driver, type TimedNote } from "./driver.ts";
+import { createDriver, type Driver } from "./driver.ts";
 import { CommandError } from "./exit-codes.ts";
 import { enrolRoutes } from "./enrol/routes.ts";
 import { measureMachine, ownHosts } from "./measure.ts";

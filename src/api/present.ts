@@ -1,0 +1,441 @@
+import { wallOf } from "../core/kernel/hybrid-clock.ts";
+import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
+import type { MergedObject } from "../core/intents/contract.ts";
+import { kindOf } from "../core/intents/kinds/index.ts";
+import { matches, selectorOfLabels } from "../core/intents/selector.ts";
+import { withDefaults } from "../core/intents/validate.ts";
+import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
+import type { ObjectRef } from "../core/records/keys.ts";
+
+/** Kubernetes objects made from the view: what people wrote, with a status of what is seen from here. */
+
+export const timeOf = (wallMs: number): string => new Date(wallMs).toISOString().replace(/\.\d+Z$/, "Z");
+
+export function presentObject(object: MergedObject, view: NodeView): JsonObject {
+  const kind = kindOf(object.ref.group, object.ref.kind);
+  const value = kind === undefined ? object.value : withDefaults(kind, object.value);
+  const metadata = isObject(value["metadata"]) ? value["metadata"] : {};
+  return {
+    ...value,
+    metadata: {
+      ...metadata,
+      uid: object.uid,
+      creationTimestamp: timeOf(object.createdAt),
+      generation: 1,
+      managedFields: object.managedFields,
+    },
+    ...statusOfObject(object, view),
+  };
+}
+
+function statusOfObject(object: MergedObject, view: NodeView): JsonObject {
+  switch (object.ref.kind) {
+    case "Deployment":
+      return { status: deploymentStatus(object, view) };
+    case "DaemonSet":
+      return { status: daemonSetStatus(object, view) };
+    case "Namespace":
+      return { spec: { finalizers: ["kubernetes"] }, status: { phase: "Active" } };
+    case "Service":
+      return { status: { loadBalancer: {} } };
+    default:
+      return {};
+  }
+}
+
+/** The slots a Deployment asks for, in its own number and in all: copies in every matching site. */
+export function wantedCopies(
+  object: MergedObject,
+  view: NodeView,
+): { perSite: boolean; replicas: number; total: number } {
+  const spec = child(object.value, "spec");
+  const replicas = typeof spec["replicas"] === "number" ? spec["replicas"] : 1;
+  const annotations = child(child(object.value, "metadata"), "annotations");
+  const perSite = annotations["starlight.dev/placement"] === "perSite";
+  if (!perSite) return { perSite, replicas, total: replicas };
+  const sites = new Set(view.members().map(({ member }) => member.site));
+  return { perSite, replicas, total: replicas * sites.size };
+}
+
+/**
+ * For `perSite` workloads `replicas` in the status counts copies per site: the least of all sites in
+ * view, so that `kubectl rollout status` is done when the last site is. The annotation has the sum.
+ */
+function deploymentStatus(object: MergedObject, view: NodeView): JsonObject {
+  const { perSite, replicas, total } = wantedCopies(object, view);
+  const pods = podsOf(object.ref, view).filter(({ current }) => current);
+  const revision = newestRevision(object.ref, view);
+  const sites = perSite
+    ? [
+        ...new Set(
+          view
+            .members()
+            .filter(({ evidence }) => evidence.verdict === "alive")
+            .map(({ member }) => member.site),
+        ),
+      ]
+    : [""];
+  const least = (test: (pod: PodView) => boolean): number =>
+    Math.min(
+      ...sites.map(
+        (site) =>
+          pods.filter((pod) => (site === "" || view.member(pod.node)?.member.site === site) && test(pod))
+            .length,
+      ),
+    );
+  const ready = least(({ body }) => body.ready);
+  const updated = least(({ body }) => body.revision === revision && body.phase !== "Terminating");
+  const running = least(({ body }) => body.phase !== "Terminating");
+  const readyTotal = pods.filter(({ body }) => body.ready).length;
+  const message = perSite
+    ? `${readyTotal} of ${total} copies are ready in the sites in view, ${replicas} in each site`
+    : `${readyTotal} of ${total} copies are ready`;
+  const done = ready >= replicas;
+  return {
+    observedGeneration: 1,
+    replicas: running,
+    updatedReplicas: updated,
+    readyReplicas: ready,
+    availableReplicas: ready,
+    unavailableReplicas: Math.max(0, replicas - ready),
+    conditions: [
+      condition(
+        "Available",
+        done ? "True" : "False",
+        done ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+        message,
+        object.createdAt,
+      ),
+      condition(
+        "Progressing",
+        "True",
+        updated >= replicas ? "NewReplicaSetAvailable" : "ReplicaSetUpdated",
+        message,
+        object.createdAt,
+      ),
+    ],
+  };
+}
+
+function daemonSetStatus(object: MergedObject, view: NodeView): JsonObject {
+  const pods = podsOf(object.ref, view).filter(({ current }) => current);
+  const ready = pods.filter(({ body }) => body.ready).length;
+  const revision = newestRevision(object.ref, view);
+  const desired = view.members().length;
+  return {
+    observedGeneration: 1,
+    currentNumberScheduled: pods.length,
+    desiredNumberScheduled: desired,
+    numberAvailable: ready,
+    numberMisscheduled: 0,
+    numberReady: ready,
+    updatedNumberScheduled: pods.filter(({ body }) => body.revision === revision).length,
+  };
+}
+
+/** The revision of the youngest claim: what the nodes are moving to. */
+function newestRevision(ref: ObjectRef, view: NodeView): string | undefined {
+  let newest: PodView | undefined;
+  for (const pod of podsOf(ref, view)) {
+    if (newest === undefined || pod.body.claimedAt > newest.body.claimedAt) newest = pod;
+  }
+  return newest?.body.revision;
+}
+
+export function podsOf(ref: ObjectRef, view: NodeView): PodView[] {
+  return view.pods().filter(({ body: { workload } }) => sameRef(workload, ref));
+}
+
+function sameRef(left: ObjectRef, right: ObjectRef): boolean {
+  return (
+    left.group === right.group &&
+    left.kind === right.kind &&
+    left.namespace === right.namespace &&
+    left.name === right.name
+  );
+}
+
+/** A pod: its node's word, and Unknown where the node is out of view. */
+export function presentPod(pod: PodView, view: NodeView): JsonObject {
+  const { body, current } = pod;
+  const owner = view.object(body.workload);
+  const template = child(child(owner?.value ?? {}, "spec"), "template");
+  const node = view.member(pod.node);
+  const ready = current ? (body.ready ? "True" : "False") : "Unknown";
+  const started = body.containers.map(({ startedAt }) => startedAt ?? 0).reduce((a, b) => Math.max(a, b), 0);
+  const age = Math.round(pod.age / 1000);
+  const unseen = `the node is ${node?.evidence.verdict ?? "unknown"} from here; this is what it said ${age} s ago`;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: body.name,
+      namespace: body.namespace,
+      uid: pod.uid,
+      creationTimestamp: timeOf(claimTime(body.claimedAt)),
+      labels: { ...body.labels, "pod-template-hash": body.revision },
+      annotations: { "starlight.dev/slot": body.slot, "starlight.dev/fact-age": `${age}s` },
+      ownerReferences: [
+        {
+          apiVersion: "apps/v1",
+          kind: body.workload.kind,
+          name: body.workload.name,
+          uid: owner?.uid ?? "",
+          controller: true,
+          blockOwnerDeletion: false,
+        },
+      ],
+      ...(body.phase === "Terminating"
+        ? { deletionTimestamp: timeOf(Date.now()), deletionGracePeriodSeconds: 30 }
+        : {}),
+    },
+    spec: {
+      ...child(template, "spec"),
+      nodeName: node?.member.name ?? pod.node,
+      containers: containersOf(template, body.containers),
+    },
+    status: {
+      phase: body.phase === "Terminating" ? "Running" : body.phase,
+      ...(current ? {} : { reason: "NodeUnreachable", message: unseen }),
+      ...(current && body.reason !== undefined ? { reason: body.reason } : {}),
+      ...(current && body.message !== undefined ? { message: body.message } : {}),
+      hostIP: body.address,
+      podIP: body.address,
+      podIPs: [{ ip: body.address }],
+      hostIPs: [{ ip: body.address }],
+      ...(started === 0 ? {} : { startTime: timeOf(started) }),
+      qosClass: "Burstable",
+      conditions: [
+        condition("PodScheduled", "True", "Claimed", `slot ${body.slot}`, claimTime(body.claimedAt)),
+        condition("Initialized", "True", "Initialized", "", claimTime(body.claimedAt)),
+        condition(
+          "ContainersReady",
+          ready,
+          current ? "Probe" : "NodeUnreachable",
+          current ? "" : unseen,
+          started,
+        ),
+        condition("Ready", ready, current ? "Probe" : "NodeUnreachable", current ? "" : unseen, started),
+      ],
+      containerStatuses: body.containers.map((container) => ({
+        name: container.name,
+        image: container.image,
+        imageID: "",
+        ready: container.ready && current,
+        started: container.state === "running",
+        restartCount: container.restarts,
+        containerID: container.pid === undefined ? "" : `process://${container.pid}`,
+        state: containerState(container),
+        ...(container.exitCode === undefined
+          ? {}
+          : {
+              lastState: {
+                terminated: {
+                  exitCode: container.exitCode,
+                  reason: container.exitCode === 0 ? "Completed" : "Error",
+                },
+              },
+            }),
+      })),
+    },
+  };
+}
+
+function containerState(container: PodView["body"]["containers"][number]): JsonObject {
+  if (container.state === "running") return { running: { startedAt: timeOf(container.startedAt ?? 0) } };
+  if (container.state === "waiting") {
+    return {
+      waiting: {
+        reason: container.reason ?? "ContainerCreating",
+        ...(container.message === undefined ? {} : { message: container.message }),
+      },
+    };
+  }
+  return { terminated: { exitCode: container.exitCode ?? 0, reason: container.reason ?? "Completed" } };
+}
+
+/** The template's containers with the ports they really have. */
+function containersOf(template: JsonObject, running: PodView["body"]["containers"]): Json[] {
+  const specs = child(template, "spec")["containers"];
+  const known = Array.isArray(specs) ? (specs as readonly JsonObject[]) : [];
+  if (running.length === 0) return [...known];
+  return running.map((container) => ({
+    ...known.find(({ name }) => name === container.name),
+    name: container.name,
+    image: container.image,
+    ports: container.ports.map(({ name, port, hostPort }) => ({
+      ...(name === undefined ? {} : { name }),
+      containerPort: port,
+      hostPort,
+      protocol: "TCP",
+    })),
+  }));
+}
+
+export function presentNode(member: MemberView, view: NodeView): JsonObject {
+  const { status, evidence } = member;
+  const object = view.object({ group: "", kind: "Node", namespace: "", name: member.member.name });
+  const spec = object?.exists === true ? child(object.value, "spec") : {};
+  const annotations = object?.exists === true ? child(child(object.value, "metadata"), "annotations") : {};
+  const ready = evidence.verdict === "alive" ? "True" : evidence.verdict === "dead" ? "False" : "Unknown";
+  const [why = ""] = evidence.reasons;
+  const age =
+    member.factAge === undefined ? "never heard" : `newest fact ${Math.round(member.factAge / 1000)} s old`;
+  const taints = Array.isArray(spec["taints"]) ? (spec["taints"] as readonly Json[]) : [];
+  const cordon = member.cordoned ? [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }] : [];
+  const resources = (from: { cpuMilli: number; memoryBytes: number; pods: number }): JsonObject => ({
+    cpu: from.cpuMilli % 1000 === 0 ? String(from.cpuMilli / 1000) : `${from.cpuMilli}m`,
+    memory: `${Math.floor(from.memoryBytes / 1024)}Ki`,
+    pods: String(from.pods),
+  });
+  return {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: {
+      name: member.member.name,
+      uid: member.id,
+      creationTimestamp: timeOf(member.member.joinedAt),
+      labels: { ...member.labels },
+      annotations: {
+        ...annotations,
+        "starlight.dev/verdict": evidence.verdict,
+        "starlight.dev/seen-by": view.identity.name,
+      },
+    },
+    spec: {
+      ...spec,
+      ...(member.cordoned ? { unschedulable: true } : {}),
+      ...(taints.length + cordon.length > 0 ? { taints: [...taints, ...cordon] } : {}),
+    },
+    status: {
+      addresses: [
+        ...(status?.addresses ?? []).map((address) => ({
+          type: "InternalIP",
+          address: address.replace(/:\d+$/, ""),
+        })),
+        { type: "Hostname", address: member.member.name },
+      ],
+      ...(status === undefined
+        ? {}
+        : { capacity: resources(status.capacity), allocatable: resources(status.allocatable) }),
+      conditions: [
+        condition(
+          "Ready",
+          ready,
+          reasonOf(evidence.verdict),
+          `${why}; ${age}; seen by ${view.identity.name}`,
+          Date.now(),
+        ),
+      ],
+      daemonEndpoints: { kubeletEndpoint: { Port: Number(status?.addresses[0]?.replace(/^.*:/, "") ?? 0) } },
+      nodeInfo: {
+        architecture: status?.architecture ?? "",
+        bootID: status?.bootId ?? "",
+        containerRuntimeVersion: `${status?.runtimes[0] ?? "none"}://1`,
+        kernelVersion: status?.kernel ?? "",
+        kubeProxyVersion: "",
+        kubeletVersion: `v${status?.agentVersion ?? "0"}`,
+        machineID: member.id,
+        operatingSystem: status?.os ?? "",
+        osImage: status?.os ?? "",
+        systemUUID: member.id,
+      },
+    },
+  };
+}
+
+function reasonOf(verdict: MemberView["evidence"]["verdict"]): string {
+  return verdict === "alive" ? "Linked" : verdict === "dead" ? "AgentGone" : "NodeUnreachable";
+}
+
+/** The ready pods behind a Service, where they answer. */
+export function endpointsOf(
+  service: MergedObject,
+  view: NodeView,
+  portOf: (pod: PodView, port: JsonObject) => number | undefined,
+): { pod: PodView; ports: { name: string; port: number }[] }[] {
+  const spec = child(service.value, "spec");
+  const selector = strings(child(spec, "selector"));
+  if (Object.keys(selector).length === 0) return [];
+  const ports = Array.isArray(spec["ports"]) ? (spec["ports"] as readonly JsonObject[]) : [];
+  const found: { pod: PodView; ports: { name: string; port: number }[] }[] = [];
+  for (const pod of view.pods()) {
+    const { body } = pod;
+    if (body.namespace !== service.ref.namespace || !pod.current || !body.ready) continue;
+    if (!matches(selectorOfLabels(selector), body.labels)) continue;
+    const open = ports.flatMap((port) => {
+      const number = portOf(pod, port);
+      return number === undefined ? [] : [{ name: text(port["name"]), port: number }];
+    });
+    if (open.length > 0) found.push({ pod, ports: open });
+  }
+  return found;
+}
+
+/** The host port behind a Service's port on a pod. */
+export function servicePort(pod: PodView, port: JsonObject): number | undefined {
+  const target = port["targetPort"] ?? port["port"];
+  for (const container of pod.body.containers) {
+    for (const open of container.ports)
+      if (open.name === target || open.port === target) return open.hostPort;
+  }
+  return undefined;
+}
+
+export function presentSlice(service: MergedObject, view: NodeView): JsonObject {
+  const endpoints = endpointsOf(service, view, servicePort);
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: {
+      name: service.ref.name,
+      namespace: service.ref.namespace,
+      uid: service.uid,
+      creationTimestamp: timeOf(service.createdAt),
+      labels: { "kubernetes.io/service-name": service.ref.name },
+    },
+    addressType: "IPv4",
+    // With the process runtime ports differ from pod to pod; each endpoint's own are in its topology.
+    ports: endpoints[0]?.ports.map(({ name, port }) => ({ name, port, protocol: "TCP" })) ?? [],
+    endpoints: endpoints.map(({ pod, ports }) => ({
+      addresses: [pod.body.address],
+      conditions: { ready: true, serving: true, terminating: false },
+      nodeName: view.member(pod.node)?.member.name ?? pod.node,
+      zone: view.member(pod.node)?.member.site ?? "",
+      deprecatedTopology: Object.fromEntries(
+        ports.map(({ name, port }) => [`port.starlight.dev/${name || "default"}`, String(port)]),
+      ),
+      targetRef: { kind: "Pod", namespace: pod.body.namespace, name: pod.body.name, uid: pod.uid },
+    })),
+  };
+}
+
+function condition(type: string, status: string, reason: string, message: string, at: number): JsonObject {
+  const time = timeOf(at);
+  return {
+    type,
+    status,
+    reason,
+    message,
+    lastTransitionTime: time,
+    lastHeartbeatTime: time,
+    lastUpdateTime: time,
+  };
+}
+
+function claimTime(claimedAt: number): number {
+  return wallOf(claimedAt);
+}
+
+export function child(value: JsonObject, name: string): JsonObject {
+  const below = value[name];
+  return isObject(below) ? below : {};
+}
+
+export function strings(value: JsonObject): { [name: string]: string } {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, entry]) => (typeof entry === "string" ? [[key, entry]] : [])),
+  );
+}
+
+const text = (value: Json | undefined): string => (typeof value === "string" ? value : "");

@@ -1,0 +1,189 @@
+import { isObject, type JsonObject } from "../core/kernel/json.ts";
+import { allKinds } from "../core/intents/kinds/index.ts";
+import type { NodeView } from "../core/node/contract.ts";
+import type { ApiDeps } from "./contract.ts";
+import { presentNode, presentObject, presentPod, presentSlice, timeOf } from "./present.ts";
+
+/** Every resource of the API: how it is called, and how its objects are read from the view. */
+export type Resource = {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+  /** All objects, in every namespace, without resource versions. */
+  readonly list: (deps: ApiDeps) => JsonObject[];
+};
+
+const readVerbs = ["get", "list", "watch"] as const;
+const writeVerbs = [
+  "create",
+  "delete",
+  "deletecollection",
+  "get",
+  "list",
+  "patch",
+  "update",
+  "watch",
+] as const;
+
+export const implicitNamespaces = ["default", "kube-node-lease", "kube-public", "kube-system"] as const;
+
+const written: readonly Resource[] = allKinds().map((kind) => ({
+  ...kind,
+  verbs: kind.kind === "Node" ? ["get", "list", "patch", "update", "watch"] : writeVerbs,
+  list: ({ view }) => {
+    if (kind.kind === "Node") return view.members().map((member) => presentNode(member, view));
+    const objects = view.objects(kind.group, kind.kind).map((object) => presentObject(object, view));
+    return kind.kind === "Namespace" ? withImplicit(objects) : objects;
+  },
+}));
+
+const readOnly = (
+  resource: Pick<Resource, "group" | "version" | "kind" | "plural" | "singular" | "namespaced" | "list"> &
+    Partial<Resource>,
+): Resource => ({ shortNames: [], categories: [], verbs: readVerbs, ...resource });
+
+const derived: readonly Resource[] = [
+  readOnly({
+    group: "",
+    version: "v1",
+    kind: "Pod",
+    plural: "pods",
+    singular: "pod",
+    shortNames: ["po"],
+    categories: ["all"],
+    namespaced: true,
+    list: ({ view }) => view.pods().map((pod) => presentPod(pod, view)),
+  }),
+  readOnly({
+    group: "",
+    version: "v1",
+    kind: "Event",
+    plural: "events",
+    singular: "event",
+    shortNames: ["ev"],
+    namespaced: true,
+    list: events,
+  }),
+  readOnly({
+    group: "discovery.k8s.io",
+    version: "v1",
+    kind: "EndpointSlice",
+    plural: "endpointslices",
+    singular: "endpointslice",
+    namespaced: true,
+    list: ({ view }) => view.objects("", "Service").map((service) => presentSlice(service, view)),
+  }),
+  readOnly({
+    group: "starlight.dev",
+    version: "v1",
+    kind: "Site",
+    plural: "sites",
+    singular: "site",
+    namespaced: false,
+    list: ({ view }) => sites(view),
+  }),
+];
+
+export const resources: readonly Resource[] = [...written, ...derived];
+
+export function findResource(group: string, version: string, plural: string): Resource | undefined {
+  return resources.find(
+    (resource) => resource.group === group && resource.version === version && resource.plural === plural,
+  );
+}
+
+export const apiVersionOf = ({ group, version }: { group: string; version: string }): string =>
+  group === "" ? version : `${group}/${version}`;
+
+function withImplicit(objects: readonly JsonObject[]): JsonObject[] {
+  const names = new Set(objects.map(nameOf));
+  const implicit = implicitNamespaces
+    .filter((name) => !names.has(name))
+    .map((name) => ({
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: {
+        name,
+        uid: `namespace-${name}`,
+        creationTimestamp: "2020-01-01T00:00:00Z",
+        labels: { "kubernetes.io/metadata.name": name },
+      },
+      spec: { finalizers: ["kubernetes"] },
+      status: { phase: "Active" },
+    }));
+  return [...objects, ...implicit];
+}
+
+/** This node's latest decisions, as events about the objects they concern. */
+function events({ notes, view }: ApiDeps): JsonObject[] {
+  return notes()
+    .filter(({ level }) => level !== "debug")
+    .map(({ at, level, reason, message, about }, number) => ({
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: {
+        name: `${view.identity.name}.${at.toString(16)}.${number}`,
+        namespace: about?.namespace || "default",
+        uid: `${view.identity.id}-${at}-${number}`,
+        creationTimestamp: timeOf(at),
+      },
+      involvedObject:
+        about === undefined
+          ? { kind: "Node", name: view.identity.name, uid: view.identity.id }
+          : { kind: about.kind, name: about.name, namespace: about.namespace },
+      type: level === "info" ? "Normal" : "Warning",
+      reason,
+      message,
+      count: 1,
+      firstTimestamp: timeOf(at),
+      lastTimestamp: timeOf(at),
+      source: { component: "starlight", host: view.identity.name },
+      reportingComponent: "starlight",
+      reportingInstance: view.identity.name,
+    }));
+}
+
+function sites(view: NodeView): JsonObject[] {
+  const bySite = new Map<string, ReturnType<NodeView["members"]>[number][]>();
+  for (const member of view.members()) {
+    bySite.set(member.member.site, [...(bySite.get(member.member.site) ?? []), member]);
+  }
+  return [...bySite].sort().map(([name, members]) => {
+    const alive = members.filter(({ evidence }) => evidence.verdict === "alive");
+    const ages = members.flatMap(({ factAge }) => (factAge === undefined ? [] : [factAge]));
+    const region = members[0]?.member.region ?? "";
+    return {
+      apiVersion: "starlight.dev/v1",
+      kind: "Site",
+      metadata: {
+        name,
+        uid: `site-${name}`,
+        creationTimestamp: timeOf(Math.min(...members.map(({ member }) => member.joinedAt))),
+        labels: { name, region },
+      },
+      spec: { region },
+      status: {
+        nodes: members.length,
+        nodesInView: alive.length,
+        freshestFactAgeMs: ages.length === 0 ? null : Math.round(Math.min(...ages)),
+        oldestFactAgeMs: ages.length === 0 ? null : Math.round(Math.max(...ages)),
+      },
+    };
+  });
+}
+
+export function nameOf(object: JsonObject): string {
+  return metadataText(object, "name");
+}
+
+export function metadataText(object: JsonObject, field: string): string {
+  const { metadata } = object;
+  const value = isObject(metadata) ? metadata[field] : undefined;
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,247 @@
+import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
+import { child } from "./present.ts";
+import type { Resource } from "./resources.ts";
+import { metadataText, nameOf } from "./resources.ts";
+
+/** The columns that kubectl prints, computed here as a Kubernetes server does. */
+
+type Column = { readonly name: string; readonly wide?: true; readonly cell: (object: JsonObject) => Json };
+
+const age: Column = { name: "Age", cell: (object) => ageOf(metadataText(object, "creationTimestamp")) };
+const name: Column = { name: "Name", cell: nameOf };
+
+const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
+  Pod: [
+    name,
+    {
+      name: "Ready",
+      cell: (pod) => {
+        const statuses = itemsAt(child(pod, "status"), "containerStatuses");
+        return `${statuses.filter((status) => status["ready"] === true).length}/${Math.max(1, statuses.length)}`;
+      },
+    },
+    { name: "Status", cell: podStatus },
+    {
+      name: "Restarts",
+      cell: (pod) =>
+        itemsAt(child(pod, "status"), "containerStatuses").reduce(
+          (sum, status) => sum + Number(status["restartCount"] ?? 0),
+          0,
+        ),
+    },
+    age,
+    { name: "IP", wide: true, cell: (pod) => textAt(child(pod, "status"), "podIP") },
+    { name: "Node", wide: true, cell: (pod) => textAt(child(pod, "spec"), "nodeName") },
+    {
+      name: "Slot",
+      wide: true,
+      cell: (pod) => textAt(child(child(pod, "metadata"), "annotations"), "starlight.dev/slot"),
+    },
+  ],
+  Node: [
+    name,
+    { name: "Status", cell: nodeStatus },
+    {
+      name: "Site",
+      cell: (node) => textAt(child(child(node, "metadata"), "labels"), "topology.kubernetes.io/zone"),
+    },
+    {
+      name: "Region",
+      cell: (node) => textAt(child(child(node, "metadata"), "labels"), "topology.kubernetes.io/region"),
+    },
+    age,
+    { name: "Version", cell: (node) => textAt(child(child(node, "status"), "nodeInfo"), "kubeletVersion") },
+    {
+      name: "Internal-IP",
+      wide: true,
+      cell: (node) => textAt(itemsAt(child(node, "status"), "addresses")[0] ?? {}, "address"),
+    },
+    {
+      name: "Tier",
+      wide: true,
+      cell: (node) => textAt(child(child(node, "metadata"), "labels"), "starlight.dev/tier"),
+    },
+    {
+      name: "Kernel-Version",
+      wide: true,
+      cell: (node) => textAt(child(child(node, "status"), "nodeInfo"), "kernelVersion"),
+    },
+    {
+      name: "Container-Runtime",
+      wide: true,
+      cell: (node) => textAt(child(child(node, "status"), "nodeInfo"), "containerRuntimeVersion"),
+    },
+  ],
+  Deployment: [
+    name,
+    {
+      name: "Ready",
+      cell: (object) => {
+        const status = child(object, "status");
+        return `${Number(status["readyReplicas"] ?? 0)}/${Number(child(object, "spec")["replicas"] ?? 1)}`;
+      },
+    },
+    { name: "Up-to-date", cell: (object) => child(object, "status")["updatedReplicas"] ?? 0 },
+    { name: "Available", cell: (object) => child(object, "status")["availableReplicas"] ?? 0 },
+    age,
+    {
+      name: "Placement",
+      wide: true,
+      cell: (object) =>
+        textAt(child(child(object, "metadata"), "annotations"), "starlight.dev/placement") || "mesh",
+    },
+    {
+      name: "Containers",
+      wide: true,
+      cell: (object) =>
+        containers(object)
+          .map((container) => textAt(container, "name"))
+          .join(","),
+    },
+    {
+      name: "Images",
+      wide: true,
+      cell: (object) =>
+        containers(object)
+          .map((container) => textAt(container, "image"))
+          .join(","),
+    },
+  ],
+  DaemonSet: [
+    name,
+    { name: "Desired", cell: (object) => child(object, "status")["desiredNumberScheduled"] ?? 0 },
+    { name: "Current", cell: (object) => child(object, "status")["currentNumberScheduled"] ?? 0 },
+    { name: "Ready", cell: (object) => child(object, "status")["numberReady"] ?? 0 },
+    { name: "Up-to-date", cell: (object) => child(object, "status")["updatedNumberScheduled"] ?? 0 },
+    age,
+  ],
+  Service: [
+    name,
+    { name: "Type", cell: (object) => textAt(child(object, "spec"), "type") || "ClusterIP" },
+    { name: "Cluster-IP", cell: (object) => textAt(child(object, "spec"), "clusterIP") || "None" },
+    {
+      name: "Port(s)",
+      cell: (object) =>
+        itemsAt(child(object, "spec"), "ports")
+          .map((port) => `${Number(port["port"])}/${textAt(port, "protocol") || "TCP"}`)
+          .join(","),
+    },
+    age,
+  ],
+  EndpointSlice: [
+    name,
+    { name: "AddressType", cell: (object) => textAt(object, "addressType") },
+    { name: "Endpoints", cell: (object) => itemsAt(object, "endpoints").length },
+    age,
+  ],
+  ConfigMap: [name, { name: "Data", cell: (object) => Object.keys(child(object, "data")).length }, age],
+  Namespace: [name, { name: "Status", cell: () => "Active" }, age],
+  Event: [
+    { name: "Last Seen", cell: (event) => ageOf(textAt(event, "lastTimestamp")) },
+    { name: "Type", cell: (event) => textAt(event, "type") },
+    { name: "Reason", cell: (event) => textAt(event, "reason") },
+    {
+      name: "Object",
+      cell: (event) => {
+        const about = child(event, "involvedObject");
+        return `${textAt(about, "kind").toLowerCase()}/${textAt(about, "name")}`;
+      },
+    },
+    { name: "Message", cell: (event) => textAt(event, "message") },
+  ],
+  Site: [
+    name,
+    { name: "Region", cell: (site) => textAt(child(site, "spec"), "region") },
+    {
+      name: "In view",
+      cell: (site) =>
+        `${Number(child(site, "status")["nodesInView"])}/${Number(child(site, "status")["nodes"])}`,
+    },
+    { name: "Freshest", cell: (site) => duration(Number(child(site, "status")["freshestFactAgeMs"] ?? 0)) },
+    { name: "Oldest", cell: (site) => duration(Number(child(site, "status")["oldestFactAgeMs"] ?? 0)) },
+  ],
+};
+
+export function tableOf(
+  resource: Resource,
+  objects: readonly JsonObject[],
+  resourceVersion: string,
+  include: string,
+  apiVersion: string,
+): JsonObject {
+  const columns = columnsByKind[resource.kind] ?? [name, age];
+  return {
+    kind: "Table",
+    apiVersion: `meta.k8s.io/${apiVersion}`,
+    metadata: { resourceVersion },
+    columnDefinitions: columns.map((column) => ({
+      name: column.name,
+      type: "string",
+      format: column.name === "Name" ? "name" : "",
+      description: "",
+      priority: column.wide === true ? 1 : 0,
+    })),
+    rows: objects.map((object) => ({
+      cells: columns.map((column) => column.cell(object)),
+      ...(include === "None"
+        ? {}
+        : {
+            object:
+              include === "Object"
+                ? object
+                : {
+                    kind: "PartialObjectMetadata",
+                    apiVersion: `meta.k8s.io/${apiVersion}`,
+                    metadata: child(object, "metadata"),
+                  },
+          }),
+    })),
+  };
+}
+
+function podStatus(pod: JsonObject): string {
+  const status = child(pod, "status");
+  if (textAt(status, "reason") === "NodeUnreachable") return "Unknown";
+  if (child(pod, "metadata")["deletionTimestamp"] !== undefined) return "Terminating";
+  return textAt(status, "reason") || textAt(status, "phase");
+}
+
+function nodeStatus(node: JsonObject): string {
+  const ready = itemsAt(child(node, "status"), "conditions").find(
+    (condition) => condition["type"] === "Ready",
+  );
+  const state =
+    ready?.["status"] === "True" ? "Ready" : ready?.["status"] === "False" ? "NotReady" : "Unknown";
+  return child(node, "spec")["unschedulable"] === true ? `${state},SchedulingDisabled` : state;
+}
+
+function containers(object: JsonObject): JsonObject[] {
+  return itemsAt(child(child(child(object, "spec"), "template"), "spec"), "containers");
+}
+
+function ageOf(timestamp: string): string {
+  const since = Date.now() - Date.parse(timestamp);
+  return Number.isNaN(since) ? "<unknown>" : duration(Math.max(0, since));
+}
+
+/** As kubectl writes durations: the two largest units while they matter. */
+export function duration(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 120) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 10) return `${minutes}m${seconds % 60}s`;
+  if (minutes < 180) return `${minutes}m`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 8) return `${hours}h${minutes % 60}m`;
+  return hours < 48 ? `${hours}h` : `${Math.floor(hours / 24)}d`;
+}
+
+function itemsAt(object: JsonObject, field: string): JsonObject[] {
+  const value = object[field];
+  return Array.isArray(value) ? (value as readonly Json[]).filter(isObject) : [];
+}
+
+function textAt(object: JsonObject, field: string): string {
+  const value = object[field];
+  return typeof value === "string" ? value : "";
+}

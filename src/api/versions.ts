@@ -1,0 +1,87 @@
+import type { JsonObject } from "../core/kernel/json.ts";
+import type { Changed } from "../core/node/contract.ts";
+import type { ApiDeps } from "./contract.ts";
+import { matches, selectorOfLabels } from "../core/intents/selector.ts";
+import { child, strings } from "./present.ts";
+
+/**
+ * Resource versions: numbers of this node alone, rising with every change of what it shows, also across
+ * restarts. Another node's numbers mean nothing here, which is why a watch from one is told to start over.
+ */
+export type Versions = {
+  readonly current: () => number;
+  /** The number of the latest change of an object; those unchanged since the start share the first. */
+  readonly of: (kind: string, uidOrKey: string) => number;
+  /** Oldest number from which a watch can go on. */
+  readonly oldest: number;
+  /** Calls back, coalesced, after changes. */
+  readonly subscribe: (listener: () => void) => () => void;
+};
+
+export function createVersions(deps: ApiDeps): Versions {
+  const start = Date.now() * 1000;
+  let last = start;
+  let scheduled = false;
+  const touched = new Map<string, number>();
+  const listeners = new Set<() => void>();
+  const touch = (kind: string, key: string): void => {
+    touched.set(`${kind} ${key}`, last);
+  };
+  deps.onChanged((what) => {
+    last = Math.max(last + 1, Date.now() * 1000);
+    for (const change of what) touchAll(deps, change, touch);
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      for (const listener of listeners) listener();
+    });
+  });
+  return {
+    current: () => last,
+    of: (kind, key) => touched.get(`${kind} ${key}`) ?? start,
+    oldest: start,
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+/** A change touches what is computed from it, too: a pod its workload's status and its services' endpoints. */
+function touchAll({ view }: ApiDeps, change: Changed, touch: (kind: string, key: string) => void): void {
+  if (change.type === "object") {
+    const { kind, namespace, name } = change.ref;
+    touch(kind, `${namespace}/${name}`);
+    if (kind === "Service") touch("EndpointSlice", `${namespace}/${name}`);
+    return;
+  }
+  if (change.type === "node") {
+    const member = view.member(change.node)?.member;
+    if (member === undefined) return;
+    touch("Node", `/${member.name}`);
+    touch("Site", `/${member.site}`);
+    for (const pod of view.pods()) if (pod.node === change.node) touchPod(view, pod.body, touch);
+    return;
+  }
+  const body = view.pod(change.uid)?.body;
+  if (body !== undefined) touchPod(view, body, touch);
+}
+
+function touchPod(
+  view: ApiDeps["view"],
+  body: NonNullable<ReturnType<ApiDeps["view"]["pod"]>>["body"],
+  touch: (kind: string, key: string) => void,
+): void {
+  touch("Pod", `${body.namespace}/${body.name}`);
+  touch(body.workload.kind, `${body.workload.namespace}/${body.workload.name}`);
+  for (const service of view.objects("", "Service")) {
+    const selector: JsonObject = child(child(service.value, "spec"), "selector");
+    if (
+      service.ref.namespace === body.namespace &&
+      matches(selectorOfLabels(strings(selector)), body.labels)
+    ) {
+      touch("EndpointSlice", `${service.ref.namespace}/${service.ref.name}`);
+    }
+  }
+}

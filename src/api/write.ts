@@ -1,0 +1,291 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
+import type { Change } from "../core/intents/contract.ts";
+import { kindOf } from "../core/intents/kinds/index.ts";
+import { jsonPatch, mergePatch, strategicMergePatch } from "../core/intents/patch.ts";
+import type { WriteReply } from "../core/node/contract.ts";
+import type { ObjectRef } from "../core/records/keys.ts";
+import type { User } from "./auth.ts";
+import { readObject, readValue } from "./body.ts";
+import { child } from "./present.ts";
+import { getOne, resourceName, type ReadContext, type Target } from "./read.ts";
+import { apiVersionOf, implicitNamespaces, metadataText } from "./resources.ts";
+import { ApiError, badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
+
+/** create, update, patch, delete: everything ends in one change handed to the core. */
+
+export async function answerCreate(
+  context: ReadContext,
+  target: Target,
+  user: User,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const value = await readObject(request);
+  const name = metadataText(value, "name");
+  if (name === "") throw badRequest("metadata.name is missing: give the object a name");
+  const ref = refOf(target, name, value);
+  checkNamespace(context, ref);
+  const change: Change = {
+    type: "update",
+    ref,
+    value: stripped(value),
+    ...managerOf(target, request),
+    mode: "create",
+  };
+  await submit(context, { ...target, name }, change, user, response, 201);
+}
+
+export async function answerReplace(
+  context: ReadContext,
+  target: Target,
+  user: User,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const value = await readObject(request);
+  checkVersion(context, target, metadataText(value, "resourceVersion"));
+  const ref = refOf(target, target.name, value);
+  const change: Change = {
+    type: "update",
+    ref,
+    value: stripped(value),
+    ...managerOf(target, request),
+    mode: "upsert",
+  };
+  await submit(context, target, change, user, response, 200);
+}
+
+export async function answerPatch(
+  context: ReadContext,
+  target: Target,
+  user: User,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
+  const manager = managerOf(target, request);
+  if (type === "application/apply-patch+yaml") {
+    const config = await readObject(request);
+    const ref = refOf(target, target.name, config);
+    checkNamespace(context, ref);
+    const force = target.query.get("force") === "true";
+    const exists = context.deps.view.object(ref)?.exists === true;
+    const change: Change = { type: "apply", ref, config: stripped(config), ...manager, force };
+    return submit(context, target, change, user, response, exists ? 200 : 201);
+  }
+  const patch = await readValue(request);
+  const current = rawOf(context, target);
+  const value = patched(target, type, current, patch);
+  checkVersion(context, target, metadataText(value, "resourceVersion"));
+  const ref = refOf(target, target.name, value);
+  await submit(
+    context,
+    target,
+    { type: "update", ref, value: stripped(value), ...manager, mode: "upsert" },
+    user,
+    response,
+    200,
+  );
+}
+
+export async function answerDelete(
+  context: ReadContext,
+  target: Target,
+  user: User,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const object = getOne(context, target);
+  const ref = refOf(target, target.name, undefined);
+  if (ref.kind === "Namespace" && implicitNamespaces.some((name) => name === ref.name)) {
+    throw new ApiError(403, "Forbidden", `namespace ${ref.name} is always there`);
+  }
+  const change: Change = { type: "delete", ref, ...managerOf(target, request) };
+  const reply = await context.deps.write([change], user.name, {
+    dryRun: target.query.get("dryRun") === "All",
+  });
+  if (!reply.ok) throw errorOfWrite(reply.error);
+  const details = {
+    name: target.name,
+    group: ref.group,
+    kind: target.resource.plural,
+    uid: metadataText(object, "uid"),
+  };
+  sendJson(
+    response,
+    200,
+    { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details },
+    durability(reply),
+  );
+}
+
+/** `deployments/NAME/scale` in the form of autoscaling/v1. */
+export function scaleOf(object: JsonObject): JsonObject {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = child(object, "metadata");
+  const labels = child(child(child(object, "spec"), "selector"), "matchLabels");
+  return {
+    kind: "Scale",
+    apiVersion: "autoscaling/v1",
+    metadata: {
+      name: name ?? "",
+      namespace: namespace ?? "",
+      uid: uid ?? "",
+      resourceVersion: resourceVersion ?? "",
+      creationTimestamp: creationTimestamp ?? "",
+    },
+    spec: { replicas: child(object, "spec")["replicas"] ?? 1 },
+    status: {
+      replicas: child(object, "status")["replicas"] ?? 0,
+      selector: Object.entries(labels)
+        .map(([key, value]) => `${key}=${String(value)}`)
+        .join(","),
+    },
+  };
+}
+
+export async function answerScale(
+  context: ReadContext,
+  target: Target,
+  user: User,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const current = getOne(context, target);
+  const body = await readValue(request);
+  const merged = request.method === "PUT" ? body : mergePatch(scaleOf(current), body);
+  const replicas = isObject(merged) ? child(merged, "spec")["replicas"] : undefined;
+  if (typeof replicas !== "number") throw badRequest("spec.replicas is missing: give the number of copies");
+  const value = rawOf(context, target);
+  const next = { ...value, spec: { ...child(value, "spec"), replicas } };
+  const ref = refOf(target, target.name, undefined);
+  const change: Change = { type: "update", ref, value: next, ...managerOf(target, request), mode: "upsert" };
+  const reply = await context.deps.write([change], user.name, {
+    dryRun: target.query.get("dryRun") === "All",
+  });
+  if (!reply.ok) throw errorOfWrite(reply.error);
+  sendJson(response, 200, scaleOf(getOne(context, target)), durability(reply));
+}
+
+async function submit(
+  context: ReadContext,
+  target: Target,
+  change: Change,
+  user: User,
+  response: ServerResponse,
+  code: number,
+): Promise<void> {
+  const dryRun = target.query.get("dryRun") === "All";
+  const reply = await context.deps.write([change], user.name, { dryRun });
+  if (!reply.ok) throw errorOfWrite(reply.error);
+  const [merged] = reply.value.objects;
+  const shown = dryRun && merged !== undefined ? merged.value : getOne(context, target);
+  sendJson(response, code, shown, durability(reply));
+}
+
+/** How durable the write is, for whoever wants to know: not a warning, so not where kubectl prints one. */
+export function durability(reply: Extract<WriteReply, { ok: true }>): { [name: string]: string } {
+  const { site } = reply.value.durability;
+  return { "starlight-durability": `local; site=${site.have}/${site.of}` };
+}
+
+function patched(target: Target, type: string, current: JsonObject, patch: Json): JsonObject {
+  const kind = kindOf(target.resource.group, target.resource.kind);
+  const outcome = ((): Json => {
+    if (type === "application/merge-patch+json") return mergePatch(current, patch);
+    if (type === "application/strategic-merge-patch+json" && kind !== undefined) {
+      return strategicMergePatch(kind.schema, current, patch);
+    }
+    if (type !== "application/json-patch+json") {
+      throw new ApiError(415, "UnsupportedMediaType", `patch type ${type} is not supported`);
+    }
+    const result = jsonPatch(current, patch);
+    if (!result.ok) throw new ApiError(422, "Invalid", `the patch does not apply: ${result.error}`);
+    return result.value;
+  })();
+  if (!isObject(outcome)) throw badRequest("the patch leaves no object");
+  return outcome;
+}
+
+/** The object as people wrote it, without defaults and status: what a patch is made on. */
+function rawOf(context: ReadContext, target: Target): JsonObject {
+  const shown = getOne(context, target);
+  const object = context.deps.view.object(refOf(target, target.name, undefined));
+  const { resourceVersion } = child(shown, "metadata");
+  const written: JsonObject =
+    object?.exists === true
+      ? object.value
+      : {
+          apiVersion: apiVersionOf(target.resource),
+          kind: target.resource.kind,
+          metadata: { name: target.name },
+        };
+  return { ...written, metadata: { ...child(written, "metadata"), resourceVersion: resourceVersion ?? "" } };
+}
+
+/** What people may write back of a whole node: its own fields are not theirs. */
+function writable(object: JsonObject): JsonObject {
+  if (object["kind"] !== "Node") return object;
+  const metadata = child(object, "metadata");
+  const own = Object.fromEntries(
+    Object.entries(child(metadata, "labels")).filter(
+      ([name]) => !/^(kubernetes\.io|topology\.kubernetes\.io)\/|^starlight\.dev\/tier$/.test(name),
+    ),
+  );
+  const annotations = Object.fromEntries(
+    Object.entries(child(metadata, "annotations")).filter(([name]) => !name.startsWith("starlight.dev/")),
+  );
+  const spec = child(object, "spec");
+  const taints = Array.isArray(spec["taints"]) ? (spec["taints"] as readonly JsonObject[]) : [];
+  const kept = taints.filter(({ key }) => key !== "node.kubernetes.io/unschedulable");
+  return {
+    ...object,
+    metadata: { ...metadata, labels: own, annotations },
+    spec: { ...spec, ...(taints.length > 0 ? { taints: kept } : {}) },
+  };
+}
+
+/** The status is what the nodes say, never what a client sends. */
+function stripped(value: JsonObject): JsonObject {
+  const { status: _status, ...rest } = value;
+  return rest;
+}
+
+function checkVersion(context: ReadContext, target: Target, wanted: string): void {
+  if (wanted === "") return;
+  const held = metadataText(getOne(context, target), "resourceVersion");
+  if (held === wanted) return;
+  const message = `Operation cannot be fulfilled on ${resourceName(target.resource)} "${target.name}": the object has been modified; please apply your changes to the latest version and try again`;
+  throw new ApiError(409, "Conflict", message, { name: target.name, kind: target.resource.plural });
+}
+
+function checkNamespace({ deps }: ReadContext, ref: ObjectRef): void {
+  if (ref.namespace === "" || implicitNamespaces.some((name) => name === ref.namespace)) return;
+  const namespace = deps.view.object({ group: "", kind: "Namespace", namespace: "", name: ref.namespace });
+  if (namespace?.exists !== true) throw notFound("namespaces", ref.namespace);
+}
+
+function refOf({ resource, namespace }: Target, name: string, value: JsonObject | undefined): ObjectRef {
+  if (value !== undefined) {
+    const problems: string[] = [];
+    const given = metadataText(value, "name");
+    if (given !== "" && given !== name) problems.push(`metadata.name is ${given}, the path says ${name}`);
+    const inside = metadataText(value, "namespace");
+    if (inside !== "" && inside !== namespace)
+      problems.push(`metadata.namespace is ${inside}, the path says ${namespace}`);
+    const { kind, apiVersion } = value;
+    if (kind !== undefined && kind !== resource.kind)
+      problems.push(`kind is ${JSON.stringify(kind)}, the path is for ${resource.kind}`);
+    if (apiVersion !== undefined && apiVersion !== apiVersionOf(resource)) {
+      problems.push(`apiVersion is ${JSON.stringify(apiVersion)}, the path is for ${apiVersionOf(resource)}`);
+    }
+    if (problems.length > 0) throw badRequest(problems.join("; "));
+  }
+  return { group: resource.group, kind: resource.kind, namespace, name };
+}
+
+/** Who manages the fields: as asked, else the first word of the client's name, as in Kubernetes. */
+function managerOf({ query }: Target, request: IncomingMessage): { manager: string; class: "user" } {
+  const agent = (request.headers["user-agent"] ?? "unknown").split(/[/ ]/)[0] ?? "unknown";
+  return { manager: (query.get("fieldManager") || agent).slice(0, 128), class: "user" };
+}

@@ -49,7 +49,7 @@ export async function answerReplace(
   const change: Change = {
     type: "update",
     ref,
-    value: stripped(value),
+    value: stripped(writable(value)),
     ...managerOf(target, request),
     mode: "upsert",
   };

@@ -1,0 +1,174 @@
+import { existsSync, readFileSync } from "node:fs";
+import { request as httpsRequest } from "node:https";
+import type { IncomingMessage } from "node:http";
+import { CommandError } from "../app/exit-codes.ts";
+import { layoutOf } from "../shells/identity-file/layout.ts";
+
+/** Talks to a node's API with the credentials of a kubeconfig. */
+export type Client = {
+  readonly server: string;
+  /** JSON in, JSON out; throws a `CommandError` with the server's message. */
+  readonly call: (method: string, path: string, body?: unknown, options?: CallOptions) => Promise<Answer>;
+  /** The answer as a stream of text chunks: logs and watches. */
+  readonly stream: (path: string, onChunk: (text: string) => void, options?: CallOptions) => Promise<void>;
+};
+
+export type CallOptions = {
+  readonly accept?: string | undefined;
+  readonly contentType?: string | undefined;
+  readonly timeoutMs?: number | undefined;
+};
+
+export type Answer = {
+  readonly status: number;
+  readonly text: string;
+  readonly headers: IncomingMessage["headers"];
+};
+
+type Credentials = {
+  readonly server: string;
+  readonly ca: string;
+  readonly servername: string;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly token?: string | undefined;
+};
+
+export type ConnectOptions = {
+  readonly data: string;
+  readonly kubeconfig?: string | undefined;
+  readonly server?: string | undefined;
+};
+
+export async function connect(options: ConnectOptions): Promise<Client> {
+  const path = options.kubeconfig ?? process.env["STARLIGHT_KUBECONFIG"] ?? layoutOf(options.data).kubeconfig;
+  if (!existsSync(path)) {
+    throw new CommandError(
+      "notInitialised",
+      `no kubeconfig at ${path}: run this where the mesh was made, or give --kubeconfig FILE (copy it from the first node's admin/ folder)`,
+    );
+  }
+  const credentials = await readKubeconfig(path, options.server);
+  return {
+    server: credentials.server,
+    call: (...args) => call(credentials, ...args),
+    stream: (...args) => stream(credentials, ...args),
+  };
+}
+
+async function readKubeconfig(path: string, server: string | undefined): Promise<Credentials> {
+  const { parse } = await import("yaml");
+  const config = parse(readFileSync(path, "utf8")) as {
+    readonly "current-context": string;
+    readonly contexts: readonly { name: string; context: { cluster: string; user: string } }[];
+    readonly clusters: readonly { name: string; cluster: { [field: string]: string } }[];
+    readonly users: readonly { name: string; user: { [field: string]: string } }[];
+  };
+  const context = config.contexts.find(({ name }) => name === config["current-context"])?.context;
+  const cluster = config.clusters.find(({ name }) => name === context?.cluster)?.cluster;
+  const user = config.users.find(({ name }) => name === context?.user)?.user;
+  if (cluster === undefined || user === undefined)
+    throw new CommandError("usage", `${path} has no usable current-context`);
+  const decode = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : Buffer.from(text, "base64").toString();
+  const url =
+    server === undefined ? (cluster["server"] ?? "") : server.includes("://") ? server : `https://${server}`;
+  return {
+    server: url,
+    ca: decode(cluster["certificate-authority-data"]) ?? "",
+    servername: cluster["tls-server-name"] ?? "starlight",
+    cert: decode(user["client-certificate-data"]),
+    key: decode(user["client-key-data"]),
+    token: user["token"],
+  };
+}
+
+async function call(
+  credentials: Credentials,
+  method: string,
+  path: string,
+  body?: unknown,
+  options: CallOptions = {},
+): Promise<Answer> {
+  const response = await send(credentials, method, path, body, options);
+  let text = "";
+  for await (const chunk of response) text += String(chunk);
+  const status = response.statusCode ?? 0;
+  if (status >= 400)
+    throw new CommandError(status === 401 || status === 403 ? "refused" : "failed", messageOf(text, status));
+  return { status, text, headers: response.headers };
+}
+
+async function stream(
+  credentials: Credentials,
+  path: string,
+  onChunk: (text: string) => void,
+  options: CallOptions = {},
+): Promise<void> {
+  const response = await send(credentials, "GET", path, undefined, { ...options, timeoutMs: 0 });
+  response.setEncoding("utf8");
+  if ((response.statusCode ?? 0) >= 400) {
+    let text = "";
+    for await (const chunk of response) text += String(chunk);
+    throw new CommandError("failed", messageOf(text, response.statusCode ?? 0));
+  }
+  for await (const chunk of response) onChunk(String(chunk));
+}
+
+function send(
+  credentials: Credentials,
+  method: string,
+  path: string,
+  body: unknown,
+  options: CallOptions,
+): Promise<IncomingMessage> {
+  const { server, ca, servername, cert, key, token } = credentials;
+  const url = new URL(path, server);
+  const payload = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(
+      url,
+      {
+        method,
+        ca,
+        servername,
+        minVersion: "TLSv1.3",
+        agent: false,
+        ...(cert === undefined || key === undefined ? {} : { cert, key }),
+        headers: {
+          accept: options.accept ?? "application/json",
+          "user-agent": "starlight",
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(payload === undefined
+            ? {}
+            : {
+                "content-type": options.contentType ?? "application/json",
+                "content-length": String(Buffer.byteLength(payload)),
+              }),
+        },
+      },
+      resolve,
+    );
+    const timeout = options.timeoutMs ?? 15_000;
+    if (timeout > 0)
+      request.setTimeout(timeout, () => request.destroy(new Error(`no answer in ${timeout} ms`)));
+    request.on("error", (error) =>
+      reject(
+        new CommandError(
+          "unreachable",
+          `${server}: ${error.message}; is the agent running? choose another node with --server HOST:PORT`,
+        ),
+      ),
+    );
+    request.end(payload);
+  });
+}
+
+function messageOf(text: string, status: number): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: string };
+    return message ?? `the node answered ${status}`;
+  } catch {
+    return `the node answered ${status}: ${text.slice(0, 200)}`;
+  }
+}

@@ -1,0 +1,43 @@
+import { kindOf } from "../../core/intents/kinds/index.ts";
+import { CommandError } from "../../app/exit-codes.ts";
+import { connect } from "../client.ts";
+import { pathOf, resourcesNamed, splitReference } from "../kinds.ts";
+import { readManifests } from "../manifests.ts";
+import { print } from "../output.ts";
+import type { GlobalOptions } from "./index.ts";
+
+type Options = { readonly namespace: string; readonly filename?: string[] };
+
+export async function action(options: Options, args: string[], globals: GlobalOptions): Promise<void> {
+  const wanted =
+    options.filename === undefined ? named(args) : await inFiles(options.filename, options.namespace);
+  const client = await connect(globals);
+  for (const { kind, name, namespace } of wanted) {
+    const [resource] = resourcesNamed(kind);
+    if (resource === undefined) continue;
+    await client.call("DELETE", pathOf(resource, namespace ?? options.namespace, name));
+    print(`${resource.singular}/${name} deleted`);
+  }
+}
+
+type Wanted = { readonly kind: string; readonly name: string; readonly namespace?: string };
+
+function named(args: readonly string[]): Wanted[] {
+  const { kind, name } = splitReference(args);
+  if (kind === "" || name === "")
+    throw new CommandError("usage", "say what to delete: starlight delete deployment/shop, or -f FILE");
+  const others = args[0]?.includes("/") === true ? args.slice(1) : args.slice(2);
+  return [{ kind, name }, ...others.map((other) => ({ kind, name: other }))];
+}
+
+async function inFiles(paths: readonly string[], namespace: string): Promise<Wanted[]> {
+  const manifests = await readManifests(paths, false);
+  return manifests.map(({ object }) => {
+    const metadata = object["metadata"] as { name: string; namespace?: string };
+    const group = String(object["apiVersion"]).includes("/")
+      ? (String(object["apiVersion"]).split("/")[0] ?? "")
+      : "";
+    const kind = kindOf(group, String(object["kind"]));
+    return { kind: kind?.singular ?? "", name: metadata.name, namespace: metadata.namespace ?? namespace };
+  });
+}

@@ -1,0 +1,182 @@
+import type { Command } from "commander";
+
+/** Options that every command inherits from the program. */
+export type GlobalOptions = { readonly data: string; readonly kubeconfig?: string; readonly server?: string };
+
+type Action = (options: never, args: string[], globals: GlobalOptions) => Promise<void>;
+
+/** Declares every command; the code of each is loaded when it runs, which keeps the start quick. */
+export function registerCommands(program: Command): void {
+  const run =
+    (load: () => Promise<{ readonly action: Action }>) =>
+    async (...parameters: unknown[]): Promise<void> => {
+      const command = parameters.at(-1) as Command;
+      const { action } = await load();
+      await action(command.opts() as never, command.args, command.optsWithGlobals() as GlobalOptions);
+    };
+  const output = "-o, --output <format>";
+  const outputHelp = "json, yaml or wide";
+  const namespace = "-n, --namespace <name>";
+
+  program
+    .command("init")
+    .description("make a new mesh with this machine as its first node")
+    .requiredOption("--site <name>", "the site this machine stands in, for example a shop")
+    .option("--mesh <name>", "name of the mesh", "mesh")
+    .option("--name <name>", "name of this node (default: the host name)")
+    .option("--region <name>", "region of the site", "default")
+    .option(
+      "--advertise <host:port...>",
+      "where other nodes reach this one (default: its addresses, port 7443)",
+    )
+    .addHelpText(
+      "after",
+      "\nExample:\n  starlight init --mesh shops --site oslo --region north\n  starlight agent\n",
+    )
+    .action(run(() => import("./init.ts")));
+  program
+    .command("invite")
+    .description("make an invite: one line that lets a machine join")
+    .requiredOption("--site <name>", "site of the newcomer")
+    .option("--region <name>", "region of the site, when the site is new")
+    .option("--ttl <duration>", "how long it is good for", "24h")
+    .option("--uses <count>", "how many machines may use it", "1")
+    .option(output, outputHelp)
+    .addHelpText("after", "\nExample:\n  starlight invite --site bern --region south\n")
+    .action(run(() => import("./invite.ts")));
+  program
+    .command("join")
+    .description("join a mesh with an invite")
+    .argument("<invite>", "the line that `starlight invite` printed, or @FILE")
+    .option("--name <name>", "name of this node (default: the host name)")
+    .option(
+      "--advertise <host:port...>",
+      "where other nodes reach this one (default: its addresses, port 7443)",
+    )
+    .action(run(() => import("./join.ts")));
+  const agent = program
+    .command("agent")
+    .description("run the node: workloads first, then the port, then the peers");
+  settings(agent).action(run(() => import("./agent.ts")));
+  program
+    .command("apply")
+    .description("apply manifests: all of them, or none")
+    .requiredOption("-f, --filename <path...>", "files or folders; - is standard input")
+    .option("-R, --recursive", "also folders in folders")
+    .option("--force", "take over fields that other managers own")
+    .option("--dry-run", "check and say what would change")
+    .option("--manager <name>", "name of the field manager", "starlight")
+    .option(output, outputHelp)
+    .addHelpText("after", "\nExample:\n  starlight apply -f examples/shop.yaml\n")
+    .action(run(() => import("./apply.ts")));
+  program
+    .command("get")
+    .description("list objects, or show some")
+    .argument("<kinds>", "for example pods, deploy,svc or deployment/shop")
+    .argument("[names...]")
+    .option("-A, --all-namespaces", "every namespace")
+    .option(namespace, "namespace", "default")
+    .option("-l, --selector <selector>", "only objects with these labels")
+    .option("-w, --watch", "go on with every change")
+    .option(output, "json, yaml, wide or name")
+    .action(run(() => import("./get.ts")));
+  program
+    .command("describe")
+    .description("everything about one object, with its events")
+    .argument("<kind>", "kind or kind/name")
+    .argument("[name]")
+    .option(namespace, "namespace", "default")
+    .action(run(() => import("./describe.ts")));
+  program
+    .command("delete")
+    .description("delete objects")
+    .argument("[kind]", "kind or kind/name")
+    .argument("[names...]")
+    .option(namespace, "namespace", "default")
+    .option("-f, --filename <path...>", "the objects in these files")
+    .action(run(() => import("./delete.ts")));
+  program
+    .command("scale")
+    .description("set the number of copies (per site for perSite workloads)")
+    .argument("<workload>", "for example deployment/shop")
+    .requiredOption("--replicas <count>", "copies")
+    .option(namespace, "namespace", "default")
+    .action(run(() => import("./scale.ts")));
+  program
+    .command("logs")
+    .description("what a pod writes")
+    .argument("<pod>")
+    .option("-f, --follow", "go on")
+    .option("-c, --container <name>", "container")
+    .option("--tail <lines>", "last lines only")
+    .option(namespace, "namespace", "default")
+    .action(run(() => import("./logs.ts")));
+  program
+    .command("status")
+    .description("which island is speaking: whom it sees, and how fresh")
+    .option(output, outputHelp)
+    .action(run(() => import("./status.ts")));
+  program
+    .command("why")
+    .description("why a workload runs where it runs, or why a node is held for what it is")
+    .argument("<workload>", "for example deployment/shop or node/oslo-1")
+    .option(namespace, "namespace", "default")
+    .option(output, outputHelp)
+    .action(run(() => import("./why.ts")));
+  program
+    .command("conflicts")
+    .description("edits of the same field that did not know of each other")
+    .option(output, outputHelp)
+    .action(run(() => import("./conflicts.ts")));
+  program
+    .command("heal-report")
+    .description("what happened when parts of the mesh found each other again")
+    .option("--node <name>", "only this node's reports")
+    .option(output, outputHelp)
+    .action(run(() => import("./heal-report.ts")));
+  const config = program.command("config").description("settings of this node");
+  settings(
+    config
+      .command("show")
+      .description("every setting, its value and where it comes from")
+      .option(output, outputHelp),
+  ).action(run(() => import("./config-show.ts")));
+  program
+    .command("token")
+    .description("make a bearer token for this node's API")
+    .argument("<user>")
+    .option("--group <name...>", "groups of the user", ["starlight:viewers"])
+    .action(run(() => import("./token.ts")));
+  program
+    .command("completion")
+    .description("print a completion script")
+    .argument("<shell>", "bash, zsh or fish")
+    .addHelpText("after", "\nExample:\n  source <(starlight completion bash)\n")
+    .action(run(() => import("./completion.ts")));
+  program
+    .command("demo")
+    .description("a real mesh of six nodes on this machine, and a tour through what it does")
+    .option("--keep", "stay up at the end, as on a terminal")
+    .action(run(() => import("./demo.ts")));
+  program
+    .command("exit-codes")
+    .description("what the exit codes mean")
+    .action(run(() => import("./exit-codes.ts")));
+  program
+    .command("__complete", { hidden: true })
+    .argument("[words...]")
+    .allowUnknownOption()
+    .action(run(() => import("./complete.ts")));
+}
+
+/** The settings of an agent as flags. */
+function settings(command: Command): Command {
+  return command
+    .option("--listen <host:port>", "where to listen")
+    .option("--advertise <host:port...>", "where other nodes reach this one")
+    .option("--dial-from <address>", "source address of outgoing connections")
+    .option("--pod-address <address>", "address that workloads answer on")
+    .option("--log-level <level>", "debug, info, warning or error")
+    .option("--log-format <format>", "text or json")
+    .option("--cgroups <mode>", "auto or off");
+}

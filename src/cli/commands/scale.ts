@@ -1,0 +1,24 @@
+import { CommandError } from "../../app/exit-codes.ts";
+import { connect } from "../client.ts";
+import { pathOf, resourcesNamed, splitReference } from "../kinds.ts";
+import { print } from "../output.ts";
+import type { GlobalOptions } from "./index.ts";
+
+export async function action(
+  options: { readonly replicas: string; readonly namespace: string },
+  args: string[],
+  globals: GlobalOptions,
+): Promise<void> {
+  const replicas = Number(options.replicas);
+  if (!Number.isInteger(replicas) || replicas < 0) {
+    throw new CommandError("usage", `--replicas ${options.replicas}: use a whole number from 0`);
+  }
+  const { kind, name } = splitReference(args);
+  const [resource] = resourcesNamed(name === "" ? "deployment" : kind);
+  if (resource?.kind !== "Deployment")
+    throw new CommandError("usage", `${kind} cannot be scaled; deployments can`);
+  const client = await connect(globals);
+  const path = `${pathOf(resource, options.namespace, name === "" ? kind : name)}/scale?fieldManager=starlight`;
+  await client.call("PATCH", path, { spec: { replicas } }, { contentType: "application/merge-patch+json" });
+  print(`deployment/${name === "" ? kind : name} scaled to ${replicas}`);
+}

@@ -1,0 +1,79 @@
+import { connect } from "../client.ts";
+import { age, formatOf, paint, print, printValue, table } from "../output.ts";
+import type { GlobalOptions } from "./index.ts";
+
+type Status = {
+  readonly speaking: { node: string; site: string; region: string; mesh: string; version: string };
+  readonly island: { nodes: number; of: number; sites: number; ofSites: number };
+  readonly sites: readonly {
+    name: string;
+    region: string;
+    nodes: number;
+    inView: number;
+    freshestMs: number | null;
+    oldestMs: number | null;
+  }[];
+  readonly nodes: readonly {
+    name: string;
+    site: string;
+    verdict: string;
+    roundTripMs: number | null;
+    factAgeMs: number | null;
+    self: boolean;
+    reasons: string[];
+  }[];
+  readonly records: { total: number; tombstones: number; setAside: number };
+  readonly conflicts: number;
+  readonly pods: { total: number; ready: number };
+};
+
+export async function action(
+  options: { readonly output?: string },
+  _args: string[],
+  globals: GlobalOptions,
+): Promise<void> {
+  const client = await connect(globals);
+  const { text } = await client.call("GET", "/starlight/v1/status");
+  const status = JSON.parse(text) as Status;
+  const format = formatOf(options.output);
+  if (await printValue(status, format)) return;
+  const { speaking, island, sites, nodes, records, pods, conflicts } = status;
+  const ages = sites.filter(({ inView }) => inView < 1).map(({ oldestMs }) => oldestMs ?? 0);
+  const freshness =
+    ages.length === 0
+      ? "everything is in view"
+      : `what is out of view is up to ${age(Math.max(...ages))} old`;
+  print(
+    `${paint("bold", speaking.node)} speaks, site ${speaking.site}, region ${speaking.region}, mesh ${speaking.mesh} (starlight ${speaking.version})`,
+  );
+  print(
+    `you see ${island.nodes} of ${island.of} nodes and ${island.sites} of ${island.ofSites} sites; ${freshness}`,
+  );
+  print(`${pods.ready} of ${pods.total} pods ready, ${conflicts} conflicts, ${records.total} records\n`);
+  print(
+    table(
+      ["Site", "Region", "In view", "Freshest", "Oldest"],
+      sites.map(({ name, region, nodes: count, inView, freshestMs, oldestMs }) => [
+        name,
+        region,
+        `${inView}/${count}`,
+        age(freshestMs),
+        age(oldestMs),
+      ]),
+    ),
+  );
+  print("");
+  print(
+    table(
+      ["Node", "Site", "Seen as", "Round trip", "Newest fact", "Because"],
+      nodes.map(({ name, site, verdict, roundTripMs, factAgeMs, self, reasons }) => [
+        self ? `${name} *` : name,
+        site,
+        verdict,
+        roundTripMs === null ? "-" : `${roundTripMs} ms`,
+        age(factAgeMs),
+        reasons[0] ?? "",
+      ]),
+    ),
+  );
+}

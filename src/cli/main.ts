@@ -1,0 +1,46 @@
+import { Command, CommanderError } from "commander";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { commandErrorOf } from "../app/agent-errors.ts";
+import { CommandError, exitCodes } from "../app/exit-codes.ts";
+import { agentVersion } from "../app/version.ts";
+import { registerCommands } from "./commands/index.ts";
+
+/** Where a node keeps its data when nobody says otherwise. */
+export const defaultData =
+  process.env["STARLIGHT_DATA"] ??
+  (process.getuid?.() === 0 ? "/var/lib/starlight" : join(homedir(), ".local/share/starlight"));
+
+/** Runs a command line; resolves to the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = createProgram();
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage.code;
+    const known = commandErrorOf(error);
+    if (known instanceof CommandError) {
+      process.stderr.write(`starlight: ${known.message}\n`);
+      return exitCodes[known.exit].code;
+    }
+    process.stderr.write(
+      `starlight: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    return exitCodes.failed.code;
+  }
+}
+
+export function createProgram(): Command {
+  const program = new Command("starlight")
+    .description("An edge orchestrator without a centre: every node is complete, in every island.")
+    .version(agentVersion)
+    .option("--data <folder>", "data folder of this node", defaultData)
+    .option("--kubeconfig <file>", "credentials to talk to a node with (default: the data folder's)")
+    .option("--server <host:port>", "the node to talk to (default: the kubeconfig's)")
+    .exitOverride()
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
+    .showHelpAfterError("(starlight help shows what there is)");
+  registerCommands(program);
+  return program;
+}

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../core/kernel/json.ts";
 import { allKinds } from "../core/intents/kinds/index.ts";
-import { openApiOf } from "../core/intents/openapi.ts";
+import { openApiSchema } from "../core/intents/openapi.ts";
 import { apiVersionOf, resources, type Resource } from "./resources.ts";
 
 /** What the API has: the documents that kubectl reads before its first request. */
@@ -173,7 +173,7 @@ function openApiDocument(of: GroupVersion): JsonObject {
     );
     const gvk = { group: resource.group, version: resource.version, kind: resource.kind };
     schemas[`dev.starlight.${resource.kind}`] =
-      kind === undefined ? { type: "object", "x-kubernetes-group-version-kind": [gvk] } : openApiOf(kind);
+      kind === undefined ? { type: "object", "x-kubernetes-group-version-kind": [gvk] } : openApiSchema(kind);
     const base = `/${openApiPath(of)}${resource.namespaced ? "/namespaces/{namespace}" : ""}/${resource.plural}/{name}`;
     const reference = { schema: { $ref: `#/components/schemas/dev.starlight.${resource.kind}` } };
     const operation = (action: string): JsonObject => ({

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
-import type { Change } from "../core/intents/contract.ts";
+import { ok, type Result } from "../core/kernel/result.ts";
+import type { Change, FieldProblem } from "../core/intents/contract.ts";
 import { kindOf } from "../core/intents/kinds/index.ts";
 import { jsonPatch, mergePatch, strategicMergePatch } from "../core/intents/patch.ts";
 import type { WriteReply } from "../core/node/contract.ts";
@@ -191,20 +192,22 @@ export function durability(reply: Extract<WriteReply, { ok: true }>): { [name: s
 
 function patched(target: Target, type: string, current: JsonObject, patch: Json): JsonObject {
   const kind = kindOf(target.resource.group, target.resource.kind);
-  const outcome = ((): Json => {
-    if (type === "application/merge-patch+json") return mergePatch(current, patch);
+  const outcome = ((): Result<Json, readonly FieldProblem[]> => {
+    if (type === "application/merge-patch+json") return ok(mergePatch(current, patch));
     if (type === "application/strategic-merge-patch+json" && kind !== undefined) {
+      if (!isObject(patch)) throw badRequest("a strategic merge patch is an object");
       return strategicMergePatch(kind.schema, current, patch);
     }
-    if (type !== "application/json-patch+json") {
-      throw new ApiError(415, "UnsupportedMediaType", `patch type ${type} is not supported`);
-    }
-    const result = jsonPatch(current, patch);
-    if (!result.ok) throw new ApiError(422, "Invalid", `the patch does not apply: ${result.error}`);
-    return result.value;
+    if (type === "application/json-patch+json") return jsonPatch(current, patch);
+    throw new ApiError(415, "UnsupportedMediaType", `patch type ${type} is not supported`);
   })();
-  if (!isObject(outcome)) throw badRequest("the patch leaves no object");
-  return outcome;
+  if (!outcome.ok) {
+    const { group, kind: kindName } = target.resource;
+    const ref = { group, kind: kindName, namespace: target.namespace, name: target.name };
+    throw errorOfWrite({ type: "invalid", ref, problems: outcome.error });
+  }
+  if (!isObject(outcome.value)) throw badRequest("the patch leaves no object");
+  return outcome.value;
 }
 
 /** The object as people wrote it, without defaults and status: what a patch is made on. */

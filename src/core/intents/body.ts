@@ -1,50 +1,68 @@
 import { versionMax } from "../kernel/hybrid-clock.ts";
 import { isList, isObject, type Json } from "../kernel/json.ts";
-import { dictionary, fields, integer, list, oneOf, optional, text, type Shape } from "../kernel/shape.ts";
+import {
+  dictionary,
+  fields,
+  flag,
+  integer,
+  list,
+  oneOf,
+  optional,
+  text,
+  type Shape,
+} from "../kernel/shape.ts";
 import type { IntentBody, IntentField, IntentWrite } from "./contract.ts";
+import { parsePath } from "./path.ts";
 
 /**
  * The JSON of an intent record:
  *
- *     { class, writes: [{ version, seen, actor, does? }], fields: { path: [write, value] | [write, op] } }
+ *     { class, writes: [{ version, seen, actor, deletes? }], fields: { path: field } }
  *
- * where a field is `["=", write, value]`, `["release", write]` or `["remove", write]`.
+ * where a field is `["=", write, value]`, `["release", write]` or `["remove", write]`. The author may be
+ * hostile, so everything has a bound, and a path must be spelled the one canonical way.
  */
+export const fieldsMax = 8192;
+export const writesMax = 1024;
+export const actorLengthMax = 256;
+export const pathLengthMax = 2048;
 
 const version = integer(0, versionMax);
 const writeShape = fields({
   version,
   seen: dictionary(version, 4096, 20),
-  actor: text(256),
-  does: optional(oneOf("delete", "apply")),
+  actor: text(actorLengthMax),
+  deletes: optional(flag),
 });
 const bodyShape = fields({
   class: oneOf("override", "git", "user"),
-  writes: list(writeShape, 1024),
-  fields: dictionary(fieldShape(), 8192, 2048),
+  writes: list(writeShape, writesMax),
+  fields: dictionary(fieldShape(), fieldsMax, pathLengthMax),
 });
 
 /** Undefined for anything that is not an intent body within the bounds. */
 export function readIntentBody(json: Json | undefined): IntentBody | undefined {
   const shaped = bodyShape(json);
   if (shaped === undefined) return undefined;
-  const writes = shaped.writes.map(({ version, seen, actor, does }): IntentWrite => ({
+  const writes = shaped.writes.map(({ version, seen, actor, deletes }): IntentWrite => ({
     version,
     seen,
     actor,
-    ...(does === "delete" ? { deletes: true } : {}),
-    ...(does === "apply" ? { applies: true } : {}),
+    ...(deletes === true ? { deletes } : {}),
   }));
-  const known = Object.values(shaped.fields).every(({ write }) => write < writes.length);
-  return known ? { class: shaped.class, writes, fields: shaped.fields } : undefined;
+  const sound = Object.entries(shaped.fields).every(
+    ([path, { write }]) =>
+      writes[write] !== undefined && writes[write].deletes !== true && parsePath(path) !== undefined,
+  );
+  return sound ? { class: shaped.class, writes, fields: shaped.fields } : undefined;
 }
 
 export function writeIntentBody(body: IntentBody): Json {
-  const writes = body.writes.map(({ version, seen, actor, deletes, applies }) => ({
+  const writes = body.writes.map(({ version, seen, actor, deletes }) => ({
     version,
     seen,
     actor,
-    ...(deletes === true ? { does: "delete" } : applies === true ? { does: "apply" } : {}),
+    ...(deletes === true ? { deletes } : {}),
   }));
   const written: { [path: string]: Json } = {};
   for (const [path, field] of Object.entries(body.fields)) {
@@ -54,7 +72,7 @@ export function writeIntentBody(body: IntentBody): Json {
 }
 
 function fieldShape(): Shape<IntentField> {
-  const index = integer(0, 1023);
+  const index = integer(0, writesMax - 1);
   return (json) => {
     if (!isList(json)) return undefined;
     const [op, at, value] = json;

@@ -1,32 +1,26 @@
 import type { Version } from "../kernel/hybrid-clock.ts";
-import { equalJson, isObject, type Json, type JsonObject } from "../kernel/json.ts";
+import { equalJson, type Json, type JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { NodeId } from "../records/record.ts";
-import type {
-  Change,
-  ChangeError,
-  IntentBody,
-  IntentEntry,
-  IntentField,
-  IntentWrite,
-  MergedObject,
-} from "./contract.ts";
-import type { Kind } from "./kinds/kind.ts";
-import { flatten, leafAt, parsePath } from "./path.ts";
-import { hasSeen, resolve, seenBy, type Op, type Resolved } from "./resolve.ts";
+import { applyWishes } from "./apply.ts";
+import type { Change, ChangeError, FieldProblem, IntentBody, IntentEntry, MergedObject } from "./contract.ts";
+import { apiVersionOf, type Kind } from "./kinds/kind.ts";
+import { rankOf, recordManager } from "./manager.ts";
+import { rawValue } from "./merge.ts";
+import { bodyTooLarge, nextBody } from "./next-body.ts";
+import { flatten, formatPath, isBelow, itemsAround, orderLast, parsePath, type HeldOrders } from "./path.ts";
+import { stateOf, valuesOf, type ObjectState } from "./state.ts";
+import { updateWishes } from "./update.ts";
 import { problemsOf, validateObject } from "./validate.ts";
-import { mergeObject } from "./merge.ts";
+import type { Wishes } from "./wishes.ts";
 
-/** Who writes, and with which stamp. */
+/** Who writes, and with which stamp: larger than every stamp it has seen. */
 export type Writer = { readonly author: NodeId; readonly version: Version; readonly actor: string };
 
 export type PlannedChange =
   | { readonly unchanged: true }
-  /** The new body of the writer's record for (object, manager). */
+  /** The new body of the writer's record for (object, manager); `manager` as in the record's key. */
   | { readonly manager: string; readonly body: IntentBody };
-
-/** What a leaf is to become: `keep` leaves out what already is so. */
-type Wish = { readonly op: "set"; readonly value: Json } | { readonly op: "release" | "remove" };
 
 /**
  * Turns a user's change into the new body of our record for (object, manager). Only leaves that change
@@ -39,154 +33,166 @@ export function planChange(
   current: MergedObject | undefined,
   by: Writer,
 ): Result<PlannedChange, ChangeError> {
-  const resolved = resolve(kind.schema, entries);
-  const exists = current?.exists === true;
+  const { ref } = change;
+  const state = stateOf(kind, entries);
+  const exists = state.life.first !== undefined;
+  const manager = recordManager(change.type === "apply" ? "Apply" : "Update", change.manager);
   if (change.type === "delete") {
-    if (!exists) return err({ type: "not-found", ref: change.ref });
-    return ok({
-      manager: change.manager,
-      body: bodyWith(change, entries, resolved, by, new Map(), { deletes: true }),
-    });
+    // Deleting what is gone already is refused, but for one use: it settles a conflict with an edit.
+    if (!exists && (current?.conflicts.length ?? 0) === 0) return err({ type: "not-found", ref });
+    const body = nextBody({ state, manager, class: change.class, by, wishes: new Map(), deletes: true });
+    return ok({ manager, body });
   }
-  if (change.type === "update") {
-    if (change.mode === "create" && exists) return err({ type: "already-exists", ref: change.ref });
-    if (change.mode === "replace" && !exists) return err({ type: "not-found", ref: change.ref });
+  if (change.type === "update" && change.mode === "create" && exists) {
+    return err({ type: "already-exists", ref });
   }
-  const value = change.type === "apply" ? change.config : change.value;
-  const valid = validateObject(kind, value, { partial: change.type === "apply" });
-  if (!valid.ok) return err({ type: "invalid", ref: change.ref, problems: valid.error });
-  const leaves = leavesOf(kind, valid.value, resolved);
+  if (change.type === "update" && change.mode === "replace" && !exists)
+    return err({ type: "not-found", ref });
+  const before = exists ? rawValue(kind, ref, state) : undefined;
+  const wanted = wantedObject(kind, change, before);
+  if (!wanted.ok) return err({ type: "invalid", ref, problems: wanted.error });
+  const desired = desiredLeaves(kind, wanted.value, state);
   const wishes =
     change.type === "apply"
-      ? applyWishes(kind, change, leaves, resolved)
-      : ok(updateWishes(leaves, resolved));
-  if (!wishes.ok) return wishes;
-  if (wishes.value.size === 0 && exists) return ok({ unchanged: true });
-  const applies = change.type === "apply" ? { applies: true as const } : {};
-  const body = bodyWith(change, entries, resolved, by, wishes.value, applies);
-  const problems = change.type === "apply" ? mergedProblems(kind, change, entries, body, by) : [];
-  if (problems.length > 0) return err({ type: "invalid", ref: change.ref, problems });
-  return ok({ manager: change.manager, body });
+      ? applyWishes(state, desired, manager, change)
+      : updateWishes(kind, state, desired, before);
+  const held = heldByHigherClass(wishes.wishes, state, rankOf(change.class));
+  const fields = [...wishes.conflicts, ...held];
+  if (fields.length > 0) return err({ type: "conflict", ref, fields: sortedOnce(fields) });
+  if (wishes.wishes.size === 0 && exists) return ok({ unchanged: true });
+  const body = nextBody({ state, manager, class: change.class, by, wishes: wishes.wishes, deletes: false });
+  const problems = problemsAfter(kind, change, state, before, {
+    author: by.author,
+    manager,
+    version: by.version,
+    body,
+  });
+  return problems.length > 0 ? err({ type: "invalid", ref, problems }) : ok({ manager, body });
 }
 
-/** The leaves of a whole object; what identifies it is not a leaf. */
-function leavesOf(kind: Kind, value: JsonObject, { leaves }: Resolved): Map<string, Json> {
-  const { apiVersion: _version, kind: _kind, metadata, ...rest } = value;
-  const { name: _name, namespace: _namespace, ...meta } = isObject(metadata) ? metadata : {};
-  const orderOf = (path: string): number | undefined => {
-    const order = leaves.get(path)?.value;
-    return typeof order === "number" ? order : undefined;
-  };
-  const described = Object.keys(meta).length === 0 ? rest : { ...rest, metadata: meta };
-  return flatten(kind.schema, described, orderOf);
-}
-
-function updateWishes(leaves: ReadonlyMap<string, Json>, { leaves: now }: Resolved): Map<string, Wish> {
-  const wishes = new Map<string, Wish>();
-  for (const [path, value] of leaves) {
-    if (!equalJson(now.get(path)?.value, value)) wishes.set(path, { op: "set", value });
-  }
-  for (const path of now.keys()) if (!leaves.has(path)) wishes.set(path, { op: "remove" });
-  return wishes;
-}
-
-function applyWishes(
+/** The configuration or object a user sent, checked by itself and against the object it is meant for. */
+function wantedObject(
   kind: Kind,
-  change: Extract<Change, { type: "apply" }>,
-  leaves: ReadonlyMap<string, Json>,
-  resolved: Resolved,
-): Result<Map<string, Wish>, ChangeError> {
-  const wishes = new Map<string, Wish>();
-  const taken: { path: string; manager: string }[] = [];
-  const mine = resolved.owned.get(change.manager) ?? new Map<string, Op>();
-  for (const [path, value] of leaves) {
-    const now = resolved.leaves.get(path);
-    const held = mine.get(path);
-    if (held !== undefined && equalJson(held.value, value) && equalJson(now?.value, value)) continue;
-    if (now !== undefined && !equalJson(now.value, value) && isValue(kind, path)) {
-      for (const manager of holdersOf(path, resolved))
-        if (manager !== change.manager) taken.push({ path, manager });
+  change: Exclude<Change, { type: "delete" }>,
+  before: JsonObject | undefined,
+): Result<JsonObject, readonly FieldProblem[]> {
+  const { ref } = change;
+  const given = change.type === "apply" ? change.config : change.value;
+  const metadata = { name: ref.name, ...(given["metadata"] as JsonObject | undefined) };
+  const problems = [
+    ...mismatch("apiVersion", given["apiVersion"], apiVersionOf(kind)),
+    ...mismatch("kind", given["kind"], kind.kind),
+    ...mismatch("metadata.name", metadata.name, ref.name),
+    ...mismatch("metadata.namespace", (metadata as JsonObject)["namespace"], ref.namespace),
+  ];
+  if (problems.length > 0) return err(problems);
+  const valid = validateObject(kind, { ...given, metadata }, { partial: true });
+  if (!valid.ok || change.type === "apply") return valid;
+  const whole = newProblems(problemsOf(kind, valid.value), kind, before);
+  return whole.length > 0 ? err(whole) : valid;
+}
+
+function mismatch(field: string, value: Json | undefined, expected: string): FieldProblem[] {
+  if (value === undefined || value === null || value === "" || value === expected) return [];
+  const fix = expected === "" ? `remove ${field}` : `write ${expected}`;
+  return [{ field, value: JSON.stringify(value), problem: "does not match the object it is sent to", fix }];
+}
+
+/** The leaves of an object as it is wanted, with the order numbers its items have already. */
+function desiredLeaves(kind: Kind, value: JsonObject, state: ObjectState): ReadonlyMap<string, Json> {
+  const leaves = flatten(kind.schema, value, heldOrders(valuesOf(state)));
+  for (const path of ["metadata.name", "metadata.namespace"]) leaves.delete(path);
+  return leaves;
+}
+
+function heldOrders(visible: ReadonlyMap<string, Json>): HeldOrders {
+  const orders = new Map<string, number>();
+  const largest = new Map<string, number>();
+  for (const path of visible.keys()) {
+    const steps = parsePath(path) ?? [];
+    for (const [at, step] of steps.entries()) {
+      if (step.type === "field") continue;
+      const item = formatPath(steps.slice(0, at + 1));
+      const order = visible.get(item);
+      orders.set(item, typeof order === "number" ? order : orderLast);
+      if (typeof order !== "number" || order === orderLast) continue;
+      const list = formatPath(steps.slice(0, at));
+      largest.set(list, Math.max(order, largest.get(list) ?? order));
     }
-    wishes.set(path, { op: "set", value });
   }
-  if (taken.length > 0 && !change.force) return err({ type: "conflict", ref: change.ref, fields: taken });
-  for (const path of mine.keys()) {
-    if (leaves.has(path)) continue;
-    const others = holdersOf(path, resolved).filter((manager) => manager !== change.manager);
-    wishes.set(path, { op: others.length > 0 ? "release" : "remove" });
-  }
-  return ok(wishes);
+  return { of: (item) => orders.get(item), largestIn: (list) => largest.get(list) };
 }
 
-/** The managers whose value of a leaf stands. One that was overruled by somebody who knew is not among them. */
-function holdersOf(path: string, { owned, leaves }: Resolved): string[] {
-  const now = leaves.get(path);
-  const holders: string[] = [];
-  for (const manager of [...owned.keys()].sort()) {
-    const claim = owned.get(manager)?.get(path);
-    if (claim !== undefined && equalJson(claim.value, now?.value)) holders.push(manager);
+/** Leaves that a higher class holds: writing them would change nothing, so it is refused, not ignored. */
+function heldByHigherClass(
+  wishes: Wishes,
+  state: ObjectState,
+  rank: number,
+): readonly { readonly path: string; readonly manager: string }[] {
+  const held: { path: string; manager: string }[] = [];
+  for (const { path, leaf, winner } of state.leaves.values()) {
+    if (winner === undefined || winner.write.rank <= rank || leaf.type !== "value") continue;
+    const wish = wishes.get(path);
+    const within = itemsAround(parsePath(path) ?? []).some((item) => wishes.get(item)?.op === "remove");
+    const changes =
+      wish?.op === "set" ? !equalJson(wish.value, winner.value) : wish?.op === "remove" || within;
+    if (changes) held.push({ path, manager: winner.write.manager.replace(/^(apply|update):/, "") });
   }
-  return holders;
+  return held;
 }
 
-function isValue(kind: Kind, path: string): boolean {
-  const steps = parsePath(path);
-  return steps !== undefined && leafAt(kind.schema, steps)?.type === "value";
-}
-
-function bodyWith(
-  change: Change,
-  entries: readonly IntentEntry[],
-  { all }: Resolved,
-  by: Writer,
-  wishes: ReadonlyMap<string, Wish>,
-  does: Pick<IntentWrite, "deletes" | "applies">,
-): IntentBody {
-  const own = entries.find((entry) => entry.author === by.author && entry.manager === change.manager);
-  const write: IntentWrite = { version: by.version, seen: seenBy(all, by.author), actor: by.actor, ...does };
-  const writes = [...(own?.body.writes ?? []), write];
-  const fields: { [path: string]: IntentField } = { ...own?.body.fields };
-  const at = writes.length - 1;
-  for (const [path, wish] of wishes) {
-    fields[path] =
-      wish.op === "set" ? { op: "set", write: at, value: wish.value } : { op: wish.op, write: at };
-  }
-  return compacted({ class: change.class, writes, fields }, by.author);
-}
-
-/** Drops writes that no field refers to any more; deletes stay, but for those that a newer one covers. */
-function compacted(body: IntentBody, author: NodeId): IntentBody {
-  const used = new Set(Object.values(body.fields).map(({ write }) => write));
-  const side = { author, manager: "", class: body.class };
-  const kept = body.writes.map((write, at) => {
-    if (at === body.writes.length - 1 || used.has(at)) return true;
-    if (write.deletes !== true) return false;
-    return !body.writes.some(
-      (later) => later.deletes === true && hasSeen({ ...later, ...side }, { ...write, ...side }),
-    );
-  });
-  const renumbered = new Map<number, number>();
-  const writes = body.writes.filter((_, at) => {
-    if (kept[at] === true) renumbered.set(at, renumbered.size);
-    return kept[at] === true;
-  });
-  const fields: { [path: string]: IntentField } = {};
-  for (const [path, field] of Object.entries(body.fields)) {
-    fields[path] = { ...field, write: renumbered.get(field.write) ?? 0 };
-  }
-  return { class: body.class, writes, fields };
-}
-
-/** An applied configuration may be partial; what comes out of the merge must be whole. */
-function mergedProblems(
+/** What would be wrong with the merged object that is not wrong already. */
+function problemsAfter(
   kind: Kind,
-  change: Change,
-  entries: readonly IntentEntry[],
-  body: IntentBody,
-  by: Writer,
-): ReturnType<typeof problemsOf> {
-  const rest = entries.filter((entry) => entry.author !== by.author || entry.manager !== change.manager);
-  const mine: IntentEntry = { author: by.author, manager: change.manager, version: by.version, body };
-  const merged = mergeObject(kind, change.ref, [...rest, mine]);
-  return merged === undefined ? [] : problemsOf(kind, merged.value);
+  change: Exclude<Change, { type: "delete" }>,
+  state: ObjectState,
+  before: JsonObject | undefined,
+  mine: IntentEntry,
+): readonly FieldProblem[] {
+  if (bodyTooLarge(mine.body)) {
+    const fix = "make the object smaller, or delete it and create it again";
+    return [{ field: "metadata", value: "", problem: "is too large with its history", fix }];
+  }
+  const rest = state.entries.filter(
+    ({ author, manager }) => author !== mine.author || manager !== mine.manager,
+  );
+  const after = stateOf(kind, [...rest, mine]);
+  const frozen = before === undefined ? [] : changedImmutables(kind, valuesOf(state), valuesOf(after));
+  return [...frozen, ...newProblems(problemsOf(kind, rawValue(kind, change.ref, after)), kind, before)];
+}
+
+function newProblems(
+  problems: readonly FieldProblem[],
+  kind: Kind,
+  before: JsonObject | undefined,
+): readonly FieldProblem[] {
+  if (before === undefined || problems.length === 0) return problems;
+  const known = new Set(problemsOf(kind, before).map(({ field, problem }) => `${field}\0${problem}`));
+  return problems.filter(({ field, problem }) => !known.has(`${field}\0${problem}`));
+}
+
+function changedImmutables(
+  kind: Kind,
+  before: ReadonlyMap<string, Json>,
+  after: ReadonlyMap<string, Json>,
+): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  for (const root of kind.immutable ?? []) {
+    const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
+    const changed = paths.find(
+      (path) => (path === root || isBelow(path, root)) && !equalJson(before.get(path), after.get(path)),
+    );
+    if (changed === undefined) continue;
+    const value = JSON.stringify(after.get(changed) ?? null);
+    const fix = "keep it as it is, or delete the object and create it again";
+    problems.push({ field: root, value, problem: `cannot be changed (${changed})`, fix });
+  }
+  return problems;
+}
+
+function sortedOnce<T extends { readonly path: string; readonly manager: string }>(
+  fields: readonly T[],
+): readonly T[] {
+  const byKey = new Map(fields.map((field) => [`${field.path}\0${field.manager}`, field] as const));
+  return [...byKey].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, field]) => field);
 }

@@ -30,8 +30,6 @@ export type IntentWrite = {
   readonly actor: string;
   /** Present on a write that deletes the whole object. */
   readonly deletes?: true;
-  /** Present on a server-side apply (Kubernetes' operation `Apply`, otherwise `Update`). */
-  readonly applies?: true;
 };
 
 /**
@@ -46,6 +44,7 @@ export type IntentField =
 /** A decoded intent record. */
 export type IntentEntry = {
   readonly author: NodeId;
+  /** As in the record's key: the operation and the manager's name, see manager.ts. */
   readonly manager: string;
   readonly version: Version;
   readonly body: IntentBody;

@@ -1,212 +1,183 @@
-import { equalJson, isList, isObject, type Json, type JsonObject } from "../kernel/json.ts";
+export { strategicMergePatch } from "./strategic-merge.ts";
+import { equalJson, isList, isObject, jsonBytes, type Json, type JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import type { ListMapSchema, Schema } from "./schema.ts";
+import type { FieldProblem } from "./contract.ts";
 
-/** JSON merge patch (RFC 7386): objects merge, null removes, everything else replaces. */
-export function mergePatch(target: Json, patch: Json): Json {
+/** JSON Merge Patch (RFC 7386): `null` removes a field, objects merge, everything else replaces. */
+export function mergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return patch;
-  const merged: { [name: string]: Json } = isObject(target) ? { ...target } : {};
+  const fields = new Map(isObject(target) ? Object.entries(target) : []);
   for (const [name, value] of Object.entries(patch)) {
-    if (name === "__proto__") continue;
-    if (value === null) delete merged[name];
-    else merged[name] = mergePatch(merged[name] ?? null, value);
+    if (value === null) fields.delete(name);
+    else fields.set(name, mergePatch(fields.get(name), value));
   }
-  return merged;
+  return Object.fromEntries(fields);
 }
+
+export const operationsMax = 10_000;
+/** Copies may double a document with every operation, so what they add is bounded. */
+export const copiedBytesMax = 3 * 1024 * 1024;
 
 /**
- * Kubernetes' strategic merge patch: as a merge patch, but lists whose items have keys are merged item by
- * item, with the directives `$patch`, `$retainKeys`, `$setElementOrder/x` and `$deleteFromPrimitiveList/x`
- * (kubernetes/community, "Strategic Merge Patch").
+ * JSON Patch (RFC 6902). All operations or none: the first that cannot be done is the answer, with its
+ * place in the list as the field.
  */
-export function strategicMergePatch(schema: Schema, target: Json, patch: Json): Json {
-  if (!isObject(patch)) return patch;
-  if (patch["$patch"] === "replace") return withoutDirectives(patch);
-  if (patch["$patch"] === "delete") return {};
-  const merged: { [name: string]: Json } = isObject(target) ? { ...target } : {};
-  const retained = patch["$retainKeys"];
-  if (isList(retained)) {
-    for (const name of Object.keys(merged)) if (!retained.includes(name)) delete merged[name];
+export function jsonPatch(target: Json, operations: Json): Result<Json, readonly FieldProblem[]> {
+  if (!isList(operations)) return refuse("", operations, "is not a list of operations", "send a JSON array");
+  if (operations.length > operationsMax) {
+    return refuse("", undefined, `has ${operations.length} operations`, `send at most ${operationsMax}`);
   }
-  for (const [name, value] of Object.entries(patch)) {
-    if (name.startsWith("$") || name === "__proto__") continue;
-    const below = childOf(schema, name);
-    if (value === null) delete merged[name];
-    else if (below?.type === "list-map" && isList(value)) {
-      merged[name] = mergeItems(below, asList(merged[name]), value);
-    } else if (below?.type === "set" && isList(value)) merged[name] = mergeSet(asList(merged[name]), value);
-    else if (below !== undefined && isObject(value)) {
-      merged[name] = strategicMergePatch(below, merged[name] ?? {}, value);
-    } else merged[name] = mergePatch(merged[name] ?? null, value);
-  }
-  applyListDirectives(schema, merged, patch);
-  return merged;
-}
-
-/** JSON patch (RFC 6902); the error says which operation failed and why. */
-export function jsonPatch(target: Json, operations: Json): Result<Json, string> {
-  if (!isList(operations)) return err("a JSON patch is a list of operations");
-  let document: Json = structuredClone(target);
+  let document: Json = target;
+  let copied = 0;
   for (const [at, operation] of operations.entries()) {
-    const outcome = isObject(operation) ? applyOperation(document, operation) : err("not an object");
-    if (!outcome.ok) return err(`operation ${at}: ${outcome.error}`);
-    document = outcome.value;
+    const field = `[${at}]`;
+    if (!isObject(operation))
+      return refuse(field, operation, "is not an operation", "send an object with op and path");
+    if (operation["op"] === "copy" || operation["op"] === "move") copied += jsonBytes(document).length;
+    if (copied > copiedBytesMax && operation["op"] === "copy") {
+      return refuse(field, operation, "copies too much", "send the values instead of copies");
+    }
+    const next = operate(document, operation);
+    if (typeof next === "string") return refuse(field, operation, next, "correct the operation");
+    document = next.document;
   }
   return ok(document);
 }
 
-declare const structuredClone: <T>(value: T) => T;
+type Done = { readonly document: Json };
 
-function childOf(schema: Schema, name: string): Schema | undefined {
-  if (schema.type === "object") return schema.fields[name];
-  return schema.type === "map" ? schema.values : undefined;
+/** The document after one operation, or why it cannot be done. */
+function operate(document: Json, operation: JsonObject): Done | string {
+  const path = pointer(operation["path"]);
+  if (path === undefined) return "path is not a JSON pointer";
+  const { op, value } = operation;
+  switch (op) {
+    case "add":
+      return value === undefined ? "value is missing" : insert(document, path, value);
+    case "remove":
+      return path.length === 0
+        ? "the whole document cannot be removed"
+        : change(document, path, () => undefined);
+    case "replace":
+      return value === undefined ? "value is missing" : change(document, path, () => value);
+    case "test": {
+      const found = find(document, path);
+      return found !== undefined && equalJson(found, value) ? { document } : "the value there is another";
+    }
+    case "copy":
+    case "move":
+      return carry(document, op, operation["from"], path);
+    default:
+      return `op ${JSON.stringify(op ?? null)} is unknown`;
+  }
 }
 
-function mergeItems(schema: ListMapSchema, target: readonly Json[], patch: readonly Json[]): Json[] {
-  if (
-    patch.some((item) => isObject(item) && item["$patch"] === "replace" && Object.keys(item).length === 1)
-  ) {
-    return patch.filter((item) => !(isObject(item) && item["$patch"] === "replace"));
+function carry(
+  document: Json,
+  op: "copy" | "move",
+  fromText: Json | undefined,
+  path: readonly string[],
+): Done | string {
+  const from = pointer(fromText);
+  if (from === undefined) return "from is not a JSON pointer";
+  const value = find(document, from);
+  if (value === undefined) return "there is nothing at from";
+  if (op === "copy") return insert(document, path, value);
+  if (path.length > from.length && from.every((token, at) => path[at] === token)) {
+    return "a value cannot be moved into itself";
   }
-  let items = [...target];
-  for (const entry of patch) {
-    if (!isObject(entry)) continue;
-    const at = items.findIndex((item) => isObject(item) && sameKeys(schema, item, entry));
-    if (entry["$patch"] === "delete") items = items.filter((_, other) => other !== at);
-    else if (at < 0) items.push(withoutDirectives(entry));
-    else items[at] = strategicMergePatch(schema.item, items[at] ?? {}, entry);
-  }
-  return items;
+  if (from.length === 0) return { document };
+  const without = change(document, from, () => undefined);
+  return typeof without === "string" ? without : insert(without.document, path, value);
 }
 
-/** Kubernetes merges ports by `containerPort` or `port` alone: a patch may leave the protocol out. */
-function sameKeys(schema: ListMapSchema, item: JsonObject, entry: JsonObject): boolean {
-  return schema.keys.every((key) => {
-    const otherwise = schema.item.fields[key]?.default ?? null;
-    return equalJson(item[key] ?? otherwise, entry[key] ?? otherwise);
+/** RFC 6901; undefined for a text that is none. */
+function pointer(text: Json | undefined): readonly string[] | undefined {
+  if (typeof text !== "string" || text.length > 4096) return undefined;
+  if (text === "") return [];
+  if (!text.startsWith("/") || /~(?![01])/.test(text)) return undefined;
+  return text
+    .slice(1)
+    .split("/")
+    .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function find(document: Json, path: readonly string[]): Json | undefined {
+  let found: Json | undefined = document;
+  for (const token of path) {
+    if (isList(found)) found = found[indexOf(token, found.length - 1) ?? -1];
+    else found = isObject(found) && Object.hasOwn(found, token) ? found[token] : undefined;
+    if (found === undefined) return undefined;
+  }
+  return found;
+}
+
+/** An array index without leading zeros, at most `max`. */
+function indexOf(token: string, max: number): number | undefined {
+  const index = /^(0|[1-9]\d{0,8})$/.test(token) ? Number(token) : undefined;
+  return index !== undefined && index <= max ? index : undefined;
+}
+
+function insert(document: Json, path: readonly string[], value: Json): Done | string {
+  if (path.length === 0) return { document: value };
+  const last = path.at(-1) ?? "";
+  return changeParent(document, path, (parent) => {
+    if (isList(parent)) {
+      const index = last === "-" ? parent.length : indexOf(last, parent.length);
+      return index === undefined ? undefined : parent.toSpliced(index, 0, value);
+    }
+    return isObject(parent) ? withField(parent, last, value) : undefined;
   });
 }
 
-function mergeSet(target: readonly Json[], patch: readonly Json[]): Json[] {
-  const added = patch.filter((value) => !target.some((held) => equalJson(held, value)));
-  return [...target, ...added];
-}
-
-function applyListDirectives(schema: Schema, merged: { [name: string]: Json }, patch: JsonObject): void {
-  for (const [directive, value] of Object.entries(patch)) {
-    const [kind, name = ""] = directive.split("/");
-    const held = merged[name];
-    if (!isList(value) || !isList(held)) continue;
-    if (kind === "$deleteFromPrimitiveList") {
-      merged[name] = held.filter((item) => !value.some((gone) => equalJson(gone, item)));
-    } else if (kind === "$setElementOrder") {
-      merged[name] = inOrder(childOf(schema, name), held, value);
+/** Replaces what must be there; undefined removes it. */
+function change(document: Json, path: readonly string[], to: () => Json | undefined): Done | string {
+  const value = to();
+  if (path.length === 0) return { document: value ?? null };
+  const last = path.at(-1) ?? "";
+  return changeParent(document, path, (parent) => {
+    if (isList(parent)) {
+      const index = indexOf(last, parent.length - 1);
+      if (index === undefined) return undefined;
+      return value === undefined ? parent.toSpliced(index, 1) : parent.with(index, value);
     }
+    return isObject(parent) && Object.hasOwn(parent, last) ? withField(parent, last, value) : undefined;
+  });
+}
+
+function changeParent(
+  document: Json,
+  path: readonly string[],
+  edit: (parent: Json) => Json | undefined,
+): Done | string {
+  const above = path.slice(0, -1);
+  const parent = find(document, above);
+  const edited = parent === undefined ? undefined : edit(parent);
+  if (edited === undefined) return `there is nothing at /${path.join("/")}`;
+  let value: Json = edited;
+  for (let depth = above.length - 1; depth >= 0; depth--) {
+    const around = find(document, above.slice(0, depth));
+    const token = above[depth] ?? "";
+    if (isList(around)) value = around.with(Number(token), value);
+    else if (isObject(around)) value = withField(around, token, value);
   }
+  return { document: value };
 }
 
-/** Items in the order asked for; those that are not named keep their place after the named ones. */
-function inOrder(schema: Schema | undefined, held: readonly Json[], order: readonly Json[]): Json[] {
-  const placeOf = (item: Json): number => {
-    const at = order.findIndex((wanted) =>
-      schema?.type === "list-map" && isObject(item) && isObject(wanted)
-        ? Object.keys(wanted).every((key) => equalJson(item[key], wanted[key]))
-        : equalJson(item, wanted),
-    );
-    return at < 0 ? order.length : at;
-  };
-  return held
-    .map((item, at) => ({ item, at, place: placeOf(item) }))
-    .sort((left, right) => left.place - right.place || left.at - right.at)
-    .map(({ item }) => item);
+/** Through a Map, so that a field called `__proto__` stays a field. */
+function withField(target: JsonObject, name: string, value: Json | undefined): JsonObject {
+  const fields = new Map(Object.entries(target));
+  if (value === undefined) fields.delete(name);
+  else fields.set(name, value);
+  return Object.fromEntries(fields);
 }
 
-function withoutDirectives(value: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(value).filter(([name]) => !name.startsWith("$")));
-}
-
-function asList(value: Json | undefined): readonly Json[] {
-  return isList(value) ? value : [];
-}
-
-type Mutable = { [name: string]: Json } | Json[];
-
-function applyOperation(document: Json, operation: JsonObject): Result<Json, string> {
-  const { op, path, from, value } = operation;
-  if (typeof path !== "string") return err("has no path");
-  switch (op) {
-    case "add":
-    case "replace":
-      return put(document, path, value ?? null, op === "add");
-    case "remove":
-      return take(document, path);
-    case "test":
-      return equalJson(read(document, path), value ?? null) ? ok(document) : err(`${path} has another value`);
-    case "copy":
-    case "move": {
-      const found = typeof from === "string" ? read(document, from) : undefined;
-      if (found === undefined || typeof from !== "string") return err("from names nothing");
-      const without = op === "move" ? take(document, from) : ok(document);
-      return without.ok ? put(without.value, path, structuredClone(found), true) : without;
-    }
-    default:
-      return err(`unknown op ${JSON.stringify(op ?? null)}`);
-  }
-}
-
-function put(document: Json, path: string, value: Json, insert: boolean): Result<Json, string> {
-  const steps = stepsOf(path);
-  const last = steps.pop();
-  if (last === undefined) return ok(value);
-  const parent = walk(document, steps);
-  if (parent === undefined) return err(`${path} has no parent`);
-  if (Array.isArray(parent)) {
-    const at = last === "-" ? parent.length : Number(last);
-    if (!Number.isInteger(at) || at < 0 || at > parent.length - (insert ? 0 : 1))
-      return err(`${path} is out of range`);
-    parent.splice(at, insert ? 0 : 1, value);
-  } else {
-    if (last === "__proto__" || (!insert && !Object.hasOwn(parent, last)))
-      return err(`${path} does not exist`);
-    parent[last] = value;
-  }
-  return ok(document);
-}
-
-function take(document: Json, path: string): Result<Json, string> {
-  const steps = stepsOf(path);
-  const last = steps.pop() ?? "";
-  const parent = walk(document, steps);
-  if (parent === undefined || read(document, path) === undefined) return err(`${path} does not exist`);
-  if (Array.isArray(parent)) parent.splice(Number(last), 1);
-  else delete parent[last];
-  return ok(document);
-}
-
-function read(document: Json, path: string): Json | undefined {
-  let value: Json | undefined = document;
-  for (const step of stepsOf(path)) {
-    if (isList(value)) value = value[Number(step)];
-    else value = isObject(value) && Object.hasOwn(value, step) ? value[step] : undefined;
-  }
-  return value;
-}
-
-function walk(document: Json, steps: readonly string[]): Mutable | undefined {
-  let value: Json | undefined = document;
-  for (const step of steps) {
-    value = isList(value)
-      ? value[Number(step)]
-      : isObject(value) && Object.hasOwn(value, step)
-        ? value[step]
-        : undefined;
-  }
-  return typeof value === "object" && value !== null ? (value as Mutable) : undefined;
-}
-
-function stepsOf(path: string): string[] {
-  return path
-    .split("/")
-    .slice(1)
-    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+function refuse(
+  field: string,
+  value: Json | undefined,
+  problem: string,
+  fix: string,
+): Result<never, readonly FieldProblem[]> {
+  const text = value === undefined ? "" : JSON.stringify(value);
+  return err([{ field, value: text.length > 80 ? `${text.slice(0, 77)}...` : text, problem, fix }]);
 }

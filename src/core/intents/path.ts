@@ -1,5 +1,6 @@
 import { canonical, isList, isObject, type Json, type JsonObject } from "../kernel/json.ts";
 import { isAtomic, type ListMapSchema, type Schema } from "./schema.ts";
+import { fitsShape } from "./validate.ts";
 
 /**
  * Where a leaf sits in an object, as text: the notation Kubernetes prints in its conflict messages,
@@ -52,43 +53,46 @@ export function parsePath(path: string): readonly Step[] | undefined {
 /** What the schema has at a path; undefined when it has nothing there. */
 export function leafAt(root: Schema, steps: readonly Step[]): LeafKind | undefined {
   let schema = root;
+  let keys: readonly string[] = [];
   for (const [at, step] of steps.entries()) {
     const last = at === steps.length - 1;
     if (isAtomic(schema)) return undefined;
     if (step.type === "field") {
-      const below =
-        schema.type === "object"
-          ? Object.hasOwn(schema.fields, step.name)
-            ? schema.fields[step.name]
-            : undefined
-          : schema.type === "map"
-            ? schema.values
-            : undefined;
-      if (below === undefined) return undefined;
+      const below = fieldOf(schema, step.name);
+      if (below === undefined || keys.includes(step.name)) return undefined;
       schema = below;
+      keys = [];
     } else if (step.type === "item") {
       if (schema.type !== "list-map" || !hasKeys(schema, step.key)) return undefined;
       if (last) return { type: "order" };
+      keys = schema.keys;
       schema = schema.item;
     } else return schema.type === "set" && last ? { type: "order" } : undefined;
   }
   return { type: isAtomic(schema) ? "value" : "empty", schema };
 }
 
-/**
- * Takes a value apart into its leaves.
- *
- * @param orderOf The order an item already has, so that items keep their numbers while they keep
- *   their sequence.
- */
-export function flatten(
-  schema: Schema,
-  value: Json,
-  orderOf: (path: string) => number | undefined = () => undefined,
-): Map<string, Json> {
+/** The order numbers that items have already, so that they keep them while they keep their sequence. */
+export type HeldOrders = {
+  readonly of: (item: string) => number | undefined;
+  /** The largest in a list, also of items that are not mentioned: a new item goes behind them all. */
+  readonly largestIn: (list: string) => number | undefined;
+};
+
+const noOrders: HeldOrders = { of: () => undefined, largestIn: () => undefined };
+
+/** Takes a value apart into its leaves. */
+export function flatten(schema: Schema, value: Json, held: HeldOrders = noOrders): Map<string, Json> {
   const leaves = new Map<string, Json>();
-  flattenInto(leaves, schema, value, "", orderOf);
+  flattenInto(leaves, schema, value, "", held);
   return leaves;
+}
+
+/** The shape of a field; undefined when the schema has none of that name. */
+export function fieldOf(schema: Schema, name: string): Schema | undefined {
+  if (schema.type === "map") return schema.values;
+  if (schema.type !== "object" || !Object.hasOwn(schema.fields, name)) return undefined;
+  return schema.fields[name];
 }
 
 /** Puts leaves together again. Leaves that the schema does not have are left out. */
@@ -212,7 +216,12 @@ function match(pattern: RegExp, text: string, at: number): { text: string; end: 
 
 function hasKeys(schema: ListMapSchema, key: JsonObject): boolean {
   const names = Object.keys(key);
-  return names.length === schema.keys.length && schema.keys.every((name) => Object.hasOwn(key, name));
+  if (names.length !== schema.keys.length) return false;
+  return schema.keys.every((name) => {
+    const shape = schema.item.fields[name];
+    const value = Object.hasOwn(key, name) ? key[name] : undefined;
+    return shape !== undefined && value !== undefined && fitsShape(shape, value);
+  });
 }
 
 function flattenInto(
@@ -220,7 +229,7 @@ function flattenInto(
   schema: Schema,
   value: Json,
   path: string,
-  orderOf: (path: string) => number | undefined,
+  held: HeldOrders,
 ): void {
   if (isAtomic(schema)) {
     leaves.set(path, value);
@@ -230,18 +239,18 @@ function flattenInto(
   if (schema.type === "list-map" || schema.type === "set") {
     const items = isList(value) ? value : [];
     const paths = items.map((item) => path + stepText(itemStep(schema, item), false));
-    const orders = alignOrder(paths, orderOf);
+    const orders = alignOrder(paths, held.of, held.largestIn(path) ?? -1);
     items.forEach((item, at) => {
       const itemPath = paths[at] ?? "";
       leaves.set(itemPath, orders[at] ?? at);
       if (schema.type === "list-map" && isObject(item)) {
-        flattenFields(leaves, schema.item, item, itemPath, orderOf, schema.keys);
+        flattenFields(leaves, schema.item, item, itemPath, held, schema.keys);
       }
     });
     if (leaves.size === before) leaves.set(path, []);
     return;
   }
-  if (isObject(value)) flattenFields(leaves, schema, value, path, orderOf, []);
+  if (isObject(value)) flattenFields(leaves, schema, value, path, held, []);
   if (leaves.size === before && path !== "") leaves.set(path, {});
 }
 
@@ -250,16 +259,15 @@ function flattenFields(
   schema: Schema,
   value: JsonObject,
   path: string,
-  orderOf: (path: string) => number | undefined,
+  held: HeldOrders,
   without: readonly string[],
 ): void {
   for (const name of Object.keys(value)) {
     const below = value[name];
     if (below === undefined || below === null || without.includes(name)) continue;
-    const field =
-      schema.type === "object" ? schema.fields[name] : schema.type === "map" ? schema.values : undefined;
+    const field = fieldOf(schema, name);
     if (field === undefined) continue;
-    flattenInto(leaves, field, below, path + stepText({ type: "field", name }, path === ""), orderOf);
+    flattenInto(leaves, field, below, path + stepText({ type: "field", name }, path === ""), held);
   }
 }
 
@@ -278,8 +286,14 @@ function itemStep(schema: Schema, item: Json): Step {
 function alignOrder(
   paths: readonly string[],
   orderOf: (path: string) => number | undefined,
+  largest: number,
 ): readonly number[] {
-  const held = paths.map(orderOf);
+  const given = paths.map(orderOf);
+  const isPlaced = (order: number | undefined): boolean => order !== undefined && order !== orderLast;
+  // An item without a place of its own keeps being last only while no placed item follows it.
+  const held = given.map((order, at) =>
+    order === orderLast && given.slice(at + 1).some(isPlaced) ? undefined : order,
+  );
   const orders: number[] = [];
   let last = -1;
   let lastPath = "";
@@ -287,7 +301,7 @@ function alignOrder(
     let order = held[at];
     if (order === undefined || order < last || (order === last && path < lastPath)) {
       const next = held.slice(at + 1).find((other) => other !== undefined && other > last);
-      order = next === undefined ? Math.floor(last) + 1 : (last + next) / 2;
+      order = next === undefined ? Math.floor(Math.max(last, largest)) + 1 : (last + next) / 2;
     }
     orders.push(order);
     last = order;

@@ -37,6 +37,13 @@ export function withDefaults(kind: Kind, value: JsonObject): JsonObject {
   return isObject(filled) ? { ...value, ...filled } : value;
 }
 
+/** Whether a value has the shape of a leaf; required fields within it count. */
+export function fitsShape(schema: Schema, value: Json): boolean {
+  const check: Check = { problems: [], partial: false };
+  checkValue(check, schema, value, "");
+  return check.problems.length === 0;
+}
+
 function schemaProblems(kind: Kind, value: JsonObject, partial: boolean): FieldProblem[] {
   const { apiVersion: _version, kind: _kind, ...rest } = value;
   const check: Check = { problems: [], partial };
@@ -46,11 +53,17 @@ function schemaProblems(kind: Kind, value: JsonObject, partial: boolean): FieldP
 
 type Check = { readonly problems: FieldProblem[]; readonly partial: boolean };
 
-function checkValue(check: Check, schema: Schema, value: Json, field: string): void {
+function checkValue(
+  check: Check,
+  schema: Schema,
+  value: Json,
+  field: string,
+  keys: readonly string[] = [],
+): void {
   switch (schema.type) {
     case "object":
       return isObject(value)
-        ? checkFields(check, schema, value, field)
+        ? checkFields(check, schema, value, field, keys)
         : wrongType(check, field, value, "an object");
     case "map":
       return isObject(value)
@@ -85,7 +98,14 @@ function checkValue(check: Check, schema: Schema, value: Json, field: string): v
   }
 }
 
-function checkFields(check: Check, schema: ObjectSchema, value: JsonObject, field: string): void {
+/** @param keys In a partial configuration, too, an item must say which item it is. */
+function checkFields(
+  check: Check,
+  schema: ObjectSchema,
+  value: JsonObject,
+  field: string,
+  keys: readonly string[],
+): void {
   for (const name of Object.keys(value)) {
     const child = value[name];
     const shape = Object.hasOwn(schema.fields, name) ? schema.fields[name] : undefined;
@@ -94,7 +114,7 @@ function checkFields(check: Check, schema: ObjectSchema, value: JsonObject, fiel
   }
   for (const [name, shape] of Object.entries(schema.fields)) {
     const missing = value[name] === undefined || value[name] === null;
-    if (shape.required === true && missing && !(check.partial && !isItemKey(name))) {
+    if (shape.required === true && missing && !(check.partial && !keys.includes(name))) {
       report(check, below(field, name), undefined, "is missing", shape.description);
     }
   }
@@ -107,12 +127,10 @@ function checkFields(check: Check, schema: ObjectSchema, value: JsonObject, fiel
   }
 }
 
-/** In a partial configuration, too, an item must say which item it is. */
-const isItemKey = (name: string): boolean => name === "name" || name === "containerPort" || name === "port";
-
 function checkMap(check: Check, schema: MapSchema, value: JsonObject, field: string): void {
   for (const [key, child] of Object.entries(value)) {
     const at = `${field}[${key}]`;
+    if (key === "__proto__") report(check, at, child, "is not allowed as a key", "choose another key");
     checkText(check, schema.keys, key, at);
     if (child !== null) checkValue(check, schema.values, child, at);
   }
@@ -129,7 +147,7 @@ function checkItems(
   }
   const seen = new Map<string, number>();
   value.forEach((item, at) => {
-    checkValue(check, schema.item, item, `${field}[${at}]`);
+    checkValue(check, schema.item, item, `${field}[${at}]`, schema.type === "list-map" ? schema.keys : []);
     if (schema.type === "list") return;
     const key = keyText(schema, item);
     const before = seen.get(key);
@@ -243,12 +261,15 @@ function withoutServerFields(value: JsonObject): JsonObject {
 function withoutNulls(value: JsonObject): JsonObject {
   const kept: { [name: string]: Json } = {};
   for (const [name, child] of Object.entries(value)) {
-    if (child === null || name === "__proto__") continue;
-    kept[name] = isObject(child)
+    if (child === null) continue;
+    const value = isObject(child)
       ? withoutNulls(child)
       : isList(child)
         ? child.map((item) => (isObject(item) ? withoutNulls(item) : item))
-        : child;
+        : (child ?? null);
+    // An assignment to `__proto__` would change the prototype; as an own field it is refused by name.
+    if (name === "__proto__") Object.defineProperty(kept, name, { value, enumerable: true });
+    else kept[name] = value;
   }
   return kept;
 }

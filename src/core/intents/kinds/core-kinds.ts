@@ -76,14 +76,14 @@ export const service: Kind = {
         clusterIP: text("Always None: names lead to the pods themselves.", { choices: ["None"] }),
         clusterIPs: list("Accepted for compatibility.", text("None.", { choices: ["None"] })),
         sessionAffinity: text("Always None.", { choices: ["None"], default: "None" }),
-        internalTrafficPolicy: text("Accepted for compatibility.", { choices: ["Cluster", "Local"] }),
-        ipFamilies: list("Accepted for compatibility.", text("IPv4.", { choices: ["IPv4", "IPv6"] })),
-        ipFamilyPolicy: text("Accepted for compatibility.", { choices: ["SingleStack", "PreferDualStack"] }),
-        publishNotReadyAddresses: bool("Accepted only as false."),
+        internalTrafficPolicy: text("Accepted for compatibility.", { choices: ["Cluster"] }),
+        ipFamilies: list("Accepted for compatibility.", text("IPv4.", { choices: ["IPv4"] })),
+        ipFamilyPolicy: text("Accepted for compatibility.", { choices: ["SingleStack"] }),
       },
       {
         required: true,
         unsupported: [
+          "publishNotReadyAddresses",
           "externalIPs",
           "externalName",
           "loadBalancerIP",
@@ -112,9 +112,8 @@ export const node: Kind = {
       "What people decided about it.",
       {
         unschedulable: bool("Takes no new pods (cordoned)."),
-        taints: listMap(
+        taints: list(
           "Keeps pods away that do not tolerate it.",
-          ["key", "effect"],
           object("A taint.", {
             key: text("Its key.", { required: true, pattern: labelKey }),
             value: text("Its value.", { pattern: labelValue }),
@@ -124,13 +123,28 @@ export const node: Kind = {
             }),
             timeAdded: text("Accepted for compatibility.", { lengthMax: 64 }),
           }),
+          { lengthMax: 256 },
         ),
       },
       { unsupported: ["podCIDR", "podCIDRs", "providerID", "externalID", "configSource"] },
     ),
   }),
-  check: noFurtherRules,
+  check: checkTaints,
 };
+
+function checkTaints(value: JsonObject): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const seen = new Set<string>();
+  itemsOf(childOf(value, "spec"), "taints").forEach((taint, at) => {
+    const key = JSON.stringify([taint["key"], taint["effect"]]);
+    if (seen.has(key)) {
+      const problem = "has the key and effect of an earlier taint";
+      problems.push({ field: `spec.taints[${at}]`, value: key, problem, fix: "remove one of them" });
+    }
+    seen.add(key);
+  });
+  return problems;
+}
 
 function checkService(value: JsonObject): FieldProblem[] {
   const spec = childOf(value, "spec");

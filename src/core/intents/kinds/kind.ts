@@ -14,6 +14,11 @@ export type Kind = {
   readonly categories: readonly string[];
   readonly namespaced: boolean;
   readonly schema: ObjectSchema;
+  /** Paths below which nothing changes in one life of an object. */
+  readonly immutable?: readonly string[];
   /** What no schema can say: rules between fields, on the whole object. */
   readonly check: (value: JsonObject) => readonly FieldProblem[];
 };
+
+export const apiVersionOf = ({ group, version }: Pick<Kind, "group" | "version">): string =>
+  group === "" ? version : `${group}/${version}`;

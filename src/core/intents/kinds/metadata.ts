@@ -1,4 +1,4 @@
-import { map, object, setOf, text, type ObjectSchema } from "../schema.ts";
+import { map, object, text, type ObjectSchema } from "../schema.ts";
 
 export const dnsLabel = {
   test: /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
@@ -29,13 +29,16 @@ export const annotations = map(
 );
 
 /** Metadata people may write; what a server fills in is accepted and dropped. */
-export const metadata: ObjectSchema = object("Name, labels and annotations.", {
-  name: text("The object's name.", { required: true, pattern: dnsName }),
-  namespace: text("The namespace it lives in.", { pattern: dnsLabel }),
-  labels: labels("Labels for selectors."),
-  annotations,
-  finalizers: setOf("Accepted for compatibility.", text("A finalizer.", { lengthMax: 253 })),
-});
+export const metadata: ObjectSchema = object(
+  "Name, labels and annotations.",
+  {
+    name: text("The object's name.", { required: true, pattern: dnsName }),
+    namespace: text("The namespace it lives in.", { pattern: dnsLabel }),
+    labels: labels("Labels for selectors."),
+    annotations,
+  },
+  { unsupported: ["finalizers", "generateName", "ownerReferences"] },
+);
 
 /** Metadata of a pod template: it has no name of its own. */
 export const templateMetadata: ObjectSchema = object("Labels and annotations of the pods.", {
@@ -53,10 +56,10 @@ export const serverMetadata: ReadonlySet<string> = new Set([
   "generation",
   "managedFields",
   "selfLink",
-  "generateName",
-  "ownerReferences",
 ]);
 
-export const labelSelector: ObjectSchema = object("Which pods belong to it.", {
-  matchLabels: labels("Labels a pod must have."),
-});
+export const labelSelector: ObjectSchema = object(
+  "Which pods belong to it.",
+  { matchLabels: labels("Labels a pod must have.") },
+  { unsupported: ["matchExpressions"] },
+);

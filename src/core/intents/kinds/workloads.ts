@@ -48,6 +48,7 @@ export const deployment: Kind = {
       { required: true, unsupported: ["paused"] },
     ),
   }),
+  immutable: ["spec.selector"],
   check: checkWorkload,
 };
 
@@ -70,7 +71,7 @@ export const daemonSet: Kind = {
         updateStrategy: object("How a new version replaces the old one.", {
           type: text("Always RollingUpdate.", { choices: ["RollingUpdate"], default: "RollingUpdate" }),
           rollingUpdate: object("Its pace.", {
-            maxSurge: countOrPercent("Accepted only as 0.", 0),
+            maxSurge: int("Accepted only as 0.", 0, 0, { default: 0 }),
             maxUnavailable: countOrPercent("Nodes in change at once, per site.", 1),
           }),
         }),
@@ -80,6 +81,7 @@ export const daemonSet: Kind = {
       { required: true },
     ),
   }),
+  immutable: ["spec.selector"],
   check: checkWorkload,
 };
 

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Json, JsonObject } from "../kernel/json.ts";
+import type { Kind } from "./kinds/kind.ts";
+import { allKinds, kindOf } from "./kinds/index.ts";
+import { at, configMap, deployment, put } from "./testbed.ts";
+import { validateObject, withDefaults } from "./validate.ts";
+
+const kind = (group: string, name: string): Kind => {
+  const found = kindOf(group, name);
+  assert.ok(found !== undefined);
+  return found;
+};
+const deploy = kind("apps", "Deployment");
+const container = "spec/template/spec/containers/0";
+
+function problem(
+  of: Kind,
+  value: JsonObject,
+): { field: string; value: string; problem: string; fix: string } {
+  const result = validateObject(of, value);
+  assert.ok(!result.ok, "no problem was found");
+  assert.equal(result.error.length, 1, JSON.stringify(result.error));
+  return { field: "", value: "", problem: "", fix: "", ...result.error[0] };
+}
+
+test("a typing mistake is named with the field that was probably meant", () => {
+  const { field, problem: what, fix } = problem(deploy, put(deployment(), "spec/replica", 3));
+  assert.deepEqual([field, what, fix], ["spec.replica", "is not a known field", "did you mean replicas?"]);
+});
+
+test("a field of Kubernetes that is not supported is refused by name, not ignored", () => {
+  for (const [path, value] of [
+    ["spec/template/spec/initContainers", []],
+    ["spec/template/spec/affinity", {}],
+    [`${container}/lifecycle`, {}],
+    ["spec/paused", true],
+    ["metadata/finalizers", ["x"]],
+    ["metadata/ownerReferences", []],
+    ["metadata/generateName", "web-"],
+    ["spec/selector/matchExpressions", []],
+  ] as const) {
+    const found = problem(deploy, put(deployment(), path, value as Json));
+    assert.equal(found.problem, "is not supported by Starlight", path);
+  }
+});
+
+test("wrong types and ranges are named with path, value and fix", () => {
+  const cases: readonly (readonly [string, Json, string, string])[] = [
+    ["spec/replicas", "3", "spec.replicas", '"3"'],
+    ["spec/replicas", -1, "spec.replicas", "-1"],
+    ["spec/replicas", 1.5, "spec.replicas", "1.5"],
+    [
+      `${container}/ports`,
+      [{ containerPort: 70_000 }],
+      `${dotted(container)}.ports[0].containerPort`,
+      "70000",
+    ],
+    [`${container}/args`, "run", `${dotted(container)}.args`, '"run"'],
+    [
+      `${container}/resources`,
+      { requests: { cpu: "1 core" } },
+      `${dotted(container)}.resources.requests.cpu`,
+      '"1 core"',
+    ],
+    [`${container}/name`, "Web", `${dotted(container)}.name`, '"Web"'],
+    ["spec/strategy", { type: "Recreate" }, "spec.strategy.type", '"Recreate"'],
+  ];
+  for (const [path, value, field, shown] of cases) {
+    const found = problem(deploy, put(deployment(), path, value));
+    assert.equal(found.field, field);
+    assert.equal(found.value, shown);
+    assert.ok(found.fix.length > 0);
+  }
+});
+
+test("what must fit together is checked: selector, mounts, port names, names that are there twice", () => {
+  const twice = deployment([
+    { name: "a", image: "x" },
+    { name: "a", image: "y" },
+  ]);
+  assert.equal(problem(deploy, twice).field, "spec.template.spec.containers[1]");
+  const ports = [{ containerPort: 80 }, { containerPort: 80, protocol: "TCP" }];
+  assert.equal(
+    problem(deploy, put(deployment(), `${container}/ports`, ports)).field,
+    `${dotted(container)}.ports[1]`,
+  );
+  const label = put(deployment(), "spec/selector/matchLabels/app", "other");
+  assert.equal(problem(deploy, label).problem, "does not match spec.selector");
+  const mount = put(deployment(), `${container}/volumeMounts`, [{ name: "v", mountPath: "/v" }]);
+  assert.match(problem(deploy, mount).problem, /is not one of/);
+  const probe = put(deployment(), `${container}/livenessProbe`, {
+    httpGet: { port: 1 },
+    tcpSocket: { port: 1 },
+  });
+  assert.match(problem(deploy, probe).problem, /httpGet and tcpSocket/);
+});
+
+test("the annotations that steer Starlight are checked by name and value", () => {
+  const annotated = (name: string, value: string): JsonObject =>
+    put(deployment(), "metadata/annotations", { [`starlight.dev/${name}`]: value });
+  for (const [name, value] of [
+    ["placement", "perSite"],
+    ["sites", "region=eu,name in (a,b)"],
+    ["on-partition", "freeze"],
+    ["lost-after", "1m30s"],
+    ["on-heal", "keepReplacement"],
+  ] as const) {
+    assert.ok(validateObject(deploy, annotated(name, value)).ok, name);
+  }
+  for (const [name, value] of [
+    ["placement", "persite"],
+    ["sites", "country=ch"],
+    ["sites", "name!=a"],
+    ["on-partition", "panic"],
+    ["lost-after", "soon"],
+    ["on-heal", "both"],
+    ["tier", "1"],
+  ] as const) {
+    const { fix } = problem(deploy, annotated(name, value));
+    assert.ok(fix.length > 0, name);
+  }
+});
+
+test("what servers fill in, and null, is dropped; nothing is added", () => {
+  const given = {
+    ...put(deployment(), "metadata", {
+      name: "web",
+      uid: "x",
+      resourceVersion: "5",
+      creationTimestamp: null,
+      generation: 2,
+      managedFields: [],
+      selfLink: "/x",
+    }),
+    status: { replicas: 1 },
+  };
+  const result = validateObject(deploy, put(given, `${container}/resources`, null as Json));
+  assert.ok(result.ok);
+  assert.deepEqual(result.value, deployment());
+});
+
+test("a key called __proto__ is refused, in a map and as a field", () => {
+  const data = JSON.parse('{"__proto__": "x"}') as JsonObject;
+  assert.equal(problem(kind("", "ConfigMap"), configMap(data)).problem, "is not allowed as a key");
+  const spec = JSON.parse('{"metadata": {"name": "n"}, "__proto__": {}}') as JsonObject;
+  assert.equal(problem(kind("", "Namespace"), spec).problem, "is not a known field");
+});
+
+test("a partial configuration needs no required fields but the keys of its items", () => {
+  const partial = {
+    metadata: { name: "web" },
+    spec: { template: { spec: { containers: [{ args: ["x"] }] } } },
+  };
+  const result = validateObject(deploy, partial, { partial: true });
+  assert.ok(!result.ok);
+  assert.deepEqual(
+    result.error.map(({ field }) => field),
+    ["spec.template.spec.containers[0].name"],
+  );
+});
+
+test("defaults are those of Kubernetes", () => {
+  const probe = { httpGet: { port: 80 } };
+  const value = put(put(deployment(), `${container}/livenessProbe`, probe), `${container}/ports`, [
+    { containerPort: 80 },
+  ]);
+  const shown = withDefaults(deploy, value);
+  assert.equal(at(shown, "spec/replicas"), 1);
+  assert.equal(at(shown, "spec/template/spec/restartPolicy"), "Always");
+  assert.equal(at(shown, "spec/template/spec/terminationGracePeriodSeconds"), 30);
+  assert.equal(at(shown, `${container}/ports/0/protocol`), "TCP");
+  assert.deepEqual(at(shown, `${container}/livenessProbe`), {
+    httpGet: { port: 80, path: "/", scheme: "HTTP" },
+    initialDelaySeconds: 0,
+    periodSeconds: 10,
+    timeoutSeconds: 1,
+    successThreshold: 1,
+    failureThreshold: 3,
+  });
+});
+
+test("the taints of a node are replaced as a whole, and none is there twice", () => {
+  const node = kind("", "Node");
+  const taint = { key: "gpu", effect: "NoSchedule" };
+  const tainted = (taints: readonly JsonObject[]): JsonObject => ({
+    metadata: { name: "n" },
+    spec: { taints },
+  });
+  assert.ok(validateObject(node, tainted([taint, { ...taint, effect: "NoExecute" }])).ok);
+  assert.equal(problem(node, tainted([taint, { ...taint, value: "x" }])).field, "spec.taints[1]");
+});
+
+test("6 kinds are known, by group and kind", () => {
+  assert.deepEqual(
+    allKinds().map(({ group, kind: name }) => `${group}/${name}`),
+    ["/ConfigMap", "/Namespace", "/Node", "/Service", "apps/DaemonSet", "apps/Deployment"],
+  );
+  assert.equal(kindOf("apps", "StatefulSet"), undefined);
+  assert.equal(kindOf("", "__proto__"), undefined);
+});
+
+function dotted(path: string): string {
+  return path.replaceAll(/\/(\d+)/g, "[$1]").replaceAll("/", ".");
+}

@@ -5,6 +5,7 @@ import { kindOf } from "../core/intents/kinds/index.ts";
 import { matches, selectorOfLabels } from "../core/intents/selector.ts";
 import { withDefaults } from "../core/intents/validate.ts";
 import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
+import { revisionOf } from "../core/node/workloads.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 
 /** Kubernetes objects made from the view: what people wrote, with a status of what is seen from here. */
@@ -155,11 +156,19 @@ function sameRef(left: ObjectRef, right: ObjectRef): boolean {
   );
 }
 
+function templateOf(owner: MergedObject | undefined): JsonObject {
+  const kind = owner === undefined ? undefined : kindOf(owner.ref.group, owner.ref.kind);
+  if (owner === undefined || kind === undefined) return {};
+  return child(child(withDefaults(kind, owner.value), "spec"), "template");
+}
+
 /** A pod: its node's word, and Unknown where the node is out of view. */
 export function presentPod(pod: PodView, view: NodeView): JsonObject {
   const { body, current } = pod;
   const owner = view.object(body.workload);
-  const template = child(child(owner?.value ?? {}, "spec"), "template");
+  const newest = templateOf(owner);
+  // Only the newest template is known here: an older pod is shown without what it may have had.
+  const template = revisionOf(newest) === body.revision ? newest : {};
   const node = view.member(pod.node);
   const ready = current ? (body.ready ? "True" : "False") : "Unknown";
   const started = body.containers.map(({ startedAt }) => startedAt ?? 0).reduce((a, b) => Math.max(a, b), 0);

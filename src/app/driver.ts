@@ -24,7 +24,7 @@ export type Driver = {
   readonly write: (changes: readonly Change[], actor: string, dryRun: boolean) => Promise<WriteReply>;
   readonly onChanged: (listener: (what: readonly Changed[]) => void) => () => void;
   readonly notes: () => readonly TimedNote[];
-  /** Connects the transport once it listens; frames sent before go nowhere. */
+  /** Connects the transport once it listens; dials asked for before are made then. */
   readonly attach: (transport: Transport) => void;
   readonly stop: () => void;
 };
@@ -48,6 +48,8 @@ export function createDriver(options: {
   const listeners = new Set<(what: readonly Changed[]) => void>();
   const waiting = new Map<number, (reply: WriteReply) => void>();
   const notes: TimedNote[] = [];
+  /** Dials that were asked for before the port was open: workloads come first. */
+  const early: Extract<NodeEffect, { type: "dial" }>[] = [];
   let transport: Transport | undefined;
   let timer: NodeJS.Timeout | undefined;
   let requests = 0;
@@ -66,7 +68,10 @@ export function createDriver(options: {
   });
 
   const handlers: Handlers<NodeEffect> = {
-    dial: ({ peer, addresses }) => transport?.dial(peer, addresses),
+    dial: (effect) => {
+      if (transport === undefined) early.push(effect);
+      else transport.dial(effect.peer, effect.addresses);
+    },
     send: ({ link, bytes }) => transport?.send(link, bytes),
     close: ({ link }) => transport?.close(link),
     persist: ({ ticket, puts }) => {
@@ -136,6 +141,7 @@ export function createDriver(options: {
     notes: () => notes,
     attach: (opened) => {
       transport = opened;
+      for (const { peer, addresses } of early.splice(0)) opened.dial(peer, addresses);
     },
     stop: () => {
       stopped = true;

@@ -12,7 +12,6 @@ export type PodInfo = {
   readonly ready: boolean;
   /** Its node is in view from here. */
   readonly current: boolean;
-  readonly version: string;
   readonly pids: readonly string[];
 };
 
@@ -36,7 +35,6 @@ const timeout = 20_000;
 export async function podsAt(fleet: Fleet, node: FleetNode): Promise<PodInfo[]> {
   const client = await fleet.client(node);
   const { text } = await client.call("GET", "/api/v1/pods", undefined, { timeoutMs: timeout });
-  const versions = await versionsByRevision(fleet, node);
   return (JSON.parse(text) as { items: Pod[] }).items
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
     .map(({ metadata, spec, status }) => ({
@@ -46,7 +44,6 @@ export async function podsAt(fleet: Fleet, node: FleetNode): Promise<PodInfo[]> 
       site: metadata.labels["topology.kubernetes.io/zone"] ?? "",
       ready: status.conditions.find(({ type }) => type === "Ready")?.status === "True",
       current: status.reason !== "NodeUnreachable",
-      version: versions(metadata.name),
       pids: status.containerStatuses.map(({ containerID }) => containerID),
     }));
 }
@@ -55,32 +52,24 @@ export async function shopPods(fleet: Fleet, node: FleetNode): Promise<PodInfo[]
   return (await podsAt(fleet, node)).filter(({ app }) => app === "shop");
 }
 
-/** Pods carry their revision in their name; the first one seen of each is the older version. */
-async function versionsByRevision(fleet: Fleet, node: FleetNode): Promise<(pod: string) => string> {
+/** What each of these pods itself answers as its version; empty for one that does not answer. */
+export async function answeredVersions(
+  fleet: Fleet,
+  node: FleetNode,
+  pods: readonly PodInfo[],
+): Promise<string[]> {
   const client = await fleet.client(node);
-  const { text } = await client.call("GET", "/apis/apps/v1/namespaces/default/deployments");
-  const { items } = JSON.parse(text) as { items: JsonObject[] };
-  const current = new Map<string, string>();
-  for (const item of items) {
-    const { metadata, spec } = item as unknown as {
-      metadata: { name: string };
-      spec: { template: { spec: { containers: { env: { name: string; value?: string }[] }[] } } };
-    };
-    const version = spec.template.spec.containers[0]?.env.find(({ name }) => name === "VERSION")?.value ?? "";
-    current.set(metadata.name, version);
-  }
-  return (pod) => {
-    const [app = "", revision = ""] = pod.split("-");
-    const version = current.get(app) ?? "";
-    const known = revisions.get(`${app} ${version}`);
-    if (known === undefined && ![...revisions.values()].includes(revision))
-      revisions.set(`${app} ${version}`, revision);
-    for (const [key, held] of revisions)
-      if (held === revision && key.startsWith(`${app} `)) return key.split(" ")[1] ?? "";
-    return "";
-  };
+  return Promise.all(
+    pods.map(async ({ name }) => {
+      try {
+        const { text } = await client.call("GET", `/api/v1/namespaces/default/pods/${name}:http/proxy/`);
+        return (JSON.parse(text) as { version: string }).version;
+      } catch {
+        return "";
+      }
+    }),
+  );
 }
-const revisions = new Map<string, string>();
 
 /** One request through the service proxy of a node. */
 export async function request(
@@ -122,6 +111,21 @@ export async function conflictsAt(
 export async function healReports(fleet: Fleet, node: FleetNode): Promise<HealReport[]> {
   const { text } = await (await fleet.client(node)).call("GET", "/starlight/v1/heal-report");
   return (JSON.parse(text) as { nodes: { reports: HealReport[] }[] }).nodes.flatMap(({ reports }) => reports);
+}
+
+export type NodeState = {
+  readonly stateHash: string;
+  readonly nodes: readonly { readonly name: string; readonly verdict: string }[];
+};
+
+export async function stateOf(fleet: Fleet, node: FleetNode): Promise<NodeState> {
+  const { text } = await (await fleet.client(node)).call("GET", "/starlight/v1/status");
+  return JSON.parse(text) as NodeState;
+}
+
+/** What a node holds another for. */
+export async function verdictOf(fleet: Fleet, node: FleetNode, about: string): Promise<string | undefined> {
+  return (await stateOf(fleet, node)).nodes.find(({ name }) => name === about)?.verdict;
 }
 
 /** Looks again and again until it is so; the time since `from`, in ms. */

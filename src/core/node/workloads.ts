@@ -43,6 +43,9 @@ export function workloadsOf(index: Index, config: NodeConfig): PlacedWorkload[] 
   return found;
 }
 
+/** The name of a pod template's content: two templates that run the same have the same revision. */
+export const revisionOf = (template: JsonObject): string => shortName(canonical(template), 10);
+
 /** What all containers of a pod template reserve together. */
 export function requestsOf(template: JsonObject): { cpuMilli: number; memoryBytes: number } {
   let cpuMilli = 0;
@@ -69,7 +72,7 @@ function translate(object: MergedObject, config: NodeConfig): PlacedWorkload | u
     ref: object.ref,
     uid: object.uid,
     spread: spreadOf(object.ref.kind, annotations, replicas),
-    revision: shortName(canonical(template), 10),
+    revision: revisionOf(template),
     nodeSelector: stringsAt(podSpec, "nodeSelector"),
     tolerations: listAt(podSpec, "tolerations").flatMap(tolerationOf),
     requests: requestsOf(template),

@@ -83,7 +83,8 @@ export function createDriver(options: {
         },
       );
     },
-    "start-pod": ({ pod }) => runtime.start(pod),
+    // The claim goes out first: starting a process takes longer than telling the peers.
+    "start-pod": ({ pod }) => void setImmediate(() => runtime.start(pod)),
     "stop-pod": ({ uid, grace }) => runtime.stop(uid, grace),
     reply: ({ request, reply }) => {
       waiting.get(request)?.(reply);

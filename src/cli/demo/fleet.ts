@@ -64,7 +64,7 @@ export const quickSettings: NodeJS.ProcessEnv = {
   STARLIGHT_REDIAL_MAX_MS: "1500",
   STARLIGHT_COMPARE_EVERY_MS: "2000",
   STARLIGHT_QUIET_PERIOD_MS: "3000",
-  STARLIGHT_CLAIM_DELAY_MS: "100",
+  STARLIGHT_CLAIM_DELAY_MS: "200",
 };
 
 export async function createFleet(

@@ -118,7 +118,9 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       note(turn, to === "alive" ? "info" : "warning", reason, `${name}: ${from} -> ${to}`);
       changed(turn, { type: "node", node: peer });
       if (to === "alive") nodeReturned(turn, peer, name);
-      else if (from === "alive") state.awaySince.set(peer, turn.env.now);
+      else if (from === "alive") {
+        state.awaySince.set(peer, state.membership.evidence(peer)?.heardAt ?? turn.env.now);
+      }
       placeSoon(turn);
     },
   };

@@ -11,7 +11,7 @@ import { note, type Turn } from "./turn.ts";
  */
 
 /** Shorter absences are blips, not partitions. */
-const awayMin: Duration = 2_500;
+const awayMin: Duration = 2_000;
 /** Changes of an open report are published together, this long after the first. */
 const publishAfter: Duration = 1_000;
 /** A reunion stays open this long after the quiet period, counted from the last return. */

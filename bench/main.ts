@@ -32,7 +32,9 @@ async function main(): Promise<number> {
   }
   const bench = await load(name);
   const metrics = await bench.run((line) => process.stderr.write(`${line}\n`));
-  process.stdout.write(values.json ? `${JSON.stringify(report(name, metrics), undefined, 2)}\n` : table(metrics));
+  process.stdout.write(
+    values.json ? `${JSON.stringify(report(name, metrics), undefined, 2)}\n` : table(metrics),
+  );
   return metrics.every(({ ok }) => ok) ? 0 : 1;
 }
 
@@ -41,7 +43,9 @@ async function load(name: string): Promise<Bench> {
 }
 
 async function catalogue(names: readonly string[]): Promise<string> {
-  const lines = await Promise.all(names.map(async (name) => `  ${name.padEnd(12)} ${(await load(name)).about}\n`));
+  const lines = await Promise.all(
+    names.map(async (name) => `  ${name.padEnd(12)} ${(await load(name)).about}\n`),
+  );
   return lines.join("");
 }
 

@@ -109,8 +109,16 @@ async function verify() {
     ["types", tool("tsc"), ["-p", "tsconfig.json"]],
     ["types of the core", tool("tsc"), ["-p", "src/core/tsconfig.json"]],
     ["tests", node(), testArguments([])],
-    ["simulator, fixed seeds", node(), ["dist/sim/main.js", "--seeds", "10", "--nodes", "8", "--storm-s", "60", "--calm-s", "60"]],
-    ["simulator, a random seed", node(), ["dist/sim/main.js", "--seed", String(Date.now() % 1_000_000_000), "--nodes", "8"]],
+    [
+      "simulator, fixed seeds",
+      node(),
+      ["dist/sim/main.js", "--seeds", "10", "--nodes", "8", "--storm-s", "60", "--calm-s", "60"],
+    ],
+    [
+      "simulator, a random seed",
+      node(),
+      ["dist/sim/main.js", "--seed", String(Date.now() % 1_000_000_000), "--nodes", "8"],
+    ],
   ];
   for (const [name, command, commandArguments] of steps) {
     say(name);
@@ -129,7 +137,9 @@ function node() {
   if (Number(process.versions.node.split(".")[0]) >= 24) return process.execPath;
   const brought = join(modules, `node-${process.platform}-${process.arch}`, "bin", "node");
   if (existsSync(brought)) return brought;
-  process.stderr.write(`Node 24 or newer is needed; this is ${process.versions.node}, and npm has none for ${process.platform}-${process.arch}\n`);
+  process.stderr.write(
+    `Node 24 or newer is needed; this is ${process.versions.node}, and npm has none for ${process.platform}-${process.arch}\n`,
+  );
   return process.exit(2);
 }
 

@@ -22,7 +22,10 @@ export type Topology = {
     host: NetHost,
     command: string,
     args: readonly string[],
-    options: { readonly env: NodeJS.ProcessEnv; readonly stdio: "ignore" | "pipe" | ["ignore", number, number] },
+    options: {
+      readonly env: NodeJS.ProcessEnv;
+      readonly stdio: "ignore" | "pipe" | ["ignore", number, number];
+    },
   ) => ChildProcess;
   /** Runs a program inside a host to its end and returns what it printed; throws when it fails. */
   readonly run: (
@@ -66,7 +69,20 @@ export function createTopology(prefix: string, sizes: { readonly [site: string]:
     add(bridge);
     ip("-n", bridge, "link", "add", "br0", "type", "bridge");
     ip("-n", bridge, "link", "set", "br0", "up");
-    ip("link", "add", "uplink", "netns", bridge, "type", "veth", "peer", "name", `site${at}`, "netns", router);
+    ip(
+      "link",
+      "add",
+      "uplink",
+      "netns",
+      bridge,
+      "type",
+      "veth",
+      "peer",
+      "name",
+      `site${at}`,
+      "netns",
+      router,
+    );
     ip("-n", bridge, "link", "set", "uplink", "master", "br0", "up");
     ip("-n", router, "addr", "add", `${net}.1/24`, "dev", `site${at}`);
     ip("-n", router, "link", "set", `site${at}`, "up");

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, webcrypto } from "node:crypto";
+import { createPrivateKey, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import type * as X509 from "@peculiar/x509";
 import { spkiOf } from "./keys.ts";
@@ -140,16 +140,6 @@ function publicKeyOf(spki: Uint8Array): Promise<webcrypto.CryptoKey> {
 function privateKeyOf(keyPem: string): Promise<webcrypto.CryptoKey> {
   const der = createPrivateKey(keyPem).export({ type: "pkcs8", format: "der" });
   return webcrypto.subtle.importKey("pkcs8", new Uint8Array(der), ecdsa, true, ["sign"]);
-}
-
-/** Whether bytes are the SubjectPublicKeyInfo of a P-256 key: the only kind we certify. */
-export function isP256(spki: Uint8Array): boolean {
-  try {
-    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
-    return key.asymmetricKeyDetails?.namedCurve === "prime256v1";
-  } catch {
-    return false;
-  }
 }
 
 /** 127 random bits, positive and never 0 (RFC 5280, 4.1.2.2). */

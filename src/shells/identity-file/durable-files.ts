@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -39,36 +40,42 @@ export function readText(path: string): string {
   return guarded(path, () => readFileSync(path, "utf8"));
 }
 
-/** Folders of files by name that are to appear in a data folder. */
-export type Staged = {
-  readonly [folder: string]: { readonly [file: string]: string | Uint8Array };
-};
+export type Files = { readonly [file: string]: string | Uint8Array };
 
 const stagingPrefix = ".staging-";
+const besideFolder = "beside";
+const stagingAgeMaxMs = 60_000;
 
 /**
- * Puts whole folders into a data folder, in the order given; the last one is the commit mark. It appears
- * by a rename that fails if it is already there (rename(2) does not replace a folder that has files), so
- * of two processes only one wins. Earlier folders that a dead attempt left are moved aside, not deleted.
+ * Puts a folder of files into a data folder, and other folders beside it: all of them or none.
  *
- * @returns false when the last folder already exists; then nothing changed.
+ * The folder appears by one rename, which fails if it is there already (rename(2) does not replace a
+ * folder that has files), so of several processes one wins and the others change nothing. What belongs
+ * beside it travels inside, and is moved out after the rename; `finishFolder` does that again if the
+ * winner is killed in between.
+ *
+ * @returns false when the folder already exists.
  */
-export function commitFolders(directory: string, staged: Staged): boolean {
+export function commitFolder(
+  directory: string,
+  folder: string,
+  files: Files,
+  beside: { readonly [folder: string]: Files },
+): boolean {
   return guarded(directory, () => {
     const created = mkdirSync(directory, { recursive: true, mode: 0o700 });
     sweepStaging(directory);
     const staging = mkdtempSync(join(directory, stagingPrefix));
-    const folders = Object.keys(staged);
-    const mark = folders.at(-1) ?? "";
+    const path = join(directory, folder);
     try {
-      for (const [folder, files] of Object.entries(staged)) writeFolder(join(staging, folder), files);
-      if (existsSync(join(directory, mark))) return false;
-      for (const folder of folders) {
-        if (folder !== mark) setAside(join(directory, folder));
-        renameSync(join(staging, folder), join(directory, folder));
+      const inside = join(staging, folder);
+      writeFolder(inside, files);
+      if (Object.keys(beside).length > 0) writeFolder(join(inside, besideFolder), {});
+      for (const [name, content] of Object.entries(beside)) {
+        writeFolder(join(inside, besideFolder, name), content);
       }
+      renameSync(inside, path);
       syncDirectory(directory);
-      return true;
     } catch (error) {
       if (isTaken(error)) return false;
       if (created !== undefined) rmSync(created, { recursive: true, force: true });
@@ -76,10 +83,29 @@ export function commitFolders(directory: string, staged: Staged): boolean {
     } finally {
       rmSync(staging, { recursive: true, force: true });
     }
+    finishFolder(directory, folder);
+    return true;
   });
 }
 
-function writeFolder(path: string, files: Staged[string]): void {
+/**
+ * Moves out what a committed folder still holds for its neighbours. A neighbour of the same name, left by
+ * hand or by an older life of the data folder, is moved aside and not deleted: it may hold a root key.
+ */
+export function finishFolder(directory: string, folder: string): void {
+  const waiting = join(directory, folder, besideFolder);
+  if (!existsSync(waiting)) return;
+  guarded(waiting, () => {
+    for (const name of readdirSync(waiting)) {
+      setAside(join(directory, name));
+      renameSync(join(waiting, name), join(directory, name));
+    }
+    syncDirectory(directory);
+    rmSync(waiting, { recursive: true });
+  });
+}
+
+function writeFolder(path: string, files: Files): void {
   mkdirSync(path, { mode: 0o700 });
   for (const [name, content] of Object.entries(files)) writeSynced(join(path, name), content);
   syncDirectory(path);
@@ -105,17 +131,25 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** What a killed attempt left behind. It was never used by anybody. */
+/**
+ * Removes what killed attempts left behind: nobody ever used it. A young one may belong to an attempt
+ * that is still under way.
+ */
 function sweepStaging(directory: string): void {
   for (const name of readdirSync(directory)) {
-    if (name.startsWith(stagingPrefix)) rmSync(join(directory, name), { recursive: true, force: true });
+    if (!name.startsWith(stagingPrefix)) continue;
+    const path = join(directory, name);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat !== undefined && Date.now() - stat.mtimeMs > stagingAgeMaxMs) {
+      rmSync(path, { recursive: true, force: true });
+    }
   }
 }
 
 function setAside(path: string): void {
   if (!existsSync(path)) return;
   for (let number = 1; ; number++) {
-    const aside = `${path}.unfinished-${number}`;
+    const aside = `${path}.aside-${number}`;
     if (existsSync(aside)) continue;
     renameSync(path, aside);
     return;

@@ -24,6 +24,16 @@ export function fingerprintOf(spki: Uint8Array): string {
   return createHash("sha256").update(spki).digest("hex");
 }
 
+/** Whether bytes are the SubjectPublicKeyInfo of a P-256 key: the only kind we certify. */
+export function isP256(spki: Uint8Array): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    return key.asymmetricKeyDetails?.namedCurve === "prime256v1";
+  } catch {
+    return false;
+  }
+}
+
 function pairOf(pair: { readonly publicKey: KeyObject; readonly privateKey: KeyObject }): KeyPair {
   return {
     privatePem: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),

@@ -9,7 +9,7 @@ import { nodeIdOf } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
 import { nodeCrypto, signerFromPem } from "../crypto-node/node-crypto.ts";
 import { spiffeIdOf } from "./certificates.ts";
-import { readText } from "./durable-files.ts";
+import { finishFolder, readText } from "./durable-files.ts";
 import { guarded, IdentityError } from "./identity-error.ts";
 import { unpackFrames } from "./introduction.ts";
 import { spkiOf } from "./keys.ts";
@@ -29,10 +29,11 @@ const meshFile = fields({
   createdAt: integer(0, Number.MAX_SAFE_INTEGER),
 });
 
-/** The identity in a data folder, checked as a whole. Throws an `IdentityError`; changes nothing. */
+/** The identity in a data folder, checked as a whole. Throws an `IdentityError`. */
 export function loadIdentity(directory: string): LoadedIdentity {
   const layout = layoutOf(directory);
   if (!existsSync(layout.identity)) throw new IdentityError({ type: "missing", directory });
+  finishFolder(directory, "identity");
   const at = (file: string): string => join(layout.identity, file);
   const mesh = readMesh(at(identityFiles.mesh));
   const signer = readSigner(at(identityFiles.nodeKey), mesh.node.id);

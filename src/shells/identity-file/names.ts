@@ -21,7 +21,7 @@ export function hostsOf(addresses: readonly string[]): readonly string[] {
     throw new IdentityError({ type: "invalid", detail });
   }
   return addresses.map((address) => {
-    const parsed = parseAddress(address, 1);
+    const parsed = parseAddress(address, { portDefault: 1 });
     if (parsed !== undefined) return parsed.host;
     const detail = `${JSON.stringify(address)} is not an address: write host:port, for example 10.0.0.5:7443`;
     throw new IdentityError({ type: "invalid", detail });

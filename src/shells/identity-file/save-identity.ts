@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { hex } from "../../core/kernel/bytes.ts";
 import type { NodeIdentity } from "../../core/node/contract.ts";
 import type { WallTime } from "../../core/kernel/time.ts";
-import { commitFolders, readText, type Staged } from "./durable-files.ts";
+import { commitFolder, readText, type Files } from "./durable-files.ts";
 import { IdentityError } from "./identity-error.ts";
 import { packFrames } from "./introduction.ts";
 import { identityFiles, layoutOf } from "./layout.ts";
@@ -28,7 +28,11 @@ export function refuseExisting(directory: string): void {
 }
 
 /** Writes an identity and the folders that go with it: all of it or, on any failure, nothing. */
-export function saveIdentity(directory: string, identity: NewIdentity, beside: Staged = {}): void {
+export function saveIdentity(
+  directory: string,
+  identity: NewIdentity,
+  beside: { readonly [folder: string]: Files } = {},
+): void {
   const { node } = identity;
   const mesh = {
     format: 1,
@@ -44,7 +48,7 @@ export function saveIdentity(directory: string, identity: NewIdentity, beside: S
     [identityFiles.ca]: identity.caPem,
     [identityFiles.introduction]: packFrames(identity.frames),
   };
-  if (!commitFolders(directory, { ...beside, identity: files })) refuseExisting(directory);
+  if (!commitFolder(directory, "identity", files, beside)) refuseExisting(directory);
 }
 
 function whoseIs(path: string): { readonly node: string; readonly mesh: string } {

@@ -1,26 +1,23 @@
-import {
-  createSecureServer,
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  type Http2SecureServer,
-  type Http2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { ClientHttp2Stream, Http2ServerRequest, Http2Stream } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { LinkId } from "../../core/membership/contract.ts";
 import type { NodeId } from "../../core/records/record.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../../ports/http.ts";
 import type { Identity } from "../../ports/identity.ts";
 import type { Transport, TransportEvents } from "../../ports/transport.ts";
-import { DialError, dialPeer } from "./dial.ts";
+import type { Address } from "../identity-file/address.ts";
+import { createClientSessions, type ClientSession } from "./client-sessions.ts";
+import { DialError } from "./dial.ts";
 import { forwardRequest } from "./forward.ts";
 import { createLinkStream, type LinkStream } from "./link-stream.ts";
 import { clientOf } from "./peer-certificate.ts";
+import { startServer, type Exchange } from "./server.ts";
+
+export { ListenError } from "./server.ts";
 
 export type TransportOptions = {
   readonly identity: Identity;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Address;
   /** Source address of outgoing connections; the kernel's choice when missing. */
   readonly dialFrom?: string | undefined;
   readonly admits: (peer: NodeId, tlsKey: string) => boolean;
@@ -31,7 +28,7 @@ export type TransportOptions = {
 
 export type Http2Transport = Transport & {
   readonly port: number;
-  /** Passes a request on to a member's API and its answer back. */
+  /** Passes a request on to a member's API and its answer back; answers 502 or 504 itself. */
   readonly forward: (
     peer: NodeId,
     addresses: readonly string[],
@@ -40,171 +37,156 @@ export type Http2Transport = Transport & {
   ) => void;
 };
 
-/** The port could not be opened. Nothing was started. */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 const linkPath = "/starlight/v1/link";
+/** Versions of the framing and of what frames mean; a mismatch is answered 426 with ours in the header. */
 const protocol = "1";
-const sessionIdleMs = 300_000;
-const windowBytes = 1024 * 1024;
+const protocolHeader = "starlight-protocol";
+/** For a dial as a whole: connecting, TLS and the peer's answer. */
+const dialTimeoutMs = 3_000;
+/** How long `stop` lets frames that were sent before it still go out. */
+const stopGraceMs = 250;
+/** Bytes of all streams of a member's session that may be under way to us: 4 MiB in 100 ms is 40 MiB/s. */
+const memberWindowBytes = 4 * 1024 * 1024;
 
-/** Opens the node's one port: links and the API, over HTTP/2 (or HTTP/1.1) and mutual TLS 1.3. */
+/**
+ * Opens the node's one port: links and the API, over mutual TLS 1.3. Rejects with a `ListenError`.
+ *
+ * A link is a POST whose request and response bodies both stay open and carry frames.
+ */
 export async function createTransport(options: TransportOptions): Promise<Http2Transport> {
   const { identity, admits, events, handler } = options;
   const links = new Map<LinkId, LinkStream>();
-  const sessions = new Set<Http2Session>();
-  const sessionByPeer = new Map<NodeId, ClientHttp2Session>();
+  const attempts = new Set<AbortController>();
+  const sessions = createClientSessions({ identity, admits, localAddress: options.dialFrom });
   let lastLink = 0;
+  let stopped = false;
 
-  const adopt = (stream: Parameters<typeof createLinkStream>[0], peer: NodeId, outbound: boolean): void => {
+  const adopt = (stream: Http2Stream, peer: NodeId, outbound: boolean): void => {
     const link = ++lastLink;
     const linkStream = createLinkStream(stream, {
       frame: (bytes) => events.frame(link, bytes),
       closed: (end) => {
-        if (links.delete(link)) events.closed(link, end);
+        links.delete(link);
+        events.closed(link, end);
       },
     });
     links.set(link, linkStream);
     events.opened(link, peer, outbound);
   };
 
-  const clientFor = (socket: unknown): Client => clientOf(socket as TLSSocket, identity.node.mesh.id, admits);
+  const serve = (exchange: Exchange): void => {
+    const socket = exchange.version === 2 ? exchange.request.stream.session?.socket : exchange.request.socket;
+    const client = clientOf(socket as TLSSocket, identity.node.mesh.id, admits);
+    if (exchange.version === 1) return handler(exchange.request, exchange.response, client);
+    const { request, response } = exchange;
+    if (request.url === linkPath) return acceptLink(request, client);
+    // The compatibility objects of node:http2 have the shape of node:http's, which their types do not say.
+    handler(request as unknown as HttpRequest, response as unknown as HttpResponse, client);
+  };
 
-  const acceptLink = (request: HttpRequest, stream: ServerHttp2Stream, client: Client): void => {
-    if (client.type !== "node") return refuse(stream, 403, "links are for members of this mesh");
-    if (request.headers["starlight-protocol"] !== protocol) {
-      return refuse(stream, 426, `this node speaks link protocol ${protocol}`);
-    }
-    stream.respond({ ":status": 200, "starlight-protocol": protocol });
+  const acceptLink = ({ stream, method, headers }: Http2ServerRequest, client: Client): void => {
+    const refuse = (status: number, message: string): void => {
+      stream.respond({ ":status": status, "content-type": "text/plain", [protocolHeader]: protocol });
+      stream.end(`${message}\n`);
+    };
+    if (stopped) return refuse(503, "this node is stopping");
+    if (method !== "POST") return refuse(405, "a link is opened with POST");
+    if (client.type !== "node") return refuse(403, "links are for members of this mesh");
+    if (headers[protocolHeader] !== protocol) return refuse(426, `links speak version ${protocol} here`);
+    stream.session?.setLocalWindowSize?.(memberWindowBytes);
+    stream.respond({ ":status": 200, [protocolHeader]: protocol });
     adopt(stream, client.id, false);
   };
 
-  const server = createSecureServer({
-    key: identity.tls.keyPem,
-    cert: identity.tls.certificatePem,
-    ca: identity.tls.caPem,
-    requestCert: true,
-    rejectUnauthorized: false,
-    minVersion: "TLSv1.3",
-    allowHTTP1: true,
-    handshakeTimeout: 10_000,
-    settings: { initialWindowSize: windowBytes, maxConcurrentStreams: 512 },
-  });
-  server.on("secureConnection", (socket) => {
-    socket.setNoDelay(true);
-    socket.on("error", ignore);
-  });
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.on("error", ignore);
-    session.on("close", () => sessions.delete(session));
-    session.setTimeout(sessionIdleMs, () => session.close());
-  });
-  server.on("sessionError", ignore);
-  server.on("tlsClientError", ignore);
-  server.on("request", (request, response) => {
-    request.on("error", ignore);
-    response.on("error", ignore);
-    const client = clientFor(
-      request.httpVersionMajor === 2 ? request.stream.session?.socket : request.socket,
-    );
-    const plain = request as unknown as HttpRequest;
-    if (request.url === linkPath && request.httpVersionMajor === 2) acceptLink(plain, request.stream, client);
-    else handler(plain, response as unknown as HttpResponse, client);
-  });
-  await listening(server, options.listen);
+  /** Runs `work` with a deadline; `stop` ends it too. */
+  const attempt = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), dialTimeoutMs);
+    attempts.add(controller);
+    if (stopped) controller.abort();
+    try {
+      return await work(controller.signal);
+    } finally {
+      clearTimeout(timer);
+      attempts.delete(controller);
+    }
+  };
 
-  const open = async (peer: NodeId, addresses: readonly string[]): Promise<ClientHttp2Session> => {
-    const session = await dialPeer(peer, addresses, { identity, admits, localAddress: options.dialFrom });
-    sessions.add(session);
-    session.on("close", () => {
-      sessions.delete(session);
-      if (sessionByPeer.get(peer) === session) sessionByPeer.delete(peer);
-    });
-    sessionByPeer.set(peer, session);
-    return session;
+  const openLink = async (peer: NodeId, addresses: readonly string[], signal: AbortSignal): Promise<void> => {
+    const session = await sessions.open(peer, addresses, signal);
+    try {
+      const stream = session.request(
+        { ":method": "POST", ":path": linkPath, [protocolHeader]: protocol },
+        false,
+      );
+      await admitted(stream, signal, () => adopt(stream, peer, true));
+      stream.once("close", session.retire);
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
   };
 
   const dial = async (peer: NodeId, addresses: readonly string[]): Promise<void> => {
     try {
-      const session = await open(peer, addresses);
-      const stream = session.request(
-        { ":method": "POST", ":path": linkPath, "starlight-protocol": protocol },
-        { endStream: false },
-      );
-      const status = await statusOf(stream);
-      if (status !== 200) {
-        session.close();
-        const detail = status === 426 ? "it speaks another link protocol" : "it does not admit us";
-        throw new DialError("untrusted", `${detail} (status ${status})`);
-      }
-      adopt(stream, peer, true);
-      stream.on("close", () => session.close());
+      await attempt((signal) => openLink(peer, addresses, signal));
     } catch (error) {
-      const { why, message } =
-        error instanceof DialError ? error : new DialError("unreachable", String(error));
-      events.dialFailed(peer, why, message);
+      if (stopped) return;
+      if (error instanceof DialError) events.dialFailed(peer, error.why, error.message);
+      else events.dialFailed(peer, "unreachable", String(error));
     }
   };
 
+  const server = await startServer(identity, options.listen, serve);
   return {
-    port: (server.address() as AddressInfo).port,
+    port: server.port,
     dial: (peer, addresses) => void dial(peer, addresses),
     send: (link, bytes) => links.get(link)?.send(bytes),
-    close: (link) => links.get(link)?.close("ours"),
+    close: (link) => links.get(link)?.close(),
     forward: (peer, addresses, request, response) => {
-      const session = sessionByPeer.get(peer);
-      const ready =
-        session === undefined || session.closed ? open(peer, addresses) : Promise.resolve(session);
-      forwardRequest(ready, request, response);
+      const session: Promise<ClientSession> = attempt((signal) => sessions.reuse(peer, addresses, signal));
+      forwardRequest(session, request, response);
     },
     stop: async () => {
-      for (const link of links.values()) link.close("ours");
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const session of sessions) session.destroy();
-      await closed;
+      stopped = true;
+      for (const controller of attempts) controller.abort();
+      for (const link of links.values()) link.close();
+      sessions.stop(stopGraceMs);
+      await server.stop(stopGraceMs);
     },
   };
 }
 
-function listening(server: Http2SecureServer, { host, port }: TransportOptions["listen"]): Promise<void> {
+/** Calls `open` the moment the peer has agreed to a link; rejects with a `DialError` otherwise. */
+function admitted(stream: ClientHttp2Stream, signal: AbortSignal, open: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const reason =
-        error.code === "EADDRINUSE"
-          ? "another program listens there; stop it or choose another port with --listen"
-          : error.code === "EACCES"
-            ? "this user may not open it; choose a port above 1023 with --listen"
-            : error.message;
-      reject(new ListenError(error.code ?? "EIO", `cannot listen on ${host}:${port}: ${reason}`));
-    });
-    server.listen(port, host, () => {
-      server.on("error", ignore);
+    const fail = (error: DialError): void => {
+      signal.removeEventListener("abort", timedOut);
+      reject(error);
+    };
+    const timedOut = (): void => fail(new DialError("unreachable", "no answer to the request for a link"));
+    signal.addEventListener("abort", timedOut);
+    stream.once("response", (headers) => {
+      if (signal.aborted) return;
+      const status = Number(headers[":status"]);
+      if (status !== 200) return fail(refusalOf(status, headers[protocolHeader]));
+      signal.removeEventListener("abort", timedOut);
+      open();
       resolve();
     });
+    stream.on("error", () => undefined);
+    stream.once("close", () => fail(new DialError("unreachable", "the peer closed before it answered")));
   });
 }
 
-function statusOf(stream: ClientHttp2Stream): Promise<number> {
-  return new Promise((resolve, reject) => {
-    stream.once("response", (headers) => resolve(Number(headers[":status"])));
-    stream.once("error", reject);
-    stream.once("close", () => reject(new DialError("unreachable", "the peer closed before it answered")));
-  });
+function refusalOf(status: number, theirs: string | string[] | undefined): DialError {
+  if (status === 426) {
+    return new DialError(
+      "untrusted",
+      `it speaks link protocol ${String(theirs)}, we speak ${protocol}: upgrade the older side`,
+    );
+  }
+  if (status === 403) return new DialError("untrusted", "it does not admit us: our key is not on its roster");
+  if (status === 503) return new DialError("unreachable", "it is stopping");
+  return new DialError("untrusted", `it refused the link with status ${status}`);
 }
-
-function refuse(stream: ServerHttp2Stream, status: number, message: string): void {
-  stream.respond({ ":status": status, "content-type": "text/plain", "starlight-protocol": protocol });
-  stream.end(`${message}\n`);
-}
-
-/** Errors of a connection end in its `close`, which is handled; nothing else is to be done about them. */
-function ignore(): void {}

@@ -1,17 +1,21 @@
-import { connect as connectHttp2, type ClientHttp2Session } from "node:http2";
+import { X509Certificate } from "node:crypto";
+import { connect, type ClientHttp2Session } from "node:http2";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { DialFailure } from "../../core/membership/contract.ts";
 import type { NodeId } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
+import { parseAddress, type Address } from "../identity-file/address.ts";
 import { identityOf } from "./peer-certificate.ts";
 
-/** Opening an authenticated HTTP/2 session to one member, whatever address it answers on. */
+/** Opening an authenticated HTTP/2 session to one member, whichever of its addresses answers. */
 
 export type DialOptions = {
   readonly identity: Identity;
   readonly admits: (peer: NodeId, tlsKey: string) => boolean;
   /** Source address of outgoing connections; the kernel's choice when missing. */
   readonly localAddress?: string | undefined;
+  /** Ends the attempt. */
+  readonly signal: AbortSignal;
 };
 
 export class DialError extends Error {
@@ -24,129 +28,159 @@ export class DialError extends Error {
   }
 }
 
+/** Head start of each address over the next, as in Happy Eyeballs (RFC 8305, section 5). */
 const staggerMs = 250;
-const dialTimeoutMs = 3_000;
+/** Bytes of all streams of a session that the peer may have under way to us. */
+const sessionWindowBytes = 4 * 1024 * 1024;
 
-/** Tries the addresses, a quarter of a second apart; the first that proves to be `peer` wins. */
-export function dialPeer(
+/**
+ * Tries the addresses in order, a quarter of a second apart or as soon as the one before has failed; the
+ * first that proves to be `peer` wins and the others are closed. Rejects with a `DialError`.
+ */
+export async function dialPeer(
   peer: NodeId,
   addresses: readonly string[],
   options: DialOptions,
 ): Promise<ClientHttp2Session> {
-  return new Promise((resolve, reject) => {
-    const attempts: ClientHttp2Session[] = [];
-    const timers: NodeJS.Timeout[] = [];
-    const failures: DialError[] = [];
-    let settled = false;
-    const settle = (winner: ClientHttp2Session | undefined, error: DialError | undefined): void => {
-      if (settled) return;
-      settled = true;
-      for (const timer of timers) clearTimeout(timer);
-      for (const attempt of attempts) if (attempt !== winner) attempt.destroy();
-      if (winner !== undefined) resolve(winner);
-      else reject(error ?? new DialError("unreachable", "no address is known"));
-    };
-    const failed = (error: DialError): void => {
-      failures.push(error);
-      if (failures.length === addresses.length) settle(undefined, worst(failures));
-    };
-    addresses.forEach((address, at) => {
-      timers.push(
-        setTimeout(
-          () => attempts.push(attempt(peer, address, options, (winner) => settle(winner, undefined), failed)),
-          at * staggerMs,
-        ),
-      );
-    });
-    timers.push(
-      setTimeout(
-        () =>
-          settle(
-            undefined,
-            worst([...failures, new DialError("unreachable", `no answer from ${addresses.join(", ")}`)]),
-          ),
-        dialTimeoutMs,
-      ),
-    );
-    if (addresses.length === 0) settle(undefined, undefined);
+  const socket = await raceAddresses(peer, addresses, options);
+  const session = connect("https://starlight", {
+    createConnection: () => socket,
+    maxSessionMemory: 32,
+    settings: { enablePush: false, initialWindowSize: 256 * 1024 },
   });
-}
-
-function attempt(
-  peer: NodeId,
-  address: string,
-  options: DialOptions,
-  settle: (winner: ClientHttp2Session) => void,
-  failed: (error: DialError) => void,
-): ClientHttp2Session {
-  const url = new URL(`https://${address}`);
-  let over = false;
-  const fail = (error: Error & { readonly code?: string }): void => {
-    if (over) return;
-    over = true;
-    failed(error instanceof DialError ? error : new DialError(whyOf(error), `${address}: ${error.message}`));
-  };
-  const session = connectHttp2(url, {
-    createConnection: () => openSocket(url, peer, address, options, fail),
-  });
-  session.on("error", fail);
-  session.on("close", () => fail(new DialError("unreachable", `${address}: the connection closed`)));
-  session.on("connect", () => {
-    if (over) return;
-    over = true;
-    settle(session);
-  });
+  // Errors of a session end in its `close`.
+  session.on("error", () => undefined);
+  session.once("connect", () => session.setLocalWindowSize(sessionWindowBytes));
   return session;
 }
 
+function raceAddresses(peer: NodeId, addresses: readonly string[], options: DialOptions): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const sockets = new Set<TLSSocket>();
+    const failures: DialError[] = [];
+    let next = 0;
+    let timer: NodeJS.Timeout | undefined;
+    let settled = false;
+
+    const settle = (winner: TLSSocket | undefined): boolean => {
+      if (settled) return false;
+      settled = true;
+      clearTimeout(timer);
+      options.signal.removeEventListener("abort", giveUp);
+      for (const socket of sockets) if (socket !== winner) socket.destroy();
+      if (winner !== undefined) resolve(winner);
+      return true;
+    };
+    const fail = (): void => {
+      if (settle(undefined)) reject(mostTelling(failures));
+    };
+    const giveUp = (): void => {
+      failures.push(new DialError("unreachable", `no answer from ${addresses.slice(0, next).join(", ")}`));
+      fail();
+    };
+    const failed = (error: DialError): void => {
+      failures.push(error);
+      if (failures.length === addresses.length) fail();
+      else tryNext();
+    };
+    const tryNext = (): void => {
+      clearTimeout(timer);
+      const text = addresses[next];
+      if (settled || text === undefined) return;
+      next++;
+      timer = setTimeout(tryNext, staggerMs);
+      const address = parseAddress(text);
+      if (address === undefined) {
+        failed(new DialError("unreachable", `${JSON.stringify(text)} is no address`));
+        return;
+      }
+      sockets.add(openSocket(peer, text, address, options, settle, failed));
+    };
+
+    if (addresses.length === 0) failures.push(new DialError("unreachable", "no address of it is known"));
+    if (addresses.length === 0 || options.signal.aborted) return fail();
+    options.signal.addEventListener("abort", giveUp);
+    tryNext();
+  });
+}
+
 function openSocket(
-  url: URL,
   peer: NodeId,
-  address: string,
-  { identity, admits, localAddress }: DialOptions,
-  fail: (error: Error) => void,
+  text: string,
+  { host, port }: Address,
+  options: DialOptions,
+  won: (socket: TLSSocket) => void,
+  failed: (error: DialError) => void,
 ): TLSSocket {
-  const { tls, node } = identity;
+  const { identity, localAddress } = options;
+  let over = false;
+  const fail = (error: Error): void => {
+    if (over) return;
+    over = true;
+    failed(error instanceof DialError ? error : new DialError(whyOf(error), `${text}: ${error.message}`));
+  };
   const socket = connectTls({
-    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: Number(url.port || 443),
+    host,
+    port,
     ...(localAddress === undefined ? {} : { localAddress }),
-    key: tls.keyPem,
-    cert: tls.certificatePem,
-    ca: tls.caPem,
+    key: identity.tls.keyPem,
+    cert: identity.tls.certificatePem,
+    ca: identity.tls.caPem,
     minVersion: "TLSv1.3",
     ALPNProtocols: ["h2"],
     servername: "starlight",
-    // The chain is verified by TLS; who it must be is verified here, by identity instead of host name.
-    checkServerIdentity: () => undefined,
+    // TLS verifies the chain first, then asks here: the identity is compared instead of the host name.
+    checkServerIdentity: (_host, { raw }) => refusalOf(new X509Certificate(raw), peer, text, options),
   });
   socket.setNoDelay(true);
+  socket.setKeepAlive(true, 15_000);
   socket.on("error", fail);
-  socket.on("secureConnect", () => {
-    const certificate = socket.getPeerX509Certificate();
-    const found = certificate === undefined ? undefined : identityOf(certificate);
-    if (
-      found?.type === "node" &&
-      found.mesh === node.mesh.id &&
-      found.id === peer &&
-      admits(peer, found.tlsKey)
-    )
+  socket.on("close", () => fail(new DialError("unreachable", `${text}: closed during the handshake`)));
+  socket.once("secureConnect", () => {
+    if (over) return;
+    if (socket.alpnProtocol !== "h2") {
+      fail(new DialError("untrusted", `${text}: a member's certificate without HTTP/2`));
       return;
-    const who = found?.type === "node" ? `node ${found.name} (${found.id})` : "somebody who is no node";
-    fail(new DialError("untrusted", `${address}: wanted ${peer}, answered ${who}`));
-    socket.destroy();
+    }
+    over = true;
+    won(socket);
   });
   return socket;
 }
 
-function whyOf(error: Error & { readonly code?: string }): DialFailure {
-  const code = error.code ?? "";
-  if (code === "ECONNREFUSED") return "refused";
-  return /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL/.test(code) ? "untrusted" : "unreachable";
+/** Why the holder of this certificate is not the member that we wanted; undefined when it is. */
+function refusalOf(
+  certificate: X509Certificate,
+  peer: NodeId,
+  text: string,
+  { identity, admits }: DialOptions,
+): DialError | undefined {
+  const refuse = (detail: string): DialError => new DialError("untrusted", `${text}: ${detail}`);
+  const found = identityOf(certificate);
+  if (found?.type !== "node") return refuse("somebody answers there who is no node");
+  const who = `node ${JSON.stringify(found.name)} (${found.id})`;
+  if (found.mesh !== identity.node.mesh.id)
+    return refuse(`${who} of another mesh, ${found.mesh}, answers there`);
+  if (found.id !== peer) return refuse(`${who} answers there instead of ${peer}`);
+  if (!admits(peer, found.tlsKey)) return refuse(`${who} answers with a key that the roster does not name`);
+  return undefined;
 }
 
+function whyOf(error: Error): DialFailure {
+  const code = "code" in error ? String(error.code) : "";
+  if (code === "ECONNREFUSED") return "refused";
+  return notTheMember.test(code) ? "untrusted" : "unreachable";
+}
+
+/** OpenSSL's verification results and TLS alerts: somebody answered, but not with our mesh's TLS. */
+const notTheMember = /^ERR_(SSL|TLS)_|^EPROTO$|CERT|ISSUER|_CA$|PURPOSE|PATH_LENGTH/;
+
 /** A refusal proves more than silence, and a wrong identity more than a refusal. */
-function worst(failures: readonly DialError[]): DialError | undefined {
+function mostTelling(failures: readonly DialError[]): DialError {
   const order: readonly DialFailure[] = ["untrusted", "refused", "unreachable"];
-  return [...failures].sort((left, right) => order.indexOf(left.why) - order.indexOf(right.why))[0];
+  for (const why of order) {
+    const found = failures.find((failure) => failure.why === why);
+    if (found !== undefined) return found;
+  }
+  return new DialError("unreachable", "the attempt was ended");
 }

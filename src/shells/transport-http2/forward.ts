@@ -1,73 +1,118 @@
-import type { ClientHttp2Session } from "node:http2";
+import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import { constants } from "node:http2";
 import type { HttpRequest, HttpResponse } from "../../ports/http.ts";
+import type { ClientSession } from "./client-sessions.ts";
+import { DialError } from "./dial.ts";
 
-/** Headers that belong to one connection, or prove an identity that does not travel. */
-const notForwarded = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-  "te",
-  "host",
-  "authorization",
-  "http2-settings",
-]);
+/** Until the member's answer must have begun; its body may then go on for ever. */
+const answerTimeoutMs = 30_000;
 
-/** Sends a request on over a session and streams the answer back; failures become 502 with a Status. */
+/**
+ * Passes a request on over a session to another member and streams the answer back. The member sees us,
+ * a node, as the client: who the user is was settled here, so credentials do not travel.
+ *
+ * Fails with a Kubernetes `Status`: 502 when the member cannot be reached or breaks off, 504 when it does
+ * not answer. Once the answer has begun, a failure cuts it off visibly. An abort of either side ends both.
+ */
 export function forwardRequest(
-  session: Promise<ClientHttp2Session>,
+  session: Promise<ClientSession>,
   request: HttpRequest,
   response: HttpResponse,
 ): void {
   session.then(
     (ready) => pass(ready, request, response),
-    (error: unknown) => fail(response, 504, `the node cannot be reached: ${messageOf(error)}`),
+    (error: unknown) => {
+      const why = error instanceof DialError ? error.why : "unreachable";
+      const detail = error instanceof Error ? error.message : String(error);
+      refuse(response, why === "unreachable" ? 504 : 502, `the node cannot be reached: ${detail}`);
+    },
   );
 }
 
-function pass(session: ClientHttp2Session, request: HttpRequest, response: HttpResponse): void {
-  const headers: { [name: string]: string | string[] } = {};
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined && !name.startsWith(":") && !notForwarded.has(name)) headers[name] = value;
-  }
-  const stream = session.request({
-    ...headers,
-    ":method": request.method ?? "GET",
-    ":path": request.url ?? "/",
-    "starlight-forwarded": "1",
-  });
-  stream.on("response", (answer) => {
-    const back: { [name: string]: string | string[] } = {};
-    for (const [name, value] of Object.entries(answer)) {
-      if (value !== undefined && !name.startsWith(":") && !notForwarded.has(name)) back[name] = String(value);
-    }
-    response.writeHead(Number(answer[":status"] ?? 502), back);
-    stream.on("data", (chunk: Buffer) => {
-      if (!response.write(chunk)) stream.pause();
-    });
-    response.on("drain", () => stream.resume());
-    stream.on("end", () => response.end());
-  });
-  stream.on("error", (error) => fail(response, 502, `the node broke off: ${error.message}`));
-  response.on("close", () => stream.close());
-  request.on("data", (chunk: Buffer) => {
-    if (!stream.write(chunk)) request.pause();
-  });
-  stream.on("drain", () => request.resume());
-  request.on("end", () => stream.end());
-}
-
-function fail(response: HttpResponse, code: number, message: string): void {
-  if (response.headersSent) {
-    response.end();
+function pass(session: ClientSession, request: HttpRequest, response: HttpResponse): void {
+  if (request.destroyed && !request.complete) return;
+  let stream: ClientHttp2Stream;
+  try {
+    stream = session.request(
+      {
+        ...travelling(request.headers),
+        ":method": request.method ?? "GET",
+        ":path": request.url ?? "/",
+        "starlight-forwarded": "1",
+      },
+      false,
+    );
+  } catch (error) {
+    refuse(response, 502, `the connection to the node is closing: ${String(error)}`);
     return;
   }
-  response.writeHead(code, { "content-type": "application/json" });
-  const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, code };
-  response.end(JSON.stringify({ ...status, reason: code === 504 ? "Timeout" : "InternalError" }));
+  const timer = setTimeout(() => {
+    refuse(response, 504, `the node did not answer within ${answerTimeoutMs / 1000} s`);
+    stream.close(constants.NGHTTP2_CANCEL);
+  }, answerTimeoutMs);
+
+  stream.on("response", (answer) => {
+    clearTimeout(timer);
+    response.writeHead(Number(answer[":status"] ?? 502), travelling(answer));
+    stream.pipe(response);
+  });
+  stream.on("error", () => undefined);
+  stream.on("close", () => {
+    clearTimeout(timer);
+    request.unpipe(stream);
+    if (!response.headersSent) refuse(response, 502, "the node broke off before it answered");
+    else if (!stream.readableEnded || stream.rstCode !== constants.NGHTTP2_NO_ERROR) breakOff(response);
+  });
+  response.on("close", () => stream.close(constants.NGHTTP2_CANCEL));
+  request.pipe(stream);
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** Headers of one connection only (RFC 9110, section 7.6.1), and proofs of identity. */
+const notTravelling = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authorization",
+  "proxy-authenticate",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+  "host",
+  "authorization",
+  "cookie",
+]);
+
+function travelling(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  const named = new Set((headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase()));
+  const kept: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || name.startsWith(":") || notTravelling.has(name) || named.has(name)) continue;
+    kept[name] = value;
+  }
+  return kept;
+}
+
+function refuse(response: HttpResponse, code: 502 | 504, message: string): void {
+  if (response.headersSent || response.destroyed) return;
+  const status = {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message,
+    reason: code === 504 ? "Timeout" : "ServiceUnavailable",
+    code,
+  };
+  response.writeHead(code, { "content-type": "application/json" });
+  response.end(JSON.stringify(status));
+}
+
+/** An answer that was begun and cannot be finished must not look whole. */
+function breakOff(response: HttpResponse): void {
+  if (response.writableEnded) return;
+  const { stream } = response as { readonly stream?: ClientHttp2Stream };
+  if (stream === undefined) response.destroy();
+  else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
 }

@@ -2,52 +2,96 @@ import type { Http2Stream } from "node:http2";
 import type { LinkEnd } from "../../core/membership/contract.ts";
 import { frameBytesMax, queueBytesMax } from "../../ports/transport.ts";
 
-/** Frames on one HTTP/2 stream: a length of 4 bytes (big-endian), then the frame. */
+/** Frames on one HTTP/2 stream: a length of 4 bytes (big-endian), then that many bytes. */
 export type LinkStream = {
   readonly send: (bytes: Uint8Array) => void;
-  readonly close: (end: LinkEnd) => void;
+  /** Ends the link on our side; what is queued still goes out if the peer takes it soon. */
+  readonly close: () => void;
+};
+
+export type LinkStreamEvents = {
+  readonly frame: (bytes: Uint8Array) => void;
+  /** Once, and nothing after it; never from inside a call of ours. */
+  readonly closed: (end: LinkEnd) => void;
 };
 
 const headerBytes = 4;
+/** How long a closed link may take to say goodbye before its stream is cut. */
+const goodbyeMs = 1_000;
 
-export function createLinkStream(
-  stream: Http2Stream,
-  events: { readonly frame: (bytes: Uint8Array) => void; readonly closed: (end: LinkEnd) => void },
-): LinkStream {
-  let end: LinkEnd | undefined;
-  let rest: Buffer = Buffer.alloc(0);
+export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents): LinkStream {
+  let ended = false;
 
-  const finish = (how: LinkEnd): void => {
-    if (end !== undefined) return;
-    end = how;
-    events.closed(how);
+  const finish = (end: LinkEnd): boolean => {
+    if (ended) return false;
+    ended = true;
+    queueMicrotask(() => events.closed(end));
+    return true;
+  };
+  const closePolitely = (): void => {
+    if (!finish("ours")) return;
     stream.close();
+    setTimeout(() => stream.destroy(), goodbyeMs).unref();
+  };
+  const cut = (): void => {
+    if (finish("ours")) stream.destroy();
   };
 
+  const read = frameReader((frame) => {
+    if (!ended) events.frame(frame);
+  }, cut);
   stream.on("data", (chunk: Buffer) => {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    while (rest.length >= headerBytes) {
-      if (end !== undefined) return;
-      const length = rest.readUInt32BE(0);
-      if (length > frameBytesMax) return finish("ours");
-      if (rest.length < headerBytes + length) return;
-      const frame = rest.subarray(headerBytes, headerBytes + length);
-      rest = rest.subarray(headerBytes + length);
-      events.frame(new Uint8Array(frame));
-    }
+    if (!ended) read(chunk);
   });
-  stream.on("error", () => finish("closed"));
-  stream.on("close", () => finish("closed"));
-  stream.on("end", () => finish("closed"));
+  for (const event of ["end", "error", "close", "aborted"]) {
+    stream.on(event, () => {
+      if (finish("closed")) stream.destroy();
+    });
+  }
+  if (stream.destroyed) finish("closed");
 
   return {
     send: (bytes) => {
-      if (end !== undefined || stream.destroyed) return;
-      const header = Buffer.allocUnsafe(headerBytes);
-      header.writeUInt32BE(bytes.length, 0);
-      stream.write(Buffer.concat([header, bytes]));
-      if (stream.writableLength > queueBytesMax) finish("ours");
+      if (ended || stream.destroyed) return;
+      if (bytes.length > frameBytesMax) return cut();
+      const frame = Buffer.allocUnsafe(headerBytes + bytes.length);
+      frame.writeUInt32BE(bytes.length, 0);
+      frame.set(bytes, headerBytes);
+      stream.write(frame);
+      if (stream.writableLength > queueBytesMax) cut();
     },
-    close: finish,
+    close: closePolitely,
+  };
+}
+
+/**
+ * Cuts chunks into frames. Holds no more than was received: a length that was only announced costs
+ * nothing. Each frame is a copy, so keeping one does not keep the chunk it came in.
+ */
+function frameReader(frame: (bytes: Uint8Array) => void, tooLong: () => void): (chunk: Buffer) => void {
+  let chunks: Buffer[] = [];
+  let held = 0;
+  let wanted = headerBytes;
+  let inHeader = true;
+
+  return (chunk) => {
+    chunks.push(chunk);
+    held += chunk.length;
+    if (held < wanted) return;
+    let rest = chunks.length === 1 ? chunk : Buffer.concat(chunks, held);
+    while (rest.length >= wanted) {
+      const part = rest.subarray(0, wanted);
+      rest = rest.subarray(wanted);
+      if (inHeader) {
+        wanted = part.readUInt32BE(0);
+        if (wanted > frameBytesMax) return tooLong();
+      } else {
+        frame(new Uint8Array(part));
+        wanted = headerBytes;
+      }
+      inHeader = !inHeader;
+    }
+    chunks = rest.length === 0 ? [] : [rest];
+    held = rest.length;
   };
 }

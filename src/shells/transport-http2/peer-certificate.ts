@@ -1,9 +1,9 @@
 import { createHash, type X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import type { Client } from "../../ports/http.ts";
 import { isNodeId, type NodeId } from "../../core/records/record.ts";
+import type { Client } from "../../ports/http.ts";
 
-/** What a certificate of the mesh's CA says about its holder. */
+/** What a certificate that the mesh's CA signed says about its holder. */
 export type CertificateIdentity =
   | {
       readonly type: "node";
@@ -14,9 +14,6 @@ export type CertificateIdentity =
     }
   | { readonly type: "user"; readonly name: string; readonly groups: readonly string[] };
 
-/** The SPIFFE identity of a node: `spiffe://<mesh id>/node/<node id>`. */
-export const spiffeIdOf = (mesh: NodeId, node: NodeId): string => `spiffe://${mesh}/node/${node}`;
-
 /** SHA-256 of the SubjectPublicKeyInfo, in hex: how the roster names a TLS key. */
 export function tlsKeyOf(certificate: X509Certificate): string {
   const key = certificate.publicKey.export({ type: "spki", format: "der" });
@@ -24,33 +21,57 @@ export function tlsKeyOf(certificate: X509Certificate): string {
 }
 
 /**
- * Reads a certificate that the chain check has already accepted. The SPIFFE URI is matched as a whole:
- * X.509 name constraints would look at its host only.
+ * Reads a certificate whose chain TLS has already accepted. A certificate with any URI in it is a node's
+ * or nobody's, never a user's. A SPIFFE certificate has exactly one URI (X509-SVID, section 2), and it is
+ * matched as a whole: X.509 name constraints would look at its host only.
  */
 export function identityOf(certificate: X509Certificate): CertificateIdentity | undefined {
-  const subject = certificate.subject.split("\n").map((line) => line.split("="));
-  const valuesOf = (name: string): string[] =>
-    subject.filter(([key]) => key === name).map(([, ...value]) => value.join("="));
-  const [name = ""] = valuesOf("CN");
-  const uri = /(?:^|, )URI:spiffe:\/\/([0-9a-f]{20})\/node\/([0-9a-f]{20})(?:,|$)/.exec(
-    certificate.subjectAltName ?? "",
-  );
-  if (uri === null) return name === "" ? undefined : { type: "user", name, groups: valuesOf("O") };
-  const [, mesh = "", id = ""] = uri;
-  if (!isNodeId(mesh) || !isNodeId(id)) return undefined;
+  const { subject } = certificate.toLegacyObject();
+  const [name = ""] = valuesOf(subject?.CN);
+  const uris = urisOf(certificate.subjectAltName ?? "");
+  if (uris.length === 0) {
+    return name === "" ? undefined : { type: "user", name, groups: valuesOf(subject?.O) };
+  }
+  const [, mesh = "", id = ""] =
+    /^spiffe:\/\/([0-9a-f]{20})\/node\/([0-9a-f]{20})$/.exec(uris[0] ?? "") ?? [];
+  if (uris.length > 1 || !isNodeId(mesh) || !isNodeId(id)) return undefined;
   return { type: "node", mesh, id, name, tlsKey: tlsKeyOf(certificate) };
 }
 
-/** Who is at the other end of a connection; a node only while the roster agrees with its key. */
+/** Who is at the other end of a connection to us; a node only while the roster agrees with its key. */
 export function clientOf(
   socket: TLSSocket,
   mesh: NodeId,
   admits: (peer: NodeId, tlsKey: string) => boolean,
 ): Client {
-  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
-  const identity = certificate === undefined ? undefined : identityOf(certificate);
+  const identity = identityOfSocket(socket);
   if (identity === undefined) return { type: "anonymous" };
   if (identity.type === "user") return identity;
   const known = identity.mesh === mesh && admits(identity.id, identity.tlsKey);
   return known ? { type: "node", id: identity.id, name: identity.name } : { type: "anonymous" };
+}
+
+/** A connection's certificate never changes (TLS 1.3 has no renegotiation): read it once. */
+const identityBySocket = new WeakMap<TLSSocket, { readonly identity: CertificateIdentity | undefined }>();
+
+function identityOfSocket(socket: TLSSocket): CertificateIdentity | undefined {
+  const known = identityBySocket.get(socket);
+  if (known !== undefined) return known.identity;
+  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+  const identity = certificate === undefined ? undefined : identityOf(certificate);
+  identityBySocket.set(socket, { identity });
+  return identity;
+}
+
+/** Node prints `URI:a, DNS:b`, and quotes as JSON what could be mistaken for more entries. */
+function urisOf(subjectAltName: string): string[] {
+  const entries = subjectAltName.matchAll(/(?:^|, )([^:,"]+):("(?:[^"\\]|\\.)*"|[^,"]*)/g);
+  return Array.from(entries)
+    .filter(([, kind]) => kind === "URI")
+    .map(([, , value = ""]) => value);
+}
+
+function valuesOf(field: string | readonly string[] | undefined): readonly string[] {
+  if (field === undefined) return [];
+  return typeof field === "string" ? [field] : field;
 }

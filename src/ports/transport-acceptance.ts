@@ -1,0 +1,321 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { DialFailure, LinkEnd, LinkId } from "../core/membership/contract.ts";
+import type { NodeId } from "../core/records/record.ts";
+import { frameBytesMax, type Transport, type TransportEvents } from "./transport.ts";
+
+/** A network on which nodes can be started. */
+export type TransportWorld = {
+  /** Starts a node with an identity of its own, on an address of its own. */
+  readonly start: (options: {
+    readonly admits: (peer: NodeId, tlsKey: string) => boolean;
+    readonly events: TransportEvents;
+  }) => Promise<StartedNode>;
+  /** An address where nobody listens. */
+  readonly emptyAddress: () => Promise<string>;
+  readonly remove: () => Promise<void>;
+};
+
+export type StartedNode = {
+  readonly transport: Transport;
+  readonly id: NodeId;
+  readonly tlsKey: string;
+  readonly address: string;
+};
+
+/** What every transport must do, whatever carries it. */
+export function transportAcceptance(name: string, makeWorld: () => Promise<TransportWorld>): void {
+  const inWorld = async (body: (world: Nodes) => Promise<void>): Promise<void> => {
+    const world = await makeWorld();
+    const nodes = nodesOf(world);
+    try {
+      await body(nodes);
+    } finally {
+      await nodes.stopAll();
+      await world.remove();
+    }
+  };
+
+  test(`${name}: a dial opens one link, told at both ends with the other's id and who dialled`, () =>
+    inWorld(async ({ start }) => {
+      const [a, b] = [await start(), await start()];
+      a.transport.dial(b.id, [b.address]);
+      assert.deepEqual(await a.next("opened"), { type: "opened", link: 1, peer: b.id, outbound: true });
+      assert.deepEqual(await b.next("opened"), { type: "opened", link: 1, peer: a.id, outbound: false });
+    }));
+
+  test(`${name}: 10,000 frames in each direction arrive whole and in order`, () =>
+    inWorld(async ({ pair }) => {
+      const { a, b } = await pair();
+      const count = 10_000;
+      for (let at = 0; at < count; at++) {
+        a.transport.send(1, numbered(at));
+        b.transport.send(1, numbered(at));
+      }
+      for (const node of [a, b]) {
+        await node.framesReach(count);
+        for (const [at, frame] of node.frames.entries()) {
+          assert.equal(frame.length, numbered(at).length);
+          assert.equal(new DataView(frame.buffer, frame.byteOffset).getUint32(0), at);
+        }
+      }
+    }));
+
+  test(`${name}: an empty frame, one of 4 MiB and one of a byte arrive as they were sent`, () =>
+    inWorld(async ({ pair }) => {
+      const { a, b } = await pair();
+      const frames = [new Uint8Array(0), new Uint8Array(frameBytesMax).fill(9), new Uint8Array([1])];
+      for (const frame of frames) a.transport.send(1, frame);
+      await b.framesReach(3);
+      for (const [at, frame] of frames.entries())
+        assert.ok(Buffer.from(frame).equals(b.frames[at] ?? Buffer.from("missing")));
+    }));
+
+  test(`${name}: a frame of 4 MiB and 1 byte ends the link instead of being sent`, () =>
+    inWorld(async ({ pair }) => {
+      const { a, b } = await pair();
+      a.transport.send(1, new Uint8Array(frameBytesMax + 1));
+      assert.deepEqual(await a.next("closed"), { type: "closed", link: 1, end: "ours" });
+      assert.deepEqual(await b.next("closed"), { type: "closed", link: 1, end: "closed" });
+      assert.equal(b.frames.length, 0);
+    }));
+
+  test(`${name}: frames sent before a close arrive; then it is ours here and closed there, once`, () =>
+    inWorld(async ({ pair }) => {
+      const { a, b } = await pair();
+      a.transport.send(1, numbered(7));
+      a.transport.close(1);
+      a.transport.close(1);
+      a.transport.send(1, numbered(8));
+      assert.deepEqual(await a.next("closed"), { type: "closed", link: 1, end: "ours" });
+      assert.deepEqual(await b.next("closed"), { type: "closed", link: 1, end: "closed" });
+      assert.equal(b.frames.length, 1);
+      assert.equal(a.count("closed"), 1);
+      assert.equal(b.count("closed"), 1);
+    }));
+
+  test(`${name}: links are numbered anew, and one can be closed without the other`, () =>
+    inWorld(async ({ pair }) => {
+      const { a, b } = await pair();
+      a.transport.dial(b.id, [b.address]);
+      assert.equal((await a.next("opened")).link, 2);
+      a.transport.close(1);
+      await a.next("closed");
+      await b.next("closed");
+      a.transport.send(2, numbered(1));
+      await b.framesReach(1);
+      assert.equal(a.count("closed"), 1);
+    }));
+
+  test(`${name}: nothing happens to a link that does not exist`, () =>
+    inWorld(async ({ start }) => {
+      const a = await start();
+      a.transport.send(99, numbered(1));
+      a.transport.close(99);
+      await a.quiet();
+      assert.deepEqual(a.told, []);
+    }));
+
+  test(`${name}: a dial fails once: refused where nobody listens, unreachable without an address`, () =>
+    inWorld(async ({ start, emptyAddress }) => {
+      const [a, b] = [await start(), await start()];
+      a.transport.dial(b.id, [await emptyAddress()]);
+      assert.equal((await a.next("dialFailed")).why, "refused");
+      a.transport.dial(b.id, []);
+      assert.equal((await a.next("dialFailed")).why, "unreachable");
+      await a.quiet();
+      assert.equal(a.count("dialFailed"), 2);
+    }));
+
+  test(`${name}: the second address is taken when nobody listens at the first`, () =>
+    inWorld(async ({ start, emptyAddress }) => {
+      const [a, b] = [await start(), await start()];
+      a.transport.dial(b.id, [await emptyAddress(), b.address]);
+      assert.equal((await a.next("opened")).peer, b.id);
+      assert.equal(a.count("dialFailed"), 0);
+    }));
+
+  test(`${name}: another member at the address is untrusted, and it hears of no link`, () =>
+    inWorld(async ({ start }) => {
+      const [a, b, c] = [await start(), await start(), await start()];
+      a.transport.dial(b.id, [c.address]);
+      assert.equal((await a.next("dialFailed")).why, "untrusted");
+      assert.deepEqual(c.told, []);
+    }));
+
+  test(`${name}: a peer that the dialling roster does not name is untrusted, and it hears of no link`, () =>
+    inWorld(async ({ start }) => {
+      const [a, b] = [await start(() => false), await start()];
+      a.transport.dial(b.id, [b.address]);
+      assert.equal((await a.next("dialFailed")).why, "untrusted");
+      assert.deepEqual(b.told, []);
+    }));
+
+  test(`${name}: a dialler that the peer's roster does not name is told untrusted, and nothing opens`, () =>
+    inWorld(async ({ start }) => {
+      const [a, b] = [await start(), await start(() => false)];
+      a.transport.dial(b.id, [b.address]);
+      assert.equal((await a.next("dialFailed")).why, "untrusted");
+      assert.equal(a.count("opened"), 0);
+      assert.deepEqual(b.told, []);
+    }));
+
+  test(`${name}: the roster is asked for the peer's id together with its key, at both ends`, () =>
+    inWorld(async ({ start }) => {
+      const asked: string[] = [];
+      const admits = (peer: NodeId, tlsKey: string): boolean => asked.push(`${peer} ${tlsKey}`) > 0;
+      const [a, b] = [await start(admits), await start(admits)];
+      a.transport.dial(b.id, [b.address]);
+      await a.next("opened");
+      assert.deepEqual([...new Set(asked)].sort(), [`${a.id} ${a.tlsKey}`, `${b.id} ${b.tlsKey}`].sort());
+    }));
+
+  test(`${name}: stopping closes every link, and the address then refuses`, () =>
+    inWorld(async ({ pair }) => {
+      const { a, b } = await pair();
+      await a.transport.stop();
+      assert.deepEqual(await b.next("closed"), { type: "closed", link: 1, end: "closed" });
+      assert.deepEqual(await a.next("closed"), { type: "closed", link: 1, end: "ours" });
+      b.transport.dial(a.id, [a.address]);
+      assert.equal((await b.next("dialFailed")).why, "refused");
+    }));
+
+  test(`${name}: no callback comes from inside a call`, () =>
+    inWorld(async ({ pair }) => {
+      const { a, b } = await pair();
+      const before = a.told.length;
+      a.transport.dial(b.id, []);
+      a.transport.send(1, new Uint8Array(frameBytesMax + 1));
+      a.transport.close(1);
+      assert.equal(a.told.length, before);
+      await a.next("closed");
+    }));
+}
+
+type Told =
+  | { readonly type: "opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }
+  | { readonly type: "closed"; readonly link: LinkId; readonly end: LinkEnd }
+  | {
+      readonly type: "dialFailed";
+      readonly peer: NodeId;
+      readonly why: DialFailure;
+      readonly detail: string;
+    };
+
+/** Collects what a transport tells, and lets a test wait for it. */
+export type Listener = {
+  readonly events: TransportEvents;
+  /** Everything but frames, in order. */
+  readonly told: readonly Told[];
+  readonly frames: readonly Uint8Array[];
+  /** The next of this type that was not yet taken; waits for it. */
+  readonly next: <T extends Told["type"]>(type: T) => Promise<Extract<Told, { readonly type: T }>>;
+  readonly count: (type: Told["type"]) => number;
+  readonly framesReach: (count: number) => Promise<void>;
+  /** Some turns of the event loop, for what should not happen. */
+  readonly quiet: () => Promise<void>;
+};
+
+/** Long enough for a loaded machine; reached only when a test fails. */
+const patienceMs = 20_000;
+
+export function createListener(): Listener {
+  const told: Told[] = [];
+  const frames: Uint8Array[] = [];
+  const taken = new Map<string, number>();
+  let wake: (() => void)[] = [];
+  const note = (): void => {
+    const woken = wake;
+    wake = [];
+    for (const resolve of woken) resolve();
+  };
+  const until = async <T>(look: () => T | undefined, what: string): Promise<T> => {
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(
+          () => reject(new Error(`waited for ${what}; told: ${JSON.stringify(told)}`)),
+          patienceMs,
+        );
+        wake.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  };
+  const tell = (event: Told): void => {
+    told.push(event);
+    note();
+  };
+  const ofType = <T extends Told["type"]>(type: T): Extract<Told, { readonly type: T }>[] =>
+    told.filter((event): event is Extract<Told, { readonly type: T }> => event.type === type);
+
+  return {
+    events: {
+      opened: (link, peer, outbound) => tell({ type: "opened", link, peer, outbound }),
+      closed: (link, end) => tell({ type: "closed", link, end }),
+      dialFailed: (peer, why, detail) => tell({ type: "dialFailed", peer, why, detail }),
+      frame: (_link, bytes) => {
+        frames.push(bytes);
+        note();
+      },
+    },
+    told,
+    frames,
+    next: (type) => {
+      const at = taken.get(type) ?? 0;
+      taken.set(type, at + 1);
+      return until(() => ofType(type)[at], `${type} number ${at + 1}`);
+    },
+    count: (type) => ofType(type).length,
+    framesReach: async (count) => {
+      await until(() => (frames.length >= count ? true : undefined), `${count} frames`);
+    },
+    quiet: async () => {
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+type Node = StartedNode & Listener;
+
+type Nodes = {
+  /** A node that admits everybody unless told otherwise. */
+  readonly start: (admits?: (peer: NodeId, tlsKey: string) => boolean) => Promise<Node>;
+  /** Two nodes with one link, number 1 at both, dialled by `a`. */
+  readonly pair: () => Promise<{ readonly a: Node; readonly b: Node }>;
+  readonly emptyAddress: () => Promise<string>;
+  readonly stopAll: () => Promise<void>;
+};
+
+function nodesOf(world: TransportWorld): Nodes {
+  const started: Node[] = [];
+  const start: Nodes["start"] = async (admits = () => true) => {
+    const listener = createListener();
+    const node = { ...listener, ...(await world.start({ admits, events: listener.events })) };
+    started.push(node);
+    return node;
+  };
+  return {
+    start,
+    pair: async () => {
+      const [a, b] = [await start(), await start()];
+      a.transport.dial(b.id, [b.address]);
+      await Promise.all([a.next("opened"), b.next("opened")]);
+      return { a, b };
+    },
+    emptyAddress: world.emptyAddress,
+    stopAll: async () => {
+      await Promise.all(started.map(({ transport }) => transport.stop()));
+    },
+  };
+}
+
+/** A frame that begins with its number and whose length depends on it. */
+function numbered(at: number): Uint8Array {
+  const frame = new Uint8Array(4 + (at % 97));
+  new DataView(frame.buffer).setUint32(0, at);
+  return frame;
+}

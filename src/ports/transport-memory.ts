@@ -1,0 +1,99 @@
+import type { DialFailure, LinkEnd, LinkId } from "../core/membership/contract.ts";
+import type { NodeId } from "../core/records/record.ts";
+import { frameBytesMax, type Transport, type TransportEvents } from "./transport.ts";
+
+/** A network in memory: the test twin of a transport. Addresses are any strings. */
+export type MemoryNetwork = {
+  readonly start: (options: MemoryTransportOptions) => Transport;
+};
+
+export type MemoryTransportOptions = {
+  readonly self: NodeId;
+  readonly tlsKey: string;
+  readonly address: string;
+  readonly admits: (peer: NodeId, tlsKey: string) => boolean;
+  readonly events: TransportEvents;
+};
+
+type Host = MemoryTransportOptions & { readonly ends: Map<LinkId, End>; readonly newLink: () => LinkId };
+type End = { readonly host: Host; readonly link: LinkId; other: End | undefined };
+
+export function createMemoryNetwork(): MemoryNetwork {
+  const hostByAddress = new Map<string, Host>();
+
+  const start = (options: MemoryTransportOptions): Transport => {
+    let lastLink = 0;
+    const host: Host = { ...options, ends: new Map(), newLink: () => ++lastLink };
+    hostByAddress.set(host.address, host);
+
+    const dial = (peer: NodeId, addresses: readonly string[]): void => {
+      let failure: { readonly why: DialFailure; readonly detail: string } = {
+        why: "unreachable",
+        detail: "no address of it is known",
+      };
+      for (const address of addresses) {
+        const found = hostByAddress.get(address);
+        if (found === undefined) {
+          if (failure.why === "unreachable") failure = { why: "refused", detail: `${address}: refused` };
+          continue;
+        }
+        if (found.self !== peer) failure = { why: "untrusted", detail: `${address}: ${found.self} answers` };
+        else if (!host.admits(peer, found.tlsKey))
+          failure = { why: "untrusted", detail: "we do not admit it" };
+        else if (!found.admits(host.self, host.tlsKey))
+          failure = { why: "untrusted", detail: "it does not admit us" };
+        else return join(host, found);
+      }
+      host.events.dialFailed(peer, failure.why, failure.detail);
+    };
+
+    return {
+      dial: (peer, addresses) => setImmediate(dial, peer, addresses),
+      send: (link, bytes) => {
+        const end = host.ends.get(link);
+        if (end === undefined) return;
+        if (bytes.length > frameBytesMax) return part(end);
+        const { other } = end;
+        const copy = bytes.slice();
+        if (other !== undefined) setImmediate(() => deliver(other, copy));
+      },
+      close: (link) => {
+        const end = host.ends.get(link);
+        if (end !== undefined) part(end);
+      },
+      stop: async () => {
+        if (hostByAddress.get(host.address) === host) hostByAddress.delete(host.address);
+        for (const end of host.ends.values()) part(end);
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    };
+  };
+
+  return { start };
+}
+
+function join(from: Host, to: Host): void {
+  const near: End = { host: from, link: from.newLink(), other: undefined };
+  const far: End = { host: to, link: to.newLink(), other: near };
+  near.other = far;
+  from.ends.set(near.link, near);
+  to.ends.set(far.link, far);
+  to.events.opened(far.link, from.self, false);
+  from.events.opened(near.link, to.self, true);
+}
+
+function deliver(end: End, bytes: Uint8Array): void {
+  if (end.host.ends.has(end.link)) end.host.events.frame(end.link, bytes);
+}
+
+function part(end: End): void {
+  const close = (side: End | undefined, how: LinkEnd): void => {
+    if (side === undefined) return;
+    setImmediate(() => {
+      if (side.host.ends.delete(side.link)) side.host.events.closed(side.link, how);
+    });
+  };
+  end.host.ends.delete(end.link);
+  setImmediate(() => end.host.events.closed(end.link, "ours"));
+  close(end.other, "closed");
+}

@@ -1,193 +1,287 @@
-import { rmSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { createApi } from "../api/create-api.ts";
-import { createNode } from "../core/node/create-node.ts";
-import type { NodeView } from "../core/node/contract.ts";
-import type { HttpHandler } from "../ports/http.ts";
-import type { Identity } from "../ports/identity.ts";
-import { commandErrorOf } from "./agent-errors.ts";
+import { readFileSync } from "node:fs";
+import type { CreateApi } from "../api/contract.ts";
+import type { NodeIdentity, NodeView } from "../core/node/contract.ts";
+import type { Result } from "../core/kernel/result.ts";
+import { memberKey } from "../core/records/keys.ts";
+import { openRecord, slotOf, type NodeId } from "../core/records/record.ts";
+import type { StatusBody } from "../core/records/bodies.ts";
+import type { Runtime, RuntimeEvents } from "../ports/runtime.ts";
+import type { Storage } from "../ports/storage.ts";
+import { nodeCrypto } from "../shells/crypto-node/node-crypto.ts";
+import { formatAddress, parseAddress, type Address } from "../shells/identity-file/address.ts";
+import { makeDirectory } from "../shells/identity-file/durable-files.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
-import { isEnroller, loadIdentity, loadIntroduction } from "../shells/identity-file/load-identity.ts";
-import { writeDurably } from "../shells/identity-file/durable-files.ts";
-import { formatAddress, parseAddress } from "../shells/identity-file/address.ts";
-import { createProcessRuntime } from "../shells/runtime-process/create-process-runtime.ts";
+import { loadIdentity, loadIntroduction } from "../shells/identity-file/load-identity.ts";
 import { openSqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
-import {
-  createTransport,
-  ListenError,
-  type Http2Transport,
-} from "../shells/transport-http2/create-transport.ts";
-import { nodeConfigOf, type Config } from "./config.ts";
+import { createTransport, type Http2Transport } from "../shells/transport-http2/create-transport.ts";
+import { removeAgentFile, writeAgentFile } from "./agent-file.ts";
+import { loadConfig, type ConfigSources, type LoadedConfig } from "./config.ts";
+import { nodeConfigOf, type Config } from "./config-schema.ts";
 import { createDriver, type Driver } from "./driver.ts";
-import { CommandError } from "./exit-codes.ts";
-import { enrolRoutes } from "./enrol/routes.ts";
-import { measureMachine, ownHosts } from "./measure.ts";
-import { createLog } from "./log.ts";
+import { createEnroller, type Enroller } from "./enrol/enroller.ts";
+import { createInvite } from "./enrol/invite-book.ts";
+import type { JoinRefusal } from "./enrol/join-request.ts";
+import { createLog, type Log } from "./log.ts";
+import { addressesOf, measureMachine } from "./measure.ts";
+import { createRoutes } from "./routes.ts";
 import { tokenUsers } from "./tokens.ts";
-import { agentVersion } from "./version.ts";
 
-export type RunningAgent = {
-  readonly identity: Identity;
-  readonly view: NodeView;
-  /** The port that was opened. */
-  readonly port: number;
-  /** Leaves the workloads running and the data folder whole. */
-  readonly stop: () => Promise<void>;
-  /** Publishes this node's signed leave; resolves when it is on disk and peers had a moment to hear it. */
-  readonly leave: (reason: string) => Promise<void>;
+export type AgentOptions = ConfigSources & {
+  /** Where log lines go; standard error when missing. */
+  readonly writeLog?: ((line: string) => void) | undefined;
+  /** The runtime and the API; the real ones when missing. */
+  readonly parts?: AgentParts | undefined;
 };
 
-/**
- * The whole node from its data folder: workloads first (from what the disk knows), then the port, then
- * the peers. Throws a `CommandError` with one sentence and an exit code.
- */
-export async function startAgent(options: {
-  readonly data: string;
-  readonly config: Config;
-}): Promise<RunningAgent> {
-  const { data, config } = options;
-  const layout = layoutOf(data);
-  const log = createLog(config.logLevel, config.logFormat);
-  const identity = attempt(() => loadIdentity(data));
-  for (const warning of identity.warnings)
-    log({ level: "warning", reason: "Permissions", message: warning, at: Date.now() });
-  const storage = attempt(() => openSqliteStorage(layout.database));
-  const stored = attempt(() => storage.load());
-  const listen = parseListen(config.listen);
-  const node = createNode(identity.node, nodeConfigOf(config));
-  const late: { driver?: Driver } = {};
-  const runtime = createProcessRuntime({
-    directory: layout.pods,
-    address: config.podAddress || hostOf(config.advertise[0]) || ownHosts()[0] || "127.0.0.1",
-    cgroups: config.cgroups,
-    log: (level, message) => log({ level, reason: "Runtime", message, at: Date.now() }),
-    events: {
-      report: (report) => late.driver?.deliver({ type: "pod-report", report }),
-      gone: (uid) => late.driver?.deliver({ type: "pod-gone", uid }),
-    },
-  });
-  const driver = createDriver({ node, identity, storage, runtime, log });
-  late.driver = driver;
-  const adopted = await runtime.adopt();
-  const frames = stored.map(({ bytes }) => bytes);
-  const startedAt = Date.now();
-  const status = (port: number): void => {
-    const hosts = listen.host === "0.0.0.0" || listen.host === "::" ? ownHosts() : [listen.host];
-    const addresses = config.advertise.length > 0 ? config.advertise : hosts.map((host) => `${host}:${port}`);
-    const measured = measureMachine({ addresses, agentVersion, startedAt, runtimes: [runtime.name] });
-    driver.deliver({ type: "measured", status: measured });
-  };
-  driver.deliver({ type: "boot", frames: [...loadIntroduction(data), ...frames], adopted });
-  if (listen.port !== 0) status(listen.port);
-  const transport = await openTransport(options, identity, node.view, driver, runtime.logs, listen).catch(
-    async (error: unknown) => {
-      driver.stop();
-      await runtime.detach();
-      await storage.close();
-      throw error;
-    },
-  );
-  driver.attach(transport);
-  if (listen.port === 0) status(transport.port);
-  driver.deliver({ type: "wake" });
-  const running = { pid: process.pid, port: transport.port, host: listen.host, startedAt };
-  writeDurably(layout.agent, `${JSON.stringify(running)}\n`);
-  return {
-    identity,
-    view: node.view,
-    port: transport.port,
-    leave: async (reason) => {
-      driver.deliver({ type: "leave", reason });
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    },
-    stop: async () => {
-      driver.stop();
-      await runtime.detach();
-      await transport.stop();
-      await storage.close();
-      rmSync(layout.agent, { force: true });
-    },
-  };
-}
+export type AgentParts = {
+  readonly runtime: (options: {
+    readonly directory: string;
+    /** The host address that workloads answer on. */
+    readonly address: string;
+    readonly cgroups: "auto" | "off";
+    readonly events: RuntimeEvents;
+    readonly log: (level: "info" | "warning", message: string) => void;
+  }) => Runtime;
+  readonly api: CreateApi;
+};
 
-async function openTransport(
-  { data, config }: { readonly data: string; readonly config: Config },
-  identity: Identity,
-  view: NodeView,
-  driver: Driver,
-  logs: Parameters<typeof createApi>[0]["logs"],
-  listen: { readonly host: string; readonly port: number },
-): Promise<Http2Transport> {
-  const later: { transport?: Http2Transport } = {};
-  const forward = (peer: string, request: IncomingMessage, response: ServerResponse): void => {
-    const addresses = view.member(peer)?.status?.addresses ?? [];
-    later.transport?.forward(peer, addresses, request, response);
-  };
-  const api = createApi({
-    view,
-    env: driver.env,
-    write: (changes, actor, { dryRun }) => driver.write(changes, actor, dryRun),
-    onChanged: driver.onChanged,
-    notes: driver.notes,
-    logs,
-    forward,
-    userOfToken: tokenUsers(data),
-    version: agentVersion,
+export type RunningAgent = {
+  readonly identity: NodeIdentity;
+  readonly port: number;
+  readonly config: LoadedConfig;
+  readonly view: NodeView;
+  readonly driver: Driver;
+  /** Publishes that this node leaves for good; false when the disk refused. */
+  readonly leave: (reason: string) => Promise<boolean>;
+  /** Publishes the end of another node's membership. */
+  readonly revoke: (node: NodeId, reason: string) => Promise<Result<undefined, JoinRefusal>>;
+  /** Closes everything in order. Workloads go on running. */
+  readonly stop: () => Promise<void>;
+};
+
+const measureEveryMs = 30_000;
+const version = readVersion();
+
+/**
+ * From a data folder to a running agent. What is needed to run workloads comes first; nothing waits for a
+ * peer. Throws an error that `explained` knows, with everything closed again, or a bug.
+ */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { directory } = options;
+  const startedAt = Date.now();
+  const layout = layoutOf(directory);
+  const identity = loadIdentity(directory);
+  const config = await loadConfig(options);
+  const settings = config.config;
+  const log = createLog({
+    level: settings.logLevel,
+    format: settings.logFormat,
+    node: identity.node.name,
+    write: options.writeLog ?? ((line) => process.stderr.write(line)),
   });
-  const admitter = {
-    data,
-    identity,
-    view,
-    enrolled: (frame: Uint8Array) => driver.deliver({ type: "enrolled", frame }),
-    now: () => Date.now(),
-  };
-  const enrol = enrolRoutes(isEnroller(data) ? admitter : undefined, view);
-  const handler: HttpHandler = (request, response, client) => {
-    if (!enrol(request, response, client)) api(request, response, client);
-  };
+  const parts = options.parts ?? (await import("./parts.ts")).parts;
+  makeDirectory(layout.pods);
+  const storage = openSqliteStorage(layout.database);
+  const opened: (() => Promise<void>)[] = [() => storage.close()];
   try {
-    later.transport = await createTransport({
+    const listen = parseAddress(settings.listen, { portMin: 0 }) ?? { host: "0.0.0.0", port: 0 };
+    const frames = loadFrames(directory, identity.node.id, storage);
+    const runtime = parts.runtime({
+      directory: layout.pods,
+      address: podAddress(settings, listen),
+      cgroups: settings.cgroups,
+      events: {
+        report: (report) => driver.handle({ type: "pod-report", report }),
+        gone: (uid) => driver.handle({ type: "pod-gone", uid }),
+      },
+      log: (level, message) => log(level, "Runtime", message),
+    });
+    const driver = createDriver({
+      identity: identity.node,
+      signer: identity.signer,
+      config: nodeConfigOf(settings),
+      storage,
+      runtime,
+      log,
+    });
+    opened.unshift(
+      () => driver.stop(),
+      () => runtime.detach(),
+    );
+    const adopted = await runtime.adopt();
+
+    const admit = (frame: Uint8Array): Promise<boolean> => driver.handleDurably({ type: "enrolled", frame });
+    const enroller = createEnroller({ directory, identity, view: driver.view, admit, wall: Date.now });
+    const leave = (reason: string): Promise<boolean> => driver.handleDurably({ type: "leave", reason });
+    const transport: Http2Transport = await createTransport({
       identity,
       listen,
-      dialFrom: config.dialFrom === "" ? undefined : config.dialFrom,
-      admits: (peer, tlsKey) => view.member(peer)?.member.tlsKey === tlsKey,
-      handler,
+      dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
+      admits: (peer, tlsKey) => driver.view.member(peer)?.member.tlsKey === tlsKey,
       events: {
-        opened: (link, peer, outbound) => driver.deliver({ type: "link-opened", link, peer, outbound }),
-        closed: (link, end) => driver.deliver({ type: "link-closed", link, end }),
-        frame: (link, bytes) => driver.deliver({ type: "frame", link, bytes }),
-        dialFailed: (peer, why, detail) => driver.deliver({ type: "dial-failed", peer, why, detail }),
+        opened: (link, peer, outbound) => driver.handle({ type: "link-opened", link, peer, outbound }),
+        closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
+        frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
+        dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),
       },
+      handler: createHandler({
+        directory,
+        driver,
+        enroller,
+        leave,
+        runtime,
+        parts,
+        forward: (node, request, response) => {
+          const addresses = driver.view.member(node)?.status?.addresses ?? [];
+          transport.forward(node, addresses, request, response);
+        },
+      }),
     });
+    opened.splice(1, 0, () => transport.stop());
+    driver.connect(transport);
+
+    const listening: Address = { host: listen.host, port: transport.port };
+    const measure = (): StatusBody =>
+      measureMachine({
+        listen: listening,
+        advertise: settings.advertise,
+        runtime: runtime.name,
+        agentVersion: version,
+        agentStartedAt: startedAt,
+      });
+    driver.handle({ type: "boot", frames, adopted });
+    driver.handle({ type: "measured", status: measure() });
+    const stopMeasuring = measureAgain(driver, measure);
+
+    writeAgentFile(directory, {
+      pid: process.pid,
+      port: transport.port,
+      local: formatAddress({ host: localHost(listen.host), port: transport.port }),
+      startedAt,
+    });
+    for (const warning of [...identity.warnings, ...config.warnings])
+      log("warning", "Configuration", warning);
+    greet(log, identity.node, listening, adopted.length);
+
+    const stop = once(async () => {
+      stopMeasuring();
+      removeAgentFile(directory);
+      await closeAll(opened);
+      log("info", "AgentStopped", "stopped; workloads go on running");
+    });
+    const { revoke } = enroller;
+    return {
+      identity: identity.node,
+      port: transport.port,
+      config,
+      view: driver.view,
+      driver,
+      leave,
+      revoke,
+      stop,
+    };
   } catch (error) {
-    if (error instanceof ListenError) throw new CommandError("portTaken", error.message);
+    await closeAll(opened);
     throw error;
   }
-  return later.transport;
 }
 
-function parseListen(text: string): { host: string; port: number } {
-  const match = /^(.*):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2] ?? Number.NaN);
-  if (match === null || port > 65_535) {
-    throw new CommandError(
-      "usage",
-      `listen is ${JSON.stringify(text)}: write host:port, for example 0.0.0.0:7443`,
-    );
+/**
+ * What the disk holds. On the first start, and after the database was lost, that is the introduction the
+ * node was admitted with.
+ */
+function loadFrames(directory: string, self: NodeId, storage: Storage): readonly Uint8Array[] {
+  const stored = storage.load();
+  const own = `${memberKey(self)}\0`;
+  if (stored.some(({ slot }) => slot.startsWith(own))) return stored.map(({ bytes }) => bytes);
+  const introduction = loadIntroduction(directory);
+  const held = new Set(stored.map(({ slot }) => slot));
+  const puts = introduction.flatMap((bytes) => {
+    const record = openRecord(bytes, nodeCrypto);
+    return record.ok && !held.has(slotOf(record.value)) ? [{ slot: slotOf(record.value), bytes }] : [];
+  });
+  // Not waited for: if the disk refuses, the next start reads the introduction again.
+  storage.write(puts).catch(() => undefined);
+  return [...stored.map(({ bytes }) => bytes), ...puts.map(({ bytes }) => bytes)];
+}
+
+type HandlerParts = {
+  readonly directory: string;
+  readonly driver: Driver;
+  readonly enroller: Enroller;
+  readonly leave: (reason: string) => Promise<boolean>;
+  readonly runtime: Runtime;
+  readonly parts: AgentParts;
+  readonly forward: Parameters<CreateApi>[0]["forward"];
+};
+
+function createHandler(made: HandlerParts): ReturnType<CreateApi> {
+  const { directory, driver, enroller, leave, runtime, parts, forward } = made;
+  const userOfToken = tokenUsers(directory);
+  const { view, env, write, onChanged, notes } = driver;
+  const { logs } = runtime;
+  return createRoutes({
+    view,
+    enroller,
+    invite: (options) => createInvite({ ...options, directory, now: Date.now() }),
+    addresses: () => view.member(view.identity.id)?.status?.addresses ?? [],
+    leave,
+    userOfToken,
+    api: parts.api({ view, env, write, onChanged, notes, logs, forward, userOfToken, version }),
+  });
+}
+
+/** Addresses and memory change while an agent runs: a cable is pulled, a limit is raised. */
+function measureAgain(driver: Driver, measure: () => StatusBody): () => void {
+  let last = "";
+  const timer = setInterval(() => {
+    const status = measure();
+    const text = JSON.stringify(status);
+    if (text !== last) driver.handle({ type: "measured", status });
+    last = text;
+  }, measureEveryMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+function greet(log: Log, node: NodeIdentity, listening: Address, adopted: number): void {
+  const pods = adopted === 0 ? "" : `, ${adopted} pods were still running`;
+  const where = `${node.name} of site ${node.site}, mesh ${node.mesh.name}`;
+  log("info", "AgentStarted", `${where}, listens on ${formatAddress(listening)}${pods}`);
+}
+
+/** Later things stand on earlier ones, so they close first; one that fails does not keep the rest open. */
+async function closeAll(opened: readonly (() => Promise<void>)[]): Promise<void> {
+  let failure: unknown;
+  for (const close of opened) {
+    try {
+      await close();
+    } catch (error) {
+      failure ??= error;
+    }
   }
-  return { host: (match[1] ?? "").replace(/^\[(.*)\]$/, "$1") || "0.0.0.0", port };
+  if (failure !== undefined) throw failure;
 }
 
-function hostOf(address: string | undefined): string | undefined {
-  const parsed = address === undefined ? undefined : parseAddress(address);
-  return parsed === undefined ? undefined : formatAddress({ host: parsed.host, port: 1 }).replace(/:1$/, "");
+/** What a peer would reach us at, as far as it is known before the port is open. */
+function podAddress({ podAddress: wanted, advertise }: Config, listen: Address): string {
+  if (wanted !== "") return wanted;
+  const [first] = addressesOf({ listen: { ...listen, port: listen.port || 1 }, advertise });
+  const parsed = first === undefined ? undefined : parseAddress(first);
+  return parsed?.host ?? localHost(listen.host);
 }
 
-/** Turns what the shells throw into a sentence for people with its exit code. */
-function attempt<T>(open: () => T): T {
-  try {
-    return open();
-  } catch (error) {
-    throw commandErrorOf(error);
-  }
+function localHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let result: Promise<void> | undefined;
+  return () => (result ??= work());
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -1,158 +1,182 @@
-import { existsSync, readFileSync } from "node:fs";
-import * as v from "valibot";
-import type { NodeConfig } from "../core/node/contract.ts";
+import { existsSync } from "node:fs";
+import { getDescription, safeParse } from "valibot";
+import { readText } from "../shells/identity-file/durable-files.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
-import { CommandError } from "./exit-codes.ts";
+import { AppError } from "./app-error.ts";
+import { configDefaults, configKeys, configSchema, type Config, type ConfigKey } from "./config-schema.ts";
+import { exitCodes } from "./exit-codes.ts";
 
-/** Settings of one node. Precedence: flag, environment (STARLIGHT_LISTEN, ...), config.yaml, default. */
-
-const ms = (description: string, from: number, to: number): v.GenericSchema<number, number> =>
-  v.pipe(v.number(), v.minValue(from), v.maxValue(to), v.description(description));
-
-export const configSchema = v.strictObject({
-  listen: v.pipe(v.string(), v.description("host:port for links and the API; port 0 takes any free one")),
-  advertise: v.pipe(
-    v.array(v.string()),
-    v.description("host:port that other nodes dial, best first; the machine's own addresses when empty"),
-  ),
-  dialFrom: v.pipe(
-    v.string(),
-    v.description("source address of outgoing connections; the kernel's choice when empty"),
-  ),
-  podAddress: v.pipe(
-    v.string(),
-    v.description("address that workloads answer on; the first advertised host when empty"),
-  ),
-  logLevel: v.pipe(
-    v.picklist(["debug", "info", "warning", "error"]),
-    v.description("least important line to log"),
-  ),
-  logFormat: v.pipe(v.picklist(["text", "json"]), v.description("how log lines are written")),
-  cgroups: v.pipe(
-    v.picklist(["auto", "off"]),
-    v.description("control groups for workloads where they can be made"),
-  ),
-  pingEveryMs: ms("time between two signs of life on a link", 50, 60_000),
-  silentAfterMs: ms("silence after which a link is given up", 200, 600_000),
-  redialMaxMs: ms("longest wait between two dials of a member", 100, 600_000),
-  compareEveryMs: ms("time between two comparisons with a peer", 200, 3_600_000),
-  bootSettleMs: ms("how long a booting node waits for its site before it decides alone", 0, 60_000),
-  claimDelayMs: ms("how long the next-ranked node waits for a claim", 20, 60_000),
-  quietPeriodMs: ms("how long nothing surplus is stopped after nodes came back", 0, 3_600_000),
-  lostAfterMs: ms("how long a node may be unreachable before its copies count as lost", 0, 86_400_000),
-  driftMaxMs: ms("stamps further ahead of our clock are kept aside", 1_000, 86_400_000),
-});
-export type Config = v.InferOutput<typeof configSchema>;
-export type ConfigName = keyof Config;
-export type Origin = "flag" | "environment" | "file" | "default";
-
-const defaults: Config = {
-  listen: "0.0.0.0:7443",
-  advertise: [],
-  dialFrom: "",
-  podAddress: "",
-  logLevel: "info",
-  logFormat: "text",
-  cgroups: "auto",
-  pingEveryMs: 1_000,
-  silentAfterMs: 3_500,
-  redialMaxMs: 5_000,
-  compareEveryMs: 5_000,
-  bootSettleMs: 400,
-  claimDelayMs: 150,
-  quietPeriodMs: 5_000,
-  lostAfterMs: 10_000,
-  driftMaxMs: 600_000,
-};
+/** Where a value came from, the strongest first. */
+export type ConfigOrigin =
+  | { readonly type: "flag"; readonly name: string }
+  | { readonly type: "environment"; readonly name: string }
+  | { readonly type: "file"; readonly path: string }
+  | { readonly type: "default" };
 
 export type LoadedConfig = {
   readonly config: Config;
-  readonly origins: { readonly [name in ConfigName]: Origin };
+  readonly origins: { readonly [key in ConfigKey]: ConfigOrigin };
+  /** What was not understood and does no harm. */
+  readonly warnings: readonly string[];
 };
 
-/** Puts the settings together; a name or a value that is wrong is named with its place and its fix. */
-export async function loadConfig(
-  data: string,
-  flags: { readonly [name: string]: unknown },
-  environment: NodeJS.ProcessEnv,
-): Promise<LoadedConfig> {
-  const path = layoutOf(data).config;
-  const file = existsSync(path) ? await readYaml(path) : {};
-  const layers: readonly (readonly [Origin, string, { readonly [name: string]: unknown }])[] = [
-    ["default", "the defaults", defaults],
-    ["file", path, file],
-    ["environment", "the environment", fromEnvironment(environment)],
-    ["flag", "the command line", flags],
-  ];
-  const values: { [name: string]: unknown } = {};
-  const origins: { [name: string]: Origin } = {};
-  for (const [origin, place, layer] of layers) {
-    for (const [name, value] of Object.entries(layer)) {
-      if (value === undefined) continue;
-      check(name, value, place);
-      values[name] = value;
-      origins[name] = origin;
-    }
-  }
-  return { config: v.parse(configSchema, values), origins: origins as LoadedConfig["origins"] };
-}
+export type ConfigSources = {
+  readonly directory: string;
+  /** Values from the command line by key, as typed; undefined ones count as not given. */
+  readonly flags?: { readonly [key: string]: unknown };
+  readonly env?: { readonly [name: string]: string | undefined };
+};
 
-export function nodeConfigOf(config: Config): NodeConfig {
-  return {
-    pingEvery: config.pingEveryMs,
-    silentAfter: config.silentAfterMs,
-    redialMax: config.redialMaxMs,
-    compareEvery: config.compareEveryMs,
-    bootSettle: config.bootSettleMs,
-    claimDelay: config.claimDelayMs,
-    quietPeriod: config.quietPeriodMs,
-    lostAfter: config.lostAfterMs,
-    driftMax: config.driftMaxMs,
+type Source = { readonly origin: ConfigOrigin; readonly value: unknown };
+
+/** The settings: flag over environment over `config.yaml` over default. Throws an `AppError`. */
+export async function loadConfig({ directory, flags = {}, env = {} }: ConfigSources): Promise<LoadedConfig> {
+  const path = layoutOf(directory).config;
+  const file = existsSync(path) ? await readConfigFile(path) : {};
+  refuseUnknown(Object.keys(file), (key) => `${path}: unknown key ${key}`);
+  refuseUnknown(Object.keys(flags), (key) => `unknown setting ${key}`);
+  const config: { [key: string]: unknown } = {};
+  const origins: { [key: string]: ConfigOrigin } = {};
+  for (const key of configKeys) {
+    const name = variableOf(key);
+    const sources: readonly Source[] = [
+      { origin: { type: "flag", name: flagOf(key) }, value: flags[key] },
+      { origin: { type: "environment", name }, value: env[name] },
+      { origin: { type: "file", path }, value: file[key] },
+    ];
+    const given = sources.find(({ value }) => value !== undefined);
+    origins[key] = given?.origin ?? { type: "default" };
+    config[key] = given === undefined ? configDefaults[key] : valueOf(key, given);
+  }
+  const loaded = {
+    config: config as Config,
+    origins: origins as LoadedConfig["origins"],
+    warnings: strayVariables(env),
   };
+  refuseContradiction(loaded);
+  return loaded;
 }
 
-/** What a setting is for, from its schema. */
-export function describe(name: ConfigName): string {
-  return v.getDescription(configSchema.entries[name] as v.GenericSchema) ?? "";
+/** Each setting with its value, where it came from and what it is for. */
+export function showConfig({ config, origins }: LoadedConfig): readonly {
+  readonly key: ConfigKey;
+  readonly value: Config[ConfigKey];
+  readonly origin: string;
+  readonly description: string;
+}[] {
+  return configKeys.map((key) => ({
+    key,
+    value: config[key],
+    origin: originText(origins[key]),
+    description: getDescription(configSchema.entries[key]) ?? "",
+  }));
 }
 
-function check(name: string, value: unknown, place: string): void {
-  if (!Object.hasOwn(configSchema.entries, name)) {
-    const near = Object.keys(configSchema.entries).find((known) =>
-      known.toLowerCase().startsWith(name.slice(0, 5).toLowerCase()),
-    );
-    const hint =
-      near === undefined
-        ? `known are ${Object.keys(configSchema.entries).join(", ")}`
-        : `did you mean ${near}?`;
-    throw new CommandError("usage", `${place}: ${name} is not a setting; ${hint}`);
+/** `pingEveryMs` is set by `STARLIGHT_PING_EVERY_MS` and `--ping-every-ms`. */
+export const variableOf = (key: ConfigKey): string => `STARLIGHT_${words(key, "_").toUpperCase()}`;
+export const flagOf = (key: ConfigKey): string => `--${words(key, "-")}`;
+
+export function originText(origin: ConfigOrigin): string {
+  switch (origin.type) {
+    case "flag":
+    case "environment":
+      return origin.name;
+    case "file":
+      return origin.path;
+    case "default":
+      return "default";
   }
-  const parsed = v.safeParse(configSchema.entries[name as ConfigName] as v.GenericSchema, value);
-  if (parsed.success) return;
+}
+
+async function readConfigFile(path: string): Promise<{ readonly [key: string]: unknown }> {
+  const { parseDocument } = await import("yaml");
+  const document = parseDocument(readText(path));
+  const [error] = document.errors;
+  if (error !== undefined) throw invalid(`${path} is not YAML: ${error.message.split("\n")[0] ?? ""}`);
+  const content: unknown = document.toJS({ maxAliasCount: 100 });
+  if (content === null || content === undefined) return {};
+  if (typeof content !== "object" || Array.isArray(content)) {
+    throw invalid(`${path} must hold keys and values, like "logLevel: debug"`);
+  }
+  return content as { readonly [key: string]: unknown };
+}
+
+function valueOf(key: ConfigKey, { origin, value }: Source): unknown {
+  const typed = typeof value === "string" && origin.type !== "file" ? fromText(key, value) : value;
+  const parsed = safeParse(configSchema.entries[key], typed);
+  if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  throw new CommandError(
-    "usage",
-    `${place}: ${name} is ${JSON.stringify(value)}: ${issue?.message ?? "not valid"}`,
+  const where = origin.type === "file" ? `${origin.path}: ${key}` : originText(origin);
+  throw invalid(`${where} is ${JSON.stringify(value)}: ${issue.message}`);
+}
+
+/** Texts from the command line and the environment, as the key's type wants them. */
+function fromText(key: ConfigKey, text: string): unknown {
+  const example = configDefaults[key];
+  if (typeof example === "number") return /^\d{1,15}$/.test(text) ? Number(text) : text;
+  if (Array.isArray(example)) return text.split(",").flatMap((part) => part.trim() || []);
+  return text;
+}
+
+function refuseUnknown(keys: readonly string[], what: (key: string) => string): void {
+  const stray = keys.find((key) => !configKeys.includes(key as ConfigKey));
+  if (stray === undefined) return;
+  const near = nearest(stray, configKeys);
+  throw invalid(what(stray) + (near === undefined ? "" : `, did you mean ${near}?`));
+}
+
+function refuseContradiction({ config, origins }: LoadedConfig): void {
+  if (config.silentAfterMs >= 2 * config.pingEveryMs) return;
+  const [silent, ping] = [originText(origins.silentAfterMs), originText(origins.pingEveryMs)];
+  throw invalid(
+    `silentAfterMs (${config.silentAfterMs}, from ${silent}) must be at least twice pingEveryMs (${config.pingEveryMs}, from ${ping}), or every link would be given up at the first late packet`,
   );
 }
 
-function fromEnvironment(environment: NodeJS.ProcessEnv): { readonly [name: string]: unknown } {
-  const found: { [name: string]: unknown } = {};
-  for (const name of Object.keys(configSchema.entries)) {
-    const text = environment[`STARLIGHT_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`];
-    if (text === undefined || text === "") continue;
-    found[name] = name === "advertise" ? text.split(",") : name.endsWith("Ms") ? Number(text) : text;
-  }
-  return found;
+/** Other programs of ours read other variables, so a stray one is only worth a word when it looks like a typo. */
+function strayVariables(env: { readonly [name: string]: string | undefined }): readonly string[] {
+  const known = configKeys.map(variableOf);
+  return Object.keys(env)
+    .filter((name) => name.startsWith("STARLIGHT_") && !known.includes(name))
+    .flatMap((name) => {
+      const near = nearest(name, known);
+      return near === undefined
+        ? []
+        : [`the environment variable ${name} is not known, did you mean ${near}?`];
+    });
 }
 
-async function readYaml(path: string): Promise<{ readonly [name: string]: unknown }> {
-  const { parseDocument } = await import("yaml");
-  const document = parseDocument(readFileSync(path, "utf8"));
-  const [error] = document.errors;
-  if (error !== undefined) throw new CommandError("usage", `${path}: ${error.message}`);
-  const json: unknown = document.toJS() ?? {};
-  if (typeof json !== "object" || Array.isArray(json))
-    throw new CommandError("usage", `${path}: not a map of settings`);
-  return json as { readonly [name: string]: unknown };
+/** The choice that differs in the fewest letters, when that is few enough to be a typo. */
+export function nearest(text: string, choices: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(text.length / 4)) + 1;
+  for (const choice of choices) {
+    const distance = editDistance(text.toLowerCase(), choice.toLowerCase(), bestDistance);
+    if (distance < bestDistance) [best, bestDistance] = [choice, distance];
+  }
+  return best;
+}
+
+/** Levenshtein's distance, row by row; `limit` when it is at least that. */
+function editDistance(left: string, right: string, limit: number): number {
+  if (Math.abs(left.length - right.length) >= limit) return limit;
+  let row = Array.from({ length: right.length + 1 }, (_, at) => at);
+  for (let at = 1; at <= left.length; at++) {
+    const next = [at];
+    for (let to = 1; to <= right.length; to++) {
+      const changed = (row[to - 1] ?? 0) + (left[at - 1] === right[to - 1] ? 0 : 1);
+      next.push(Math.min(changed, (row[to] ?? 0) + 1, (next[to - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return Math.min(limit, row[right.length] ?? limit);
+}
+
+function words(key: string, separator: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => separator + letter.toLowerCase());
+}
+
+function invalid(what: string): AppError {
+  const fix = "`starlight config show` lists every setting, its value and its limits.";
+  return new AppError({ exitCode: exitCodes.usage, what, kept: "", fix });
 }

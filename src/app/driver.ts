@@ -1,153 +1,226 @@
 import { randomBytes } from "node:crypto";
 import { carryOut, type Handlers } from "../core/kernel/effects.ts";
+import { BoundedQueue } from "../core/kernel/queue.ts";
 import { randomStream, type Random } from "../core/kernel/random.ts";
+import type { Signer } from "../core/kernel/crypto.ts";
 import type { Change } from "../core/intents/contract.ts";
+import { createNode } from "../core/node/create-node.ts";
 import type {
   Changed,
+  NodeConfig,
   NodeEffect,
   NodeEnv,
   NodeEvent,
-  NodeMachine,
+  NodeIdentity,
+  NodeView,
   Note,
   WriteReply,
 } from "../core/node/contract.ts";
-import type { Identity } from "../ports/identity.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import { StorageError, type Storage } from "../ports/storage.ts";
 import type { Transport } from "../ports/transport.ts";
 import { nodeCrypto } from "../shells/crypto-node/node-crypto.ts";
+import type { Log } from "./log.ts";
 
-/** Carries the core's effects out and the world's events in: the production twin of the simulator. */
+/**
+ * Drives the core: events in, effects out. One turn of the core is never inside another: an event that
+ * arrives while effects are carried out waits for them, and one that arrives before `boot` waits for that:
+ * what an adopted pod reports means nothing to a core that does not know the pod yet.
+ */
 export type Driver = {
+  readonly view: NodeView;
   readonly env: () => NodeEnv;
-  readonly deliver: (event: NodeEvent) => void;
-  readonly write: (changes: readonly Change[], actor: string, dryRun: boolean) => Promise<WriteReply>;
+  readonly handle: (event: NodeEvent) => void;
+  /** Handles an event and resolves when all it asked to be stored is; false when the disk refused. */
+  readonly handleDurably: (event: NodeEvent) => Promise<boolean>;
+  readonly write: (
+    changes: readonly Change[],
+    actor: string,
+    options: { readonly dryRun: boolean },
+  ) => Promise<WriteReply>;
   readonly onChanged: (listener: (what: readonly Changed[]) => void) => () => void;
   readonly notes: () => readonly TimedNote[];
-  /** Connects the transport once it listens; dials asked for before are made then. */
-  readonly attach: (transport: Transport) => void;
-  readonly stop: () => void;
+  readonly note: (note: Note) => void;
+  /** From now on links can be opened. Call it before the `boot` event, which asks for them. */
+  readonly connect: (transport: Transport) => void;
+  /** No more events; resolves when the disk has answered every write. */
+  readonly stop: () => Promise<void>;
 };
 
 export type TimedNote = Note & { readonly at: number };
 
-const notesMax = 1_000;
-const stallMs = 400;
-const heartbeatMs = 200;
-const sleepMaxMs = 2 ** 30;
-
-export function createDriver(options: {
-  readonly node: NodeMachine;
-  readonly identity: Identity;
+export type DriverOptions = {
+  readonly identity: NodeIdentity;
+  readonly signer: Signer;
+  readonly config: NodeConfig;
   readonly storage: Storage;
   readonly runtime: Runtime;
-  readonly log: (note: TimedNote) => void;
-}): Driver {
-  const { node, identity, storage, runtime, log } = options;
-  const streams = new Map<string, Random>();
-  const listeners = new Set<(what: readonly Changed[]) => void>();
-  const waiting = new Map<number, (reply: WriteReply) => void>();
-  const notes: TimedNote[] = [];
-  /** Dials that were asked for before the port was open: workloads come first. */
-  const early: Extract<NodeEffect, { type: "dial" }>[] = [];
-  let transport: Transport | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let requests = 0;
-  let stopped = false;
+  readonly log: Log;
+};
 
+const notesMax = 1_000;
+const beatEveryMs = 250;
+/** A beat that is later than this means that the whole process stood still. */
+const stalledAfterMs = 500;
+/** setTimeout counts in 31 bits. */
+const timerMaxMs = 2 ** 31 - 1;
+
+export function createDriver(options: DriverOptions): Driver {
+  const { identity, signer, storage, runtime, log } = options;
+  const machine = createNode(identity, options.config);
+  const seed = randomBytes(6).readUIntBE(0, 6);
+  const streams = new Map<string, Random>();
+  const notes = new BoundedQueue<TimedNote>(notesMax);
+  const listeners = new Set<(what: readonly Changed[]) => void>();
+  const replies = new Map<number, (reply: WriteReply) => void>();
+  const waiting: NodeEvent[] = [];
+  let transport: Transport | undefined;
+  let running = true;
+  let booted = false;
+  let handling = false;
+  let requests = 0;
+  let answered: Promise<void> = Promise.resolve();
+  let refusedWrites = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let armedFor = Number.POSITIVE_INFINITY;
+  let beatAt = performance.now();
+
+  const random = (name: string): Random => {
+    const held = streams.get(name) ?? randomStream(seed, name);
+    streams.set(name, held);
+    return held;
+  };
   const env = (): NodeEnv => ({
     now: performance.now(),
     wall: Date.now(),
     crypto: nodeCrypto,
-    signer: identity.signer,
-    random: (name) => {
-      const stream = streams.get(name) ?? randomStream(randomBytes(6).readUIntBE(0, 6), name);
-      streams.set(name, stream);
-      return stream;
-    },
+    signer,
+    random,
   });
 
-  const handlers: Handlers<NodeEffect> = {
-    dial: (effect) => {
-      if (transport === undefined) early.push(effect);
-      else transport.dial(effect.peer, effect.addresses);
-    },
+  const note = (entry: Note): void => {
+    notes.push({ ...entry, at: Date.now() });
+    log(entry.level, entry.reason, entry.message);
+  };
+
+  /** Tickets are answered in their order, whatever the order of the store's answers. */
+  const persist = ({ ticket, puts }: Extract<NodeEffect, { type: "persist" }>): void => {
+    const outcome = storage.write(puts).then(
+      () => undefined,
+      (error: unknown) => detailOf(error),
+    );
+    answered = answered.then(async () => {
+      const detail = await outcome;
+      if (detail !== undefined) refusedWrites++;
+      handle(detail === undefined ? { type: "stored", ticket } : { type: "store-failed", ticket, detail });
+    });
+  };
+
+  const effects: Handlers<NodeEffect> = {
+    dial: ({ peer, addresses }) => transport?.dial(peer, addresses),
     send: ({ link, bytes }) => transport?.send(link, bytes),
     close: ({ link }) => transport?.close(link),
-    persist: ({ ticket, puts }) => {
-      storage.write(puts).then(
-        () => deliver({ type: "stored", ticket }),
-        (error: unknown) => {
-          const detail = error instanceof StorageError ? error.message : String(error);
-          deliver({ type: "store-failed", ticket, detail });
-        },
-      );
-    },
-    // The claim goes out first: starting a process takes longer than telling the peers.
-    "start-pod": ({ pod }) => void setImmediate(() => runtime.start(pod)),
-    "stop-pod": ({ uid, grace }) => runtime.stop(uid, grace),
+    persist,
+    // After the frames of this turn: peers see the claim before a program is started. In order, so that
+    // a pod that is started and stopped at once is not left running.
+    "start-pod": ({ pod }) => setImmediate(() => runtime.start(pod)),
+    "stop-pod": ({ uid, grace }) => setImmediate(() => runtime.stop(uid, grace)),
     reply: ({ request, reply }) => {
-      waiting.get(request)?.(reply);
-      waiting.delete(request);
+      replies.get(request)?.(reply);
+      replies.delete(request);
     },
     changed: ({ what }) => {
       for (const listener of listeners) listener(what);
     },
-    note: ({ note }) => {
-      const timed = { ...note, at: Date.now() };
-      notes.push(timed);
-      if (notes.length > notesMax) notes.splice(0, notes.length - notesMax);
-      log(timed);
-    },
+    note: (effect) => note(effect.note),
   };
 
-  const deliver = (event: NodeEvent): void => {
-    if (stopped) return;
-    const effects = node.handle(event, env());
-    for (const effect of effects) carryOut(handlers, effect);
+  const turn = (event: NodeEvent): void => {
+    for (const effect of machine.handle(event, env())) carryOut(effects, effect);
+  };
+
+  const handle = (event: NodeEvent): void => {
+    if (!running) return;
+    if (event.type === "boot") {
+      booted = true;
+      waiting.unshift(event);
+    } else waiting.push(event);
+    if (handling || !booted) return;
+    handling = true;
+    try {
+      noticeStall();
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) turn(next);
+    } finally {
+      handling = false;
+    }
     arm();
   };
 
-  const arm = (): void => {
-    clearTimeout(timer);
-    const { at } = node.wake();
-    if (at === Number.POSITIVE_INFINITY) return;
-    timer = setTimeout(
-      () => deliver({ type: "wake" }),
-      Math.min(sleepMaxMs, Math.max(0, at - performance.now())),
-    );
+  /** Told before anything else after a standstill, so that the silence meanwhile is blamed on us. */
+  const noticeStall = (): void => {
+    const now = performance.now();
+    const lateBy = now - beatAt - beatEveryMs;
+    if (lateBy < stalledAfterMs) return;
+    beatAt = now;
+    turn({ type: "stalled", by: lateBy });
   };
 
-  // A heartbeat that comes late says that this process stood still: that is nobody else's silence.
-  let beat = performance.now();
-  const heart = setInterval(() => {
-    const late = performance.now() - beat - heartbeatMs;
-    beat = performance.now();
-    if (late > stallMs) deliver({ type: "stalled", by: late });
-  }, heartbeatMs);
+  const arm = (): void => {
+    const { at } = machine.wake();
+    if (at === armedFor && timer !== undefined) return;
+    clearTimeout(timer);
+    timer = undefined;
+    armedFor = at;
+    if (at === Number.POSITIVE_INFINITY || !running) return;
+    const delayMs = Math.min(timerMaxMs, Math.max(1, Math.ceil(at - performance.now())));
+    timer = setTimeout(() => {
+      timer = undefined;
+      handle({ type: "wake" });
+    }, delayMs);
+  };
+
+  const beat = setInterval(() => {
+    const lateBy = performance.now() - beatAt - beatEveryMs;
+    if (lateBy >= stalledAfterMs) handle({ type: "wake" });
+    beatAt = performance.now();
+  }, beatEveryMs);
+  beat.unref();
 
   return {
+    view: machine.view,
     env,
-    deliver,
-    write: (changes, actor, dryRun) =>
+    handle,
+    handleDurably: async (event) => {
+      const before = refusedWrites;
+      handle(event);
+      await answered;
+      return refusedWrites === before;
+    },
+    write: (changes, actor, { dryRun }) =>
       new Promise((resolve) => {
         const request = ++requests;
-        waiting.set(request, resolve);
-        deliver({ type: "write", request, changes, actor, dryRun });
+        replies.set(request, resolve);
+        handle({ type: "write", request, changes, actor, dryRun });
       }),
     onChanged: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    notes: () => notes,
-    attach: (opened) => {
+    notes: () => notes.list(),
+    note,
+    connect: (opened) => {
       transport = opened;
-      for (const { peer, addresses } of early.splice(0)) opened.dial(peer, addresses);
     },
-    stop: () => {
-      stopped = true;
+    stop: async () => {
+      running = false;
+      clearInterval(beat);
       clearTimeout(timer);
-      clearInterval(heart);
+      await answered;
     },
   };
+}
+
+function detailOf(error: unknown): string {
+  if (!(error instanceof StorageError)) return String(error);
+  return error.failure.type === "full" ? `no space is left for ${error.failure.path}` : error.message;
 }

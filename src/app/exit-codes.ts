@@ -1,35 +1,47 @@
-/** What the process says with its exit code; `starlight help exit-codes` prints this table. */
+/**
+ * What the process's exit code says. Scripts rely on these: a number is never given a second meaning.
+ */
 export const exitCodes = {
-  ok: { code: 0, means: "done" },
-  failed: { code: 1, means: "the request was refused or failed; the message says why" },
-  usage: { code: 2, means: "wrong arguments, a wrong setting or a manifest with errors; nothing was done" },
-  notInitialised: {
-    code: 10,
-    means: "the data folder holds no identity: run `starlight init` or `starlight join`",
-  },
-  portTaken: { code: 11, means: "the port cannot be opened" },
-  locked: { code: 12, means: "another agent uses the data folder" },
-  corrupt: { code: 13, means: "the database is damaged; it was left as it is" },
-  diskFull: { code: 14, means: "the disk is full; nothing was half-written" },
-  identityBroken: { code: 15, means: "the identity files are damaged or cannot be read" },
-  exists: { code: 16, means: "the data folder already belongs to a node" },
-  inviteInvalid: { code: 20, means: "the invite is not one, or is damaged" },
-  inviteExpired: { code: 21, means: "the invite has expired, was used up or is not known" },
-  wrongMesh: { code: 22, means: "the address of the invite belongs to another mesh" },
-  clockOff: { code: 23, means: "the clocks of the two machines differ too much" },
-  unreachable: { code: 24, means: "no node could be reached" },
-  refused: { code: 25, means: "the mesh refused the newcomer, for example because the name is taken" },
+  ok: 0,
+  /** Anything without a code of its own. */
+  failed: 1,
+  /** A wrong flag, argument, environment variable or configuration file. */
+  usage: 2,
+
+  /** The data folder holds no identity: `starlight init` or `starlight join` comes first. */
+  notInitialised: 10,
+  /** The port cannot be opened: another program listens there, or this user may not. */
+  portTaken: 11,
+  /** Another agent works on this data folder. */
+  dataLocked: 12,
+  /** The database does not hold what was written to it. */
+  storageCorrupt: 13,
+  diskFull: 14,
+  /** Keys or certificates are missing or do not belong together. */
+  identityBroken: 15,
+  /** The data folder already belongs to a node. */
+  alreadyInitialised: 16,
+  /** The database was written by a newer version of Starlight. */
+  storageNewer: 17,
+  /** Files of the data folder cannot be read or written. */
+  dataUnusable: 18,
+
+  /** Not an invite, or not all of it. */
+  inviteInvalid: 20,
+  /** The invite has expired, is used up, or is not known to the node that is said to have made it. */
+  inviteSpent: 21,
+  /** The node at the invite's address belongs to another mesh. */
+  wrongMesh: 22,
+  /** The clocks of this machine and of the mesh are too far apart. */
+  clockOff: 23,
+  /** None of the invite's addresses could be reached. */
+  unreachable: 24,
+  /** Another member has this name. */
+  nameTaken: 25,
+  /** The mesh refused for another reason, which the message names. */
+  joinRefused: 26,
+  /** This node may not do that: it is not an enroller, or was not given the grant. */
+  notAllowed: 27,
 } as const;
 
-export type ExitName = keyof typeof exitCodes;
-
-/** An expected failure of a command: one message for people, one code for scripts. */
-export class CommandError extends Error {
-  override readonly name = "CommandError";
-  readonly exit: ExitName;
-
-  constructor(exit: ExitName, message: string) {
-    super(message);
-    this.exit = exit;
-  }
-}
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
-import { CommandError } from "../app/exit-codes.ts";
+import { CommandError } from "./command-error.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
 
 /** Talks to a node's API with the credentials of a kubeconfig. */
@@ -95,7 +95,10 @@ async function call(
   for await (const chunk of response) text += String(chunk);
   const status = response.statusCode ?? 0;
   if (status >= 400)
-    throw new CommandError(status === 401 || status === 403 ? "refused" : "failed", messageOf(text, status));
+    throw new CommandError(
+      status === 401 || status === 403 ? "notAllowed" : "failed",
+      messageOf(text, status),
+    );
   return { status, text, headers: response.headers };
 }
 

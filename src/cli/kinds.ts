@@ -1,4 +1,4 @@
-import { CommandError } from "../app/exit-codes.ts";
+import { CommandError } from "./command-error.ts";
 import { resources, type Resource } from "../api/resources.ts";
 
 /** `pods`, `po`, `deployment/shop`, `all`: how people name things on a command line. */

@@ -1,9 +1,9 @@
 import { Command, CommanderError } from "commander";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { commandErrorOf } from "../app/agent-errors.ts";
-import { CommandError, exitCodes } from "../app/exit-codes.ts";
-import { agentVersion } from "../app/version.ts";
+import { explained } from "../app/app-error.ts";
+import { exitCodes } from "../app/exit-codes.ts";
+import { version } from "./version.ts";
 import { registerCommands } from "./commands/index.ts";
 
 /** Where a node keeps its data when nobody says otherwise. */
@@ -18,23 +18,23 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync([...argv], { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage.code;
-    const known = commandErrorOf(error);
-    if (known instanceof CommandError) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+    const known = explained(error);
+    if (known !== undefined) {
       process.stderr.write(`starlight: ${known.message}\n`);
-      return exitCodes[known.exit].code;
+      return known.exitCode;
     }
     process.stderr.write(
       `starlight: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );
-    return exitCodes.failed.code;
+    return exitCodes.failed;
   }
 }
 
 export function createProgram(): Command {
   const program = new Command("starlight")
     .description("An edge orchestrator without a centre: every node is complete, in every island.")
-    .version(agentVersion)
+    .version(version)
     .option("--data <folder>", "data folder of this node", defaultData)
     .option("--kubeconfig <file>", "credentials to talk to a node with (default: the data folder's)")
     .option("--server <host:port>", "the node to talk to (default: the kubeconfig's)")

@@ -4,7 +4,7 @@ import type { JsonObject } from "../core/kernel/json.ts";
 import type { FieldProblem } from "../core/intents/contract.ts";
 import { allKinds, kindOf } from "../core/intents/kinds/index.ts";
 import { validateObject } from "../core/intents/validate.ts";
-import { CommandError } from "../app/exit-codes.ts";
+import { CommandError } from "./command-error.ts";
 
 /** Manifests from files: every document parsed and checked before anything is sent. */
 export type Manifest = { readonly source: string; readonly object: JsonObject };

@@ -1,4 +1,4 @@
-import { CommandError } from "../app/exit-codes.ts";
+import { CommandError } from "./command-error.ts";
 
 /** What commands print: tables for people, JSON and YAML for programs. */
 export type Format = "table" | "wide" | "json" | "yaml" | "name";

@@ -1,174 +1,152 @@
 import { X509Certificate } from "node:crypto";
-import { lookup } from "node:dns/promises";
-import { request as httpsRequest } from "node:https";
-import { connect as connectTls } from "node:tls";
 import { fromHex, hex } from "../../core/kernel/bytes.ts";
-import { signerFromPem } from "../../shells/crypto-node/node-crypto.ts";
-import { newRecordKey, newTlsKey } from "../../shells/identity-file/keys.ts";
+import { err, ok, type Result } from "../../core/kernel/result.ts";
+import type { NodeIdentity } from "../../core/node/contract.ts";
+import { nodeIdOf } from "../../core/records/record.ts";
+import { nodeCrypto, signerFromPem } from "../../shells/crypto-node/node-crypto.ts";
+import { spiffeIdOf } from "../../shells/identity-file/certificates.ts";
+import { fingerprintOf, newRecordKey, newTlsKey, spkiOf } from "../../shells/identity-file/keys.ts";
+import { checkName, hostsOf } from "../../shells/identity-file/names.ts";
 import { refuseExisting, saveIdentity } from "../../shells/identity-file/save-identity.ts";
-import { parseAddress } from "../../shells/identity-file/address.ts";
-import { CommandError, type ExitName } from "../exit-codes.ts";
-import { proofText, type JoinAnswer, type JoinRefusal, type JoinRequest } from "./admit.ts";
-import { caHash, decodeInvite, type Invite } from "./invites.ts";
+import { AppError } from "../app-error.ts";
+import { trustedFrames } from "./introduction-trust.ts";
+import { decodeInvite, type Invite } from "./invite.ts";
+import { inviteExplained, joinExplained, type JoinFailure } from "./join-errors.ts";
+import {
+  answerBytesMax,
+  joinPath,
+  proveJoin,
+  readJoinAnswer,
+  readJoinRefusal,
+  type JoinAnswer,
+} from "./join-request.ts";
+import { postPinned, type HopFailure } from "./pinned-connection.ts";
 
 export type JoinOptions = {
-  readonly data: string;
+  /** The line that `createInvite` made. */
   readonly invite: string;
-  readonly name: string;
-  /** `host:port` that others will reach this node at. */
+  readonly directory: string;
+  readonly nodeName: string;
+  /** `host:port` others will reach this node at; they go into its certificate. May be empty. */
   readonly addresses: readonly string[];
-  readonly now: () => number;
-  readonly progress: (line: string) => void;
+  /** This machine's wall clock; `Date.now` when missing. */
+  readonly wall?: () => number;
+  /** Told what is tried, for people who wait. */
+  readonly progress?: (sentence: string) => void;
 };
 
-const timeoutMs = 10_000;
-
-/** Makes this machine a member. On any failure the data folder is left as it was. */
-export async function joinMesh(
-  options: JoinOptions,
-): Promise<{ readonly id: string; readonly site: string; readonly mesh: string }> {
-  const invite = decodeInvite(options.invite, options.now());
-  refuseExisting(options.data);
-  const nodeKeyPem = newRecordKey().privatePem;
-  const tls = newTlsKey();
-  const signer = signerFromPem(nodeKeyPem);
-  const unsigned = {
-    secret: invite.secret,
-    name: options.name,
-    signKey: hex(signer.publicKey),
-    tlsSpki: Buffer.from(tls.publicSpki).toString("base64"),
-    addresses: [...options.addresses],
-    clock: options.now(),
-  };
-  const proof = Buffer.from(signer.sign(Buffer.from(proofText(unsigned)))).toString("base64");
-  const answer = await askAnywhere(invite, { ...unsigned, proof }, options.progress);
-  const rootKey = fromHex(answer.mesh.rootKey) ?? new Uint8Array(0);
-  saveIdentity(options.data, {
-    node: { ...answer.node, name: options.name, mesh: { ...answer.mesh, rootKey } },
-    nodeKeyPem,
-    tlsKeyPem: tls.privatePem,
-    certificatePem: answer.certificatePem,
-    caPem: answer.caPem,
-    frames: answer.frames.map((frame) => new Uint8Array(Buffer.from(frame, "base64"))),
-    createdAt: answer.clock,
-  });
-  return { id: answer.node.id, site: answer.node.site, mesh: answer.mesh.name };
-}
-
-/** The first address that answers as the invite's mesh; else the most telling failure. */
-async function askAnywhere(
-  invite: Invite,
-  request: JoinRequest,
-  progress: (line: string) => void,
-): Promise<JoinAnswer> {
-  const failures: CommandError[] = [];
-  for (const address of invite.addresses) {
-    try {
-      progress(`asking ${address}`);
-      return await ask(address, invite, request);
-    } catch (error) {
-      const failure =
-        error instanceof CommandError
-          ? error
-          : new CommandError("unreachable", `${address}: ${String(error)}`);
-      if (failure.exit !== "unreachable" && failure.exit !== "wrongMesh") throw failure;
-      failures.push(failure);
-      progress(failure.message);
-    }
+/**
+ * Makes this machine a member of the invite's mesh. Nothing is written until everything is known and
+ * proven; then all of it appears at once. Throws an `AppError` or `IdentityError`; trying again is safe.
+ */
+export async function joinMesh(options: JoinOptions): Promise<NodeIdentity> {
+  const { directory, nodeName, addresses, wall = Date.now } = options;
+  checkName("the node name", nodeName);
+  hostsOf(addresses);
+  const decoded = decodeInvite(options.invite, wall());
+  if (!decoded.ok) throw new AppError(inviteExplained(decoded.error));
+  refuseExisting(directory);
+  const invite = decoded.value;
+  const keys = { nodeKeyPem: newRecordKey().privatePem, tlsKeyPem: newTlsKey().privatePem };
+  const answered = await ask(options, invite, keys);
+  if (!answered.ok) throw new AppError(joinExplained(answered.error, invite));
+  const checked = checkAnswer(answered.value, invite, keys, nodeName);
+  if (!checked.ok) {
+    throw new AppError(joinExplained({ type: "untrustworthy", detail: checked.error }, invite));
   }
-  const worst = failures.find(({ exit }) => exit === "wrongMesh") ?? failures[0];
-  throw worst ?? new CommandError("unreachable", "the invite names no address");
+  const { node, frames } = checked.value;
+  const { certificate: certificatePem, ca: caPem } = answered.value;
+  saveIdentity(directory, { node, ...keys, certificatePem, caPem, frames, createdAt: wall() });
+  return node;
 }
 
-async function ask(address: string, invite: Invite, request: JoinRequest): Promise<JoinAnswer> {
-  const parsed = parseAddress(address);
-  if (parsed === undefined) throw new CommandError("inviteInvalid", `${address} is not host:port`);
-  const { host, port } = parsed;
-  await lookup(host).catch(() => {
-    throw new CommandError("unreachable", `resolve: no address is known for ${host}`);
-  });
-  const caPem = await pinnedCa(host, port, address, invite);
-  const { status, body } = await post(host, port, caPem, JSON.stringify(request), address);
-  const json = parse(body);
-  if (status === 200) return json as JoinAnswer;
-  const refusal = json as Partial<JoinRefusal> | undefined;
-  const exit: ExitName = refusal?.exit ?? "refused";
-  throw new CommandError(exit, refusal?.message ?? `${address} answered ${status}`);
-}
+type Keys = { readonly nodeKeyPem: string; readonly tlsKeyPem: string };
 
-/** The CA at the other end, if it is the one the invite names. Nothing is sent before that is known. */
-function pinnedCa(host: string, port: number, address: string, invite: Invite): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTls({
-      host,
-      port,
-      servername: "starlight",
-      rejectUnauthorized: false,
-      minVersion: "TLSv1.3",
-      timeout: timeoutMs,
-      ALPNProtocols: ["http/1.1"],
+/** Asks at one address after the other. A lost answer is asked for once more: the request is idempotent. */
+async function ask(
+  { nodeName, addresses, wall = Date.now, progress = () => {} }: JoinOptions,
+  invite: Invite,
+  keys: Keys,
+): Promise<Result<JoinAnswer, JoinFailure>> {
+  const { meshId, enroller, secret } = invite;
+  const signer = signerFromPem(keys.nodeKeyPem);
+  const failures: HopFailure[] = [];
+  for (const address of [...invite.addresses, ...invite.addresses]) {
+    const before = failures.find((failure) => failure.address === address);
+    if (before !== undefined && before.hop !== "answer") continue;
+    progress(`asking ${address}`);
+    const claim = { meshId, enroller, secret, name: nodeName, addresses: [...addresses], clock: wall() };
+    const body = Buffer.from(JSON.stringify(proveJoin(claim, signer, keys.tlsKeyPem)));
+    const posted = await postPinned(address, invite, joinPath, body, answerBytesMax);
+    if (!posted.ok) {
+      progress(`${address}: ${posted.error.detail}`);
+      failures.push(posted.error);
+      continue;
+    }
+    const answer = posted.value.status === 200 ? readJoinAnswer(posted.value.body) : undefined;
+    if (answer !== undefined) return ok(answer);
+    const refusal = readJoinRefusal(posted.value.body);
+    if (refusal !== undefined) return err({ type: "refused", address, refusal });
+    failures.push({
+      hop: "answer",
+      address,
+      detail: `it answered with status ${posted.value.status} and nothing we understand`,
     });
-    socket.on("timeout", () => socket.destroy(new Error("no answer")));
-    socket.on("error", (error) =>
-      reject(new CommandError("unreachable", `connect: ${address}: ${error.message}`)),
-    );
-    socket.on("secureConnect", () => {
-      let certificate = socket.getPeerCertificate(true);
-      while (certificate.issuerCertificate !== undefined && certificate.issuerCertificate !== certificate) {
-        certificate = certificate.issuerCertificate;
-      }
-      const pem = new X509Certificate(certificate.raw).toString();
-      socket.destroy();
-      if (caHash(pem) === invite.ca) return resolve(pem);
-      reject(
-        new CommandError(
-          "wrongMesh",
-          `this invite is for mesh ${invite.meshName}; ${address} belongs to another mesh`,
-        ),
-      );
-    });
-  });
+  }
+  return err({ type: "hops", failures });
 }
 
-function post(
-  host: string,
-  port: number,
-  ca: string,
-  body: string,
-  address: string,
-): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest(
-      {
-        host,
-        port,
-        ca,
-        servername: "starlight",
-        method: "POST",
-        path: "/starlight/v1/join",
-        minVersion: "TLSv1.3",
-        timeout: timeoutMs,
-        agent: false,
-        headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
-      },
-      (response) => {
-        let text = "";
-        response.on("data", (chunk: Buffer) => (text += chunk.toString()));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text }));
-      },
-    );
-    request.on("timeout", () => request.destroy(new Error("no answer in time")));
-    request.on("error", (error) =>
-      reject(new CommandError("unreachable", `join: ${address}: ${error.message}`)),
-    );
-    request.end(body);
-  });
+/** The answer came from the enroller; even so it must fit the invite, our keys and the root key. */
+function checkAnswer(
+  answer: JoinAnswer,
+  invite: Invite,
+  keys: Keys,
+  nodeName: string,
+): Result<{ readonly node: NodeIdentity; readonly frames: readonly Uint8Array[] }, string> {
+  const rootKey = fromHex(answer.mesh.rootKey);
+  if (
+    rootKey === undefined ||
+    nodeIdOf(rootKey, nodeCrypto) !== invite.meshId ||
+    answer.mesh.id !== invite.meshId
+  ) {
+    return err("the root key it gave is not that of the invite's mesh");
+  }
+  const signer = signerFromPem(keys.nodeKeyPem);
+  const id = nodeIdOf(signer.publicKey, nodeCrypto);
+  if (answer.node.id !== id || answer.node.name !== nodeName) return err("it admitted somebody else than us");
+  const tlsKey = certifiedKey(answer, invite, id);
+  if (tlsKey === undefined || tlsKey !== fingerprintOf(spkiOf(keys.tlsKeyPem))) {
+    return err("the certificate it gave is not ours");
+  }
+  const mesh = { id: invite.meshId, name: answer.mesh.name, rootKey };
+  const { frames, members } = trustedFrames(
+    answer.frames.map((frame) => new Uint8Array(Buffer.from(frame, "base64"))),
+    mesh,
+  );
+  const member = members.get(id);
+  if (member?.signKey !== hex(signer.publicKey) || member.tlsKey !== tlsKey || member.name !== nodeName) {
+    return err("its roster does not hold us");
+  }
+  if (member.site !== answer.node.site || member.region !== answer.node.region) {
+    return err("its roster puts us somewhere else");
+  }
+  return ok({ node: { ...answer.node, mesh }, frames });
 }
 
-function parse(text: string): unknown {
+function certifiedKey(answer: JoinAnswer, invite: Invite, id: string): string | undefined {
   try {
-    return JSON.parse(text) as unknown;
+    const ca = new X509Certificate(answer.ca);
+    const leaf = new X509Certificate(answer.certificate);
+    const names = (leaf.subjectAltName ?? "").split(", ");
+    const sound =
+      certificateKey(ca) === invite.ca &&
+      leaf.verify(ca.publicKey) &&
+      names.includes(`URI:${spiffeIdOf(invite.meshId, id)}`);
+    return sound ? certificateKey(leaf) : undefined;
   } catch {
     return undefined;
   }
 }
+
+const certificateKey = (certificate: X509Certificate): string =>
+  fingerprintOf(certificate.publicKey.export({ type: "spki", format: "der" }));

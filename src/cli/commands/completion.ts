@@ -1,4 +1,4 @@
-import { CommandError } from "../../app/exit-codes.ts";
+import { CommandError } from "../command-error.ts";
 import { print } from "../output.ts";
 
 const scripts: { readonly [shell: string]: string } = {

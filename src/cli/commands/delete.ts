@@ -1,5 +1,5 @@
 import { kindOf } from "../../core/intents/kinds/index.ts";
-import { CommandError } from "../../app/exit-codes.ts";
+import { CommandError } from "../command-error.ts";
 import { connect } from "../client.ts";
 import { pathOf, resourcesNamed, splitReference } from "../kinds.ts";
 import { readManifests } from "../manifests.ts";

@@ -2,7 +2,7 @@ import type { JsonObject } from "../../core/kernel/json.ts";
 import { connect } from "../client.ts";
 import { pathOf, resourcesNamed, splitReference } from "../kinds.ts";
 import { print, table } from "../output.ts";
-import { CommandError } from "../../app/exit-codes.ts";
+import { CommandError } from "../command-error.ts";
 import type { GlobalOptions } from "./index.ts";
 
 export async function action(

@@ -1,4 +1,7 @@
 import type { Command } from "commander";
+import { getDescription } from "valibot";
+import { flagOf } from "../../app/config.ts";
+import { configKeys, configSchema } from "../../app/config-schema.ts";
 
 /** Options that every command inherits from the program. */
 export type GlobalOptions = { readonly data: string; readonly kubeconfig?: string; readonly server?: string };
@@ -148,6 +151,17 @@ export function registerCommands(program: Command): void {
     .option("--group <name...>", "groups of the user", ["starlight:viewers"])
     .action(run(() => import("./token.ts")));
   program
+    .command("leave")
+    .description("take the node that answers out of its mesh, for good")
+    .option("--reason <text>", "for the record", "left by its operator")
+    .action(run(() => import("./leave.ts")));
+  program
+    .command("revoke")
+    .description("end another node's membership")
+    .argument("<node>", "its name or id")
+    .option("--reason <text>", "for the record", "revoked by an administrator")
+    .action(run(() => import("./revoke.ts")));
+  program
     .command("completion")
     .description("print a completion script")
     .argument("<shell>", "bash, zsh or fish")
@@ -171,12 +185,9 @@ export function registerCommands(program: Command): void {
 
 /** The settings of an agent as flags. */
 function settings(command: Command): Command {
-  return command
-    .option("--listen <host:port>", "where to listen")
-    .option("--advertise <host:port...>", "where other nodes reach this one")
-    .option("--dial-from <address>", "source address of outgoing connections")
-    .option("--pod-address <address>", "address that workloads answer on")
-    .option("--log-level <level>", "debug, info, warning or error")
-    .option("--log-format <format>", "text or json")
-    .option("--cgroups <mode>", "auto or off");
+  for (const key of configKeys) {
+    const value = key === "advertise" ? "<host:port...>" : "<value>";
+    command.option(`${flagOf(key)} ${value}`, getDescription(configSchema.entries[key]) ?? "");
+  }
+  return command;
 }

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
-import { ownHosts } from "../../app/measure.ts";
 import { initMesh } from "../../shells/identity-file/init-mesh.ts";
+import { hostAddresses } from "../host-addresses.ts";
 import { print } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
@@ -14,7 +14,7 @@ type Options = {
 
 export async function action(options: Options, _args: string[], { data }: GlobalOptions): Promise<void> {
   const nodeName = options.name ?? hostname().toLowerCase();
-  const addresses = options.advertise ?? ownHosts().map((host) => `${host}:7443`);
+  const addresses = options.advertise ?? hostAddresses();
   const { mesh: meshName, site, region } = options;
   const { node, kubeconfig } = await initMesh({
     directory: data,

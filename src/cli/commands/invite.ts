@@ -1,5 +1,5 @@
 import { parseDuration } from "../../core/intents/quantity.ts";
-import { CommandError } from "../../app/exit-codes.ts";
+import { CommandError } from "../command-error.ts";
 import { connect } from "../client.ts";
 import { formatOf, print, printValue } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";

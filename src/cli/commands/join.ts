@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { joinMesh } from "../../app/enrol/join-mesh.ts";
-import { ownHosts } from "../../app/measure.ts";
 import { print } from "../output.ts";
+import { hostAddresses } from "../host-addresses.ts";
 import type { GlobalOptions } from "./index.ts";
 
 export async function action(
@@ -10,15 +10,14 @@ export async function action(
   [invite = ""]: string[],
   { data }: GlobalOptions,
 ): Promise<void> {
-  const joined = await joinMesh({
-    data,
-    invite: invite.startsWith("@") ? readFileSync(invite.slice(1), "utf8") : invite,
-    name: options.name ?? hostname().toLowerCase(),
-    addresses: options.advertise ?? ownHosts().map((host) => `${host}:7443`),
-    now: () => Date.now(),
+  const node = await joinMesh({
+    directory: data,
+    invite: (invite.startsWith("@") ? readFileSync(invite.slice(1), "utf8") : invite).trim(),
+    nodeName: options.name ?? hostname().toLowerCase(),
+    addresses: options.advertise ?? hostAddresses(),
     progress: (line) => process.stderr.write(`${line}\n`),
   });
   print(
-    `joined mesh ${joined.mesh} in site ${joined.site} as node ${joined.id}\n\nnext: starlight agent --data ${data}`,
+    `joined mesh ${node.mesh.name} in site ${node.site} as ${node.name}\n\nnext: starlight agent --data ${data}`,
   );
 }

@@ -1,4 +1,4 @@
-import { CommandError } from "../../app/exit-codes.ts";
+import { CommandError } from "../command-error.ts";
 import { connect } from "../client.ts";
 import { pathOf, resourcesNamed, splitReference } from "../kinds.ts";
 import { print } from "../output.ts";

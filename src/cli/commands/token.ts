@@ -9,7 +9,7 @@ export async function action(
   { data }: GlobalOptions,
 ): Promise<void> {
   loadIdentity(data);
-  print(createToken(data, { name: user, groups: options.group }));
+  print(createToken(data, { name: user, groups: options.group }, Date.now()));
   process.stderr.write(`shown once; good on this node at once, for groups ${options.group.join(", ")}\n`);
   await Promise.resolve();
 }

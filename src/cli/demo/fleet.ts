@@ -100,8 +100,6 @@ export async function createFleet(
       node.advertised,
       "--dial-from",
       node.address,
-      "--pod-address",
-      node.address,
     ];
     const child = spawn(process.execPath, [program, "--data", node.data, "agent", ...args], {
       env,

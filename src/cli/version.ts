@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
 /** The version of the package this runs from. */
-export const agentVersion: string = (
+export const version: string = (
   JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }
 ).version;

@@ -1,0 +1,140 @@
+import * as v from "valibot";
+import type { NodeConfig } from "../core/node/contract.ts";
+import { parseAddress } from "../shells/identity-file/address.ts";
+
+/**
+ * The settings of one node. Units are in the key, limits in the schema, the reason in the description;
+ * `starlight config show` prints all three.
+ */
+
+const duration = (min: number, max: number, why: string) =>
+  v.pipe(
+    v.number(`must be a whole number of milliseconds from ${min} to ${max}`),
+    v.integer(`must be a whole number of milliseconds from ${min} to ${max}`),
+    v.minValue(min, `must be at least ${min} ms`),
+    v.maxValue(max, `must be at most ${max} ms`),
+    v.description(why),
+  );
+
+const address = (portMin: 0 | 1) =>
+  v.pipe(
+    v.string("must be HOST:PORT"),
+    v.check(
+      (text) => parseAddress(text, { portMin, portDefault: portMin === 0 ? undefined : 1 }) !== undefined,
+      "must be HOST:PORT, for example 10.0.0.5:7443 or [::1]:7443",
+    ),
+  );
+
+export const configSchema = v.strictObject({
+  listen: v.pipe(
+    address(0),
+    v.description("Where links, the API and blobs are served. Port 0: any free port."),
+  ),
+  advertise: v.pipe(
+    v.array(address(1), "must be a list of HOST:PORT"),
+    v.maxLength(16, "at most 16 addresses"),
+    v.description("Addresses that other nodes are told, best first. Empty: those of the network interfaces."),
+  ),
+  dialFrom: v.pipe(
+    v.string("must be an IP address"),
+    v.description("Source address of connections to other nodes. Empty: the kernel chooses."),
+  ),
+  podAddress: v.pipe(
+    v.string("must be an IP address"),
+    v.description(
+      "Host address that workloads answer on. Empty: the host of the first address told to others.",
+    ),
+  ),
+  cgroups: v.pipe(
+    v.picklist(["auto", "off"], "must be auto or off"),
+    v.description("Control groups for workloads, where this machine lets us make them."),
+  ),
+  logLevel: v.pipe(
+    v.picklist(["debug", "info", "warning", "error"], "must be debug, info, warning or error"),
+    v.description("The least important messages that are still written."),
+  ),
+  logFormat: v.pipe(
+    v.picklist(["text", "json"], "must be text or json"),
+    v.description("Log lines for people or for machines."),
+  ),
+  pingEveryMs: duration(
+    50,
+    60_000,
+    "A sign of life on each idle link; shorter finds failures sooner and costs more bytes.",
+  ),
+  silentAfterMs: duration(
+    100,
+    600_000,
+    "Silence after which a link is given up. Several times pingEveryMs, or one late packet cuts it.",
+  ),
+  redialMaxMs: duration(
+    100,
+    3_600_000,
+    "Longest wait between two attempts to reach a member that does not answer.",
+  ),
+  compareEveryMs: duration(
+    200,
+    3_600_000,
+    "How often linked nodes compare their records, as repair for what was missed.",
+  ),
+  bootSettleMs: duration(
+    0,
+    60_000,
+    "After a start, how long to wait for the site's peers before deciding alone.",
+  ),
+  claimDelayMs: duration(
+    10,
+    60_000,
+    "How long the next-ranked node waits for a better one's claim before it starts a pod itself.",
+  ),
+  quietPeriodMs: duration(0, 86_400_000, "After a heal nothing is moved for this long."),
+  lostAfterMs: duration(
+    0,
+    604_800_000,
+    "How long an unreachable node keeps its pods before they are started elsewhere, unless the workload says otherwise.",
+  ),
+  driftMaxMs: duration(
+    1_000,
+    86_400_000,
+    "A record stamped further ahead of our clock is kept aside until the clock catches up.",
+  ),
+});
+
+export type Config = v.InferOutput<typeof configSchema>;
+export type ConfigKey = keyof Config;
+
+export const configKeys = Object.keys(configSchema.entries) as readonly ConfigKey[];
+
+export const configDefaults: Config = {
+  listen: "0.0.0.0:7443",
+  advertise: [],
+  dialFrom: "",
+  podAddress: "",
+  cgroups: "auto",
+  logLevel: "info",
+  logFormat: "text",
+  pingEveryMs: 1_000,
+  silentAfterMs: 3_000,
+  redialMaxMs: 5_000,
+  compareEveryMs: 5_000,
+  bootSettleMs: 500,
+  claimDelayMs: 250,
+  quietPeriodMs: 8_000,
+  lostAfterMs: 10_000,
+  driftMaxMs: 600_000,
+};
+
+/** What the core is told of it. */
+export function nodeConfigOf(config: Config): NodeConfig {
+  return {
+    pingEvery: config.pingEveryMs,
+    silentAfter: config.silentAfterMs,
+    redialMax: config.redialMaxMs,
+    compareEvery: config.compareEveryMs,
+    bootSettle: config.bootSettleMs,
+    claimDelay: config.claimDelayMs,
+    quietPeriod: config.quietPeriodMs,
+    lostAfter: config.lostAfterMs,
+    driftMax: config.driftMaxMs,
+  };
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { hex } from "../../core/kernel/bytes.ts";
+import type { Signer } from "../../core/kernel/crypto.ts";
+import { goneKey, linksKey, memberKey } from "../../core/records/keys.ts";
+import { nodeIdOf, sealRecord } from "../../core/records/record.ts";
+import { nodeCrypto, signerFromPem } from "../../shells/crypto-node/node-crypto.ts";
+import { newRecordKey } from "../../shells/identity-file/keys.ts";
+import { trustedFrames } from "./introduction-trust.ts";
+
+const newSigner = (): Signer => signerFromPem(newRecordKey().privatePem);
+const idOf = (signer: Signer): string => nodeIdOf(signer.publicKey, nodeCrypto);
+
+const [root, enroller, worker, intruder] = [newSigner(), newSigner(), newSigner(), newSigner()];
+const mesh = { id: idOf(root), name: "test", rootKey: root.publicKey };
+
+function member(who: Signer, by: Signer, version: number, grants: readonly string[]): Uint8Array {
+  const body = {
+    name: "n",
+    site: "s",
+    region: "r",
+    signKey: hex(who.publicKey),
+    tlsKey: "00".repeat(32),
+    grants: [...grants],
+    labels: {},
+    joinedAt: 0,
+  };
+  const draft = { scope: "mesh", key: memberKey(idOf(who)), version, kind: "roster", body } as const;
+  return sealRecord(draft, idOf(by), by, nodeCrypto).bytes;
+}
+
+function fact(by: Signer, about: Signer, version: number): Uint8Array {
+  const draft = {
+    scope: "mesh",
+    key: linksKey(idOf(about)),
+    version,
+    kind: "fact",
+    body: { peers: [] },
+  } as const;
+  return sealRecord(draft, idOf(by), by, nodeCrypto).bytes;
+}
+
+const good = [
+  member(enroller, root, 5, ["enrol", "write"]),
+  member(worker, enroller, 3, ["write"]),
+  fact(worker, worker, 9),
+  fact(enroller, enroller, 1),
+];
+
+test("a chain from the root is trusted whole, in any order", () => {
+  fc.assert(
+    fc.property(fc.shuffledSubarray(good, { minLength: good.length }), (frames) => {
+      const trusted = trustedFrames(frames, mesh);
+      assert.equal(trusted.frames.length, good.length);
+      assert.deepEqual([...trusted.members.keys()].sort(), [idOf(enroller), idOf(worker)].sort());
+    }),
+  );
+});
+
+test("nothing that a stranger, a member without `enrol` or a changed byte brings is trusted", () => {
+  const altered = Uint8Array.from(good[0] ?? []);
+  altered[60] = (altered[60] ?? 0) ^ 1;
+  const bad = [
+    member(intruder, intruder, 1, ["enrol"]),
+    member(intruder, worker, 4, ["write"]),
+    fact(intruder, intruder, 1),
+    fact(worker, enroller, 10),
+    altered,
+    new Uint8Array([1, 2, 3]),
+  ];
+  const trusted = trustedFrames([...bad, ...good], mesh);
+  assert.equal(trusted.frames.length, good.length);
+  assert.equal(trusted.members.has(idOf(intruder)), false);
+});
+
+test("records that a revoked member wrote after its end are left out", () => {
+  const body = { how: "revoked", reason: "" };
+  const draft = { scope: "mesh", key: goneKey(idOf(worker)), version: 8, kind: "roster", body } as const;
+  const gone = sealRecord(draft, idOf(enroller), enroller, nodeCrypto).bytes;
+  assert.equal(trustedFrames([...good, gone], mesh).frames.length, good.length);
+  assert.equal(trustedFrames([...good, gone, fact(worker, worker, 7)], mesh).frames.length, good.length + 1);
+});

@@ -1,0 +1,187 @@
+import { parseJson, type Json } from "../core/kernel/json.ts";
+import { fields, integer, list, oneOf, optional, text, type Shape } from "../core/kernel/shape.ts";
+import { err, type Result } from "../core/kernel/result.ts";
+import type { NodeView } from "../core/node/contract.ts";
+import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
+import { addressesMax } from "../shells/identity-file/names.ts";
+import { explained } from "./app-error.ts";
+import type { Enroller } from "./enrol/enroller.ts";
+import { joinBytesMax, joinPath, readJoinRequest, type JoinRefusal } from "./enrol/join-request.ts";
+import { createRateLimit } from "./enrol/rate-limit.ts";
+import type { InviteOptions } from "./enrol/invite-book.ts";
+import type { TokenUser } from "./tokens.ts";
+
+/**
+ * The requests that change who belongs, in front of the API: joining is open to strangers who show an
+ * invite; the others are for the group `system:masters`.
+ *
+ *     POST /starlight/v1/join                                        see enrol/join-request.ts
+ *     POST /starlight/v1/invites      {site?, region?, ttlMs?, uses?, grants?, addresses?} -> {invite}
+ *     POST /starlight/v1/revocations  {node, reason?}   node: id or name
+ *     POST /starlight/v1/leave        {reason?}
+ */
+export type RoutesDeps = {
+  readonly view: NodeView;
+  readonly enroller: Enroller;
+  readonly invite: (options: Omit<InviteOptions, "directory" | "now">) => string;
+  /** `host:port` on which newcomers reach this node, when the request names none. */
+  readonly addresses: () => readonly string[];
+  readonly leave: (reason: string) => Promise<boolean>;
+  readonly userOfToken: (token: string) => TokenUser | undefined;
+  /** Everything else. */
+  readonly api: HttpHandler;
+};
+
+const mastersGroup = "system:masters";
+const suspicious: ReadonlySet<JoinRefusal["refusal"]> = new Set(["malformed", "unknown-invite", "proof"]);
+const ttlDefaultMs = 24 * 3_600_000;
+const bodyTimeoutMs = 10_000;
+
+const inviteShape = fields({
+  site: optional(text(63)),
+  region: optional(text(63)),
+  ttlMs: optional(integer(1, Number.MAX_SAFE_INTEGER)),
+  uses: optional(integer(1, 1_000)),
+  grants: optional(list(oneOf("enrol", "write"), 8)),
+  addresses: optional(list(text(300), addressesMax)),
+});
+const revocationShape = fields({ node: text(253), reason: optional(text(1024)) });
+const leaveShape = fields({ reason: optional(text(1024)) });
+
+type Reply = { readonly status: number; readonly body: Json };
+
+export function createRoutes(deps: RoutesDeps): HttpHandler {
+  const guesses = createRateLimit(30, 1_000);
+  const overall = createRateLimit(200, 100);
+
+  /** Many newcomers may share one address behind a NAT: only what looks like guessing counts against it. */
+  const joinReply = async (request: HttpRequest): Promise<Reply> => {
+    const now = performance.now();
+    const from = request.socket.remoteAddress ?? "";
+    if (!guesses.allows(from, now) || !overall.allows("", now)) {
+      return refusal({ refusal: "busy", detail: "too many join requests; try again in a minute" });
+    }
+    overall.charge("", now);
+    const body = await readBody(request, joinBytesMax);
+    const asked = body === undefined ? undefined : readJoinRequest(body);
+    const joined =
+      asked === undefined
+        ? err<JoinRefusal>({ refusal: "malformed", detail: "not a join request" })
+        : await deps.enroller.join(asked);
+    if (joined.ok) return { status: 200, body: joined.value };
+    if (suspicious.has(joined.error.refusal)) guesses.charge(from, now);
+    return refusal(joined.error);
+  };
+
+  const masters: { readonly [path: string]: (body: Uint8Array) => Promise<Reply> | Reply } = {
+    "/starlight/v1/invites": shaped(inviteShape, (options) => {
+      const { ttlMs = ttlDefaultMs, addresses = deps.addresses(), ...rest } = options;
+      return { status: 201, body: { invite: deps.invite({ ...rest, ttlMs, addresses }) } };
+    }),
+    "/starlight/v1/revocations": shaped(revocationShape, async ({ node, reason = "" }) => {
+      const found = deps.view.members().find(({ id, member }) => id === node || member.name === node);
+      if (found === undefined) return problem(404, `no member is called ${node}`);
+      return done(await deps.enroller.revoke(found.id, reason), { node: found.id });
+    }),
+    "/starlight/v1/leave": shaped(leaveShape, async ({ reason = "" }) => {
+      const stored = await deps.leave(reason);
+      return stored ? { status: 200, body: {} } : problem(507, "the disk refused; nothing was published");
+    }),
+  };
+
+  const masterReply = async (path: string, request: HttpRequest, client: Client): Promise<Reply> => {
+    if (!isMaster(request, client, deps.userOfToken)) {
+      return problem(403, `this is for the group ${mastersGroup}`);
+    }
+    const body = await readBody(request, joinBytesMax);
+    return body === undefined ? problem(413, "the request is too long") : (masters[path]?.(body) ?? notFound);
+  };
+
+  return (request, response, client) => {
+    const [path = ""] = (request.url ?? "").split("?");
+    const isOurs = path === joinPath || Object.hasOwn(masters, path);
+    if (!isOurs) return deps.api(request, response, client);
+    if (request.method !== "POST") return answer(response, problem(405, "POST it"));
+    const reply = path === joinPath ? joinReply(request) : masterReply(path, request, client);
+    reply.then(
+      (value) => answer(response, value),
+      (error: unknown) => answer(response, problem(500, explained(error)?.what ?? "internal error")),
+    );
+  };
+}
+
+function isMaster(request: HttpRequest, client: Client, userOfToken: RoutesDeps["userOfToken"]): boolean {
+  if (client.type === "user") return client.groups.includes(mastersGroup);
+  const token = /^Bearer (\S{1,256})$/.exec(request.headers.authorization ?? "")?.[1];
+  return client.type === "anonymous" && token !== undefined
+    ? (userOfToken(token)?.groups.includes(mastersGroup) ?? false)
+    : false;
+}
+
+function shaped<T>(
+  shape: Shape<T>,
+  reply: (body: T) => Promise<Reply> | Reply,
+): (body: Uint8Array) => Promise<Reply> {
+  return async (bytes) => {
+    const body = shape(bytes.length === 0 ? {} : parseJson(bytes, 8));
+    if (body === undefined) return problem(400, "the request's body is not what this path takes");
+    try {
+      return await reply(body);
+    } catch (error) {
+      const known = explained(error);
+      if (known === undefined) throw error;
+      return problem(422, [known.what, known.fix].filter((part) => part !== "").join(". "));
+    }
+  };
+}
+
+/** The whole body; undefined when it is longer than allowed, broken off, or slower than it may be. */
+function readBody(request: HttpRequest, bytesMax: number): Promise<Uint8Array | undefined> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const timer = setTimeout(() => resolve(undefined), bodyTimeoutMs);
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= bytesMax) chunks.push(chunk);
+      else resolve(undefined);
+    });
+    request.on("end", () => resolve(bytes <= bytesMax ? Buffer.concat(chunks) : undefined));
+    request.on("close", () => {
+      clearTimeout(timer);
+      resolve(undefined);
+    });
+  });
+}
+
+const statusByRefusal: { readonly [refusal in JoinRefusal["refusal"]]: number } = {
+  malformed: 400,
+  "unknown-invite": 403,
+  expired: 403,
+  "used-up": 403,
+  "name-taken": 409,
+  clock: 422,
+  proof: 403,
+  busy: 429,
+  "not-an-enroller": 501,
+  storage: 507,
+};
+
+const refusal = (body: JoinRefusal): Reply => ({ status: statusByRefusal[body.refusal], body });
+
+const done = (result: Result<undefined, JoinRefusal>, body: Json): Reply =>
+  result.ok ? { status: 200, body } : problem(statusByRefusal[result.error.refusal], result.error.detail);
+
+/** RFC 9457. */
+const problem = (status: number, detail: string): Reply => ({
+  status,
+  body: { type: "about:blank", status, detail },
+});
+const notFound = problem(404, "no such path");
+
+function answer(response: HttpResponse, { status, body }: Reply): void {
+  if (response.headersSent || response.destroyed) return;
+  const type = status < 400 ? "application/json" : "application/problem+json";
+  response.writeHead(status, { "content-type": type });
+  response.end(JSON.stringify(body));
+}

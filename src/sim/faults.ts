@@ -1,5 +1,6 @@
 import { below, between, pick, shuffled, type Random } from "../core/kernel/random.ts";
 import type { Machine } from "./machine.ts";
+import { sendForgeries } from "./thief.ts";
 import type { World } from "./world.ts";
 
 /** Edge weather: what goes wrong, drawn from the seed. Everything it starts, it also ends. */
@@ -18,6 +19,7 @@ const faults: readonly { readonly weight: number; readonly strike: Fault }[] = [
   { weight: 1, strike: jumpClock },
   { weight: 1, strike: fillDisk },
   { weight: 1, strike: flapLink },
+  { weight: 2, strike: sendForgeries },
 ];
 
 /** Strikes at random moments of `[from, until)`, on average every `gap` ms. */

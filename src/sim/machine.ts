@@ -191,6 +191,11 @@ export class Machine {
     if (link !== undefined) this.deliver({ type: "frame", link, bytes });
   }
 
+  /** Someone else speaks over this machine's links. */
+  inject(bytes: Uint8Array): void {
+    for (const end of this.#linkByEnd.keys()) this.#world.network.send(end, bytes);
+  }
+
   readonly #handlers: Handlers<NodeEffect> = {
     dial: ({ peer }) => this.#world.network.dial(this.host, this.#world.hostOf(peer)),
     send: ({ link, bytes }) => {

@@ -2,6 +2,7 @@ import { carryOut, type Handlers } from "../kernel/effects.ts";
 import type { LinkId, MembershipEffect, MembershipEvent, Peer } from "../membership/contract.ts";
 import { isMember, factsOf, type IndexChange } from "./records-index.ts";
 import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
+import { encodeFrame } from "../sync/frames.ts";
 import { admitFrames, admitPending, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
 import { publishLinks } from "./own-records.ts";
@@ -24,6 +25,11 @@ export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void 
   tellMembership(turn, { type: "heard", link });
   if (channel === syncChannel) return tellSync(turn, { type: "frame", link, bytes: payload });
   note(turn, "warning", "ProtocolError", `a frame for the unknown channel ${String(channel)}`);
+}
+
+/** Records as the frame that a peer takes them from. */
+export function asRecordsFrame(frames: readonly Uint8Array[]): Uint8Array {
+  return onChannel(syncChannel, encodeFrame({ type: "records", frames }));
 }
 
 export function tellMembership(turn: Turn, event: MembershipEvent): void {
@@ -143,8 +149,12 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
 }
 
 function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
+  turn.out.push({ type: "send", link, bytes: onChannel(channel, payload) });
+}
+
+function onChannel(channel: number, payload: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(payload.length + 1);
   bytes[0] = channel;
   bytes.set(payload, 1);
-  turn.out.push({ type: "send", link, bytes });
+  return bytes;
 }

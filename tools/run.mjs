@@ -1,4 +1,4 @@
-// Installs, builds and runs: `node tools/run.mjs demo|test|verify|build|sim|bench|format [arguments]`.
+// Installs, builds and runs: `node tools/run.mjs demo|test|verify|build|sim|bench|mutate|format [arguments]`.
 // Plain JavaScript without dependencies, for the system's own Node (20 or newer) and an empty checkout.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -19,6 +19,8 @@ const tasks = {
   build: async () => 0,
   sim: async (args) => run(node(), ["dist/sim/main.js", ...args]),
   bench: async (args) => run(node(), ["--disable-warning=ExperimentalWarning", "bench/main.ts", ...args]),
+  mutate: async (args) =>
+    run(node(), ["--disable-warning=ExperimentalWarning", "test/mutations.ts", ...args]),
   format: async () => run(tool("oxfmt"), []),
 };
 

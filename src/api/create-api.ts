@@ -5,7 +5,7 @@ import { demand, isAllowed, userOf, type User, type Verb } from "./auth.ts";
 import { readObject } from "./body.ts";
 import type { CreateApi } from "./contract.ts";
 import { discovery, openApi } from "./discovery.ts";
-import { child } from "./present.ts";
+import { child } from "./values.ts";
 import { answerLogs, proxyPod, proxyService } from "./proxy.ts";
 import { answerGet, answerList, answerWatch, getOne, type ReadContext, type Target } from "./read.ts";
 import { findResource, type Resource } from "./resources.ts";

@@ -4,13 +4,12 @@ import type { MergedObject } from "../core/intents/contract.ts";
 import { kindOf } from "../core/intents/kinds/index.ts";
 import { matches, selectorOfLabels } from "../core/intents/selector.ts";
 import { withDefaults } from "../core/intents/validate.ts";
-import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
+import type { NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
+import { child, condition, strings, text, timeOf } from "./values.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 
 /** Kubernetes objects made from the view: what people wrote, with a status of what is seen from here. */
-
-export const timeOf = (wallMs: number): string => new Date(wallMs).toISOString().replace(/\.\d+Z$/, "Z");
 
 export function presentObject(object: MergedObject, view: NodeView): JsonObject {
   const kind = kindOf(object.ref.group, object.ref.kind);
@@ -281,82 +280,6 @@ function containersOf(template: JsonObject, running: PodView["body"]["containers
   }));
 }
 
-export function presentNode(member: MemberView, view: NodeView): JsonObject {
-  const { status, evidence } = member;
-  const object = view.object({ group: "", kind: "Node", namespace: "", name: member.member.name });
-  const spec = object?.exists === true ? child(object.value, "spec") : {};
-  const annotations = object?.exists === true ? child(child(object.value, "metadata"), "annotations") : {};
-  const ready = evidence.verdict === "alive" ? "True" : evidence.verdict === "dead" ? "False" : "Unknown";
-  const [why = ""] = evidence.reasons;
-  const age =
-    member.factAge === undefined ? "never heard" : `newest fact ${Math.round(member.factAge / 1000)} s old`;
-  const taints = Array.isArray(spec["taints"]) ? (spec["taints"] as readonly Json[]) : [];
-  const cordon = member.cordoned ? [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }] : [];
-  const resources = (from: { cpuMilli: number; memoryBytes: number; pods: number }): JsonObject => ({
-    cpu: from.cpuMilli % 1000 === 0 ? String(from.cpuMilli / 1000) : `${from.cpuMilli}m`,
-    memory: `${Math.floor(from.memoryBytes / 1024)}Ki`,
-    pods: String(from.pods),
-  });
-  return {
-    apiVersion: "v1",
-    kind: "Node",
-    metadata: {
-      name: member.member.name,
-      uid: member.id,
-      creationTimestamp: timeOf(member.member.joinedAt),
-      labels: { ...member.labels },
-      annotations: {
-        ...annotations,
-        "starlight.dev/verdict": evidence.verdict,
-        "starlight.dev/seen-by": view.identity.name,
-      },
-    },
-    spec: {
-      ...spec,
-      ...(member.cordoned ? { unschedulable: true } : {}),
-      ...(taints.length + cordon.length > 0 ? { taints: [...taints, ...cordon] } : {}),
-    },
-    status: {
-      addresses: [
-        ...(status?.addresses ?? []).map((address) => ({
-          type: "InternalIP",
-          address: address.replace(/:\d+$/, ""),
-        })),
-        { type: "Hostname", address: member.member.name },
-      ],
-      ...(status === undefined
-        ? {}
-        : { capacity: resources(status.capacity), allocatable: resources(status.allocatable) }),
-      conditions: [
-        condition(
-          "Ready",
-          ready,
-          reasonOf(evidence.verdict),
-          `${why}; ${age}; seen by ${view.identity.name}`,
-          Date.now(),
-        ),
-      ],
-      daemonEndpoints: { kubeletEndpoint: { Port: Number(status?.addresses[0]?.replace(/^.*:/, "") ?? 0) } },
-      nodeInfo: {
-        architecture: status?.architecture ?? "",
-        bootID: status?.bootId ?? "",
-        containerRuntimeVersion: `${status?.runtimes[0] ?? "none"}://1`,
-        kernelVersion: status?.kernel ?? "",
-        kubeProxyVersion: "",
-        kubeletVersion: `v${status?.agentVersion ?? "0"}`,
-        machineID: member.id,
-        operatingSystem: status?.os ?? "",
-        osImage: status?.os ?? "",
-        systemUUID: member.id,
-      },
-    },
-  };
-}
-
-function reasonOf(verdict: MemberView["evidence"]["verdict"]): string {
-  return verdict === "alive" ? "Linked" : verdict === "dead" ? "AgentGone" : "NodeUnreachable";
-}
-
 /** The ready pods behind a Service, where they answer. */
 export function endpointsOf(
   service: MergedObject,
@@ -419,32 +342,6 @@ export function presentSlice(service: MergedObject, view: NodeView): JsonObject 
   };
 }
 
-function condition(type: string, status: string, reason: string, message: string, at: number): JsonObject {
-  const time = timeOf(at);
-  return {
-    type,
-    status,
-    reason,
-    message,
-    lastTransitionTime: time,
-    lastHeartbeatTime: time,
-    lastUpdateTime: time,
-  };
-}
-
 function claimTime(claimedAt: number): number {
   return wallOf(claimedAt);
 }
-
-export function child(value: JsonObject, name: string): JsonObject {
-  const below = value[name];
-  return isObject(below) ? below : {};
-}
-
-export function strings(value: JsonObject): { [name: string]: string } {
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, entry]) => (typeof entry === "string" ? [[key, entry]] : [])),
-  );
-}
-
-const text = (value: Json | undefined): string => (typeof value === "string" ? value : "");

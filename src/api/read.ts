@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isObject, type JsonObject } from "../core/kernel/json.ts";
 import { matches, parseSelector, type Requirement } from "../core/intents/selector.ts";
 import type { ApiDeps } from "./contract.ts";
-import { child, strings } from "./present.ts";
+import { child, strings } from "./values.ts";
 import { apiVersionOf, metadataText, nameOf, type Resource } from "./resources.ts";
 import { ApiError, badRequest, notFound, sendJson, statusOf } from "./status.ts";
 import { tableOf } from "./tables.ts";

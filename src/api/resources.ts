@@ -2,7 +2,9 @@ import { isObject, type JsonObject } from "../core/kernel/json.ts";
 import { allKinds } from "../core/intents/kinds/index.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import type { ApiDeps } from "./contract.ts";
-import { presentNode, presentObject, presentPod, presentSlice, timeOf } from "./present.ts";
+import { presentNode } from "./present-node.ts";
+import { presentObject, presentPod, presentSlice } from "./present.ts";
+import { timeOf } from "./values.ts";
 
 /** Every resource of the API: how it is called, and how its objects are read from the view. */
 export type Resource = {

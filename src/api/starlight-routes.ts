@@ -6,7 +6,7 @@ import type { ObjectRef } from "../core/records/keys.ts";
 import { demand, type User } from "./auth.ts";
 import { readObject } from "./body.ts";
 import type { ApiDeps } from "./contract.ts";
-import { timeOf } from "./present.ts";
+import { timeOf } from "./values.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
 

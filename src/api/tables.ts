@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
-import { child } from "./present.ts";
+import { child } from "./values.ts";
 import type { Resource } from "./resources.ts";
 import { metadataText, nameOf } from "./resources.ts";
 

@@ -2,7 +2,7 @@ import type { JsonObject } from "../core/kernel/json.ts";
 import type { Changed } from "../core/node/contract.ts";
 import type { ApiDeps } from "./contract.ts";
 import { matches, selectorOfLabels } from "../core/intents/selector.ts";
-import { child, strings } from "./present.ts";
+import { child, strings } from "./values.ts";
 
 /**
  * Resource versions: numbers of this node alone, rising with every change of what it shows, also across

@@ -8,7 +8,7 @@ import type { WriteReply } from "../core/node/contract.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import type { User } from "./auth.ts";
 import { readObject, readValue } from "./body.ts";
-import { child } from "./present.ts";
+import { child } from "./values.ts";
 import { getOne, resourceName, type ReadContext, type Target } from "./read.ts";
 import { apiVersionOf, implicitNamespaces, metadataText } from "./resources.ts";
 import { ApiError, badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";

@@ -31,6 +31,9 @@ export type Deletion = { readonly object: string; readonly at: number };
 
 export const workloadNames = ["shop", "till", "ledger", "sensor", "camera"] as const;
 
+/** The tools that users write with: field owners, in server-side apply's words. */
+const managers = ["kubectl", "helm", "console"] as const;
+
 export class Users {
   readonly attempts: Attempt[] = [];
   readonly deletions: Deletion[] = [];
@@ -126,7 +129,8 @@ export class Users {
   }
 
   #write(machine: Machine, ref: ObjectRef, { value, leaves }: Written, mode: "create" | "upsert"): void {
-    const change: Change = { type: "update", ref, value, manager: "kubectl", class: "user", mode };
+    const manager = pick(this.#random, managers) ?? managers[0];
+    const change: Change = { type: "update", ref, value, manager, class: "user", mode };
     const attempts = leaves.map(({ leaf, value: written }): Attempt => ({
       object: ref.name,
       leaf,

@@ -11,10 +11,9 @@ import type {
   MembershipEffect,
   MembershipEnv,
   MembershipEvent,
-  Peer,
-  Verdict,
 } from "./contract.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
+import { explain, linkEndSentence, newPeer, reasonsMax, type Link, type PeerState } from "./peer-state.ts";
 import { verdictsOf, type FirstHand } from "./verdicts.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
@@ -33,36 +32,6 @@ const dialMax: Duration = 15_000;
 const standbyPatience: Duration = 600;
 /** A timer that fires so late means that we stood still, not that the others were silent. */
 const lateMax: Duration = 500;
-const reasonsMax = 8;
-
-type Link = {
-  readonly id: LinkId;
-  readonly peer: NodeId;
-  readonly openedAt: Instant;
-  heardAt: Instant;
-  nextPingAt: Instant;
-  pings: number;
-  readonly sentAt: Map<number, Instant>;
-  roundTrip: Duration | undefined;
-};
-
-type PeerState = {
-  peer: Peer;
-  wanted: boolean;
-  readonly links: Map<LinkId, Link>;
-  /** The link in use. */
-  active: LinkId | undefined;
-  dialingSince: Instant | undefined;
-  redialAt: Instant;
-  failures: number;
-  lastEnd: LinkEnd | undefined;
-  refusedSince: boolean;
-  heardAt: Instant | undefined;
-  verdict: Verdict;
-  since: Instant;
-  reasons: string[];
-};
-
 type State = {
   readonly config: MembershipConfig;
   readonly peers: Map<NodeId, PeerState>;
@@ -163,24 +132,6 @@ function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>
       known.redialAt = now;
     }
   }
-}
-
-function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
-  return {
-    peer,
-    wanted,
-    links: new Map(),
-    active: undefined,
-    dialingSince: undefined,
-    redialAt: now,
-    failures: 0,
-    lastEnd: undefined,
-    refusedSince: false,
-    heardAt: undefined,
-    verdict: "unreachable",
-    since: now,
-    reasons: ["never in contact since this agent started"],
-  };
 }
 
 function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): void {
@@ -440,14 +391,4 @@ function witness(state: State, id: NodeId): string {
       return `${known.peer.name} says it has a link to it`;
   }
   return "another node says it has a link to it";
-}
-
-function explain(peer: PeerState, sentence: string): void {
-  if (peer.reasons[0] === sentence) return;
-  peer.reasons = [sentence, ...peer.reasons].slice(0, reasonsMax);
-}
-
-function linkEndSentence(id: LinkId, end: LinkEnd): string {
-  if (end === "closed") return `its kernel closed link ${id}`;
-  return end === "silent" ? `nothing was heard on link ${id} for too long` : `we closed link ${id}`;
 }

@@ -1,0 +1,159 @@
+import { execFile } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { parseArgs, promisify } from "node:util";
+import { fileURLToPath } from "node:url";
+
+/**
+ * Breaks the core on purpose, one rule at a time, and sees whether the simulator notices: a check that
+ * lets a broken rule pass is worth nothing. `npm run mutate`; exits 1 when a mutation survives.
+ */
+type Mutation = {
+  readonly name: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+};
+
+const mutations: readonly Mutation[] = [
+  {
+    name: "merge: of two writes the older wins",
+    file: "core/intents/state.ts",
+    from: "return compareWrites(claim.write, other.write) > 0;",
+    to: "return compareWrites(claim.write, other.write) < 0;",
+  },
+  {
+    name: "merge: the larger author wins, whatever the time",
+    file: "core/intents/life.ts",
+    from: "if (left.version !== right.version) return left.version - right.version;",
+    to: "",
+  },
+  {
+    name: "merge: fields of one writer hide those of the others",
+    file: "core/intents/state.ts",
+    from: "claims.push(...claimsOf(kind.schema, entry, own));",
+    to: "if (claims.length === 0) claims.push(...claimsOf(kind.schema, entry, own));",
+  },
+  {
+    name: "authorisation: any member may write the facts of another",
+    file: "core/trust/authorise.ts",
+    from: "return parts.node === record.author ? undefined : `only ${parts.node} may write its own facts`;",
+    to: "return undefined;",
+  },
+  {
+    name: "authorisation: any member may end a membership",
+    file: "core/trust/authorise.ts",
+    from: "if (record.author !== parts.node && !mayEnrol(record.author, trust)) {",
+    to: "if (false as boolean) {",
+  },
+  {
+    name: "authorisation: any member may enrol",
+    file: "core/trust/authorise.ts",
+    from: 'return author === trust.root.id || holds(author, "enrol", trust);',
+    to: "return author.length > 0 || trust.root.id === author;",
+  },
+  {
+    name: "authorisation: signatures are not checked",
+    file: "core/trust/authorise.ts",
+    from: "if (!signatureHolds(record, publicKey, crypto))",
+    to: "if (!signatureHolds(record, publicKey, crypto) && record.bytes.length === 0)",
+  },
+  {
+    name: "placement: every node believes it is first in line",
+    file: "core/placement/decide.ts",
+    from: "after: rank * input.claimDelay,",
+    to: "after: 0 * input.claimDelay,",
+  },
+  {
+    name: "placement: surplus copies stay",
+    file: "core/placement/decide.ts",
+    from: "if (keep === undefined || losers.length === 0) continue;",
+    to: "if (keep === undefined || losers.length >= 0) continue;",
+  },
+  {
+    name: "placement: each copy thinks the other one is to stay",
+    file: "core/placement/decide.ts",
+    from: "for (const pod of losers) {\n      stop(deciding",
+    to: "for (const pod of reachable) {\n      stop(deciding",
+  },
+  {
+    name: "placement: a node out of reach is dead at once",
+    file: "core/placement/filter.ts",
+    from: "node.verdictFor >= policy.lostAfter",
+    to: "node.verdictFor >= 0 * policy.lostAfter",
+  },
+  {
+    name: "placement: old revisions end before the new one is ready",
+    file: "core/placement/decide.ts",
+    from: "if (current.some((pod) => pod.ready && isAlive(deciding, pod))) {",
+    to: "if (old.length > 0) {",
+  },
+  {
+    name: "clock: stamps seen from others do not move ours",
+    file: "core/kernel/hybrid-clock.ts",
+    from: "if (version > clock.last) clock.last = version;",
+    to: "if (version < 0) clock.last = version;",
+  },
+  {
+    name: "disk: a write is acknowledged before it is stored",
+    file: "sim/disk.ts",
+    from: "this.#underWay.push(transaction);",
+    to: "this.#underWay.push(transaction);\n    if (!this.full) return done(undefined);",
+  },
+  {
+    name: "agent: what runs after a restart is not adopted",
+    file: "sim/machine.ts",
+    from: "const adopted = [...this.pods.values()].map((pod) => reportOf(pod));",
+    to: "const adopted: PodReport[] = [];",
+  },
+];
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { values } = parseArgs({
+  options: { seeds: { type: "string", default: "10" }, only: { type: "string", default: "" } },
+});
+const chosen = mutations.filter(({ name }) => name.includes(values.only));
+const survivors: string[] = [];
+const queue = [...chosen];
+await Promise.all([worker(), worker()]);
+process.stdout.write(
+  `${chosen.length - survivors.length} of ${chosen.length} mutations noticed within ${values.seeds} seeds of 8 nodes\n`,
+);
+process.exitCode = survivors.length === 0 ? 0 : 1;
+
+async function worker(): Promise<void> {
+  for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
+    const verdict = await trial(mutation);
+    if (verdict === undefined) survivors.push(mutation.name);
+    process.stdout.write(`${verdict === undefined ? "SURVIVED" : "noticed "}  ${mutation.name}\n`);
+    if (verdict !== undefined) process.stdout.write(`            ${verdict}\n`);
+  }
+}
+
+/** The first violation that the mutated core shows; undefined when it shows none. */
+async function trial({ file, from, to }: Mutation): Promise<string | undefined> {
+  const folder = mkdtempSync(join(tmpdir(), "starlight-mutation-"));
+  try {
+    cpSync(join(here, "../src"), join(folder, "src"), { recursive: true });
+    symlinkSync(join(here, "../node_modules"), join(folder, "node_modules"));
+    writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+    const target = join(folder, "src", file);
+    const source = readFileSync(target, "utf8");
+    if (source.split(from).length !== 2) throw new Error(`${file} has no single place: ${from}`);
+    writeFileSync(
+      target,
+      source.replace(from, () => to),
+    );
+    const flags = ["--seeds", values.seeds, "--nodes", "8", "--storm-s", "60", "--calm-s", "60"];
+    const args = ["--disable-warning=ExperimentalWarning", join(folder, "src/sim/main.ts"), ...flags];
+    await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 28 });
+    return undefined;
+  } catch (error) {
+    const { stdout, message } = error as Error & { stdout?: string };
+    if (stdout === undefined) throw error;
+    return (stdout.split("\n")[0] || message.split("\n").at(-2)) ?? message;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

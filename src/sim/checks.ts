@@ -1,11 +1,11 @@
 import { isObject } from "../core/kernel/json.ts";
 import { hex } from "../core/kernel/bytes.ts";
 import { openRecord, signatureHolds } from "../core/records/record.ts";
-import type { NodeView } from "../core/node/contract.ts";
+import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Machine, SimPod } from "./machine.ts";
 import type { Attempt, Users } from "./users.ts";
-import { workloadNames } from "./users.ts";
+import { leafOf, workloadNames } from "./users.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -13,12 +13,22 @@ import type { World } from "./world.ts";
  * world's own truth (processes, disks, what users were told), not at what the nodes believe.
  */
 
-type PodLife = { readonly machine: Machine; readonly startedAt: number; endedAt: number | undefined };
+type PodLife = {
+  readonly machine: Machine;
+  readonly startedAt: number;
+  endedAt: number | undefined;
+  surplus: boolean;
+};
 
 /** Longest time a node may take to notice that a pod elsewhere is gone. */
 const noticeMax = 15_000;
 /** A pod that died with its claim before the claim was on disk is younger than this. */
 const orphanAgeMax = 30_000;
+
+/** The patience that the users' mesh-wide workloads ask for. */
+const lostAfter = 5_000;
+/** A claim was decided at most this long before its pod runs. */
+const startDelayMax = 500;
 
 export class Checks {
   readonly #world: World;
@@ -32,7 +42,8 @@ export class Checks {
     world.observers.push({
       podStarted: (machine, pod) => {
         this.#lastChange = world.now;
-        this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined });
+        this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined, surplus: false });
+        this.#notTooEarly(machine, pod);
       },
       podStopping: (machine, pod, reason) => this.#stopping(machine, pod, reason),
       noted: (machine, note) => {
@@ -70,7 +81,12 @@ export class Checks {
       .pods()
       .filter((other) => other.uid !== uid && other.body.slot === body.slot)
       .filter((other) => other.body.workload.name === body.workload.name && this.#isOrWasAlive(other.uid));
-    if (reason.startsWith("surplus")) return rivals.length > 0 ? undefined : "no other copy fills its slot";
+    if (reason.startsWith("surplus")) {
+      const life = this.#lives.get(uid);
+      if (life !== undefined) life.surplus = true;
+      const staying = rivals.some((other) => this.#lives.get(other.uid)?.surplus === false);
+      return staying ? undefined : "no other copy stays in its slot";
+    }
     if (reason.startsWith("updated")) {
       const perNode = body.slot.startsWith("node/");
       return perNode || rivals.length > 0 ? undefined : "no newer copy fills its slot";
@@ -84,6 +100,26 @@ export class Checks {
       return wanted ? "its slot is wanted" : undefined;
     }
     return "not a reason that this world gives";
+  }
+
+  /** 9. A copy out of reach is replaced after its workload's patience, never before. */
+  #notTooEarly(machine: Machine, pod: SimPod): void {
+    const view = machine.node?.view;
+    const body = view?.pod(pod.start.uid)?.body;
+    const object = body === undefined ? undefined : view?.object(body.workload);
+    if (view === undefined || body === undefined || object === undefined) return;
+    const patience = object.ref.name === "ledger" || object.ref.name === "camera" ? lostAfter : 10_000;
+    for (const other of view.pods()) {
+      const sameSlot = other.body.slot === body.slot && other.body.workload.name === body.workload.name;
+      if (!sameSlot || other.uid === pod.start.uid || other.body.revision !== body.revision) continue;
+      const evidence = view.member(other.node)?.evidence;
+      if (evidence?.verdict !== "unreachable" || !isRunning(other)) continue;
+      const away = this.#world.now - evidence.since;
+      if (away >= patience - startDelayMax) continue;
+      this.#world.violated(
+        `9: ${machine.name} replaces ${other.body.name} of ${body.slot} ${Math.round(away)} ms after its node went out of reach`,
+      );
+    }
   }
 
   #isOrWasAlive(uid: string): boolean {
@@ -237,17 +273,4 @@ function slotsOf(world: World, object: MergedObject): Set<string> {
   return new Set(bases.flatMap((base) => Array.from({ length: replicas }, (_, at) => `${base}/${at}`)));
 }
 
-function leafOf(object: MergedObject, leaf: string): unknown {
-  const value = object.value as {
-    readonly metadata?: { readonly annotations?: { readonly [key: string]: string } };
-    readonly spec?: {
-      readonly replicas?: number;
-      readonly template?: {
-        readonly spec?: { readonly containers?: readonly { env?: { value?: string }[] }[] };
-      };
-    };
-  };
-  if (leaf === "replicas") return value.spec?.replicas;
-  if (leaf === "version") return value.spec?.template?.spec?.containers?.[0]?.env?.[0]?.value;
-  return value.metadata?.annotations?.[leaf];
-}
+const isRunning = ({ body }: PodView): boolean => body.phase === "Running" && body.ready;

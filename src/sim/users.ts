@@ -1,6 +1,6 @@
 import { below, pick, type Random } from "../core/kernel/random.ts";
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
-import type { Change } from "../core/intents/contract.ts";
+import type { Change, MergedObject } from "../core/intents/contract.ts";
 import type { WriteReply } from "../core/node/contract.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import type { Machine } from "./machine.ts";
@@ -157,16 +157,43 @@ export class Users {
     machine.deliver({ type: "write", request, changes: [change], actor: "user", dryRun: false });
   }
 
+  /** 4. What is acknowledged stands in the very reply, unless somebody wrote it at the same time. */
+  #acknowledged(machine: Machine, attempt: Attempt, object: MergedObject | undefined): void {
+    attempt.acknowledged = object?.version ?? 0;
+    if (object === undefined || !object.exists || object.conflicts.length > 0) return;
+    const value = leafOf(object, attempt.leaf);
+    if (value === attempt.value) return;
+    this.#world.violated(
+      `4: ${machine.name} acknowledges ${attempt.object} ${attempt.leaf} = ${JSON.stringify(attempt.value)} and answers with ${JSON.stringify(value)}`,
+    );
+  }
+
   #answered(machine: Machine, request: number, reply: WriteReply): void {
     const key = `${machine.name} ${machine.processes} ${request}`;
     const attempts = this.#waiting.get(key) ?? [];
     this.#waiting.delete(key);
     for (const attempt of attempts) {
-      if (reply.ok) attempt.acknowledged = reply.value.objects[0]?.version ?? 0;
+      if (reply.ok) this.#acknowledged(machine, attempt, reply.value.objects[0]);
       else attempt.refused = true;
     }
     if (!reply.ok) {
       this.#world.trace.add(this.#world.now, machine.name, `refused: ${JSON.stringify(reply.error)}`);
     }
   }
+}
+
+/** The value of one of the leaves that users write, as the merged object has it. */
+export function leafOf(object: MergedObject, leaf: string): unknown {
+  const value = object.value as {
+    readonly metadata?: { readonly annotations?: { readonly [key: string]: string } };
+    readonly spec?: {
+      readonly replicas?: number;
+      readonly template?: {
+        readonly spec?: { readonly containers?: readonly { env?: { value?: string }[] }[] };
+      };
+    };
+  };
+  if (leaf === "replicas") return value.spec?.replicas;
+  if (leaf === "version") return value.spec?.template?.spec?.containers?.[0]?.env?.[0]?.value;
+  return value.metadata?.annotations?.[leaf];
 }

@@ -25,6 +25,9 @@ export type SeedResult = {
   readonly bytes: number;
 };
 
+/** No two clocks agree, also in fair weather. */
+const clockErrorMax = 30_000;
+
 export const simConfig: NodeConfig = {
   pingEvery: 1_000,
   silentAfter: 3_000,
@@ -44,7 +47,10 @@ export function runSeed(options: SeedOptions): SeedResult {
   const users = new Users(world);
   const checks = new Checks(world, users);
   const random = world.random("script");
-  for (const machine of world.machines) world.at(between(random, 0, 800), () => machine.startAgent());
+  for (const machine of world.machines) {
+    machine.skew = between(random, -clockErrorMax, clockErrorMax);
+    world.at(between(random, 0, 800), () => machine.startAgent());
+  }
   const stormEnd = 5_000 + options.stormMs;
   plantFaults(world, 5_000, stormEnd, 5_000);
   for (let at = 1_500; at < stormEnd; at += between(random, 0, 5_000)) world.at(at, () => users.act());

@@ -18,6 +18,8 @@ export type Attempt = {
   readonly value: Json;
   readonly at: number;
   readonly by: string;
+  /** The newest write of the object that its author had seen. */
+  readonly saw: number;
   /** The version of the write, once it was acknowledged. */
   acknowledged: number | undefined;
   refused: boolean;
@@ -137,6 +139,7 @@ export class Users {
       value: written,
       at: this.#world.now,
       by: machine.name,
+      saw: machine.node?.view.object(ref)?.version ?? 0,
       acknowledged: undefined,
       refused: false,
     }));
@@ -160,9 +163,12 @@ export class Users {
   /** 4. What is acknowledged stands in the very reply, unless somebody wrote it at the same time. */
   #acknowledged(machine: Machine, attempt: Attempt, object: MergedObject | undefined): void {
     attempt.acknowledged = object?.version ?? 0;
-    if (object === undefined || !object.exists || object.conflicts.length > 0) return;
+    if (object === undefined || !object.exists) return;
     const value = leafOf(object, attempt.leaf);
-    if (value === attempt.value) return;
+    const word = attempt.leaf === "version" ? "env" : attempt.leaf;
+    const races = object.conflicts.filter(({ path }) => path === "(object)" || path.includes(word));
+    const overtaken = races.some(({ winner }) => winner.version > attempt.saw);
+    if (value === attempt.value || overtaken) return;
     this.#world.violated(
       `4: ${machine.name} acknowledges ${attempt.object} ${attempt.leaf} = ${JSON.stringify(attempt.value)} and answers with ${JSON.stringify(value)}`,
     );

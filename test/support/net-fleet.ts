@@ -1,0 +1,136 @@
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ChildProcess } from "node:child_process";
+import { podProcesses, quickSettings } from "../../src/cli/demo/fleet.ts";
+import { layoutOf } from "../../src/shells/identity-file/layout.ts";
+import { createTopology, type NetHost, type Topology } from "./netns.ts";
+import { eventually } from "./poll.ts";
+
+/** Agents in network namespaces, driven as a user does it: with the command line, on the machine itself. */
+export type NetNode = {
+  readonly name: string;
+  readonly site: string;
+  readonly host: NetHost;
+  readonly data: string;
+  agent: ChildProcess | undefined;
+};
+
+export type NetFleet = {
+  readonly topology: Topology;
+  readonly nodes: readonly NetNode[];
+  readonly node: (name: string) => NetNode;
+  /** Runs `starlight` on a node's machine against its own agent; returns what it printed. */
+  readonly starlight: (node: NetNode, args: readonly string[], input?: string) => string;
+  readonly start: (node: NetNode) => Promise<void>;
+  /** `kill -9` of the agent. */
+  readonly killAgent: (node: NetNode) => void;
+  /** `kill -9` of the agent and of all it runs: the machine lost power. */
+  readonly powerOff: (node: NetNode) => void;
+  readonly remove: () => void;
+};
+
+const program = fileURLToPath(new URL("../../bin/starlight.mjs", import.meta.url));
+const port = 7070;
+
+export async function createNetFleet(
+  prefix: string,
+  sizes: { readonly [site: string]: number },
+): Promise<NetFleet> {
+  const directory = mkdtempSync(join(tmpdir(), "starlight-net-"));
+  const topology = createTopology(prefix, sizes);
+  const env = { ...process.env, ...quickSettings };
+  const nodes = Object.entries(topology.sites).flatMap(([site, hosts]) =>
+    hosts.map((host, at): NetNode => {
+      const name = `${site}-${at + 1}`;
+      return { name, site, host, data: join(directory, name), agent: undefined };
+    }),
+  );
+  for (const node of nodes) mkdirSync(node.data, { mode: 0o700 });
+  const [first] = nodes;
+  if (first === undefined) throw new RangeError("a fleet has at least one node");
+  const { kubeconfig } = layoutOf(first.data);
+
+  const run = (node: NetNode, args: readonly string[], input = ""): string =>
+    topology.run(node.host, process.execPath, [program, "--data", node.data, ...args], { env, input });
+  const starlight: NetFleet["starlight"] = (node, args, input) => {
+    const server = ["--kubeconfig", kubeconfig, "--server", `${node.host.address}:${port}`];
+    return run(node, [...server, ...args], input);
+  };
+  const start = async (node: NetNode): Promise<void> => {
+    const log = openSync(join(node.data, "agent.log"), "a");
+    rmSync(layoutOf(node.data).agent, { force: true });
+    const listen = [
+      "--listen",
+      `${node.host.address}:${port}`,
+      "--advertise",
+      `${node.host.address}:${port}`,
+    ];
+    const args = [program, "--data", node.data, "agent", ...listen];
+    node.agent = topology.spawn(node.host, process.execPath, args, { env, stdio: ["ignore", log, log] });
+    closeSync(log);
+    await eventually(`${node.name} runs`, () => {
+      if (node.agent?.exitCode !== null) throw new Error(readFileSync(join(node.data, "agent.log"), "utf8"));
+      return readFileSync(layoutOf(node.data).agent, "utf8").includes(String(port));
+    });
+  };
+  const killAgent = (node: NetNode): void => {
+    if (node.agent?.pid !== undefined && node.agent.exitCode === null) node.agent.kill("SIGKILL");
+    node.agent = undefined;
+  };
+  const powerOff = (node: NetNode): void => {
+    killAgent(node);
+    for (const { pid } of podProcesses(node.data)) {
+      try {
+        process.kill(-pid, "SIGKILL");
+      } catch {
+        // It had ended.
+      }
+    }
+  };
+  const fleet: NetFleet = {
+    topology,
+    nodes,
+    node: (name) => {
+      const found = nodes.find((node) => node.name === name);
+      if (found === undefined) throw new RangeError(`no node ${name}`);
+      return found;
+    },
+    starlight,
+    start,
+    killAgent,
+    powerOff,
+    remove: () => {
+      for (const node of nodes) powerOff(node);
+      topology.remove();
+      rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+  try {
+    const advertise = (node: NetNode): string[] => ["--advertise", `${node.host.address}:${port}`];
+    run(first, [
+      "init",
+      "--mesh",
+      "net",
+      "--name",
+      first.name,
+      "--site",
+      first.site,
+      "--region",
+      "north",
+      ...advertise(first),
+    ]);
+    await start(first);
+    for (const node of nodes.slice(1)) {
+      const invite = starlight(first, ["invite", "--site", node.site, "--region", "north", "-o", "json"]);
+      const { invite: line } = JSON.parse(invite) as { invite: string };
+      run(node, ["join", line, "--name", node.name, ...advertise(node)]);
+      await start(node);
+    }
+  } catch (error) {
+    fleet.remove();
+    throw error;
+  }
+  return fleet;
+}

@@ -2,6 +2,7 @@ import { isObject } from "../core/kernel/json.ts";
 import { hex } from "../core/kernel/bytes.ts";
 import { openRecord, signatureHolds } from "../core/records/record.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
+import type { PodBody } from "../core/records/bodies.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Machine, SimPod } from "./machine.ts";
 import type { Attempt, Users } from "./users.ts";
@@ -84,7 +85,9 @@ export class Checks {
     if (reason.startsWith("surplus")) {
       const life = this.#lives.get(uid);
       if (life !== undefined) life.surplus = true;
-      const staying = rivals.some((other) => this.#lives.get(other.uid)?.surplus === false);
+      const staying = [...rivals, ...this.#aboutToStart(view, body)].some(
+        (other) => other.uid !== uid && this.#lives.get(other.uid)?.surplus !== true,
+      );
       return staying ? undefined : "no other copy stays in its slot";
     }
     if (reason.startsWith("updated")) {
@@ -100,6 +103,14 @@ export class Checks {
       return wanted ? "its slot is wanted" : undefined;
     }
     return "not a reason that this world gives";
+  }
+
+  /** Copies of the same slot that are claimed by a machine that is up, and do not run yet. */
+  #aboutToStart(view: NodeView, { slot, workload }: PodBody): readonly PodView[] {
+    return view.pods().filter(({ uid, node, body }) => {
+      if (body.slot !== slot || body.workload.name !== workload.name || this.#lives.has(uid)) return false;
+      return this.#world.machine(this.#world.hostOf(node)).state === "up";
+    });
   }
 
   /** 9. A copy out of reach is replaced after its workload's patience, never before. */

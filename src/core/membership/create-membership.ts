@@ -70,7 +70,7 @@ export function createMembership(config: MembershipConfig): Membership {
 
 function handle(state: State, event: MembershipEvent, { now, random }: MembershipEnv): MembershipEffect[] {
   const step: Step = { state, now, random, out: [] };
-  if (now - state.wake.at > lateMax) forgive(step);
+  if (event.type !== "stalled" && now - state.wake.at > lateMax) forgive(step, now - state.wake.at);
   take(step, event);
   tend(step);
   if (event.type !== "heard" && event.type !== "frame" && event.type !== "wake") state.observed = true;
@@ -103,7 +103,7 @@ function take(step: Step, event: MembershipEvent): void {
       state.reports.set(event.observer, event.peers);
       return;
     case "stalled":
-      return forgive(step);
+      return forgive(step, event.by);
     case "wake":
       return;
   }
@@ -255,9 +255,13 @@ function heard({ state, now }: Step, id: LinkId): Link | undefined {
   return link;
 }
 
-/** We stood still: nobody is to blame for what we did not hear. Everyone is asked anew first. */
-function forgive({ state, now }: Step): void {
+/**
+ * We stood still: nobody is to blame for what we did not hear. Everyone is asked anew first, and the
+ * time we lost counts for nobody's absence either.
+ */
+function forgive({ state, now }: Step, by: Duration): void {
   for (const peer of state.peers.values()) {
+    if (peer.verdict === "unreachable") peer.since = Math.min(now, peer.since + by);
     for (const link of peer.links.values()) {
       link.heardAt = now;
       link.nextPingAt = now;

@@ -42,7 +42,7 @@ export const bench: Bench = {
       progress("memory of an idle agent after 10 s");
       await new Promise((resolve) => setTimeout(resolve, 10_000));
       const [node] = alone.nodes;
-      metrics.push(atMost("memory of one idle agent (RSS)", residentMiB(node?.id?.pid ?? 0), "MiB", 80));
+      metrics.push(atMost("memory of one idle agent (RSS)", residentMB(node?.id?.pid ?? 0), "MB", 80));
     } finally {
       await alone.stop();
     }
@@ -207,7 +207,8 @@ function workload(name: string, replicas: number, script: string): object {
   };
 }
 
-function residentMiB(pid: number): number {
+/** The kernel counts in KiB; the goal is in MB. */
+function residentMB(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-  return Number(line?.[1] ?? Number.NaN) / 1024;
+  return (Number(line?.[1] ?? Number.NaN) * 1024) / 1e6;
 }

@@ -1,6 +1,7 @@
 import { startAgent, type AgentOptions } from "./agent.ts";
 import { explained } from "./app-error.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
+import { giveBackMemoryOnceStarted } from "./give-back-memory.ts";
 
 /**
  * The agent as a process: until SIGTERM or SIGINT, which stop it cleanly; a second one ends it at once.
@@ -16,6 +17,7 @@ export async function runAgent(options: AgentOptions): Promise<ExitCode> {
   const stopAsked = stopSignal();
   try {
     const agent = await startAgent(options);
+    giveBackMemoryOnceStarted();
     await stopAsked;
     await agent.stop();
     return exitCodes.ok;

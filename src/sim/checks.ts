@@ -28,8 +28,6 @@ const orphanAgeMax = 30_000;
 
 /** The patience that the users' mesh-wide workloads ask for. */
 const lostAfter = 5_000;
-/** A claim was decided at most this long before its pod runs. */
-const startDelayMax = 500;
 
 export class Checks {
   readonly #world: World;
@@ -44,10 +42,10 @@ export class Checks {
       podStarted: (machine, pod) => {
         this.#lastChange = world.now;
         this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined, surplus: false });
-        this.#notTooEarly(machine, pod);
       },
       podStopping: (machine, pod, reason) => this.#stopping(machine, pod, reason),
       noted: (machine, note) => {
+        if (note.reason === "PodClaimed") this.#notTooEarly(machine, note.message.split(" ")[0] ?? "");
         if (note.reason === "ProtocolError") world.violated(`${machine.name}: ${note.message}`);
       },
     });
@@ -114,19 +112,20 @@ export class Checks {
   }
 
   /** 9. A copy out of reach is replaced after its workload's patience, never before. */
-  #notTooEarly(machine: Machine, pod: SimPod): void {
+  #notTooEarly(machine: Machine, name: string): void {
     const view = machine.node?.view;
-    const body = view?.pod(pod.start.uid)?.body;
+    const claim = view?.pods().find((pod) => pod.body.name === name);
+    const body = claim?.body;
     const object = body === undefined ? undefined : view?.object(body.workload);
     if (view === undefined || body === undefined || object === undefined) return;
     const patience = object.ref.name === "ledger" || object.ref.name === "camera" ? lostAfter : 10_000;
     for (const other of view.pods()) {
       const sameSlot = other.body.slot === body.slot && other.body.workload.name === body.workload.name;
-      if (!sameSlot || other.uid === pod.start.uid || other.body.revision !== body.revision) continue;
+      if (!sameSlot || other.uid === claim?.uid || other.body.revision !== body.revision) continue;
       const evidence = view.member(other.node)?.evidence;
       if (evidence?.verdict !== "unreachable" || !isRunning(other)) continue;
       const away = this.#world.now - evidence.since;
-      if (away >= patience - startDelayMax) continue;
+      if (away >= patience) continue;
       this.#world.violated(
         `9: ${machine.name} replaces ${other.body.name} of ${body.slot} ${Math.round(away)} ms after its node went out of reach`,
       );

@@ -54,7 +54,8 @@ export type FleetLayout = readonly {
   readonly nodes: number;
 }[];
 
-const program = fileURLToPath(new URL("../../../bin/starlight.mjs", import.meta.url));
+/** The command line, as a file that runs. */
+export const program = fileURLToPath(new URL("../../../bin/starlight.mjs", import.meta.url));
 const prefix = "starlight-demo-";
 
 /** Settings for a network without latency, so that a tour does not take all day. */

@@ -82,7 +82,7 @@ export async function request(
   return JSON.parse(text) as { pod: string; node: string; site: string; version: string };
 }
 
-/** Edits the shop as `kubectl edit` does: read, change, write back. */
+/** Edits the shop as a controller does: read, change, write back, again if it changed meanwhile. */
 export async function edit(
   fleet: Fleet,
   node: FleetNode,
@@ -90,10 +90,18 @@ export async function edit(
 ): Promise<void> {
   const client = await fleet.client(node);
   const path = "/apis/apps/v1/namespaces/default/deployments/shop";
-  const { text } = await client.call("GET", path);
-  const object = JSON.parse(text) as JsonObject;
-  const spec = object["spec"];
-  await client.call("PUT", path, { ...object, spec: change(isObject(spec) ? spec : {}) });
+  for (let tries = 0; ; tries++) {
+    const { text } = await client.call("GET", path);
+    const object = JSON.parse(text) as JsonObject;
+    const spec = object["spec"];
+    try {
+      await client.call("PUT", path, { ...object, spec: change(isObject(spec) ? spec : {}) });
+      return;
+    } catch (error) {
+      const raced = error instanceof Error && error.message.includes("the object has been modified");
+      if (!raced || tries === 5) throw error;
+    }
+  }
 }
 
 export async function conflictsAt(

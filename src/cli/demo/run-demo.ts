@@ -1,5 +1,5 @@
 import { paint, print, table } from "../output.ts";
-import { createFleet, removeLeftovers, type Fleet, type FleetNode } from "./fleet.ts";
+import { createFleet, program, removeLeftovers, type Fleet, type FleetNode } from "./fleet.ts";
 import { createTour, step, type Step } from "./tour.ts";
 
 const layout = [
@@ -18,9 +18,9 @@ export async function runDemo({ keep }: { readonly keep: boolean }): Promise<num
   const steps: Step[] = [];
   let fleet: Fleet | undefined;
   const stop = async (): Promise<void> => fleet?.stop();
-  const interrupted = (): void => void stop().then(() => process.exit(130));
-  process.once("SIGINT", interrupted);
-  process.once("SIGTERM", interrupted);
+  const interrupted = (): void => void stop().finally(() => process.exit(130));
+  process.on("SIGINT", interrupted);
+  process.on("SIGTERM", interrupted);
   try {
     fleet = await createFleet(layout, { progress: (line) => say(`  ${line}`) });
     steps.push(
@@ -34,7 +34,7 @@ export async function runDemo({ keep }: { readonly keep: boolean }): Promise<num
     const tour = createTour(fleet, (entry) => {
       steps.push(entry);
       say(
-        `  ${entry.ok ? paint("green", "ok") : paint("red", "FAILED")}  ${entry.name}: ${entry.took}. ${entry.note}`,
+        `  ${entry.ok ? paint("green", "ok") : paint("red", "FAILED")}  ${entry.name}: ${entry.took}${entry.note === "" ? "" : `. ${entry.note}`}`,
       );
     });
     title(1, "every site runs its copies, and answers");
@@ -55,31 +55,34 @@ export async function runDemo({ keep }: { readonly keep: boolean }): Promise<num
   }
   summary(steps, performance.now() - startedAt);
   const ok = steps.every((entry) => entry.ok);
-  if (keep && fleet !== undefined) {
-    process.off("SIGINT", interrupted);
-    await lookAround(fleet);
-  }
-  await stop();
   process.off("SIGINT", interrupted);
   process.off("SIGTERM", interrupted);
+  // A terminal sends Ctrl-C to everyone, npm passes it on once more: one is enough to leave, none may
+  // end the clearing up.
+  const stay = (): void => {};
+  process.on("SIGINT", stay);
+  process.on("SIGTERM", stay);
+  if (keep && fleet !== undefined) await lookAround(fleet);
+  await stop();
   return ok ? 0 : 1;
 }
 
 async function lookAround(fleet: Fleet): Promise<void> {
   const [first] = fleet.nodes as [FleetNode];
-  const client = await fleet.client(first);
-  const address = client.server.replace("https://", "");
   print(`
 the mesh stays up until Ctrl-C. In another terminal:
 
   export STARLIGHT_KUBECONFIG=${fleet.kubeconfig}
-  npx starlight --server ${address} status
-  npx starlight --server ${address} get pods -A -o wide
-  npx starlight --server ${address} why deployment/shop
-  kubectl --kubeconfig ${fleet.kubeconfig} --server ${client.server} get nodes,pods,deployments -A
+  ${program} status
+  ${program} get pods -A -o wide
+  ${program} why deployment/shop
+  kubectl --kubeconfig ${fleet.kubeconfig} get nodes,pods,deployments -A
 
-  every node answers:
-${fleet.nodes.map((node) => `    ${node.name.padEnd(8)} log ${node.data}/agent.log`).join("\n")}
+every node answers; choose one with --server:
+
+${fleet.nodes.map(({ name, advertised, data }) => `  ${name.padEnd(8)} ${advertised.padEnd(18)} log ${data}/agent.log`).join("\n")}
+
+the kubeconfig speaks with ${first.name}
 `);
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {}, 60_000);

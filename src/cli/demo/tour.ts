@@ -203,9 +203,14 @@ export function createTour(fleet: Fleet, report: (step: Step) => void): Tour {
       );
       kept = before.length - ended.length - restarted.length;
       reasons = ended.map(({ name }) => stopped.find(({ pod }) => pod.endsWith(`/${name}`))?.reason ?? "");
-      return restarted.length === 0 && reasons.every((reason) => reason !== "");
+      const silent = ended.filter((_, at) => reasons[at] === "");
+      if (silent.length > 0)
+        throw new Error(`no heal report says why ${silent.map(({ name }) => name).join(" and ")} ended`);
+      if (restarted.length > 0)
+        throw new Error(`${restarted.map(({ name }) => name).join(" and ")} was restarted`);
+      return true;
     };
-    const took = await until(30_000, from, explained);
+    const took = await until(30_000, performance.now(), explained);
     const kinds = [...new Set(reasons.map((reason) => reason.split(":")[0]))].sort();
     done(
       "the heal report names what ended",

@@ -329,6 +329,8 @@ function judge(step: Step): void {
     if (peer === undefined || peer.verdict === to) continue;
     const from = peer.verdict;
     peer.verdict = to;
+    // What it said of others before is old news when it comes back; it tells anew once we are linked.
+    if (to !== "alive") state.reports.delete(id);
     peer.since = now;
     step.out.push({ type: "verdict-changed", peer: id, from, to });
   }

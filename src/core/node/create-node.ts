@@ -100,6 +100,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   const hasSitePeers = peersOf(turn).some(({ site }) => site === state.identity.site);
   state.settledAt = env.now + (hasSitePeers ? state.config.bootSettle : 0);
   state.heals = state.index.factsByNode.get(state.identity.id)?.heal?.body.reports ?? [];
+  for (const { id } of peersOf(turn)) state.awaySince.set(id, env.now);
   adoptPods(turn, event.adopted);
   reconcileOwnFacts(turn);
   tellPeers(turn);

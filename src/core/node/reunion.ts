@@ -22,7 +22,9 @@ const conflictsMax = 256;
 
 export function nodeReturned(turn: Turn, node: NodeId, name: string): void {
   const { state, env } = turn;
-  const since = state.awaySince.get(node) ?? state.bootedAt;
+  const since = state.awaySince.get(node);
+  // A newcomer was never away.
+  if (since === undefined) return;
   state.awaySince.delete(node);
   const awayMs = Math.round(env.now - since);
   if (awayMs < awayMin) return;
@@ -30,6 +32,7 @@ export function nodeReturned(turn: Turn, node: NodeId, name: string): void {
   const returned = [...open.report.returned.filter((entry) => entry.node !== node), { node, name, awayMs }];
   update(turn, {
     ...open,
+    ran: new Set([...open.ran, ...runningPods(state)]),
     report: { ...open.report, returned: returned.slice(0, 1024) },
     closesAt: env.now + state.config.quietPeriod + settleTime,
   });
@@ -83,7 +86,7 @@ export function tendReunion(turn: Turn): void {
 
 function openReunion(turn: Turn): Reunion {
   const { state, env } = turn;
-  const ran = [...state.pods].filter(([, pod]) => !pod.stopping).map(([uid]) => uid);
+  const ran = runningPods(state);
   return {
     report: {
       at: Math.max(0, Math.round(env.wall)),
@@ -100,6 +103,10 @@ function openReunion(turn: Turn): Reunion {
     ran: new Set(ran),
     publishAt: env.now + publishAfter,
   };
+}
+
+function runningPods({ pods }: NodeState): string[] {
+  return [...pods].filter(([, pod]) => !pod.stopping).map(([uid]) => uid);
 }
 
 function update({ state, env }: Turn, reunion: Reunion): void {

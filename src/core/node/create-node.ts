@@ -15,6 +15,8 @@ import {
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
+import { factsOf } from "./records-index.ts";
+import { wallOf } from "../kernel/hybrid-clock.ts";
 import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
 import { tendReunion } from "./reunion.ts";
 import { newState, type NodeState } from "./state.ts";
@@ -100,7 +102,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   const hasSitePeers = peersOf(turn).some(({ site }) => site === state.identity.site);
   state.settledAt = env.now + (hasSitePeers ? state.config.bootSettle : 0);
   state.heals = state.index.factsByNode.get(state.identity.id)?.heal?.body.reports ?? [];
-  for (const { id } of peersOf(turn)) state.awaySince.set(id, env.now);
+  rememberAbsences(turn);
   adoptPods(turn, event.adopted);
   reconcileOwnFacts(turn);
   tellPeers(turn);
@@ -108,6 +110,17 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
     if (observer !== state.identity.id) tellObserved(turn, observer);
   }
   placeSoon(turn);
+}
+
+/** Whom we had no link to when we stopped was away before we started: our last word on our links says since when. */
+function rememberAbsences(turn: Turn): void {
+  const { state, env } = turn;
+  const links = factsOf(state.index, state.identity.id)?.links;
+  const before = links === undefined ? 0 : Math.max(0, env.wall - wallOf(links.version));
+  for (const { id } of peersOf(turn)) {
+    const wasLinked = links === undefined || links.body.peers.includes(id);
+    state.awaySince.set(id, wasLinked ? env.now : env.now - before);
+  }
 }
 
 /** Decisions need not wait longer once every peer of the site is in step with us, or out of reach. */

@@ -2,7 +2,7 @@
 // Finds a Node that is new enough and runs the command line with it. Plain JavaScript for old Nodes.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire, enableCompileCache } from "node:module";
+import * as nodeModule from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,7 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const neededMajor = 24;
 
 if (Number(process.versions.node.split(".")[0]) >= neededMajor) {
-  enableCompileCache?.();
+  nodeModule.enableCompileCache?.();
   const built = join(here, "../dist/cli/main.js");
   const { main } = await import(existsSync(built) ? built : "../src/cli/main.ts");
   process.exitCode = await main(process.argv.slice(2));
@@ -21,7 +21,7 @@ if (Number(process.versions.node.split(".")[0]) >= neededMajor) {
 function newerNode() {
   const name = `node-${process.platform}-${process.arch}/bin/node`;
   try {
-    return createRequire(import.meta.url).resolve(name);
+    return nodeModule.createRequire(import.meta.url).resolve(name);
   } catch {
     process.stderr.write(
       `starlight needs Node ${neededMajor} or newer; this is ${process.versions.node}, and the package brought none for ${process.platform}-${process.arch}.\n` +

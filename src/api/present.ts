@@ -1,10 +1,11 @@
 import { wallOf } from "../core/kernel/hybrid-clock.ts";
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
+import { parseSiteSelector } from "../core/intents/site-selector.ts";
 import { kindOf } from "../core/intents/kinds/index.ts";
 import { matches, selectorOfLabels } from "../core/intents/selector.ts";
 import { withDefaults } from "../core/intents/validate.ts";
-import type { NodeView, PodView } from "../core/node/contract.ts";
+import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
 import { child, condition, strings, text, timeOf } from "./values.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
@@ -53,8 +54,18 @@ export function wantedCopies(
   const annotations = child(child(object.value, "metadata"), "annotations");
   const perSite = annotations["starlight.dev/placement"] === "perSite";
   if (!perSite) return { perSite, replicas, total: replicas };
-  const sites = new Set(view.members().map(({ member }) => member.site));
-  return { perSite, replicas, total: replicas * sites.size };
+  return { perSite, replicas, total: replicas * sitesOf(annotations, view.members()).length };
+}
+
+/** The sites of these members that a workload is to run in. */
+function sitesOf(annotations: JsonObject, members: readonly MemberView[]): string[] {
+  const text = annotations["starlight.dev/sites"];
+  const selector = parseSiteSelector(typeof text === "string" ? text : "");
+  const allowed = Object.entries(selector.ok ? selector.value : {});
+  const matching = members.filter(({ member: { site, region } }) =>
+    allowed.every(([label, values]) => values.includes(label === "name" ? site : region)),
+  );
+  return [...new Set(matching.map(({ member }) => member.site))];
 }
 
 /**
@@ -65,24 +76,19 @@ function deploymentStatus(object: MergedObject, view: NodeView): JsonObject {
   const { perSite, replicas, total } = wantedCopies(object, view);
   const pods = podsOf(object.ref, view).filter(({ current }) => current);
   const revision = newestRevision(object.ref, view);
-  const sites = perSite
-    ? [
-        ...new Set(
-          view
-            .members()
-            .filter(({ evidence }) => evidence.verdict === "alive")
-            .map(({ member }) => member.site),
-        ),
-      ]
-    : [""];
+  const inView = view.members().filter(({ evidence }) => evidence.verdict === "alive");
+  const annotations = child(child(object.value, "metadata"), "annotations");
+  const sites = perSite ? sitesOf(annotations, inView) : [""];
   const least = (test: (pod: PodView) => boolean): number =>
-    Math.min(
-      ...sites.map(
-        (site) =>
-          pods.filter((pod) => (site === "" || view.member(pod.node)?.member.site === site) && test(pod))
-            .length,
-      ),
-    );
+    sites.length === 0
+      ? replicas
+      : Math.min(
+          ...sites.map(
+            (site) =>
+              pods.filter((pod) => (site === "" || view.member(pod.node)?.member.site === site) && test(pod))
+                .length,
+          ),
+        );
   const ready = least(({ body }) => body.ready);
   const updated = least(({ body }) => body.revision === revision && body.phase !== "Terminating");
   const running = least(({ body }) => body.phase !== "Terminating");

@@ -115,7 +115,6 @@ function pass(
         host: `${address}:${first.port}`,
         "x-forwarded-for": request.socket.remoteAddress ?? "",
       },
-      timeout: connectTimeoutMs,
       agent: false,
     },
     (answer) => {
@@ -124,13 +123,23 @@ function pass(
       answer.pipe(response);
     },
   );
-  upstream.on("timeout", () => upstream.destroy(new Error("no answer in time")));
+  const safe = request.method === "GET" || request.method === "HEAD";
+  let connected = false;
+  upstream.setTimeout(connectTimeoutMs, () => upstream.destroy(new Error("no connection in time")));
+  upstream.on("socket", (socket) =>
+    socket.once("connect", () => {
+      connected = true;
+      upstream.setTimeout(0);
+      if (!safe) request.pipe(upstream);
+    }),
+  );
   upstream.on("error", () => {
     if (response.headersSent) return response.destroy();
-    const canRetry = request.method === "GET" || request.method === "HEAD";
+    // Once it may have read the request, only what changes nothing is asked again.
+    const canRetry = safe || !connected;
     const elsewhere =
       first.pod.node !== deps.view.identity.id && request.headers["starlight-forwarded"] === undefined;
-    if (elsewhere) return deps.forward(first.pod.node, request, response);
+    if (elsewhere && canRetry) return deps.forward(first.pod.node, request, response);
     if (canRetry && others.length > 0) return pass(deps, others, path, request, response);
     sendError(
       response,
@@ -138,8 +147,8 @@ function pass(
     );
   });
   response.on("close", () => upstream.destroy());
-  if (request.readableEnded || request.method === "GET" || request.method === "HEAD") upstream.end();
-  else request.pipe(upstream);
+  if (safe) upstream.end();
+  else upstream.flushHeaders();
 }
 
 /** `GET pods/NAME/log`: from here, or from the node that runs it. */

@@ -75,7 +75,11 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
 
   const masters: { readonly [path: string]: (body: Uint8Array) => Promise<Reply> | Reply } = {
     "/starlight/v1/invites": shaped(inviteShape, (options) => {
-      const { ttlMs = ttlDefaultMs, addresses = deps.addresses(), ...rest } = options;
+      const { ttlMs = ttlDefaultMs, addresses = deps.addresses(), ...given } = options;
+      // A site that exists says itself which region it is in.
+      const known = deps.view.members().find(({ member }) => member.site === given.site)?.member.region;
+      const region = given.region ?? known;
+      const rest = region === undefined ? given : { ...given, region };
       return { status: 201, body: { invite: deps.invite({ ...rest, ttlMs, addresses }) } };
     }),
     "/starlight/v1/revocations": shaped(revocationShape, async ({ node, reason = "" }) => {

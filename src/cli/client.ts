@@ -169,8 +169,8 @@ function send(
 
 function messageOf(text: string, status: number): string {
   try {
-    const { message } = JSON.parse(text) as { message?: string };
-    return message ?? `the node answered ${status}`;
+    const { message, detail } = JSON.parse(text) as { message?: string; detail?: string };
+    return message ?? detail ?? `the node answered ${status}`;
   } catch {
     return `the node answered ${status}: ${text.slice(0, 200)}`;
   }

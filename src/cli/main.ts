@@ -14,6 +14,11 @@ export const defaultData =
 /** Runs a command line; resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const program = createProgram();
+  // `| head` and the like: nobody reads on, so there is nothing left to do.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(exitCodes.ok);
+    throw error;
+  });
   try {
     await program.parseAsync([...argv], { from: "user" });
     return Number(process.exitCode ?? 0);

@@ -23,8 +23,8 @@ type PodLife = {
 
 /** Longest time a node may take to notice that a pod elsewhere is gone. */
 const noticeMax = 15_000;
-/** A pod that died with its claim before the claim was on disk is younger than this. */
-const orphanAgeMax = 30_000;
+/** A pod whose claim died with its agent before it was on disk is stopped when it is younger than this. */
+const orphanAgeMax = 90_000;
 
 /** The patience that the users' mesh-wide workloads ask for. */
 const lostAfter = 5_000;

@@ -14,6 +14,7 @@ type Transaction = {
  */
 export class SimDisk {
   readonly #durable = new Map<string, Uint8Array>();
+  readonly #preloaded = new Map<string, Uint8Array>();
   readonly #queue: EventQueue;
   readonly #now: () => number;
   readonly #random: Random;
@@ -33,7 +34,14 @@ export class SimDisk {
 
   /** Puts something there before the machine first runs. */
   preload(slot: string, bytes: Uint8Array): void {
+    this.#preloaded.set(slot, bytes);
     this.#durable.set(slot, bytes);
+  }
+
+  /** The database is lost; what the machine got with its invite is kept beside it. */
+  lose(): void {
+    this.#durable.clear();
+    for (const [slot, bytes] of this.#preloaded) this.#durable.set(slot, bytes);
   }
 
   write(puts: Puts, done: (failure: string | undefined) => void): void {

@@ -127,13 +127,18 @@ function voidLaterRecords(turn: Turn, author: NodeId): void {
   const { state } = turn;
   const end = state.index.goneSince.get(author) ?? 0;
   const slots: string[] = [];
+  const shared = new Set<string>();
   for (const [slot, record] of state.store.bySlot) {
     if (record.author !== author || record.version <= end) continue;
+    if (record.kind === "roster") shared.add(record.key);
     dropRecord(state.store, record);
     const change = indexRecord(state.index, record, true);
     if (change !== undefined) changed(turn, ...change.changed);
     slots.push(slot);
   }
+  // What others wrote of the same members stands again.
+  for (const record of state.store.bySlot.values())
+    if (shared.has(record.key)) indexRecord(state.index, record);
   if (slots.length > 0) unpersist(turn, slots);
 }
 

@@ -12,6 +12,7 @@ import {
   tellPeers,
   tellSync,
 } from "./links.ts";
+import { endOrphansIfDue } from "./orphans.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
@@ -41,6 +42,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       placeIfDue(turn);
       tendReunion(turn);
       storeAgainIfDue(turn);
+      endOrphansIfDue(turn);
       flush(turn);
       return turn.out;
     },
@@ -138,6 +140,7 @@ function settleIfReady(turn: Turn): void {
 function wakeOf(state: NodeState): Wake {
   const own: Wake[] = [
     { at: Math.max(state.placeAt, state.settledAt), why: "placement" },
+    { at: state.orphansUntil, why: "pods without a record" },
     { at: state.storeAgainAt, why: "a disk that refused" },
     { at: state.retryAsideAt, why: "records set aside" },
     { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },

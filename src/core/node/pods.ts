@@ -4,7 +4,7 @@ import { tick } from "../kernel/hybrid-clock.ts";
 import type { Random } from "../kernel/random.ts";
 import { seconds, type Duration } from "../kernel/time.ts";
 import type { StopReason } from "../placement/contract.ts";
-import type { PodBody } from "../records/bodies.ts";
+import { podBody, type PodBody } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import type { PodReport } from "./contract.ts";
 import { publishPod } from "./own-records.ts";
@@ -19,6 +19,8 @@ import { numberAt, stringsAt, objectAt, workloadsOf, type PlacedWorkload } from 
 
 const backoffFirst: Duration = seconds(5);
 const backoffMax: Duration = seconds(300);
+/** Kubernetes' limit for names is 253. */
+const stemLengthMax = 240;
 
 export const placeKey = (ref: ObjectRef, slot: string): string =>
   `${ref.group}/${ref.kind}/${ref.namespace}/${ref.name} ${slot}`;
@@ -33,7 +35,7 @@ export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): voi
     workload.ref.kind === "DaemonSet" ? workload.ref.name : `${workload.ref.name}-${workload.revision}`;
   const body: PodBody = {
     namespace: workload.ref.namespace,
-    name: `${stem}-${shortName(uid, 5)}`,
+    name: `${stem.slice(0, stemLengthMax)}-${shortName(uid, 5)}`,
     workload: { ...workload.ref },
     slot,
     revision: workload.revision,
@@ -49,6 +51,13 @@ export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): voi
     containers: [],
     requests: workload.requests,
   };
+  if (podBody(body) === undefined) {
+    // Nobody could read the claim, and the slot would look empty for ever.
+    const key = placeKey(workload.ref, slot);
+    state.backoffs.set(key, { until: env.now + backoffMax, failures: 1 });
+    const why = `a pod for ${slot} would have more labels, containers or ports than a pod may have`;
+    return note(turn, "error", "PodRefused", why, workload.ref);
+  }
   state.pods.set(uid, { body, start: undefined, stopping: false });
   forgetFormer(turn, workload.ref, slot);
   note(turn, "info", "PodClaimed", `${body.name} for ${slot} at revision ${workload.revision}`, workload.ref);
@@ -95,16 +104,10 @@ export function adoptPods(turn: Turn, adopted: readonly PodReport[]): void {
   for (const report of adopted) {
     const fact = facts.get(report.uid);
     if (fact === undefined) {
-      note(turn, "warning", "OrphanStopped", `a pod ${report.uid} runs here that no record knows`);
-      turn.out.push({ type: "stop-pod", uid: report.uid, grace: seconds(30), reason: "unknown pod" });
-      continue;
-    }
-    const stopping = fact.body.phase === "Terminating";
-    const body = stopping ? fact.body : withReport(fact.body, report);
-    state.pods.set(report.uid, { body, start: adoptedStart(report, fact.body), stopping });
-    if (stopping)
-      turn.out.push({ type: "stop-pod", uid: report.uid, grace: seconds(30), reason: "stopping" });
-    publishPod(turn, report.uid, body);
+      // Its record may come back from a peer: see orphans.ts.
+      state.orphans.set(report.uid, report);
+      note(turn, "warning", "OrphanFound", `a pod ${report.uid} runs here that no record on this disk knows`);
+    } else adoptPod(turn, report, fact.body);
   }
   for (const [uid, fact] of facts) {
     if (!alive.has(uid) && fact.body.phase !== "Terminating") state.former.push({ uid, body: fact.body });
@@ -112,8 +115,18 @@ export function adoptPods(turn: Turn, adopted: readonly PodReport[]): void {
   state.former.sort((left, right) => (left.uid < right.uid ? -1 : 1));
 }
 
+/** Takes over a running pod under the fact that describes it. */
+export function adoptPod(turn: Turn, report: PodReport, fact: PodBody): void {
+  const stopping = fact.phase === "Terminating";
+  const body = stopping ? fact : withReport(fact, report);
+  turn.state.pods.set(report.uid, { body, start: adoptedStart(report, fact), stopping });
+  if (stopping) turn.out.push({ type: "stop-pod", uid: report.uid, grace: seconds(30), reason: "stopping" });
+  publishPod(turn, report.uid, body);
+}
+
 export function podReported(turn: Turn, report: PodReport): void {
   const { state, env } = turn;
+  if (state.orphans.has(report.uid)) state.orphans.set(report.uid, report);
   const pod = state.pods.get(report.uid);
   if (pod === undefined) return;
   if (pod.stopping) return;
@@ -140,6 +153,7 @@ export function podGone(turn: Turn, uid: string): void {
   const { state } = turn;
   const pod = state.pods.get(uid);
   state.pods.delete(uid);
+  state.orphans.delete(uid);
   publishPod(turn, uid, undefined);
   if (pod !== undefined && !pod.stopping) {
     note(
@@ -165,10 +179,23 @@ export function stopPod(turn: Turn, uid: string, reason: StopReason | "ended", w
   if (reason !== "ended") podStopped(turn, uid, pod.body, `${reason}: ${why}`);
 }
 
+/** Facts about pods that ran here without one may have come back from a peer. */
+function adoptOrphans(turn: Turn): void {
+  const { orphans, index, identity } = turn.state;
+  for (const [uid, report] of orphans) {
+    const fact = factsOf(index, identity.id)?.pods.get(uid);
+    if (fact === undefined) continue;
+    orphans.delete(uid);
+    adoptPod(turn, report, fact.body);
+    note(turn, "info", "OrphanAdopted", `${fact.body.name} runs on: a peer knew it`);
+  }
+}
+
 /** Facts in our name about pods that we do not have (any more) are taken back. */
 export function reconcileOwnFacts(turn: Turn): void {
   const { state } = turn;
   if (!state.booted) return;
+  adoptOrphans(turn);
   const former = new Set(state.former.map(({ uid }) => uid));
   const facts = factsOf(state.index, state.identity.id)?.pods;
   for (const uid of [...(facts?.keys() ?? [])].sort()) {

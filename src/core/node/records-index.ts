@@ -74,13 +74,15 @@ export function indexRecord(index: Index, record: MeshRecord, removed = false): 
   if (parts === undefined) return undefined;
   switch (parts.type) {
     case "member":
-      indexMember(index, parts.node, record);
+      if (removed) index.memberById.delete(parts.node);
+      else indexMember(index, parts.node, record);
       return { parts, changed: [{ type: "node", node: parts.node }] };
     case "gone":
-      index.goneSince.set(
-        parts.node,
-        Math.min(record.version, index.goneSince.get(parts.node) ?? Number.POSITIVE_INFINITY),
-      );
+      if (removed) index.goneSince.delete(parts.node);
+      else {
+        const since = index.goneSince.get(parts.node) ?? Number.POSITIVE_INFINITY;
+        index.goneSince.set(parts.node, Math.min(record.version, since));
+      }
       return { parts, changed: [{ type: "node", node: parts.node }] };
     case "intent": {
       indexIntent(index, parts.ref, parts.manager, record, removed);

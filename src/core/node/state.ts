@@ -8,7 +8,7 @@ import type { MeshRecord, NodeId } from "../records/record.ts";
 import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
-import type { NodeConfig, NodeEvent, NodeIdentity, PodStart, PodUid } from "./contract.ts";
+import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
 import { emptyIndex, type Index } from "./records-index.ts";
 
 export type WriteRequest = Extract<NodeEvent, { type: "write" }>;
@@ -83,6 +83,9 @@ export type NodeState = {
   readonly setAside: Map<string, MeshRecord>;
   retryAsideAt: Instant;
 
+  /** Pods that run here without a record; see orphans.ts. */
+  readonly orphans: Map<string, PodReport>;
+  orphansUntil: Instant;
   readonly awaySince: Map<NodeId, Instant>;
   reunion: Reunion | undefined;
   heals: readonly HealReport[];
@@ -133,6 +136,8 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     pending: new Map(),
     setAside: new Map(),
     retryAsideAt: Number.POSITIVE_INFINITY,
+    orphans: new Map(),
+    orphansUntil: Number.POSITIVE_INFINITY,
     awaySince: new Map(),
     reunion: undefined,
     heals: [],

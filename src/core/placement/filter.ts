@@ -36,6 +36,12 @@ export function mismatchOf(node: PlaceNode, workload: Workload): Exclusion | und
   return undefined;
 }
 
+/** Whether a DaemonSet's pod belongs on the node at all: what already runs there stays for a NoSchedule taint. */
+export function belongsOn(node: PlaceNode, workload: Workload): boolean {
+  const { filter } = mismatchOf(node, workload) ?? {};
+  return filter === undefined || (filter === "taint" && !isEvicted(node, workload));
+}
+
 /** A NoExecute taint that the workload does not tolerate ends its copies on the node. */
 export function isEvicted(node: PlaceNode, workload: Workload): boolean {
   return node.taints.some(

@@ -1,6 +1,6 @@
 import type { NodeId } from "../records/record.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import { mismatchOf } from "./filter.ts";
+import { belongsOn } from "./filter.ts";
 import type { LabelSelector, PlaceNode, PlacementInput, PlacePod, Workload } from "./contract.ts";
 
 /**
@@ -25,7 +25,7 @@ export function groupsOf(workload: Workload, nodes: readonly PlaceNode[]): SlotG
   const groups: SlotGroup[] = [];
   for (const [site, members] of bySite(nodes)) {
     if (spread.type === "per-node") {
-      const owners = members.filter((node) => mismatchOf(node, workload) === undefined);
+      const owners = members.filter((node) => belongsOn(node, workload));
       const ownerBySlot = new Map<string, NodeId>(owners.map(({ id }) => [`node/${id}`, id]));
       groups.push({
         slots: [...ownerBySlot.keys()],

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { simConfig } from "./run-seed.ts";
+import { Trace } from "./trace.ts";
+import { World } from "./world.ts";
+
+const ref = { group: "apps", kind: "Deployment", namespace: "default", name: "shop" };
+const labels = { app: "shop" };
+const shop = {
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name: "shop", namespace: "default" },
+  spec: {
+    replicas: 2,
+    selector: { matchLabels: labels },
+    template: {
+      metadata: { labels },
+      spec: { runtimeClassName: "process", containers: [{ name: "main", image: "sim", command: ["run"] }] },
+    },
+  },
+};
+
+/** Two nodes of one site that run the shop, and the one of them that runs a copy. */
+function running(seed: number) {
+  const world = new World(seed, [{ site: "oslo", region: "north", nodes: 2 }], simConfig, new Trace());
+  for (const machine of world.machines) machine.startAgent();
+  world.run(5_000);
+  const [machine, other] = world.machines;
+  assert.ok(machine !== undefined && other !== undefined);
+  const change = { type: "update", ref, value: shop, manager: "m", class: "user", mode: "create" } as const;
+  machine.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+  world.run(10_000);
+  assert.ok(machine.pods.size > 0);
+  return { world, machine, other };
+}
+
+test("pods of a node whose database is lost run on: the peers still hold its facts", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const { world, machine, other } = running(seed);
+    const before = [...machine.pods.keys()];
+    machine.killAgent();
+    machine.disk.lose();
+    machine.startAgent();
+    world.run(40_000);
+    assert.deepEqual([...machine.pods.keys()], before, `seed ${seed}`);
+    assert.equal(machine.pods.size + other.pods.size, 2);
+    assert.deepEqual(world.violations, []);
+  }
+});
+
+test("while no peer can be asked, they run on as well", () => {
+  const { world, machine, other } = running(1);
+  const before = [...machine.pods.keys()];
+  machine.killAgent();
+  machine.disk.lose();
+  world.network.cut(machine.host, other.host);
+  world.network.cut(other.host, machine.host);
+  machine.startAgent();
+  world.run(120_000);
+  assert.deepEqual([...machine.pods.keys()], before);
+});
+
+test("a pod that no record anywhere knows is stopped once a peer was asked", () => {
+  const { world, machine } = running(1);
+  const [pod] = machine.pods.values();
+  assert.ok(pod !== undefined);
+  machine.killAgent();
+  machine.pods.set("stray", { ...pod, start: { ...pod.start, uid: "stray" } });
+  machine.startAgent();
+  world.run(40_000);
+  assert.equal(machine.pods.has("stray"), false);
+});

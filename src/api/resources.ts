@@ -20,16 +20,7 @@ export type Resource = {
 };
 
 const readVerbs = ["get", "list", "watch"] as const;
-const writeVerbs = [
-  "create",
-  "delete",
-  "deletecollection",
-  "get",
-  "list",
-  "patch",
-  "update",
-  "watch",
-] as const;
+const writeVerbs = ["create", "delete", "get", "list", "patch", "update", "watch"] as const;
 
 export const implicitNamespaces = ["default", "kube-node-lease", "kube-public", "kube-system"] as const;
 

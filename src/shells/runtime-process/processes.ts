@@ -7,15 +7,22 @@ export type ProcessId = { readonly pid: number; readonly startTicks: string };
 
 export const startTicksOf = (pid: number): string | undefined => livingOf(pid)?.startTicks;
 
-/** Undefined for a process that ended, also before its parent has waited for it. */
-function livingOf(pid: number): { readonly group: number; readonly startTicks: string } | undefined {
+type Stat = { readonly ended: boolean; readonly group: number; readonly startTicks: string };
+
+/** Also of a process that ended, until its parent has waited for it. */
+function statOf(pid: number): Stat | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : { group: Number(fields[2]), startTicks: fields[19] ?? "" };
+    return { ended: fields[0] === "Z", group: Number(fields[2]), startTicks: fields[19] ?? "" };
   } catch {
     return undefined;
   }
+}
+
+function livingOf(pid: number): Stat | undefined {
+  const stat = statOf(pid);
+  return stat?.ended === false ? stat : undefined;
 }
 
 export const isRunning = ({ pid, startTicks }: ProcessId): boolean => startTicksOf(pid) === startTicks;
@@ -78,7 +85,8 @@ export function startProgram(program: Program): { readonly child: ChildProcess; 
     child.on("error", () => {});
     child.unref();
     const pid = child.pid;
-    const startTicks = pid === undefined ? undefined : startTicksOf(pid);
+    // A quick program may have ended by now, which is not a failure to start.
+    const startTicks = pid === undefined ? undefined : statOf(pid)?.startTicks;
     if (pid === undefined || startTicks === undefined) throw new Error("the process could not be started");
     return { child, id: { pid, startTicks } };
   } finally {

@@ -280,8 +280,8 @@ export function runtimeAcceptance(name: string, makePlace: () => Promise<Runtime
     });
     writeFileSync(bed.flag, "");
     first.runtime.start(start);
-    const before = await first.until(start.uid, "a restart", (it) => it.ready);
-    assert.equal(before.containers[0]?.restarts, 1);
+    const restarted = ({ ready, containers }: PodReport): boolean => ready && containers[0]?.restarts === 1;
+    const before = await first.until(start.uid, "a restart", restarted);
     await first.runtime.detach();
     assert.ok(isAlive(pidOf(before)));
     const said = first.reports(start.uid).length;

@@ -10,7 +10,7 @@ import { answerLogs, proxyPod, proxyService } from "./proxy.ts";
 import { answerGet, answerList, answerWatch, getOne, type ReadContext, type Target } from "./read.ts";
 import { findResource, type Resource } from "./resources.ts";
 import { starlightRoute } from "./starlight-routes.ts";
-import { ApiError, sendError, sendJson } from "./status.ts";
+import { ApiError, badRequest, sendError, sendJson } from "./status.ts";
 import { createVersions } from "./versions.ts";
 import { answerCreate, answerDelete, answerPatch, answerReplace, answerScale, scaleOf } from "./write.ts";
 
@@ -31,7 +31,7 @@ async function answer(
   client: Client,
 ): Promise<void> {
   const { deps } = context;
-  const url = new URL(request.url ?? "/", "https://node");
+  const url = urlOf(request);
   const { pathname } = url;
   if (openPaths.has(pathname)) {
     response.writeHead(200, { "content-type": "text/plain" });
@@ -62,6 +62,12 @@ async function answer(
   }
   if (pathname.startsWith("/apis/authorization.k8s.io/v1/")) return review(user, pathname, request, response);
   await resourceRoute(context, url, user, request, response);
+}
+
+function urlOf(request: IncomingMessage): URL {
+  const path = request.url ?? "/";
+  if (!URL.canParse(path, "https://node")) throw badRequest("the path is not one of a URL");
+  return new URL(path, "https://node");
 }
 
 function openApiAnswer(pathname: string): { body: JsonObject; type?: string } | undefined {
@@ -111,7 +117,7 @@ async function resourceRoute(
     throw new ApiError(
       405,
       "MethodNotAllowed",
-      `${resource.plural} cannot be changed with ${verb}: ${adviceFor(resource)}`,
+      `${resource.plural} cannot be changed with ${verb}: ${adviceFor(resource, verb)}`,
     );
   }
   switch (verb) {
@@ -136,7 +142,7 @@ async function resourceRoute(
 
 /** `/api/v1[/namespaces/NS]/PLURAL[/NAME[/SUBRESOURCE[/REST]]]`, and the same under `/apis/GROUP/VERSION`. */
 function readPath(pathname: string): Path | undefined {
-  const parts = pathname.split("/").slice(1).map(decodeURIComponent);
+  const parts = pathname.split("/").slice(1).map(decoded);
   const core = parts[0] === "api";
   if (!core && parts[0] !== "apis") return undefined;
   const group = core ? "" : (parts[1] ?? "");
@@ -148,6 +154,14 @@ function readPath(pathname: string): Path | undefined {
   const resource = findResource(group, version, plural);
   if (resource === undefined) return undefined;
   return { resource, namespace, name, subresource, rest: `/${rest.join("/")}` };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw badRequest(`${part} in the path is not percent-encoded text`);
+  }
 }
 
 function verbOf(method: string, { name, query }: Target, subresource: string): Verb {
@@ -169,7 +183,8 @@ function verbOf(method: string, { name, query }: Target, subresource: string): V
   }
 }
 
-function adviceFor({ kind }: Resource): string {
+function adviceFor({ kind, verbs }: Resource, verb: Verb): string {
+  if (verb === "deletecollection" && verbs.includes("delete")) return "delete its objects one by one";
   if (kind === "Pod") return "a pod belongs to its node; change or scale its workload instead";
   if (kind === "Node") return "nodes come with `starlight join` and go with `starlight leave`";
   return "it is computed from other objects";

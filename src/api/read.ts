@@ -90,6 +90,8 @@ export function answerWatch(
   const include = query.get("includeObject") ?? "Metadata";
   const from = Number(query.get("resourceVersion") ?? 0) || 0;
   response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" });
+  // A quiet watch must look open, not like a server that does not answer.
+  response.flushHeaders();
   const send = (type: string, object: JsonObject): void => {
     const version = metadataText(object, "resourceVersion");
     const shown =

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync } from "node:fs";
 import type { PodReport, PodStart } from "../../core/node/contract.ts";
 import type { Runtime, RuntimeEvents } from "../../ports/runtime.ts";
 import { readLog } from "./logs.ts";
-import { adoptPod, startPod, type PodOptions, type RunningPod } from "./running-pod.ts";
+import { adoptPod, removePod, startPod, type PodOptions, type RunningPod } from "./running-pod.ts";
 
 export type ProcessRuntimeOptions = {
   /** Where pods live, one folder each. */
@@ -46,7 +46,10 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       const running = await startPod(pod, podOptions);
       pods.set(pod.uid, running);
     } catch (error) {
+      const stopped = underWay.get(pod.uid) === "stopping";
       underWay.delete(pod.uid);
+      removePod(pod.uid, podOptions);
+      if (stopped) return events.gone(pod.uid);
       events.report(failed(pod, options.address, error));
       return;
     }

@@ -1,25 +1,46 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { accessSync, closeSync, constants, openSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** A process named so that a recycled id is not mistaken for it: id and start time in ticks since boot. */
 export type ProcessId = { readonly pid: number; readonly startTicks: string };
 
-export function startTicksOf(pid: number): string | undefined {
+export const startTicksOf = (pid: number): string | undefined => livingOf(pid)?.startTicks;
+
+type Stat = { readonly ended: boolean; readonly group: number; readonly startTicks: string };
+
+/** Also of a process that ended, until its parent has waited for it. */
+function statOf(pid: number): Stat | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : fields[19];
+    return { ended: fields[0] === "Z", group: Number(fields[2]), startTicks: fields[19] ?? "" };
   } catch {
     return undefined;
   }
 }
 
+function livingOf(pid: number): Stat | undefined {
+  const stat = statOf(pid);
+  return stat?.ended === false ? stat : undefined;
+}
+
 export const isRunning = ({ pid, startTicks }: ProcessId): boolean => startTicksOf(pid) === startTicks;
+
+/** Whether anything of the process group is left: its members may outlive the process it is named after. */
+export function isGroupRunning(id: ProcessId): boolean {
+  if (isRunning(id)) return true;
+  if (isRecycled(id)) return false;
+  return readdirSync("/proc").some((name) => /^\d+$/.test(name) && livingOf(Number(name))?.group === id.pid);
+}
+
+/** While a group has members its id is given to no new process, so another process of that id says it is gone. */
+const isRecycled = ({ pid, startTicks }: ProcessId): boolean =>
+  (startTicksOf(pid) ?? startTicks) !== startTicks;
 
 /** Signals the whole process group, if it is still the one we know. */
 export function signalGroup(id: ProcessId, signal: NodeJS.Signals): void {
-  if (!isRunning(id)) return;
+  if (isRecycled(id)) return;
   try {
     process.kill(-id.pid, signal);
   } catch {
@@ -40,12 +61,14 @@ export type Program = {
 /**
  * The leader of the process group: a shell of about 1 MB that joins the control groups, runs the program
  * and leaves its exit code. It outlives the agent; signals to the group reach the program itself, and the
- * trap keeps the shell alive to note the code.
+ * trap keeps the shell alive to note the code. What the shell itself has to say ("Terminated") is not for
+ * the log.
  */
 const shim = `exit_file=$1; shift
 while [ "$1" != -- ]; do echo $$ > "$1" 2>/dev/null; shift; done; shift
 trap : TERM INT HUP QUIT
-"$@"
+exec 3>&2 2>/dev/null
+(exec "$@" 2>&3 3>&-)
 code=$?
 echo $code > "$exit_file.new" && mv "$exit_file.new" "$exit_file"
 exit $code`;
@@ -62,7 +85,8 @@ export function startProgram(program: Program): { readonly child: ChildProcess; 
     child.on("error", () => {});
     child.unref();
     const pid = child.pid;
-    const startTicks = pid === undefined ? undefined : startTicksOf(pid);
+    // A quick program may have ended by now, which is not a failure to start.
+    const startTicks = pid === undefined ? undefined : statOf(pid)?.startTicks;
     if (pid === undefined || startTicks === undefined) throw new Error("the process could not be started");
     return { child, id: { pid, startTicks } };
   } finally {

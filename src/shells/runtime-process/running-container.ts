@@ -4,6 +4,7 @@ import type { ContainerBody } from "../../core/records/bodies.ts";
 import type { ContainerSpec } from "./pod-spec.ts";
 import {
   exitCodeOf,
+  isGroupRunning,
   isRunning,
   signalGroup,
   startProgram,
@@ -36,6 +37,8 @@ export type RunningContainer = {
   readonly state: ContainerState;
   readonly body: () => ContainerBody;
   readonly isAlive: () => boolean;
+  /** The program, or what it started. */
+  readonly anyLeft: () => boolean;
   /** Starts it, or picks up the process that already runs. */
   readonly resume: () => void;
   /** Notices the end of a process that is not our child. */
@@ -73,7 +76,7 @@ export function runContainer(
     try {
       const { child, id } = startProgram(program);
       state.process = id;
-      watch(child);
+      watch(child, id);
     } catch (error) {
       reason = `StartError: ${error instanceof Error ? error.message : String(error)}`;
       return ended(128);
@@ -84,10 +87,17 @@ export function runContainer(
     changed();
   };
 
-  const watch = (child: ChildProcess): void => {
+  /** `poll` may have noticed the end first, and then the next process may run already. */
+  const watch = (child: ChildProcess, id: ProcessId): void => {
     child.on("exit", () => {
-      if (!released) ended(exitCodeOf(program.exitFile));
+      if (!released && state.process === id) died(id);
     });
+  };
+
+  /** What the program started goes with it: the next one needs its ports. */
+  const died = (id: ProcessId): void => {
+    signalGroup(id, "SIGKILL");
+    ended(exitCodeOf(program.exitFile));
   };
 
   const supervise = (): void => {
@@ -151,13 +161,14 @@ export function runContainer(
   return {
     state,
     isAlive,
+    anyLeft: () => state.process !== undefined && isGroupRunning(state.process),
     resume: () => {
       if (isAlive()) return supervise();
       if (existsSync(program.exitFile) || state.process !== undefined) ended(exitCodeOf(program.exitFile));
       else start();
     },
     poll: () => {
-      if (!released && state.process !== undefined && !isAlive()) ended(exitCodeOf(program.exitFile));
+      if (!released && state.process !== undefined && !isAlive()) died(state.process);
     },
     signal: (signal) => {
       if (state.process !== undefined) signalGroup(state.process, signal);

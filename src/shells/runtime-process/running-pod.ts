@@ -32,7 +32,6 @@ export type RunningPod = {
   readonly uid: string;
   readonly report: () => PodReport;
   readonly poll: () => void;
-  readonly anyAlive: () => boolean;
   readonly logFile: (container: string | undefined) => string | undefined;
   /** Ends everything and removes the folder. */
   readonly stop: (graceMs: number) => Promise<void>;
@@ -62,6 +61,14 @@ export async function startPod(start: PodStart, options: PodOptions): Promise<Ru
   return run(start, states, folder, options);
 }
 
+/** Removes what is left of a pod that does not run. */
+export function removePod(uid: string, { directory, cgroups }: PodOptions): void {
+  const cgroup = cgroups ? createCgroup(uid, {}) : undefined;
+  cgroup?.killAll();
+  cgroup?.remove();
+  rmSync(join(directory, uid), { recursive: true, force: true });
+}
+
 /** Takes up a pod found on disk; undefined when nothing of it is alive, its folder is then removed. */
 export function adoptPod(uid: string, options: PodOptions): RunningPod | undefined {
   const folder = join(options.directory, uid);
@@ -70,9 +77,7 @@ export function adoptPod(uid: string, options: PodOptions): RunningPod | undefin
     const pod = run(file.start, file.containers, folder, options, true);
     if (pod !== undefined) return pod;
   }
-  createCgroup(uid, {})?.killAll();
-  createCgroup(uid, {})?.remove();
-  rmSync(folder, { recursive: true, force: true });
+  removePod(uid, options);
   return undefined;
 }
 
@@ -118,13 +123,12 @@ function run(
   }
   if (onlyIfAlive && !containers.some((container) => container.isAlive())) return undefined;
   for (const container of containers) container.resume();
-  const anyAlive = (): boolean =>
-    containers.some((container) => container.isAlive()) || (cgroup?.pids().length ?? 0) > 0;
+  const anyLeft = (): boolean =>
+    containers.some((container) => container.anyLeft()) || (cgroup?.pids().length ?? 0) > 0;
   const logOf = (name: string): string => join(folder, "logs", `${name}.log`);
   return {
     uid: start.uid,
     report,
-    anyAlive,
     poll: () => {
       for (const container of containers) container.poll();
       for (const { name } of specs) rotateLog(logOf(name));
@@ -141,8 +145,8 @@ function run(
         container.release();
         container.signal("SIGTERM");
       }
-      for (let waited = 0; waited < graceMs && anyAlive(); waited += 10) await sleep(10);
-      for (let tries = 0; tries < 500 && anyAlive(); tries++) {
+      for (let waited = 0; waited < graceMs && anyLeft(); waited += 10) await sleep(10);
+      for (let tries = 0; tries < 500 && anyLeft(); tries++) {
         for (const container of containers) container.signal("SIGKILL");
         cgroup?.killAll();
         await sleep(10);

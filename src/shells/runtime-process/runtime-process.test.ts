@@ -4,16 +4,16 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { runtimeAcceptance } from "../../ports/runtime-acceptance.ts";
 import {
   backoff,
   eventually,
   isRunning,
   logOf,
   pidOf,
-  runtimeAcceptance,
   withRuntime,
   type RuntimePlace,
-} from "../../ports/runtime-acceptance.ts";
+} from "../../ports/runtime-testbed.ts";
 import { createProcessRuntime, type ProcessRuntimeOptions } from "./create-process-runtime.ts";
 
 const mebibyte = 1024 * 1024;

@@ -60,13 +60,22 @@ function checkStructure(database: DatabaseSync, path: string, version: number): 
   if (!isNew && (id !== applicationId || version === 0)) throw corrupt("this is another program's database");
   const [finding] = Object.values(database.prepare("PRAGMA quick_check(1)").get() ?? {});
   if (finding !== "ok") throw corrupt(String(finding));
+  if (isNew) return;
+  // A flipped bit in the schema's text is a valid schema of something else.
+  const schema = database
+    .prepare("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'slots'")
+    .get();
+  if (schema?.["sql"] !== slotsTable) throw corrupt("its table is not as we made it");
 }
 
 /** Rows are found by name but not stored in its order: SQLite's advice for values of 200 bytes and more. */
+const slotsTable =
+  "CREATE TABLE slots (slot BLOB PRIMARY KEY NOT NULL, bytes BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT";
+
 function createSchema(database: DatabaseSync): void {
   database.exec(
     `BEGIN IMMEDIATE;
-     CREATE TABLE slots (slot BLOB PRIMARY KEY NOT NULL, bytes BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT;
+     ${slotsTable};
      PRAGMA application_id = ${applicationId};
      PRAGMA user_version = ${schemaVersion};
      COMMIT`,

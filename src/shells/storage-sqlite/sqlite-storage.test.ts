@@ -80,6 +80,22 @@ test("no single flipped bit, in 300 places of the file, changes what is read wit
   assert.ok(outcomes.refused > 30, JSON.stringify(outcomes));
 });
 
+test("a flipped bit in the schema's text is refused as corrupt, and the file can be opened again", async (t) => {
+  const { path, remove } = makeFolder();
+  t.after(remove);
+  await openSqliteStorage(path).close();
+  const good = readFileSync(path);
+  for (const word of ["slots (", "slot BLOB", "bytes BLOB", "PRIMARY KEY", "checksum INT"]) {
+    const bad = Buffer.from(good);
+    const at = bad.indexOf(word);
+    bad[at] = (bad[at] ?? 0) ^ 1;
+    writeFileSync(path, bad);
+    assert.throws(() => openSqliteStorage(path), failsAs("corrupt"), word);
+  }
+  writeFileSync(path, good);
+  await openSqliteStorage(path).close();
+});
+
 test("a page that lost one of its 3 entries to a flipped bit is refused, although every row left is sound", async (t) => {
   const { path, remove } = makeFolder();
   t.after(remove);

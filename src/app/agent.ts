@@ -3,7 +3,8 @@ import type { CreateApi } from "../api/contract.ts";
 import type { NodeIdentity, NodeView } from "../core/node/contract.ts";
 import type { Result } from "../core/kernel/result.ts";
 import { memberKey } from "../core/records/keys.ts";
-import { openRecord, slotOf, type NodeId } from "../core/records/record.ts";
+import { slotOf, type NodeId } from "../core/records/record.ts";
+import { openStored } from "../core/records/seal.ts";
 import type { StatusBody } from "../core/records/bodies.ts";
 import type { Runtime, RuntimeEvents } from "../ports/runtime.ts";
 import type { Storage } from "../ports/storage.ts";
@@ -197,7 +198,7 @@ function loadFrames(directory: string, self: NodeId, storage: Storage): readonly
   const introduction = loadIntroduction(directory);
   const held = new Set(stored.map(({ slot }) => slot));
   const puts = introduction.flatMap((bytes) => {
-    const record = openRecord(bytes, nodeCrypto);
+    const record = openStored(bytes, nodeCrypto);
     return record.ok && !held.has(slotOf(record.value)) ? [{ slot: slotOf(record.value), bytes }] : [];
   });
   // Not waited for: if the disk refuses, the next start reads the introduction again.

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { hex } from "../core/kernel/bytes.ts";
 import { memberKey } from "../core/records/keys.ts";
-import { nodeIdOf, sealRecord } from "../core/records/record.ts";
+import { nodeIdOf } from "../core/records/record.ts";
+import { sealRecord, storedBytes } from "../core/records/seal.ts";
 import { StorageError, type Put, type Storage } from "../ports/storage.ts";
 import { nodeCrypto, signerFromPem } from "../shells/crypto-node/node-crypto.ts";
 import { newRecordKey } from "../shells/identity-file/keys.ts";
@@ -46,7 +47,7 @@ function setUp(): { readonly driver: Driver; readonly disk: SlowDisk; readonly b
     joinedAt: 0,
   };
   const draft = { scope: "mesh", key: memberKey(identity.id), version: 1, kind: "roster", body } as const;
-  const { bytes } = sealRecord(draft, mesh.id, root, nodeCrypto);
+  const bytes = storedBytes(sealRecord(draft, mesh.id, root, nodeCrypto), nodeCrypto);
   const disk = slowDisk();
   const runtime = bareParts.runtime({
     directory: "",

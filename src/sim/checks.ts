@@ -1,8 +1,9 @@
 import { isObject } from "../core/kernel/json.ts";
 import { hex } from "../core/kernel/bytes.ts";
-import { openRecord, signatureHolds } from "../core/records/record.ts";
+import { openStored, sealHolds } from "../core/records/seal.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
+import { isHeadsNote } from "../core/node/heads.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Machine, SimPod } from "./machine.ts";
 import type { Attempt, Users } from "./users.ts";
@@ -176,7 +177,8 @@ export class Checks {
     );
     for (const machine of this.#world.machines) {
       for (const frame of machine.disk.frames()) {
-        const record = openRecord(frame, this.#world.crypto);
+        if (isHeadsNote(frame)) continue;
+        const record = openStored(frame, this.#world.crypto);
         if (!record.ok) {
           this.#world.violated(`3: ${machine.name} stores a frame that is no record`);
           continue;
@@ -190,7 +192,7 @@ export class Checks {
           (key.startsWith("roster/member/") && author === mesh.id) ||
           key === `roster/gone/${author}`;
         if (!owns) this.#world.violated(`3: ${machine.name} accepted ${key} by ${author}`);
-        else if (publicKey === undefined || !signatureHolds(record.value, publicKey, this.#world.crypto)) {
+        else if (publicKey === undefined || !sealHolds(record.value, publicKey, this.#world.crypto)) {
           this.#world.violated(
             `3: ${machine.name} accepted ${key} with a wrong signature (${hex(record.value.id)})`,
           );

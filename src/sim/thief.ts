@@ -1,8 +1,9 @@
+import { sealRecord } from "../core/records/seal.ts";
 import { versionAt } from "../core/kernel/hybrid-clock.ts";
 import { hex } from "../core/kernel/bytes.ts";
 import { pick, type Random } from "../core/kernel/random.ts";
 import { goneKey, memberKey, podKey, statusKey } from "../core/records/keys.ts";
-import { nodeIdOf, sealRecord, type RecordDraft } from "../core/records/record.ts";
+import { nodeIdOf, type MeshRecord, type RecordDraft } from "../core/records/record.ts";
 import { asRecordsFrame } from "../core/node/links.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
@@ -23,10 +24,10 @@ export function sendForgeries(world: World, random: Random): void {
     "FAULT",
     `someone with the key of ${thief.name} forges records of ${victim.name}`,
   );
-  thief.inject(asRecordsFrame(forgeries(world, thief, victim)));
+  thief.inject(asRecordsFrame(forgeries(world, thief, victim), world.crypto));
 }
 
-function forgeries(world: World, thief: Machine, victim: Machine): Uint8Array[] {
+function forgeries(world: World, thief: Machine, victim: Machine): MeshRecord[] {
   const { crypto } = world;
   const target = victim.identity.id;
   const stranger = crypto.signer("stranger");
@@ -62,7 +63,7 @@ function forgeries(world: World, thief: Machine, victim: Machine): Uint8Array[] 
     draft(goneKey(target), "roster", gone),
     draft("intent/apps/Deployment/default/web/update:forger", "intent", { fields: [] }),
   ];
-  const records = [
+  return [
     ...byThief.map((each) => sealRecord(each, thief.identity.id, thief.signer, crypto)),
     ...inNameOfVictim.map((each) => sealRecord(each, target, thief.signer, crypto)),
     sealRecord(
@@ -72,5 +73,4 @@ function forgeries(world: World, thief: Machine, victim: Machine): Uint8Array[] 
       crypto,
     ),
   ];
-  return records.map(({ bytes }) => bytes);
 }

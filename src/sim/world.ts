@@ -2,7 +2,8 @@ import { epochMs } from "../core/kernel/hybrid-clock.ts";
 import { randomStream, type Random } from "../core/kernel/random.ts";
 import type { NodeConfig, Note, WriteReply } from "../core/node/contract.ts";
 import { memberKey, statusKey } from "../core/records/keys.ts";
-import { nodeIdOf, sealRecord, slotOf, type MeshRecord, type NodeId } from "../core/records/record.ts";
+import { sealRecord, storedBytes } from "../core/records/seal.ts";
+import { nodeIdOf, slotOf, type MeshRecord, type NodeId } from "../core/records/record.ts";
 import { hex } from "../core/kernel/bytes.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Machine, type SimPod } from "./machine.ts";
@@ -159,7 +160,8 @@ export class World {
       }
     }
     for (const machine of this.machines) {
-      for (const record of introduction) machine.disk.preload(slotOf(record), record.bytes);
+      for (const record of introduction)
+        machine.disk.preload(slotOf(record), storedBytes(record, this.crypto));
     }
   }
 

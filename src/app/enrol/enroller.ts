@@ -3,7 +3,8 @@ import { tick, type HybridClock } from "../../core/kernel/hybrid-clock.ts";
 import { err, ok, type Result } from "../../core/kernel/result.ts";
 import type { NodeView } from "../../core/node/contract.ts";
 import { goneKey, memberKey } from "../../core/records/keys.ts";
-import { nodeIdOf, sealRecord, type NodeId, type RecordDraft } from "../../core/records/record.ts";
+import { sealRecord, storedBytes } from "../../core/records/seal.ts";
+import { nodeIdOf, type NodeId, type RecordDraft } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
 import { nodeCrypto } from "../../shells/crypto-node/node-crypto.ts";
 import { issueNodeCertificate } from "../../shells/identity-file/certificates.ts";
@@ -157,7 +158,7 @@ async function revoke(desk: Desk, node: NodeId, reason: string): Outcome<undefin
 }
 
 function seal({ identity }: Desk, draft: RecordDraft): Uint8Array {
-  return sealRecord(draft, identity.node.id, identity.signer, nodeCrypto).bytes;
+  return storedBytes(sealRecord(draft, identity.node.id, identity.signer, nodeCrypto), nodeCrypto);
 }
 
 function storageRefusal(error: unknown): Result<never, JoinRefusal> {

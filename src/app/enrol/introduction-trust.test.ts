@@ -4,7 +4,8 @@ import * as fc from "fast-check";
 import { hex } from "../../core/kernel/bytes.ts";
 import type { Signer } from "../../core/kernel/crypto.ts";
 import { goneKey, linksKey, memberKey } from "../../core/records/keys.ts";
-import { nodeIdOf, sealRecord } from "../../core/records/record.ts";
+import { nodeIdOf } from "../../core/records/record.ts";
+import { sealRecord, storedBytes } from "../../core/records/seal.ts";
 import { nodeCrypto, signerFromPem } from "../../shells/crypto-node/node-crypto.ts";
 import { newRecordKey } from "../../shells/identity-file/keys.ts";
 import { trustedFrames } from "./introduction-trust.ts";
@@ -27,7 +28,7 @@ function member(who: Signer, by: Signer, version: number, grants: readonly strin
     joinedAt: 0,
   };
   const draft = { scope: "mesh", key: memberKey(idOf(who)), version, kind: "roster", body } as const;
-  return sealRecord(draft, idOf(by), by, nodeCrypto).bytes;
+  return storedBytes(sealRecord(draft, idOf(by), by, nodeCrypto), nodeCrypto);
 }
 
 function fact(by: Signer, about: Signer, version: number): Uint8Array {
@@ -38,7 +39,7 @@ function fact(by: Signer, about: Signer, version: number): Uint8Array {
     kind: "fact",
     body: { peers: [] },
   } as const;
-  return sealRecord(draft, idOf(by), by, nodeCrypto).bytes;
+  return storedBytes(sealRecord(draft, idOf(by), by, nodeCrypto), nodeCrypto);
 }
 
 const good = [
@@ -77,7 +78,7 @@ test("nothing that a stranger, a member without `enrol` or a changed byte brings
 test("records that a revoked member wrote after its end are left out", () => {
   const body = { how: "revoked", reason: "" };
   const draft = { scope: "mesh", key: goneKey(idOf(worker)), version: 8, kind: "roster", body } as const;
-  const gone = sealRecord(draft, idOf(enroller), enroller, nodeCrypto).bytes;
+  const gone = storedBytes(sealRecord(draft, idOf(enroller), enroller, nodeCrypto), nodeCrypto);
   assert.equal(trustedFrames([...good, gone], mesh).frames.length, good.length);
   assert.equal(trustedFrames([...good, gone, fact(worker, worker, 7)], mesh).frames.length, good.length + 1);
 });

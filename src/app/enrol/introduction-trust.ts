@@ -2,7 +2,8 @@ import type { NodeIdentity } from "../../core/node/contract.ts";
 import type { Version } from "../../core/kernel/hybrid-clock.ts";
 import { goneBody, memberBody, type MemberBody } from "../../core/records/bodies.ts";
 import { partsOf } from "../../core/records/keys.ts";
-import { bodyOf, openRecord, type MeshRecord, type NodeId } from "../../core/records/record.ts";
+import { openStored, storedBytes } from "../../core/records/seal.ts";
+import { bodyOf, type MeshRecord, type NodeId } from "../../core/records/record.ts";
 import { refusalOf, type TrustView } from "../../core/trust/authorise.ts";
 import { nodeCrypto } from "../../shells/crypto-node/node-crypto.ts";
 
@@ -27,7 +28,7 @@ export function trustedFrames(
   const trusted: Uint8Array[] = [];
   let waiting: readonly MeshRecord[] = frames
     .flatMap((bytes) => {
-      const opened = openRecord(bytes, nodeCrypto);
+      const opened = openStored(bytes, nodeCrypto);
       return opened.ok ? [opened.value] : [];
     })
     .sort((left, right) => left.version - right.version);
@@ -36,7 +37,7 @@ export function trustedFrames(
     for (const record of waiting) {
       const refusal = refusalOf(record, trust, nodeCrypto);
       if (refusal === undefined) {
-        trusted.push(record.bytes);
+        trusted.push(storedBytes(record, nodeCrypto));
         learn(record, members, gone);
       } else later.push(record);
     }

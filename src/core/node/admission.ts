@@ -1,9 +1,11 @@
 import { aheadOf, observe } from "../kernel/hybrid-clock.ts";
 import type { LinkId } from "../membership/contract.ts";
-import { openRecord, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { openStored } from "../records/seal.ts";
+import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { dropRecord, putRecord } from "../records/store.ts";
 import { refusalOf, type TrustView } from "../trust/authorise.ts";
+import { readHeads } from "./heads.ts";
 import { unpersist } from "./durable.ts";
 import { indexRecord, isMember, type IndexChange } from "./records-index.ts";
 import { changed, note, type Turn } from "./turn.ts";
@@ -19,25 +21,30 @@ const retryAsideEvery = 5_000;
 
 export type Admitted = { readonly record: MeshRecord; readonly change: IndexChange | undefined };
 
-/** The records of these frames that are new here, in the order given. */
-export function admitFrames(
+/** Those of these records that are new here, in the order given. */
+export function admitRecords(
   turn: Turn,
-  frames: readonly Uint8Array[],
+  records: readonly MeshRecord[],
   from: LinkId | undefined,
 ): readonly Admitted[] {
   const admitted: Admitted[] = [];
-  for (const bytes of frames) {
-    const opened = openRecord(bytes, turn.env.crypto);
-    if (opened.ok) admitOne(turn, opened.value, from, admitted);
-    else note(turn, "warning", "RecordRefused", `a frame is not a record: ${opened.error.type}`);
-  }
+  for (const record of records) admitOne(turn, record, from, admitted);
   return admitted;
+}
+
+/** A record that was made outside of the core, as it is stored. */
+export function admitStored(turn: Turn, bytes: Uint8Array): readonly Admitted[] {
+  const opened = openStored(bytes, turn.env.crypto);
+  if (opened.ok) return admitRecords(turn, [opened.value], undefined);
+  note(turn, "warning", "RecordRefused", `not a record: ${opened.error.type}`);
+  return [];
 }
 
 /** Frames from our own disk were judged when they came; here they are only put back in place. */
 export function restoreFrames(turn: Turn, frames: readonly Uint8Array[]): void {
   for (const bytes of frames) {
-    const opened = openRecord(bytes, turn.env.crypto);
+    if (readHeads(turn, bytes)) continue;
+    const opened = openStored(bytes, turn.env.crypto);
     if (!opened.ok) {
       note(
         turn,

@@ -1,6 +1,6 @@
 import { carryOut, type Handlers } from "../kernel/effects.ts";
 import { earliest, type Wake } from "../kernel/time.ts";
-import { admitAside, admitFrames, restoreFrames } from "./admission.ts";
+import { admitAside, admitStored, restoreFrames } from "./admission.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, NodeMachine } from "./contract.ts";
 import {
   absorb,
@@ -13,6 +13,7 @@ import {
   tellSync,
 } from "./links.ts";
 import { endOrphansIfDue } from "./orphans.ts";
+import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
@@ -22,7 +23,7 @@ import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
 import { tendReunion } from "./reunion.ts";
 import { newState, type NodeState } from "./state.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
-import { createView, type Clocks } from "./view.ts";
+import { createView, type Given } from "./view.ts";
 import { writeAsked, writeFailed, writeStored } from "./writes.ts";
 
 /**
@@ -31,11 +32,12 @@ import { writeAsked, writeFailed, writeStored } from "./writes.ts";
  */
 export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMachine {
   const state = newState(identity, config);
-  const clocks: Clocks = { now: 0, wall: 0 };
+  const given: Given = { now: 0, wall: 0, crypto: undefined };
   return {
     handle: (event, env) => {
-      clocks.now = env.now;
-      clocks.wall = env.wall;
+      given.now = env.now;
+      given.wall = env.wall;
+      given.crypto = env.crypto;
       const turn: Turn = { state, env, out: [], fresh: [] };
       carryOut(handlers(turn), event);
       settleIfReady(turn);
@@ -43,11 +45,12 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       tendReunion(turn);
       storeAgainIfDue(turn);
       endOrphansIfDue(turn);
+      noteHeadsIfDue(turn);
       flush(turn);
       return turn.out;
     },
     wake: () => wakeOf(state),
-    view: createView(state, clocks),
+    view: createView(state, given),
   };
 }
 
@@ -71,7 +74,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     },
     frame: ({ link, bytes }) => frameArrived(turn, link, bytes),
     write: (event) => writeAsked(turn, event),
-    enrolled: ({ frame }) => absorb(turn, admitFrames(turn, [frame], undefined), undefined),
+    enrolled: ({ frame }) => absorb(turn, admitStored(turn, frame), undefined),
     leave: ({ reason }) => publishLeave(turn, reason),
     "pod-report": ({ report }) => podReported(turn, report),
     "pod-gone": ({ uid }) => podGone(turn, uid),
@@ -99,6 +102,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
 function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   const { state, env } = turn;
   restoreFrames(turn, event.frames);
+  coverOwnLogs(turn);
   state.booted = true;
   state.bootedAt = env.now;
   const hasSitePeers = peersOf(turn).some(({ site }) => site === state.identity.site);
@@ -141,6 +145,7 @@ function wakeOf(state: NodeState): Wake {
   const own: Wake[] = [
     { at: Math.max(state.placeAt, state.settledAt), why: "placement" },
     { at: state.orphansUntil, why: "pods without a record" },
+    { at: state.noteHeadsAt, why: "noting how far logs are known" },
     { at: state.storeAgainAt, why: "a disk that refused" },
     { at: state.retryAsideAt, why: "records set aside" },
     { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },

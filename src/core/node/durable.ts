@@ -1,4 +1,5 @@
 import { slotOf, type MeshRecord } from "../records/record.ts";
+import { storedBytes } from "../records/seal.ts";
 import { note, type Turn } from "./turn.ts";
 
 /** Records on their way to the disk. What a full disk refused is written again when there is room. */
@@ -9,7 +10,7 @@ const storeAgainEvery = 2_000;
 export function persist(turn: Turn, records: readonly MeshRecord[]): number {
   return put(
     turn,
-    records.map((record) => ({ slot: slotOf(record), bytes: record.bytes })),
+    records.map((record) => ({ slot: slotOf(record), bytes: storedBytes(record, turn.env.crypto) })),
   );
 }
 
@@ -44,7 +45,10 @@ export function storeAgainIfDue(turn: Turn): void {
   state.storeAgainAt = Number.POSITIVE_INFINITY;
   put(
     turn,
-    slots.map((slot) => ({ slot, bytes: state.store.bySlot.get(slot)?.bytes })),
+    slots.map((slot) => {
+      const record = state.store.bySlot.get(slot);
+      return { slot, bytes: record === undefined ? undefined : storedBytes(record, env.crypto) };
+    }),
   );
 }
 

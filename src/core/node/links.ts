@@ -3,8 +3,13 @@ import type { LinkId, MembershipEffect, MembershipEvent, Peer } from "../members
 import { isMember, factsOf, type IndexChange } from "./records-index.ts";
 import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
 import { encodeFrame } from "../sync/frames.ts";
-import { admitFrames, admitPending, type Admitted } from "./admission.ts";
+import type { Crypto } from "../kernel/crypto.ts";
+import { logName } from "../records/log.ts";
+import type { MeshRecord } from "../records/record.ts";
+import { cover, sealNext } from "../records/store.ts";
+import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
+import { headsMoved } from "./heads.ts";
 import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
@@ -28,8 +33,9 @@ export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void 
 }
 
 /** Records as the frame that a peer takes them from. */
-export function asRecordsFrame(frames: readonly Uint8Array[]): Uint8Array {
-  return onChannel(syncChannel, encodeFrame({ type: "records", frames }));
+export function asRecordsFrame(records: readonly MeshRecord[], crypto: Crypto): Uint8Array {
+  const frame = encodeFrame({ type: "records", mode: "push", records, covers: [] }, crypto);
+  return onChannel(syncChannel, frame);
 }
 
 export function tellMembership(turn: Turn, event: MembershipEvent): void {
@@ -41,14 +47,26 @@ export function tellMembership(turn: Turn, event: MembershipEvent): void {
 
 export function tellSync(turn: Turn, event: SyncEvent): void {
   const { state, env } = turn;
-  const syncEnv = { now: env.now, random: env.random("sync"), place: state.identity, store: state.store };
+  const syncEnv = {
+    now: env.now,
+    random: env.random("sync"),
+    place: state.identity,
+    store: state.store,
+    crypto: env.crypto,
+  };
   for (const effect of state.sync.handle(event, syncEnv)) carryOut(syncHandlers(turn), effect);
 }
 
-/** Writes what this turn brought, in one transaction, and offers it to the peers that may lack it. */
+/**
+ * Signs what this turn made, together; writes what it brought, in one transaction, and offers it to the
+ * peers that may lack it.
+ */
 export function flush(turn: Turn): void {
+  const { state, env } = turn;
   while (turn.fresh.length > 0) {
-    const fresh = turn.fresh.splice(0);
+    // What was replaced within the turn is nobody's business.
+    const fresh = turn.fresh.splice(0).filter(({ record }) => record.live);
+    for (const own of unsealed(fresh)) sealNext(state.store, own, env.signer, env.crypto);
     persist(
       turn,
       fresh.map(({ record }) => record),
@@ -58,6 +76,17 @@ export function flush(turn: Turn): void {
       tellSync(turn, { type: "stored", records, from });
     }
   }
+}
+
+/** Own records without a seal, by log. */
+function unsealed(fresh: readonly { readonly record: MeshRecord }[]): MeshRecord[][] {
+  const byLog = new Map<string, MeshRecord[]>();
+  for (const { record } of fresh) {
+    if (record.seal !== undefined) continue;
+    const name = logName(record);
+    byLog.set(name, [...(byLog.get(name) ?? []), record]);
+  }
+  return [...byLog.values()];
 }
 
 /** Passes on what was admitted, and tells the rest of the node what it means. */
@@ -135,9 +164,14 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
 function syncHandlers(turn: Turn): Handlers<SyncEffect> {
   return {
     send: ({ link, bytes }) => send(turn, link, syncChannel, bytes),
-    received: ({ link, frames }) => absorb(turn, admitFrames(turn, frames, link), link),
+    received: ({ link, records, covers }) => {
+      const admitted = admitRecords(turn, records, link);
+      for (const log of covers) cover(turn.state.store, log, log.from, log.to);
+      absorb(turn, admitted, link);
+    },
     "in-step": ({ sent }) => {
       countReunionTraffic(turn, 0, sent);
+      headsMoved(turn);
       placeSoon(turn);
     },
     "protocol-error": ({ link, detail }) => {

@@ -4,7 +4,7 @@ import { equalBytes } from "../kernel/bytes.ts";
 import { jsonBytes } from "../kernel/json.ts";
 import type { PodBody } from "../records/bodies.ts";
 import { goneKey, healKey, linksKey, podKey, statusKey } from "../records/keys.ts";
-import { isTombstone, sealRecord, type MeshRecord, type RecordKind } from "../records/record.ts";
+import { draftRecord, isTombstone, type MeshRecord, type RecordKind } from "../records/record.ts";
 import { findRecord, putRecord } from "../records/store.ts";
 import { indexRecord } from "./records-index.ts";
 import { changed, type Turn } from "./turn.ts";
@@ -43,7 +43,8 @@ function publish(turn: Turn, kind: RecordKind, key: string, body: Json | undefin
   const { state, env } = turn;
   const version = tick(state.clock, env.wall);
   const draft = { scope: "mesh", key, version, kind, body } as const;
-  const record = sealRecord(draft, state.identity.id, env.signer, env.crypto);
+  // Signed at the end of the turn, together with what else it brings: see `flush`.
+  const record = draftRecord(draft, state.identity.id, env.crypto);
   putRecord(state.store, record);
   const change = indexRecord(state.index, record);
   if (change !== undefined) changed(turn, ...change.changed);

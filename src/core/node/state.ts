@@ -73,6 +73,7 @@ export type NodeState = {
   readonly storing: Map<number, readonly string[]>;
   readonly unstored: Set<string>;
   storeAgainAt: Instant;
+  noteHeadsAt: Instant;
   queuedWrites: WriteRequest[];
   /** The write batch whose commit is under way. */
   inFlight: InFlight | undefined;
@@ -131,6 +132,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     storing: new Map(),
     unstored: new Set(),
     storeAgainAt: Number.POSITIVE_INFINITY,
+    noteHeadsAt: Number.POSITIVE_INFINITY,
     queuedWrites: [],
     inFlight: undefined,
     pending: new Map(),

@@ -1,3 +1,5 @@
+import type { Crypto } from "../kernel/crypto.ts";
+import { storedBytes } from "../records/seal.ts";
 import { hex } from "../kernel/bytes.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
@@ -11,24 +13,24 @@ import { factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { workloadsOf } from "./workloads.ts";
 
-/** The latest reading of the clocks that the machine was given: ages are measured against it. */
-export type Clocks = { now: Instant; wall: WallTime };
+/** What the machine was given last: ages are measured against its clocks. */
+export type Given = { now: Instant; wall: WallTime; crypto: Crypto | undefined };
 
-export function createView(state: NodeState, clocks: Clocks): NodeView {
+export function createView(state: NodeState, given: Given): NodeView {
   const { identity, config, index, store } = state;
   const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();
   const podView = (node: string, uid: string): PodView | undefined => {
     const fact = factsOf(index, node)?.pods.get(uid);
     if (fact === undefined || !isMember(index, node)) return undefined;
     const current = node === identity.id || state.membership.evidence(node)?.verdict === "alive";
-    const age = Math.max(0, clocks.wall - wallOf(fact.version));
+    const age = Math.max(0, given.wall - wallOf(fact.version));
     return { uid, node, body: fact.body, age, current };
   };
   return {
     identity,
     config,
-    members: () => ids().flatMap((id) => memberView(state, id, clocks.now, clocks.wall) ?? []),
-    member: (id) => memberView(state, id, clocks.now, clocks.wall),
+    members: () => ids().flatMap((id) => memberView(state, id, given.now, given.wall) ?? []),
+    member: (id) => memberView(state, id, given.now, given.wall),
     objects: (group, kind) =>
       [...(index.keysByKind.get(kindKey(group, kind)) ?? [])].sort().flatMap((key) => {
         const object = index.objectByKey.get(key);
@@ -57,10 +59,11 @@ export function createView(state: NodeState, clocks: Clocks): NodeView {
       ids().filter((id) => id === identity.id || state.membership.evidence(id)?.verdict === "alive"),
     introduction: () => {
       const frames: Uint8Array[] = [];
+      if (given.crypto === undefined) return frames;
       for (const slot of [...store.bySlot.keys()].sort()) {
         const record = store.bySlot.get(slot);
         if (record !== undefined && (record.kind === "roster" || record.key.endsWith("/status"))) {
-          frames.push(record.bytes);
+          frames.push(storedBytes(record, given.crypto));
         }
       }
       return frames;

@@ -6,8 +6,8 @@ import type { Change, ChangeError, IntentBody, IntentEntry, MergedObject } from 
 import { kindOf } from "../intents/kinds/index.ts";
 import { mergeObject } from "../intents/merge.ts";
 import { intentKey, objectKey, type ObjectRef } from "../records/keys.ts";
-import { sealRecord, slotOf, type MeshRecord } from "../records/record.ts";
-import { putRecord } from "../records/store.ts";
+import { draftRecord, slotOf, type MeshRecord } from "../records/record.ts";
+import { putRecord, sealNext } from "../records/store.ts";
 import type { Durability, WriteReply } from "./contract.ts";
 import { indexRecord, isMember } from "./records-index.ts";
 import { persist, persisted } from "./durable.ts";
@@ -86,6 +86,7 @@ function startBatch(turn: Turn): void {
     for (const reply of replies) answerStored(turn, reply);
     return;
   }
+  sealNext(state.store, records, turn.env.signer, turn.env.crypto);
   state.inFlight = { ticket: persist(turn, records), records, replies };
 }
 
@@ -119,7 +120,7 @@ function take(
   const { state, env } = turn;
   const key = intentKey(change.ref, manager);
   const draft = { scope: "mesh", key, version, kind: "intent", body: writeIntentBody(body) } as const;
-  const record = sealRecord(draft, state.identity.id, env.signer, env.crypto);
+  const record = draftRecord(draft, state.identity.id, env.crypto);
   const next = new Map(entries).set(slotOf(record), { author: record.author, manager, version, body });
   own.entries.set(objectKey(change.ref), next);
   own.records.set(slotOf(record), record);

@@ -1,8 +1,9 @@
-import { hex, Reader, utf8, Writer } from "../kernel/bytes.ts";
-import type { Crypto, Signer } from "../kernel/crypto.ts";
+import { hex, Reader, Writer } from "../kernel/bytes.ts";
+import type { Crypto } from "../kernel/crypto.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 import { jsonBytes, parseJson, type Json } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import { leafHash, type Hashes } from "./merkle.ts";
 import { isScope, type Scope } from "./scope.ts";
 
 /** A node's identity: the first 10 bytes of the SHA-256 of its Ed25519 public key, in hex. */
@@ -14,7 +15,7 @@ export type RecordKind = "roster" | "intent" | "fact";
 /**
  * One signed, versioned entry of the replicated state.
  *
- * `bytes` is the exact signed frame; it is what is stored and forwarded, so that fields we do not know
+ * `frame` is exactly what is signed; it is what is stored and forwarded, so that fields we do not know
  * survive and nobody on the way can change anything. An empty body is a tombstone.
  */
 export type MeshRecord = {
@@ -24,9 +25,43 @@ export type MeshRecord = {
   readonly version: Version;
   readonly kind: RecordKind;
   readonly body: Uint8Array;
-  readonly bytes: Uint8Array;
-  /** The first 16 bytes of the SHA-256 of `bytes`. */
+  /** What a newer version of the format added; kept as it is. */
+  readonly extension: Uint8Array;
+  readonly frame: Uint8Array;
+  /** SHA-256 of the frame as a leaf of its seal's tree: 32 bytes. */
+  readonly hash: Uint8Array;
+  /** The first 16 bytes of `hash`. */
   readonly id: Uint8Array;
+  /** What its author wrote together is signed together. Set once, before the record goes anywhere. */
+  seal: Seal | undefined;
+  /** Its place among the records of its seal. */
+  at: number;
+  /** Whether a store holds it as the newest of its slot. */
+  live: boolean;
+};
+
+/**
+ * One signature over all that an author wrote together: a *parcel*. The signature covers the root of a
+ * hash tree over the records' frames, so any of them can be passed on and verified without the others.
+ *
+ * Parcels of one author in one log (see store.ts) form a chain: each names the stamp of the one before,
+ * so that a receiver knows whether it missed one.
+ */
+export type Seal = {
+  /** How many records were signed together. */
+  readonly count: number;
+  /** The stamp of the author's parcel before this one in the log; 0 when there is none or the chain is not kept. */
+  readonly previous: Version;
+  /** The largest stamp in it. */
+  readonly last: Version;
+  readonly root: Uint8Array;
+  readonly signature: Uint8Array;
+  /** Hashes of leaves and of the ranges that we do not hold. */
+  readonly hashes: Hashes;
+  /** Whether the signature was found to hold; undefined before anyone looked. */
+  holds: boolean | undefined;
+  /** How many of its records are live in the store. */
+  live: number;
 };
 
 export type RecordDraft = {
@@ -38,6 +73,12 @@ export type RecordDraft = {
   readonly body: Json | undefined;
 };
 
+/** The parts of a frame, as they are read from a disk or off the wire. */
+export type RecordParts = Pick<
+  MeshRecord,
+  "scope" | "key" | "author" | "version" | "kind" | "body" | "extension"
+>;
+
 /** Why bytes are not a record. The sender is at fault; a retry of the same bytes is useless. */
 export type RecordError =
   | { readonly type: "malformed"; readonly detail: string }
@@ -46,14 +87,14 @@ export type RecordError =
 
 export const keyLengthMax = 1024;
 export const bodyBytesMax = 1024 * 1024;
-export const recordBytesMax = bodyBytesMax + 2 * keyLengthMax;
-const signatureBytes = 64;
+export const extensionBytesMax = 4096;
+/** A frame: its parts and their lengths. */
+export const frameBytesMax = bodyBytesMax + extensionBytesMax + 2 * keyLengthMax;
+export const recordKinds: readonly RecordKind[] = ["roster", "intent", "fact"];
 const idBytes = 16;
 const nodeIdBytes = 10;
-const format = 1;
-const kinds: readonly RecordKind[] = ["roster", "intent", "fact"];
-/** Separates these signatures from any other use of the same key. */
-const signedAs = utf8("starlight record\0");
+const format = 2;
+const none = new Uint8Array(0);
 
 export function nodeIdOf(publicKey: Uint8Array, crypto: Pick<Crypto, "sha256">): NodeId {
   return hex(crypto.sha256(publicKey).subarray(0, nodeIdBytes));
@@ -71,80 +112,76 @@ export const isTombstone = (record: MeshRecord): boolean => record.body.length =
 export const bodyOf = (record: MeshRecord): Json | undefined =>
   isTombstone(record) ? undefined : parseJson(record.body);
 
-/** Signs a draft as `author`. The draft is ours: an oversized one is a bug and throws. */
-export function sealRecord(
-  draft: RecordDraft,
-  author: NodeId,
-  signer: Pick<Signer, "sign">,
-  crypto: Pick<Crypto, "sha256">,
-): MeshRecord {
-  const body = draft.body === undefined ? new Uint8Array(0) : jsonBytes(draft.body);
+/** A record that still lacks its seal. The draft is ours: an oversized one is a bug and throws. */
+export function draftRecord(draft: RecordDraft, author: NodeId, crypto: Pick<Crypto, "sha256">): MeshRecord {
+  const body = draft.body === undefined ? none : jsonBytes(draft.body);
   if (draft.key.length > keyLengthMax || body.length > bodyBytesMax) {
     throw new RangeError(`record ${draft.key} is too large: ${body.length} bytes of at most ${bodyBytesMax}`);
   }
-  const signed = new Writer()
+  const { scope, key, version, kind } = draft;
+  return assemble({ scope, key, author, version, kind, body, extension: none }, crypto);
+}
+
+/** The record of these parts, in a buffer of its own: what arrived in one frame is not kept alive by it. */
+export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256">): MeshRecord {
+  const { scope, key, author, version, kind, body, extension } = parts;
+  const frame = new Writer()
     .byte(format)
-    .byte(kinds.indexOf(draft.kind))
-    .text(draft.scope)
-    .text(draft.key)
+    .byte(recordKinds.indexOf(kind))
+    .text(scope)
+    .text(key)
     .text(author)
-    .uint(draft.version)
+    .uint(version)
     .bytes(body)
+    .bytes(extension)
     .done();
-  const bytes = new Writer()
-    .raw(signed)
-    .raw(signer.sign(toSign(signed)))
-    .done();
+  const hash = leafHash(frame, crypto);
+  const extensionStart = frame.length - extension.length;
+  const bodyEnd = extensionStart - lengthBytes(extension.length);
   return {
-    scope: draft.scope,
-    key: draft.key,
+    scope,
+    key,
     author,
-    version: draft.version,
-    kind: draft.kind,
-    body,
-    bytes,
-    id: recordId(bytes, crypto),
+    version,
+    kind,
+    body: frame.subarray(bodyEnd - body.length, bodyEnd),
+    extension: frame.subarray(extensionStart),
+    frame,
+    hash,
+    id: hash.subarray(0, idBytes),
+    seal: undefined,
+    at: 0,
+    live: false,
   };
 }
 
-/** Takes a frame apart. The signature is not checked here: see `signatureHolds`. */
-export function openRecord(
+/** Takes a frame apart and puts it together again. The seal is not looked at here: see seal.ts. */
+export function openFrame(
   bytes: Uint8Array,
   crypto: Pick<Crypto, "sha256">,
 ): Result<MeshRecord, RecordError> {
-  if (bytes.length > recordBytesMax) return malformed(`${bytes.length} bytes, at most ${recordBytesMax}`);
+  if (bytes.length > frameBytesMax) return malformed(`${bytes.length} bytes, at most ${frameBytesMax}`);
   const reader = new Reader(bytes);
   const recordFormat = reader.byte();
   if (!reader.failed && recordFormat !== format) return err({ type: "unknown-format", format: recordFormat });
-  const kind = kinds[reader.byte()];
+  const kind = recordKinds[reader.byte()];
   const scope = reader.text(128);
   const key = reader.text(keyLengthMax);
   const author = reader.text(2 * nodeIdBytes);
   const version = reader.uint();
   const body = reader.bytes(bodyBytesMax);
-  reader.raw(signatureBytes);
+  const extension = reader.bytes(extensionBytesMax);
   if (reader.failed || !reader.done) return malformed("truncated, or bytes after the end");
   if (kind === undefined) return malformed("unknown kind");
   if (!isScope(scope)) return malformed(`scope ${JSON.stringify(scope)}`);
   if (!isNodeId(author)) return malformed(`author ${JSON.stringify(author)}`);
-  return ok({ scope, key, author, version, kind, body, bytes, id: recordId(bytes, crypto) });
+  const record = assemble({ scope, key, author, version, kind, body, extension }, crypto);
+  // One record, one form: integers written in more bytes than they need would give other hashes.
+  return record.frame.length === bytes.length ? ok(record) : malformed("not in its shortest form");
 }
 
-export function signatureHolds(
-  record: MeshRecord,
-  publicKey: Uint8Array,
-  crypto: Pick<Crypto, "verify">,
-): boolean {
-  const end = record.bytes.length - signatureBytes;
-  return crypto.verify(publicKey, toSign(record.bytes.subarray(0, end)), record.bytes.subarray(end));
-}
-
-function toSign(signed: Uint8Array): Uint8Array {
-  return new Writer().raw(signedAs).raw(signed).done();
-}
-
-function recordId(bytes: Uint8Array, crypto: Pick<Crypto, "sha256">): Uint8Array {
-  return crypto.sha256(bytes).slice(0, idBytes);
+function lengthBytes(length: number): number {
+  return length < 0x80 ? 1 : length < 0x4000 ? 2 : 3;
 }
 
 function malformed(detail: string): Result<never, RecordError> {

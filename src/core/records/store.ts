@@ -1,6 +1,12 @@
 import { equalBytes } from "../kernel/bytes.ts";
+import type { Crypto, Signer } from "../kernel/crypto.ts";
+import type { Version } from "../kernel/hybrid-clock.ts";
+import { coverLog, dropFromLog, logName, putIntoLog, type Log } from "./log.ts";
 import { isTombstone, slotOf, type MeshRecord, type NodeId } from "./record.ts";
 import type { Scope } from "./scope.ts";
+import { leavesMax } from "./merkle.ts";
+import { sameSeal, sealName, sealTogether } from "./seal.ts";
+import type { Seal } from "./record.ts";
 
 /**
  * The records a node holds: the newest of each (key, author).
@@ -11,6 +17,12 @@ import type { Scope } from "./scope.ts";
 export type RecordStore = {
   readonly bySlot: Map<string, MeshRecord>;
   readonly hashByScope: Map<Scope, ScopeHash>;
+  /** By `logName`. */
+  readonly logs: Map<string, Log>;
+  /** Seals of more than one record, so that what arrives piece by piece shares one. */
+  readonly seals: Map<string, Seal>;
+  /** Told of every record that comes and goes: summaries are kept up to date by it. */
+  readonly watchers: ((record: MeshRecord, sign: 1 | -1) => void)[];
 };
 
 export type ScopeHash = { readonly lanes: Uint32Array; count: number };
@@ -25,7 +37,13 @@ export type PutOutcome =
   /** Same slot and version, other bytes: the author signed two truths. The smaller id is kept. */
   | { readonly type: "equivocation"; readonly kept: MeshRecord; readonly other: MeshRecord };
 
-export const emptyStore = (): RecordStore => ({ bySlot: new Map(), hashByScope: new Map() });
+export const emptyStore = (): RecordStore => ({
+  bySlot: new Map(),
+  hashByScope: new Map(),
+  logs: new Map(),
+  seals: new Map(),
+  watchers: [],
+});
 
 export function putRecord(store: RecordStore, record: MeshRecord): PutOutcome {
   const slot = slotOf(record);
@@ -35,7 +53,7 @@ export function putRecord(store: RecordStore, record: MeshRecord): PutOutcome {
     if (held.version === record.version) {
       if (equalBytes(held.id, record.id)) return { type: "known" };
       const [kept, other] = compareIds(record.id, held.id) < 0 ? [record, held] : [held, record];
-      replace(store, slot, held, kept);
+      if (kept !== held) replace(store, slot, held, kept);
       return { type: "equivocation", kept, other };
     }
   }
@@ -43,17 +61,65 @@ export function putRecord(store: RecordStore, record: MeshRecord): PutOutcome {
   return { type: "stored", replaced: held };
 }
 
-/** Forgets a slot, as if its record had never come: only for records that were never valid. */
+/**
+ * Signs own records that the store already holds, as the next parcel of their log.
+ *
+ * @param records Of one author, scope and kind, and not sealed yet; any number.
+ */
+export function sealNext(
+  store: RecordStore,
+  records: readonly MeshRecord[],
+  signer: Pick<Signer, "sign">,
+  crypto: Pick<Crypto, "sha256">,
+): void {
+  const [first] = records;
+  if (first === undefined) return;
+  const log = logOf(store, first);
+  const ordered = [...records].sort((left, right) => left.version - right.version);
+  for (let from = 0; from < ordered.length; from += leavesMax) {
+    const parcel = ordered.slice(from, from + leavesMax);
+    sealTogether(parcel, log.head, signer, crypto);
+    const seal = parcel[0]?.seal;
+    if (seal === undefined) return;
+    seal.live = parcel.filter(({ live }) => live).length;
+    if (seal.count > 1 && seal.live > 0) store.seals.set(sealName(seal), seal);
+    // Nobody but us writes our log, so we hold all of it.
+    log.head = Math.max(log.head, seal.last);
+  }
+}
+
+/** Forgets a slot, as if its record had never come. */
 export function dropRecord(store: RecordStore, record: MeshRecord): void {
   const slot = slotOf(record);
   if (store.bySlot.get(slot) !== record) return;
   store.bySlot.delete(slot);
-  const hash = hashOf(store, record.scope);
-  count(hash, record, -1);
+  leave(store, record);
 }
 
 export function findRecord(store: RecordStore, key: string, author: NodeId): MeshRecord | undefined {
   return store.bySlot.get(slotOf({ key, author }));
+}
+
+/** The log a record belongs to, made when it is the first. */
+export function logOf(store: RecordStore, record: Pick<MeshRecord, "scope" | "kind" | "author">): Log {
+  const name = logName(record);
+  let log = store.logs.get(name);
+  if (log === undefined) {
+    const { scope, kind, author } = record;
+    log = { scope, kind, author, head: 0, records: [], stale: 0, ahead: [] };
+    store.logs.set(name, log);
+  }
+  return log;
+}
+
+/** We now hold all that still counts of the log from after `from` up to and including `to`. */
+export function cover(
+  store: RecordStore,
+  of: Pick<MeshRecord, "scope" | "kind" | "author">,
+  from: Version,
+  to: Version,
+): void {
+  coverLog(logOf(store, of), from, to);
 }
 
 /** A scope's hash as 16 bytes and its number of records; all zero for a scope without records. */
@@ -87,9 +153,36 @@ export function tombstoneCount(store: RecordStore): number {
 }
 
 function replace(store: RecordStore, slot: string, old: MeshRecord | undefined, next: MeshRecord): void {
-  if (old !== undefined) count(hashOf(store, old.scope), old, -1);
+  if (old !== undefined) leave(store, old);
   store.bySlot.set(slot, next);
+  next.live = true;
+  shareSeal(store, next);
+  if (next.seal !== undefined) next.seal.live++;
+  putIntoLog(logOf(store, next), next);
   count(hashOf(store, next.scope), next, 1);
+  for (const watcher of store.watchers) watcher(next, 1);
+}
+
+function leave(store: RecordStore, record: MeshRecord): void {
+  const { seal } = record;
+  record.live = false;
+  if (seal !== undefined && --seal.live === 0) store.seals.delete(sealName(seal));
+  dropFromLog(logOf(store, record));
+  count(hashOf(store, record.scope), record, -1);
+  for (const watcher of store.watchers) watcher(record, -1);
+}
+
+/** Records of one parcel that came apart share what each of them knows of its hash tree. */
+function shareSeal(store: RecordStore, record: MeshRecord): void {
+  const { seal } = record;
+  if (seal === undefined || seal.count === 1) return;
+  const name = sealName(seal);
+  const held = store.seals.get(name);
+  if (held === undefined) store.seals.set(name, seal);
+  else if (held !== seal && sameSeal(held, seal)) {
+    for (const [range, hash] of seal.hashes) held.hashes.set(range, hash);
+    record.seal = held;
+  }
 }
 
 function count(hash: ScopeHash, record: MeshRecord, sign: 1 | -1): void {

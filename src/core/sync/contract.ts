@@ -1,8 +1,10 @@
+import type { Crypto } from "../kernel/crypto.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Duration, Instant, Wake } from "../kernel/time.ts";
+import type { Version } from "../kernel/hybrid-clock.ts";
 import type { LinkId } from "../membership/contract.ts";
-import type { MeshRecord, NodeId } from "../records/record.ts";
-import type { Place } from "../records/scope.ts";
+import type { MeshRecord, NodeId, RecordKind } from "../records/record.ts";
+import type { Place, Scope } from "../records/scope.ts";
 import type { RecordStore } from "../records/store.ts";
 
 export type SyncConfig = {
@@ -10,6 +12,12 @@ export type SyncConfig = {
   /** How often hashes are compared on a quiet link, to repair what a lost push left open. */
   readonly compareEvery: Duration;
 };
+
+/** What one author wrote in one scope and class: the unit in which nodes say how far they are. */
+export type LogRef = { readonly scope: Scope; readonly kind: RecordKind; readonly author: NodeId };
+
+/** Every record of the log that still counts, with a stamp above `from` and up to `to`, is there. */
+export type Cover = LogRef & { readonly from: Version; readonly to: Version };
 
 export type SyncEvent =
   | { readonly type: "peer-up"; readonly link: LinkId; readonly peer: NodeId; readonly place: Place }
@@ -22,8 +30,16 @@ export type SyncEvent =
 
 export type SyncEffect =
   | { readonly type: "send"; readonly link: LinkId; readonly bytes: Uint8Array }
-  /** Record frames a peer sent us: to be opened, authorised and stored by the caller, in this order. */
-  | { readonly type: "received"; readonly link: LinkId; readonly frames: readonly Uint8Array[] }
+  /**
+   * Records a peer sent us: to be authorised and stored by the caller, in this order. Afterwards the
+   * caller notes the covers in the store (records/store.ts, `cover`).
+   */
+  | {
+      readonly type: "received";
+      readonly link: LinkId;
+      readonly records: readonly MeshRecord[];
+      readonly covers: readonly Cover[];
+    }
   /** The peer and we hold the same records in every shared scope: reported once per link and on change. */
   | { readonly type: "in-step"; readonly link: LinkId; readonly sent: number; readonly received: number }
   /** The peer broke the protocol; the caller closes the link. */
@@ -35,6 +51,7 @@ export type SyncEnv = {
   readonly random: Random;
   readonly place: Place;
   readonly store: RecordStore;
+  readonly crypto: Pick<Crypto, "sha256">;
 };
 
 export type Sync = {

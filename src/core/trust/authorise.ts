@@ -1,6 +1,7 @@
 import { fromHex } from "../kernel/bytes.ts";
 import type { Crypto } from "../kernel/crypto.ts";
-import { bodyOf, nodeIdOf, signatureHolds, type MeshRecord, type NodeId } from "../records/record.ts";
+import { sealHolds } from "../records/seal.ts";
+import { bodyOf, nodeIdOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { goneBody, memberBody, type Grant, type MemberBody } from "../records/bodies.ts";
 import { partsOf } from "../records/keys.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
@@ -39,7 +40,7 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
   if (gone !== undefined && record.version > gone) return forbidden("the author left or was revoked before");
   const why = ruleBroken(record, parts, trust, crypto);
   if (why !== undefined) return forbidden(why);
-  if (!signatureHolds(record, publicKey, crypto))
+  if (!sealHolds(record, publicKey, crypto))
     return forbidden("the signature does not match the author's key");
   return undefined;
 }

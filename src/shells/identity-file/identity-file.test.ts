@@ -19,7 +19,8 @@ import { after, describe, test } from "node:test";
 import * as fc from "fast-check";
 import { memberBody } from "../../core/records/bodies.ts";
 import { memberKey } from "../../core/records/keys.ts";
-import { bodyOf, nodeIdOf, openRecord } from "../../core/records/record.ts";
+import { bodyOf, nodeIdOf } from "../../core/records/record.ts";
+import { openStored } from "../../core/records/seal.ts";
 import { refusalOf } from "../../core/trust/authorise.ts";
 import { nodeCrypto } from "../crypto-node/node-crypto.ts";
 import { commitFolder } from "./durable-files.ts";
@@ -70,7 +71,7 @@ describe("initMesh", () => {
     const { node } = await initMesh(options({ directory }));
     const [frame, ...more] = loadIntroduction(directory);
     assert.equal(more.length, 0);
-    const opened = openRecord(frame ?? new Uint8Array(), nodeCrypto);
+    const opened = openStored(frame ?? new Uint8Array(), nodeCrypto);
     assert(opened.ok);
     assert.equal(opened.value.key, memberKey(node.id));
     assert.deepEqual(memberBody(bodyOf(opened.value))?.grants, ["enrol", "write"]);

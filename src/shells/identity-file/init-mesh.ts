@@ -3,7 +3,8 @@ import { versionAt } from "../../core/kernel/hybrid-clock.ts";
 import type { WallTime } from "../../core/kernel/time.ts";
 import type { NodeIdentity } from "../../core/node/contract.ts";
 import { memberKey } from "../../core/records/keys.ts";
-import { nodeIdOf, sealRecord } from "../../core/records/record.ts";
+import { nodeIdOf } from "../../core/records/record.ts";
+import { sealRecord, storedBytes } from "../../core/records/seal.ts";
 import { nodeCrypto, signerFromPem } from "../crypto-node/node-crypto.ts";
 import { issueCa, issueNodeCertificate, issueUserCertificate, type Authority } from "./certificates.ts";
 import { fingerprintOf, newRecordKey, newTlsKey } from "./keys.ts";
@@ -77,7 +78,7 @@ export async function initMesh(options: InitOptions): Promise<InitResult> {
     joinedAt: now,
   };
   const draft = { scope: "mesh", key: memberKey(id), version: versionAt(now), kind: "roster", body } as const;
-  const { bytes } = sealRecord(draft, meshId, root, nodeCrypto);
+  const bytes = storedBytes(sealRecord(draft, meshId, root, nodeCrypto), nodeCrypto);
   const [server = "127.0.0.1:7443"] = options.addresses;
 
   saveIdentity(

@@ -1,5 +1,5 @@
 import { Reader, Writer } from "../../core/kernel/bytes.ts";
-import { recordBytesMax } from "../../core/records/record.ts";
+import { storedBytesMax } from "../../core/records/seal.ts";
 
 /**
  * The record frames a node starts life with: enough of the roster to trust its peers, and of their
@@ -20,6 +20,6 @@ export function unpackFrames(bytes: Uint8Array): readonly Uint8Array[] | undefin
   const count = reader.uint();
   if (count > framesMax) return undefined;
   const frames: Uint8Array[] = [];
-  for (let at = 0; at < count && !reader.failed; at++) frames.push(reader.bytes(recordBytesMax));
+  for (let at = 0; at < count && !reader.failed; at++) frames.push(reader.bytes(storedBytesMax));
   return reader.failed || !reader.done ? undefined : frames;
 }

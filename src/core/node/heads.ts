@@ -1,0 +1,64 @@
+import { Reader, Writer } from "../kernel/bytes.ts";
+import type { Duration } from "../kernel/time.ts";
+import { newestOf } from "../records/log.ts";
+import { isNodeId, recordKinds } from "../records/record.ts";
+import { isScope } from "../records/scope.ts";
+import { cover } from "../records/store.ts";
+import { note, type Turn } from "./turn.ts";
+
+/**
+ * How far we know the logs of others, on our own disk: an old note of it only costs bytes, since what we
+ * hold beyond it is sent once more.
+ */
+
+const slot = "meta/heads";
+const format = 0x48;
+const countMax = 1_000_000;
+/** After a comparison found nothing missing, the heads are noted with the next chance, not more often. */
+const noteAfter: Duration = 10_000;
+
+export function headsMoved({ state, env }: Turn): void {
+  state.noteHeadsAt = Math.min(state.noteHeadsAt, env.now + noteAfter);
+}
+
+export function noteHeadsIfDue(turn: Turn): void {
+  const { state, env } = turn;
+  if (env.now < state.noteHeadsAt) return;
+  state.noteHeadsAt = Number.POSITIVE_INFINITY;
+  const logs = [...state.store.logs.values()].filter(
+    ({ head, author }) => head > 0 && author !== state.identity.id,
+  );
+  const writer = new Writer().byte(format).uint(logs.length);
+  for (const { scope, kind, author, head } of logs) {
+    writer.text(scope).byte(recordKinds.indexOf(kind)).text(author).uint(head);
+  }
+  const ticket = state.nextTicket++;
+  turn.out.push({ type: "persist", ticket, puts: [{ slot, bytes: writer.done() }] });
+}
+
+export const isHeadsNote = (bytes: Uint8Array): boolean => bytes[0] === format;
+
+/** Takes in a stored note of heads; false when the bytes are something else. */
+export function readHeads(turn: Turn, bytes: Uint8Array): boolean {
+  if (!isHeadsNote(bytes)) return false;
+  const reader = new Reader(bytes.subarray(1));
+  const count = reader.uint();
+  if (count > countMax) reader.failed = true;
+  for (let left = count; left > 0 && !reader.failed; left--) {
+    const scope = reader.text(128);
+    const kind = recordKinds[reader.byte()];
+    const author = reader.text(20);
+    const head = reader.uint();
+    const whole = !reader.failed && kind !== undefined && isScope(scope) && isNodeId(author);
+    if (whole) cover(turn.state.store, { scope, kind, author }, 0, head);
+  }
+  if (reader.failed) note(turn, "warning", "HeadsUnreadable", "peers will send more than they need to, once");
+  return true;
+}
+
+/** Our own logs we know whole: nobody else writes them. */
+export function coverOwnLogs({ state }: Turn): void {
+  for (const log of state.store.logs.values()) {
+    if (log.author === state.identity.id) cover(state.store, log, 0, newestOf(log));
+  }
+}

@@ -1,0 +1,114 @@
+import { between } from "../kernel/random.ts";
+import type { Duration } from "../kernel/time.ts";
+import type { LinkId } from "../membership/contract.ts";
+import { logName } from "../records/log.ts";
+import { slotOf, type MeshRecord } from "../records/record.ts";
+import type { Seal } from "../records/record.ts";
+import type { Cover } from "./contract.ts";
+import { ask } from "./compare.ts";
+import type { LogAt } from "./frames.ts";
+import { headOf, isKnown, isShared, refOf, send, sendRecords, type Peer, type Step } from "./state.ts";
+
+/**
+ * Fresh records on their way to everybody: pushed along a spanning tree that builds itself, announced on
+ * all other links, asked for where an announcement was not followed by the record. Plumtree: Leitao,
+ * Pereira, Rodrigues, "Epidemic Broadcast Trees" (SRDS 2007).
+ */
+
+/** Announcements wait for company so long. */
+const announceEvery: Duration = 200;
+/** What was announced has so long to come by itself before it is asked for. */
+const graftAfter: Duration = 400;
+/** A push that left a gap has so long until the gap is asked for. */
+const gapAfter: Duration = 150;
+const announcedMax = 10_000;
+
+/** Records that are new here, on to those who may lack them. */
+export function spread(step: Step, records: readonly MeshRecord[], from: LinkId | undefined): void {
+  for (const [link, peer] of step.state.peers) {
+    if (link === from) continue;
+    const fresh = records.filter((record) => record.live && isShared(step, peer, record.scope));
+    if (fresh.length === 0) continue;
+    if (peer.eager) sendRecords(step, link, peer, "push", { records: fresh, covers: coversOf(step, fresh) });
+    else owe(step, peer, fresh);
+  }
+}
+
+/** A push came in: what it shows of gaps, and whether this link carries news at all. */
+export function pushArrived(
+  step: Step,
+  link: LinkId,
+  peer: Peer,
+  records: readonly MeshRecord[],
+  covers: readonly Cover[],
+): void {
+  for (const cover of covers) {
+    if (cover.from > headOf(step, cover)) expect(step, peer, { ...refOf(cover), at: cover.to }, gapAfter);
+  }
+  const stale = records.length > 0 && records.every((record) => isKnown(step, record, slotOf(record)));
+  if (!stale || !peer.eager) return;
+  peer.eager = false;
+  send(step, link, { type: "prune" });
+}
+
+export function haveArrived(step: Step, peer: Peer, logs: readonly LogAt[]): void {
+  for (const log of logs) {
+    if (!isShared(step, peer, log.scope) || headOf(step, log) >= log.at) continue;
+    expect(step, peer, log, between(step.env.random, graftAfter / 2, graftAfter));
+  }
+}
+
+/** What time brings: announcements that are due, and questions about news that did not come. */
+export function tendSpread(step: Step, link: LinkId, peer: Peer): void {
+  const { now } = step.env;
+  if (peer.owed.size > 0 && now >= peer.announceAt) {
+    send(step, link, { type: "have", logs: [...peer.owed.values()] });
+    peer.owed.clear();
+    peer.announceAt = Number.POSITIVE_INFINITY;
+  }
+  const due: LogAt[] = [];
+  for (const [name, { log, to, askAt }] of peer.announced) {
+    const head = headOf(step, log);
+    if (head >= to) peer.announced.delete(name);
+    else if (now >= askAt) {
+      peer.announced.delete(name);
+      due.push({ ...log, at: head });
+    }
+  }
+  if (due.length === 0) return;
+  peer.eager = true;
+  ask(step, link, peer, due, true);
+}
+
+export function spreadWake(peer: Peer): number {
+  let at = peer.owed.size > 0 ? peer.announceAt : Number.POSITIVE_INFINITY;
+  for (const { askAt } of peer.announced.values()) at = Math.min(at, askAt);
+  return at;
+}
+
+/** What the parcels of these records cover, as far as we hold their logs without a gap. */
+function coversOf(step: Step, records: readonly MeshRecord[]): Cover[] {
+  const covers = new Map<Seal, Cover>();
+  for (const record of records) {
+    const { seal } = record;
+    if (seal === undefined || covers.has(seal) || headOf(step, record) < seal.last) continue;
+    covers.set(seal, { ...refOf(record), from: seal.previous, to: seal.last });
+  }
+  return [...covers.values()];
+}
+
+function owe({ env }: Step, peer: Peer, records: readonly MeshRecord[]): void {
+  if (peer.owed.size === 0) peer.announceAt = env.now + announceEvery;
+  for (const record of records) {
+    const name = logName(record);
+    const at = Math.max(peer.owed.get(name)?.at ?? 0, record.version);
+    peer.owed.set(name, { ...refOf(record), at });
+  }
+}
+
+function expect({ env }: Step, peer: Peer, { at, ...log }: LogAt, after: Duration): void {
+  const name = logName(log);
+  const held = peer.announced.get(name);
+  if (held === undefined && peer.announced.size >= announcedMax) return;
+  peer.announced.set(name, { log, to: Math.max(at, held?.to ?? 0), askAt: held?.askAt ?? env.now + after });
+}

@@ -1,0 +1,96 @@
+import type { Version } from "../kernel/hybrid-clock.ts";
+import type { Instant } from "../kernel/time.ts";
+import type { LinkId } from "../membership/contract.ts";
+import { logName } from "../records/log.ts";
+import type { MeshRecord, NodeId } from "../records/record.ts";
+import { keeps, type Place, type Scope } from "../records/scope.ts";
+import type { Cover, LogRef, SyncConfig, SyncEffect, SyncEnv } from "./contract.ts";
+import { encodeFrame, type LogAt, type SyncFrame } from "./frames.ts";
+import type { Repair, Sketches } from "./repair.ts";
+import type { Symbols } from "./sketch.ts";
+
+/** What the parts of the sync machine share. */
+
+export type Peer = {
+  readonly id: NodeId;
+  readonly place: Place;
+  /** We are the end that starts comparisons. */
+  readonly asks: boolean;
+  /** What is new is pushed here; otherwise it is only announced. */
+  eager: boolean;
+  compareAt: Instant;
+  /** Comparisons that may still follow one another before the next regular one. */
+  rounds: number;
+  inStep: boolean;
+  reported: boolean;
+  sent: number;
+  received: number;
+  /** What we asked for, from where on, until the answer has ended. */
+  readonly asked: Map<string, LogAt>;
+  /** News that the peer announced, and when we ask for it if it did not come by itself. */
+  readonly announced: Map<string, { readonly log: LogRef; readonly to: Version; readonly askAt: Instant }>;
+  /** News that we owe the peer an announcement of. */
+  readonly owed: Map<string, LogAt>;
+  announceAt: Instant;
+  /** A search for the difference that we lead, and how often it began again because a set moved. */
+  repair: Repair | undefined;
+  restarts: number;
+  /** What we showed of our sketch, for a search that the peer leads. */
+  shown: { readonly scope: Scope; readonly hash: Uint8Array; readonly symbols: Symbols } | undefined;
+};
+
+export type State = {
+  readonly config: SyncConfig;
+  readonly peers: Map<LinkId, Peer>;
+  readonly sketches: Sketches;
+};
+export type Step = { readonly state: State; readonly env: SyncEnv; readonly out: SyncEffect[] };
+
+export function send({ out, env }: Step, link: LinkId, frame: SyncFrame): void {
+  out.push({ type: "send", link, bytes: encodeFrame(frame, env.crypto) });
+}
+
+const confirmAfter = 20;
+
+export const refOf = ({ scope, kind, author }: LogRef): LogRef => ({ scope, kind, author });
+
+export type Part = { readonly records: readonly MeshRecord[]; readonly covers: readonly Cover[] };
+
+export function sendRecords(
+  step: Step,
+  link: LinkId,
+  peer: Peer,
+  mode: Extract<SyncFrame, { type: "records" }>["mode"],
+  { records, covers }: Part,
+): void {
+  peer.sent += records.length;
+  send(step, link, { type: "records", mode, records, covers });
+}
+
+/** Looks once more, soon, whether all is the same now. */
+export function confirm({ env }: Step, peer: Peer): void {
+  if (!peer.asks || peer.rounds <= 0) return;
+  peer.rounds--;
+  peer.compareAt = Math.min(peer.compareAt, env.now + confirmAfter);
+}
+
+export function sharedScopes({ env }: Step, peer: Peer): Scope[] {
+  const { region, site } = env.place;
+  const scopes: Scope[] = ["mesh", `region:${region}`, `site:${site}`];
+  return scopes.filter((scope) => keeps(peer.place, scope));
+}
+
+export function isShared({ env }: Step, peer: Peer, scope: Scope): boolean {
+  return keeps(env.place, scope) && keeps(peer.place, scope);
+}
+
+/** How far we know a log without a gap; 0 for one we never heard of. */
+export function headOf({ env }: Step, log: LogRef): Version {
+  return env.store.logs.get(logName(log))?.head ?? 0;
+}
+
+/** Whether the store has this record, or a newer one in its place. */
+export function isKnown({ env }: Step, record: MeshRecord, slot: string): boolean {
+  const held = env.store.bySlot.get(slot);
+  return held !== undefined && held.version >= record.version;
+}

@@ -102,7 +102,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
 function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   const { state, env } = turn;
   restoreFrames(turn, event.frames);
-  coverOwnLogs(turn);
+  if (holdsOwnFacts(turn) || peersOf(turn).length === 0) coverOwnLogs(turn);
   state.booted = true;
   state.bootedAt = env.now;
   const hasSitePeers = peersOf(turn).some(({ site }) => site === state.identity.site);
@@ -116,6 +116,11 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
     if (observer !== state.identity.id) tellObserved(turn, observer);
   }
   placeSoon(turn);
+}
+
+/** A disk with facts of ours is the one we worked with before; an introduction has none. */
+function holdsOwnFacts({ state }: Turn): boolean {
+  return factsOf(state.index, state.identity.id)?.links !== undefined;
 }
 
 /** Whom we had no link to when we stopped was away before we started: our last word on our links says since when. */

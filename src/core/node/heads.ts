@@ -56,8 +56,9 @@ export function readHeads(turn: Turn, bytes: Uint8Array): boolean {
   return true;
 }
 
-/** Our own logs we know whole: nobody else writes them. */
+/** Our own logs are known whole, now that our disk, or a peer in step with us, gave us all of them. */
 export function coverOwnLogs({ state }: Turn): void {
+  state.ownLogsWhole = true;
   for (const log of state.store.logs.values()) {
     if (log.author === state.identity.id) cover(state.store, log, 0, newestOf(log));
   }

@@ -9,7 +9,7 @@ import type { MeshRecord } from "../records/record.ts";
 import { cover, sealNext } from "../records/store.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
-import { headsMoved } from "./heads.ts";
+import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
@@ -66,7 +66,7 @@ export function flush(turn: Turn): void {
   while (turn.fresh.length > 0) {
     // What was replaced within the turn is nobody's business.
     const fresh = turn.fresh.splice(0).filter(({ record }) => record.live);
-    for (const own of unsealed(fresh)) sealNext(state.store, own, env.signer, env.crypto);
+    for (const own of unsealed(fresh)) sealNext(state.store, own, state.ownLogsWhole, env.signer, env.crypto);
     persist(
       turn,
       fresh.map(({ record }) => record),
@@ -172,6 +172,7 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
     "in-step": ({ sent }) => {
       countReunionTraffic(turn, 0, sent);
       headsMoved(turn);
+      coverOwnLogs(turn);
       placeSoon(turn);
     },
     "protocol-error": ({ link, detail }) => {

@@ -74,6 +74,8 @@ export type NodeState = {
   readonly unstored: Set<string>;
   storeAgainAt: Instant;
   noteHeadsAt: Instant;
+  /** Whether we hold all that we ever wrote; not so after our disk was lost, until a peer gave it back. */
+  ownLogsWhole: boolean;
   queuedWrites: WriteRequest[];
   /** The write batch whose commit is under way. */
   inFlight: InFlight | undefined;
@@ -133,6 +135,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     unstored: new Set(),
     storeAgainAt: Number.POSITIVE_INFINITY,
     noteHeadsAt: Number.POSITIVE_INFINITY,
+    ownLogsWhole: false,
     queuedWrites: [],
     inFlight: undefined,
     pending: new Map(),

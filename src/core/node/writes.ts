@@ -86,7 +86,7 @@ function startBatch(turn: Turn): void {
     for (const reply of replies) answerStored(turn, reply);
     return;
   }
-  sealNext(state.store, records, turn.env.signer, turn.env.crypto);
+  sealNext(state.store, records, state.ownLogsWhole, turn.env.signer, turn.env.crypto);
   state.inFlight = { ticket: persist(turn, records), records, replies };
 }
 

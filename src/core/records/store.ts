@@ -65,10 +65,12 @@ export function putRecord(store: RecordStore, record: MeshRecord): PutOutcome {
  * Signs own records that the store already holds, as the next parcel of their log.
  *
  * @param records Of one author, scope and kind, and not sealed yet; any number.
+ * @param whole Whether we know the log up to here; not so after our disk was lost.
  */
 export function sealNext(
   store: RecordStore,
   records: readonly MeshRecord[],
+  whole: boolean,
   signer: Pick<Signer, "sign">,
   crypto: Pick<Crypto, "sha256">,
 ): void {
@@ -84,7 +86,7 @@ export function sealNext(
     seal.live = parcel.filter(({ live }) => live).length;
     if (seal.count > 1 && seal.live > 0) store.seals.set(sealName(seal), seal);
     // Nobody but us writes our log, so we hold all of it.
-    log.head = Math.max(log.head, seal.last);
+    if (whole) log.head = Math.max(log.head, seal.last);
   }
 }
 

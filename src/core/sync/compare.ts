@@ -1,7 +1,7 @@
 import { equalBytes } from "../kernel/bytes.ts";
 import { between } from "../kernel/random.ts";
 import type { LinkId } from "../membership/contract.ts";
-import { logName, newestOf, recordsAfter, type Log } from "../records/log.ts";
+import { logName, recordsAfter, type Log } from "../records/log.ts";
 import { recordKinds, type MeshRecord } from "../records/record.ts";
 import type { Scope } from "../records/scope.ts";
 import { scopeDigest } from "../records/store.ts";
@@ -101,14 +101,14 @@ export function headsArrived(
     }
     const theirs = new Map(logs.map((log) => [logName(log), log.at] as const));
     const lacking = logs.filter((log) => log.scope === scope && headOf(step, log) < log.at);
-    const giving = logsOf(step, scope).filter((log) => newestOf(log) > (theirs.get(logName(log)) ?? 0));
+    const giving = logsOf(step, scope).filter((log) => log.head > (theirs.get(logName(log)) ?? 0));
     wants.push(...lacking.map((log) => ({ ...log, at: headOf(step, log) })));
     gives.push(...giving.map((log) => ({ ...refOf(log), at: theirs.get(logName(log)) ?? 0 })));
     if (lacking.length + giving.length === 0) beginRepair(step, link, peer, scope);
   }
-  if (gives.length > 0) give(step, link, peer, gives);
+  const pulls = gives.length > 0 && give(step, link, peer, gives);
   ask(step, link, peer, wants);
-  if (wants.length === 0 && peer.repair === undefined) confirm(step, peer);
+  if (wants.length === 0 && !pulls && peer.repair === undefined) confirm(step, peer);
 }
 
 /** The peer has news of these logs: asked for where we are behind. */
@@ -131,6 +131,7 @@ export function answerWants(step: Step, link: LinkId, peer: Peer, logs: readonly
   const last = parts.pop() ?? { records: [], covers: [] };
   for (const part of parts) sendRecords(step, link, peer, "part", part);
   sendRecords(step, link, peer, cut ? "cut" : "end", last);
+  if (!cut) confirm(step, peer);
 }
 
 /** The answer to our `wants` has ended, or goes on after we ask on. */
@@ -158,14 +159,19 @@ export function ask(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]
   send(step, link, { type: "wants", graft, logs: open });
 }
 
-/** Sends what the peer lacks, one window of it at once; the rest is offered. */
-function give(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]): void {
+/**
+ * Sends what the peer lacks, one window of it at once; the rest is offered.
+ *
+ * @returns whether there is a rest, which the peer is going to ask for.
+ */
+function give(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]): boolean {
   const { parts, cut } = collect(step, logs);
   for (const part of parts) sendRecords(step, link, peer, "part", part);
   if (cut) {
     const heads = logs.map((log) => ({ ...log, at: headOf(step, log) }));
     send(step, link, { type: "offer", logs: heads });
   }
+  return cut;
 }
 
 /** A window of the logs' records as frames, most urgent class first, each with what it covers. */

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { agreed, compressed, type Item, type Workload } from "./workload.ts";
 
 /** Another way to bring two sides to the same records. */
@@ -89,11 +90,11 @@ export function residentBytes(): number {
   return process.memoryUsage.rss();
 }
 
-/** Whether `held`, the JSON of each record's value by key, is what both sides must end with. */
-export function isAgreed(workload: Workload, held: ReadonlyMap<string, string>): boolean {
+/** Whether `held`, the records' values by key, is what both sides must end with. */
+export function isAgreed(workload: Workload, held: ReadonlyMap<string, unknown>): boolean {
   const wanted = agreed(workload);
   return (
-    held.size === wanted.size && [...wanted].every(([key, { value }]) => held.get(key) === JSON.stringify(value))
+    held.size === wanted.size && [...wanted].every(([key, { value }]) => isDeepStrictEqual(held.get(key), value))
   );
 }
 

@@ -61,8 +61,8 @@ function write(doc: YDoc, items: readonly Item[]): void {
   }
 }
 
-function read(doc: YDoc): Map<string, string> {
-  const held = new Map<string, string>();
-  doc.getMap("records").forEach((value, key) => held.set(key, value as string));
+function read(doc: YDoc): Map<string, unknown> {
+  const held = new Map<string, unknown>();
+  doc.getMap("records").forEach((value, key) => held.set(key, JSON.parse(value as string)));
   return held;
 }

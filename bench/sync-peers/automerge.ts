@@ -26,16 +26,17 @@ export const peer = createAutomerge("Automerge, a change for each writer", (mine
 /**
  * Records at the root, a value as a JSON string that cannot be edited, so that it is one operation and not
  * one for each character; 5 % fewer bytes than nested objects. The sync protocol runs with fresh states
- * until neither side has something to say. A writer is an actor. The base is one change for each writer;
- * `grouped` says which of a writer's later records make one change.
+ * until neither side has something to say. A writer is an actor. `grouped`
+ * says which of a writer's records make one change: Automerge sends each change with its hashes, and the
+ * whole document as soon as more than a third of all changes are missing.
  */
-export function createAutomerge(name: string, grouped: (mine: readonly Item[]) => Item[][]): SyncPeer {
+export function createAutomerge(name: string, grouped: Grouped): SyncPeer {
   return {
     name,
     version,
     run: async (workload) => {
       const wire = createWire();
-      const snapshot = saved(workload);
+      const snapshot = saved(workload, grouped);
       const docs = workload.changes.map((items, side) =>
         write(automerge.load(snapshot, { actor: `e${side}` }), items, grouped),
       );
@@ -63,14 +64,16 @@ export function createAutomerge(name: string, grouped: (mine: readonly Item[]) =
   };
 }
 
-function saved({ base }: Workload): Uint8Array {
-  const origin = write(automerge.init({ actor: "ff" }), base, (mine) => [[...mine]]);
+type Grouped = (mine: readonly Item[]) => Item[][];
+
+function saved({ base }: Workload, grouped: Grouped): Uint8Array {
+  const origin = write(automerge.init({ actor: "ff" }), base, grouped);
   const bytes = automerge.save(origin);
   automerge.free(origin);
   return bytes;
 }
 
-function write(doc: Doc, items: readonly Item[], grouped: (mine: readonly Item[]) => readonly Item[][]): Doc {
+function write(doc: Doc, items: readonly Item[], grouped: Grouped): Doc {
   let current = doc;
   for (const [author, mine] of byAuthor(items)) {
     const before = current;

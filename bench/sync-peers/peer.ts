@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -35,14 +35,17 @@ export class Missing extends Error {
   override readonly name = "Missing";
 }
 
-/** Loads `name` from the project's node_modules or from the folder that STARLIGHT_PEERS names. */
-export function installed<T>(name: string): { readonly exports: T; readonly version: string } {
+/**
+ * Loads a package, or its entry `entry`, from the project's node_modules or from the folder that
+ * STARLIGHT_PEERS names.
+ */
+export function installed<T>(name: string, entry?: string): { readonly exports: T; readonly version: string } {
   for (const folder of folders()) {
     const require = createRequire(pathToFileURL(join(folder, "package.json")));
     const manifest = join(folder, "node_modules", name, "package.json");
     if (!existsSync(manifest)) continue;
-    const { version } = require(manifest) as { readonly version: string };
-    return { exports: require(name) as T, version };
+    const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly version: string };
+    return { exports: require(entry === undefined ? name : `${name}/${entry}`) as T, version };
   }
   throw new Missing(`${name} is not installed: npm install --no-save ${name}`);
 }

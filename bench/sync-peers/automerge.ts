@@ -43,7 +43,10 @@ export function createAutomerge(name: string, grouped: Grouped): SyncPeer {
       const cpuMs = await cpuOf(() => {
         const states = docs.map(() => automerge.initSyncState());
         for (let silent = 0, side = 0; silent < 2; side = 1 - side) {
-          const [state, message] = automerge.generateSyncMessage(docs[side] as Doc, states[side] as SyncState);
+          const [state, message] = automerge.generateSyncMessage(
+            docs[side] as Doc,
+            states[side] as SyncState,
+          );
           states[side] = state;
           silent = message === null ? silent + 1 : 0;
           if (message === null) continue;

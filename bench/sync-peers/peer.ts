@@ -39,7 +39,10 @@ export class Missing extends Error {
  * Loads a package, or its entry `entry`, from the project's node_modules or from the folder that
  * STARLIGHT_PEERS names.
  */
-export function installed<T>(name: string, entry?: string): { readonly exports: T; readonly version: string } {
+export function installed<T>(
+  name: string,
+  entry?: string,
+): { readonly exports: T; readonly version: string } {
   for (const folder of folders()) {
     const require = createRequire(pathToFileURL(join(folder, "package.json")));
     const manifest = join(folder, "node_modules", name, "package.json");
@@ -97,7 +100,8 @@ export function residentBytes(): number {
 export function isAgreed(workload: Workload, held: ReadonlyMap<string, unknown>): boolean {
   const wanted = agreed(workload);
   return (
-    held.size === wanted.size && [...wanted].every(([key, { value }]) => isDeepStrictEqual(held.get(key), value))
+    held.size === wanted.size &&
+    [...wanted].every(([key, { value }]) => isDeepStrictEqual(held.get(key), value))
   );
 }
 

@@ -17,7 +17,10 @@ type PouchDB = {
   new (name: string, options: object): Database;
   plugin(plugin: unknown): PouchDB;
 };
-type Fetch = (url: string, options?: { readonly method?: string; readonly body?: string }) => Promise<Response>;
+type Fetch = (
+  url: string,
+  options?: { readonly method?: string; readonly body?: string },
+) => Promise<Response>;
 
 const { exports: core, version } = installed<PouchDB & { readonly default?: PouchDB }>("pouchdb-core");
 const adapters = ["pouchdb-adapter-memory", "pouchdb-adapter-http", "pouchdb-replication"].map(
@@ -73,10 +76,12 @@ function served(database: Database, wire?: Wire): Fetch {
   return async (url, { method = "GET", body } = {}) => {
     if (body !== undefined) wire?.pass(body);
     let status = 200;
-    const answer = await answered(database, method, new URL(url), body).catch((error: { status?: number }) => {
-      status = error.status ?? 500;
-      return error;
-    });
+    const answer = await answered(database, method, new URL(url), body).catch(
+      (error: { status?: number }) => {
+        status = error.status ?? 500;
+        return error;
+      },
+    );
     const text = JSON.stringify(answer);
     wire?.pass(text);
     return new Response(text, { status, headers: { "content-type": "application/json" } });

@@ -92,7 +92,8 @@ function write(store: Store, items: readonly Item[], tables: number, nowMs: numb
   for (const [author, mine] of byAuthor(items)) {
     const writer = stores.createMergeableStore(`writer ${author}`, () => nowMs);
     writer.transaction(() => {
-      for (const { key, value } of mine) writer.setCell(tableOf(key, tables), key, "v", JSON.stringify(value));
+      for (const { key, value } of mine)
+        writer.setCell(tableOf(key, tables), key, "v", JSON.stringify(value));
     });
     store.applyMergeableChanges(writer.getMergeableContent());
   }

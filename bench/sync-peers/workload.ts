@@ -63,7 +63,12 @@ export function records({ seed, records, writers }: Size = defaultSize): Item[] 
 }
 
 /** New whole values for `count` distinct keys of the writers of one side, in the order of writing. */
-export function changes(seed: number, side: Side, count: number, size: Omit<Size, "seed"> = defaultSize): Item[] {
+export function changes(
+  seed: number,
+  side: Side,
+  count: number,
+  size: Omit<Size, "seed"> = defaultSize,
+): Item[] {
   const random = randomStream(seed, `changes ${side}`);
   const mine = records({ ...size, seed }).filter(({ author }) => author % 2 === side);
   if (count > mine.length) throw new RangeError(`side ${side} has only ${mine.length} records`);

@@ -1,6 +1,6 @@
 import {
   decoded,
-  etcd,
+  etcdVersion,
   everyRecord,
   framed,
   keyValue,
@@ -12,7 +12,7 @@ import {
 } from "./etcd-server.ts";
 import { cpuOf, createWire, isAgreed, residentBytes, type SyncPeer, type Wire } from "./peer.ts";
 
-const { version } = etcd;
+const version = etcdVersion();
 
 /** A client whose revision was compacted away lists everything anew: gRPC, protobuf, one request. */
 export const peer: SyncPeer = {

@@ -18,12 +18,11 @@ export type EtcdServer = {
   readonly stop: () => Promise<void>;
 };
 
-export const etcd = {
-  get version(): string {
-    const text = execFileSync(binary(), ["--version"], { encoding: "utf8" });
-    return /etcd Version: (\S+)/.exec(text)?.[1] ?? "unknown";
-  },
-};
+/** Throws `Missing` without etcd in PATH. */
+export function etcdVersion(): string {
+  const text = execFileSync(binary(), ["--version"], { encoding: "utf8" });
+  return /etcd Version: (\S+)/.exec(text)?.[1] ?? "unknown";
+}
 
 export const note =
   "one direction: etcd is the centre, all changes were written to it; the other side is a client's cache";

@@ -1,7 +1,7 @@
 import {
   decoded,
   encoded,
-  etcd,
+  etcdVersion,
   everyRecord,
   framed,
   keyValue,
@@ -13,7 +13,7 @@ import {
 } from "./etcd-server.ts";
 import { cpuOf, createWire, isAgreed, residentBytes, type SyncPeer, type Wire } from "./peer.ts";
 
-const { version } = etcd;
+const version = etcdVersion();
 
 /** A client that was away resumes its watch after the last revision it saw: gRPC, protobuf. */
 export const peer: SyncPeer = {

@@ -9,9 +9,7 @@ type Store = {
   applyMergeableChanges(content: object): Store;
 };
 type Receive = (from: string, requestId: string | null, message: number, body: unknown) => void;
-type Send = Receive extends (from: string, ...rest: infer Rest) => void
-  ? (to: string | null, ...rest: Rest) => void
-  : never;
+type Send = (to: string | null, requestId: string | null, message: number, body: unknown) => void;
 type Synchronizer = {
   load(): Promise<unknown>;
   startAutoSave(): Promise<unknown>;

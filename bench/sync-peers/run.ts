@@ -18,6 +18,7 @@ export type PeerResult =
 
 /** Each is a file beside this one that exports `peer`. */
 export const peerNames = [
+  "starlight",
   "yjs",
   "loro",
   "automerge",

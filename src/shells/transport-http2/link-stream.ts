@@ -1,8 +1,12 @@
 import type { Http2Stream } from "node:http2";
 import type { LinkEnd } from "../../core/membership/contract.ts";
+import { compress, decompress } from "./compression.ts";
 import { frameBytesMax, queueBytesMax } from "../../ports/transport.ts";
 
-/** Frames on one HTTP/2 stream: a length of 4 bytes (big-endian), then that many bytes. */
+/**
+ * Frames on one HTTP/2 stream: a length of 4 bytes (big-endian), then that many bytes. The length's top
+ * bit says that the bytes are compressed (see compression.ts).
+ */
 export type LinkStream = {
   readonly send: (bytes: Uint8Array) => void;
   /** Ends the link on our side; what is queued still goes out if the peer takes it soon. */
@@ -16,6 +20,7 @@ export type LinkStreamEvents = {
 };
 
 const headerBytes = 4;
+const compressedBit = 0x80000000;
 /** How long a closed link may take to say goodbye before its stream is cut. */
 const goodbyeMs = 1_000;
 
@@ -54,9 +59,11 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
     send: (bytes) => {
       if (ended || stream.destroyed) return;
       if (bytes.length > frameBytesMax) return cut();
-      const frame = Buffer.allocUnsafe(headerBytes + bytes.length);
-      frame.writeUInt32BE(bytes.length, 0);
-      frame.set(bytes, headerBytes);
+      const packed = compress(bytes);
+      const payload = packed ?? bytes;
+      const frame = Buffer.allocUnsafe(headerBytes + payload.length);
+      frame.writeUInt32BE((packed === undefined ? 0 : compressedBit) + payload.length, 0);
+      frame.set(payload, headerBytes);
       stream.write(frame);
       if (stream.writableLength > queueBytesMax) cut();
     },
@@ -68,11 +75,12 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
  * Cuts chunks into frames. Holds no more than was received: a length that was only announced costs
  * nothing. Each frame is a copy, so keeping one does not keep the chunk it came in.
  */
-function frameReader(frame: (bytes: Uint8Array) => void, tooLong: () => void): (chunk: Buffer) => void {
+function frameReader(frame: (bytes: Uint8Array) => void, broken: () => void): (chunk: Buffer) => void {
   let chunks: Buffer[] = [];
   let held = 0;
   let wanted = headerBytes;
   let inHeader = true;
+  let compressed = false;
 
   return (chunk) => {
     chunks.push(chunk);
@@ -83,10 +91,14 @@ function frameReader(frame: (bytes: Uint8Array) => void, tooLong: () => void): (
       const part = rest.subarray(0, wanted);
       rest = rest.subarray(wanted);
       if (inHeader) {
-        wanted = part.readUInt32BE(0);
-        if (wanted > frameBytesMax) return tooLong();
+        const length = part.readUInt32BE(0);
+        compressed = length >= compressedBit;
+        wanted = compressed ? length - compressedBit : length;
+        if (wanted > frameBytesMax) return broken();
       } else {
-        frame(new Uint8Array(part));
+        const bytes = compressed ? decompress(part) : new Uint8Array(part);
+        if (bytes === undefined) return broken();
+        frame(bytes);
         wanted = headerBytes;
       }
       inHeader = !inHeader;

@@ -132,13 +132,13 @@ test("a plain HTTP server at the address is untrusted", async (t) => {
   plain.close();
 });
 
-test("link protocol 2 is answered 426 with the version spoken here, strangers 403, and neither opens a link", async (t) => {
+test("link protocol 3 is answered 426 with the version spoken here, strangers 403, and neither opens a link", async (t) => {
   const mesh = await newMesh();
   const a = await startNode(t, await newMember(mesh), everybody);
   const { identity } = await newMember(mesh);
   const member = { key: identity.tls.keyPem, cert: identity.tls.certificatePem, ca: identity.tls.caPem };
-  const later = await askForLink(a.address, member, "2");
-  assert.deepEqual([later[":status"], later["starlight-protocol"]], [426, "1"]);
+  const later = await askForLink(a.address, member, "3");
+  assert.deepEqual([later[":status"], later["starlight-protocol"]], [426, "2"]);
   const stranger = await askForLink(a.address, { ca: identity.tls.caPem }, "1");
   assert.equal(stranger[":status"], 403);
   assert.deepEqual(a.told, []);
@@ -155,7 +155,7 @@ test("a frame announced with 4 MiB and 1 byte closes the link before the bytes a
     servername: "localhost",
   });
   const stream = session.request(
-    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "1" },
+    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "2" },
     { endStream: false },
   );
   stream.on("error", () => undefined);
@@ -180,7 +180,7 @@ test("a link whose peer reads nothing is closed once 64 MiB are queued, not grow
   });
   session.on("error", () => undefined);
   const stream = session.request(
-    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "1" },
+    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "2" },
     { endStream: false },
   );
   stream.on("error", () => undefined);

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -186,7 +187,7 @@ test("a link whose peer reads nothing is closed once 64 MiB are queued, not grow
   stream.on("error", () => undefined);
   stream.pause();
   const { link } = await a.next("opened");
-  const frame = new Uint8Array(1024 * 1024);
+  const frame = randomBytes(1024 * 1024);
   const framesOfQueue = queueBytesMax / frame.length;
   for (let sent = 0; sent < framesOfQueue - 1; sent++) a.transport.send(link, frame);
   await a.quiet();

@@ -297,8 +297,12 @@ test("a value that cannot stand there, and a field that the kind does not have, 
   }
   const fields = [{ path: "spec.wings", value: 2 }];
   const unknown = bed.write(0, {
-    ...{ type: "set", ref: deploymentRef, fields, manager: "x" },
-    ...{ operation: "Update", class: "user" },
+    type: "set",
+    ref: deploymentRef,
+    fields,
+    manager: "x",
+    operation: "Update",
+    class: "user",
   });
   assert.ok(unknown.type === "refused" && unknown.error.type === "invalid");
 });

@@ -39,7 +39,11 @@ test("the history names who wrote what, newest first, and what each write found"
   }));
   const known = (value: number | undefined): unknown => ({ type: "known", value });
   const field = (value: number, stands: boolean, before: unknown): unknown => ({
-    ...{ path: "spec.replicas", op: "set", value, stands, before },
+    path: "spec.replicas",
+    op: "set",
+    value,
+    stands,
+    before,
   });
   assert.deepEqual(shown, [
     { actor: "user 4", first: false, replicas: field(4, true, known(3)) },

@@ -3,9 +3,17 @@ import { equalJson, type Json, type JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { NodeId } from "../records/record.ts";
 import { applyWishes } from "./apply.ts";
-import type { Change, ChangeError, FieldProblem, IntentBody, IntentEntry, MergedObject } from "./contract.ts";
+import type {
+  Change,
+  ChangeError,
+  FieldProblem,
+  HeldField,
+  IntentBody,
+  IntentEntry,
+  MergedObject,
+} from "./contract.ts";
 import { apiVersionOf, type Kind } from "./kinds/kind.ts";
-import { rankOf, recordManager, type Operation } from "./manager.ts";
+import { managerParts, rankOf, recordManager, type Operation } from "./manager.ts";
 import { rawValue } from "./merge.ts";
 import { bodyTooLarge, nextBody } from "./next-body.ts";
 import { flatten, formatPath, isBelow, itemsAround, orderLast, parsePath, type HeldOrders } from "./path.ts";
@@ -147,19 +155,16 @@ function heldOrders(visible: ReadonlyMap<string, Json>): HeldOrders {
 }
 
 /** Leaves that a higher class holds: writing them would change nothing, so it is refused, not ignored. */
-function heldByHigherClass(
-  wishes: Wishes,
-  state: ObjectState,
-  rank: number,
-): readonly { readonly path: string; readonly manager: string }[] {
-  const held: { path: string; manager: string }[] = [];
+function heldByHigherClass(wishes: Wishes, state: ObjectState, rank: number): readonly HeldField[] {
+  const held: HeldField[] = [];
   for (const { path, leaf, winner } of state.leaves.values()) {
     if (winner === undefined || winner.write.rank <= rank || leaf.type !== "value") continue;
     const wish = wishes.get(path);
     const within = itemsAround(parsePath(path) ?? []).some((item) => wishes.get(item)?.op === "remove");
     const changes =
       wish?.op === "set" ? !equalJson(wish.value, winner.value) : wish?.op === "remove" || within;
-    if (changes) held.push({ path, manager: winner.write.manager.replace(/^(apply|update):/, "") });
+    const { name, operation } = managerParts(winner.write.manager);
+    if (changes) held.push({ path, manager: name, operation });
   }
   return held;
 }
@@ -213,9 +218,7 @@ function changedImmutables(
   return problems;
 }
 
-function sortedOnce<T extends { readonly path: string; readonly manager: string }>(
-  fields: readonly T[],
-): readonly T[] {
+function sortedOnce(fields: readonly HeldField[]): readonly HeldField[] {
   const byKey = new Map(fields.map((field) => [`${field.path}\0${field.manager}`, field] as const));
   return [...byKey].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, field]) => field);
 }

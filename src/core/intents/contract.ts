@@ -162,6 +162,13 @@ export type Change =
       readonly class: ManagerClass;
     };
 
+/** A field that another manager holds with another value. */
+export type HeldField = {
+  readonly path: string;
+  readonly manager: string;
+  readonly operation: "Apply" | "Update";
+};
+
 /** Why a change is refused. Nothing is changed by a refused one. */
 export type ChangeError =
   /** 422: the object breaks its schema. */
@@ -170,7 +177,7 @@ export type ChangeError =
   | {
       readonly type: "conflict";
       readonly ref: ObjectRef;
-      readonly fields: readonly { readonly path: string; readonly manager: string }[];
+      readonly fields: readonly HeldField[];
     }
   | { readonly type: "already-exists" | "not-found"; readonly ref: ObjectRef };
 

@@ -278,7 +278,7 @@ test("a user cannot take the side of a lower class, and may confirm the higher o
   bed.syncAll();
   const taken = bed.resolve(1, "data.a", loser);
   assert.ok(taken.type === "refused" && taken.error.type === "conflict");
-  assert.deepEqual(taken.error.fields, [{ path: "data.a", manager: "flux" }]);
+  assert.deepEqual(taken.error.fields, [{ path: "data.a", manager: "flux", operation: "Update" }]);
   assert.equal(bed.resolve(1, "data.a", winner).type, "written");
   noConflicts(bed);
   assert.equal(at(bed.value(0), "data/a"), "high");

@@ -30,9 +30,10 @@ export function history(deps: ApiDeps, query: URLSearchParams): JsonObject {
     ...writeJson(deps, write),
     deletes: write.deletes,
     made: write.first,
-    fields: write.fields.map(({ path, op, value, stands, before }) => ({
+    fields: write.fields.map(({ path, op, value, place, stands, before }) => ({
       field: path,
       op,
+      ...(place ? { place } : {}),
       ...valueOrGone(value),
       stands,
       before: baseJson(before),

@@ -7,6 +7,8 @@ import type { GlobalOptions } from "./index.ts";
 type Field = Said & {
   readonly field: string;
   readonly op: "set" | "release" | "remove";
+  /** The place of an item in its list, not a value. */
+  readonly place?: true;
   readonly stands: boolean;
   readonly before: Base;
 };
@@ -40,8 +42,9 @@ export async function action(
   for (const write of answer.writes) {
     const mark = write.deletes ? "deleted it " : write.made ? "made it " : "";
     print(`\n${write.version}  ${mark}${by(write)}`);
-    for (const field of write.fields) print(`  ${fieldText(field)}`);
-    if (write.fields.length === 0 && !write.deletes) print("  (nothing of it stands)");
+    const shown = write.fields.filter(({ place, op }) => place !== true || op !== "set");
+    for (const field of shown) print(`  ${fieldText(field)}`);
+    if (shown.length === 0 && !write.deletes) print("  (nothing of it stands)");
   }
 }
 

@@ -54,7 +54,8 @@ export async function action(options: Options, args: string[], globals: GlobalOp
     print(`${objectName(kind, name, inside)}${whole ? "" : `: ${path}`} ${now}${suffix}`);
   }
   if (answer.resolved.length === 0) return print("no conflicts");
-  if (options.dryRun !== true) print(`${answer.left === 0 ? "no" : answer.left} conflicts left`);
+  if (options.dryRun === true) return;
+  print(`${answer.left === 0 ? "no" : answer.left} ${answer.left === 1 ? "conflict" : "conflicts"} left`);
 }
 
 function target(object: string): { readonly group: string; readonly kind: string; readonly name: string } {

@@ -1,5 +1,5 @@
 import { equalJson, type Json } from "../kernel/json.ts";
-import { conflictingClaims } from "./conflicts.ts";
+import { conflictingClaims } from "./standing.ts";
 import type { Change, HeldField } from "./contract.ts";
 import { managerParts, rankOf } from "./manager.ts";
 import { isBelow, itemsAround, parsePath } from "./path.ts";

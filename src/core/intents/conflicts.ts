@@ -4,7 +4,7 @@ import { compareWrites, sees, type Deletion, type Write } from "./life.ts";
 import { classOf, managerParts } from "./manager.ts";
 import { baseOf, basesOf } from "./past.ts";
 import { isBelow } from "./path.ts";
-import { isSoft } from "./soft.ts";
+import { conflictingClaims } from "./standing.ts";
 import { sameValue, type Claim, type LeafState, type ObjectState, type Removal } from "./state.ts";
 
 /** The path of a conflict that is about the object as a whole. */
@@ -30,21 +30,6 @@ export function conflictsOf(state: ObjectState): readonly FieldConflict[] {
     if (conflict !== undefined) conflicts.push(conflict);
   }
   return conflicts;
-}
-
-/** The claims of a leaf that are sides of a live conflict; empty when there is none. */
-export function conflictingClaims({ path, leaf, claims }: LeafState): readonly Claim[] {
-  if (claims.length < 2 || isSoft(path, leaf)) return [];
-  const standing = claims.filter((claim) => !claims.some((other) => answers(other, claim)));
-  const [first] = standing;
-  if (first === undefined || !standing.some((claim) => !sameValue(claim, first))) return [];
-  return standing;
-}
-
-/** A release answers only its own manager's claims; any other write answers what it has seen. */
-function answers(other: Claim, claim: Claim): boolean {
-  if (!sees(other.write, claim.write)) return false;
-  return other.op !== "release" || other.write.manager === claim.write.manager;
 }
 
 function leafConflict(leaf: LeafState, state: ObjectState): FieldConflict | undefined {

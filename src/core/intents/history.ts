@@ -3,6 +3,7 @@ import type { Before, IntentEntry } from "./contract.ts";
 import type { Kind } from "./kinds/kind.ts";
 import { compareWrites } from "./life.ts";
 import { classOf } from "./manager.ts";
+import { leafAt, parsePath } from "./path.ts";
 import { isFirst, overwrittenIn, type Overwritten, type WriteName } from "./past.ts";
 import { stateOf, type ObjectState } from "./state.ts";
 
@@ -18,6 +19,8 @@ export type KnownField = {
   readonly path: string;
   readonly op: "set" | "release" | "remove";
   readonly value: Json | undefined;
+  /** It is the place of an item in its list, not a value. */
+  readonly place: boolean;
   /** Whether it is what the object shows. */
   readonly stands: boolean;
   readonly before: Before;
@@ -52,13 +55,15 @@ export function historyOf(kind: Kind, given: readonly IntentEntry[]): readonly K
       if (name === undefined || !known.has(keyOf(name))) continue;
       const value = field.op === "set" ? field.value : undefined;
       const stands = standsAt(state, path, name);
-      at(name).set(path, { path, op: field.op, value, stands, before: beforeOf(state, past, path, name) });
+      const before = beforeOf(state, past, path, name);
+      at(name).set(path, { path, op: field.op, value, place: isPlace(kind, path), stands, before });
     }
   }
   for (const { path, value, was } of past) {
     if (was === undefined || at(was).has(path)) continue;
     const op = value === undefined ? "remove" : "set";
-    at(was).set(path, { path, op, value, stands: false, before: beforeOf(state, past, path, was) });
+    const before = beforeOf(state, past, path, was);
+    at(was).set(path, { path, op, value, place: isPlace(kind, path), stands: false, before });
   }
   return [...known.values()]
     .map(({ name, deletes, fields }): KnownWrite => {
@@ -84,6 +89,9 @@ export function beforeOf(
 
 const keyOf = ({ author, manager, version }: Pick<WriteName, "author" | "manager" | "version">): string =>
   `${author}\0${manager}\0${version}`;
+
+const isPlace = (kind: Kind, path: string): boolean =>
+  leafAt(kind.schema, parsePath(path) ?? [])?.type === "order";
 
 function standsAt(state: ObjectState, path: string, name: WriteName): boolean {
   const winner = state.leaves.get(path)?.winner;

@@ -243,6 +243,24 @@ test("the uid and the time of creation stay the same through one life of an obje
   );
 });
 
+test("what records remember of the past decides nothing: without it the merge is the same", () => {
+  fc.assert(
+    fc.property(anySteps, fc.boolean(), (history, containers) => {
+      const bed = containers ? playDeployment(history) : playConfig(history);
+      const entries = everything(bed);
+      const forgetful = entries.map((entry): IntentEntry => {
+        const { past: _past, ...body } = entry.body;
+        return { ...entry, body };
+      });
+      const [told, untold] = [entries, forgetful].map((held) => {
+        const merged = mergeObject(bed.kind, bed.ref, held);
+        return { ...merged, conflicts: merged?.conflicts.map(({ base: _base, ...conflict }) => conflict) };
+      });
+      assert.deepEqual(untold, told);
+    }),
+  );
+});
+
 const dataPath = (name: string): string => (name.includes(".") ? `data["${name}"]` : `data.${name}`);
 
 /** Whether the entry's newest write is about this leaf: another leaf may be what has changed. */

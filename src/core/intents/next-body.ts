@@ -2,7 +2,7 @@ import type { Version } from "../kernel/hybrid-clock.ts";
 import { jsonBytes } from "../kernel/json.ts";
 import { bodyBytesMax, type NodeId } from "../records/record.ts";
 import { actorLengthMax, fieldsMax, writeIntentBody, writesMax } from "./body.ts";
-import { conflictingClaims } from "./conflicts.ts";
+import { conflictingClaims } from "./standing.ts";
 import type { IntentBody, IntentField, IntentWrite, ManagerClass, PastWrite } from "./contract.ts";
 import { compareWrites, sees, type Write } from "./life.ts";
 import { boundPast, overwrittenBy } from "./past.ts";

@@ -4,6 +4,7 @@ import { canonical, isList, isObject, jsonBytes, type Json } from "../kernel/jso
 import { integer, oneOf, text } from "../kernel/shape.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Before, IntentEntry, ManagerClass, PastAuthor, PastField, PastWrite } from "./contract.ts";
+import { conflictingClaims } from "./standing.ts";
 import type { Write } from "./life.ts";
 import { classOf } from "./manager.ts";
 import { isBelow, parsePath } from "./path.ts";
@@ -24,7 +25,10 @@ export const pastPerFieldMax = 4;
 /** Of the JSON above, per record: (object, manager, author). */
 export const pastBytesMax = 4096;
 
-/** What a write is about to overwrite in the object as it is seen now; none when it overwrites nothing. */
+/**
+ * What a write is about to overwrite in the object as it is seen now; none when it overwrites nothing.
+ * The first entry of a path is what was shown; others of that path are sides of a conflict that lost.
+ */
 export function overwrittenBy(
   state: ObjectState,
   own: { readonly author: NodeId; readonly manager: string },
@@ -45,13 +49,17 @@ export function overwrittenBy(
     const value = leaf?.winner?.op === "set" ? leaf.winner.value : undefined;
     if (value === undefined && !wishes.has(path)) continue;
     fields.push({ path, value, was: claim === undefined ? undefined : authorOf(claim.write, own) });
+    for (const side of leaf === undefined ? [] : conflictingClaims(leaf)) {
+      if (side === claim || side.op === "release") continue;
+      fields.push({ path, value: side.value, was: authorOf(side.write, own) });
+    }
   }
   return fields.length === 0 ? [] : [{ write, count: fields.length, fields }];
 }
 
 /**
- * The newest `pastPerFieldMax` values of each field, and of those what fits into `pastBytesMax`: whole
- * writes, newest first; of a write that alone is too large the smallest values.
+ * What the newest `pastPerFieldMax` writes of each field overwrote, and of that what fits into `pastBytesMax`: whole
+ * writes, newest first; of a newest one that alone is too large the smallest fields.
  */
 export function boundPast(past: readonly PastWrite[]): PastWrite[] {
   const seen = new Map<string, number>();
@@ -59,7 +67,7 @@ export function boundPast(past: readonly PastWrite[]): PastWrite[] {
   let bytes = 2;
   for (const { write, count, fields: given } of [...past].reverse()) {
     let fields: readonly PastField[] = given.filter(({ path }) => (seen.get(path) ?? 0) < pastPerFieldMax);
-    for (const { path } of fields) seen.set(path, (seen.get(path) ?? 0) + 1);
+    for (const path of new Set(fields.map((field) => field.path))) seen.set(path, (seen.get(path) ?? 0) + 1);
     if (kept.length === 0) fields = smallest({ write, count, fields });
     if (fields.length === 0) continue;
     bytes += sizeOf({ write, count, fields }) + 1;
@@ -70,15 +78,20 @@ export function boundPast(past: readonly PastWrite[]): PastWrite[] {
 }
 
 function smallest({ write, count, fields }: PastWrite): readonly PastField[] {
-  const sized = fields.map((field) => ({ field, bytes: jsonBytes(writeField(field)).length + 1 }));
-  sized.sort((left, right) => left.bytes - right.bytes || (left.field.path < right.field.path ? -1 : 1));
-  let bytes = sizeOf({ write, count, fields: [] }) + 3;
-  const kept = new Set<PastField>();
-  for (const next of sized) {
-    bytes += next.bytes;
-    if (bytes <= pastBytesMax) kept.add(next.field);
+  const sizes = new Map<string, number>();
+  for (const field of fields) {
+    sizes.set(field.path, (sizes.get(field.path) ?? 0) + jsonBytes(writeField(field)).length + 1);
   }
-  return fields.filter((field) => kept.has(field));
+  const sized = [...sizes].sort(
+    ([path, size], [other, otherSize]) => size - otherSize || (path < other ? -1 : 1),
+  );
+  let bytes = sizeOf({ write, count, fields: [] }) + 3;
+  const kept = new Set<string>();
+  for (const [path, size] of sized) {
+    bytes += size;
+    if (bytes <= pastBytesMax) kept.add(path);
+  }
+  return fields.filter(({ path }) => kept.has(path));
 }
 
 const sizeOf = (past: PastWrite): number => jsonBytes(writePast([past])).length - 2;

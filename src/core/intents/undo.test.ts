@@ -42,6 +42,7 @@ test("the history names who wrote what, newest first, and what each write found"
     path: "spec.replicas",
     op: "set",
     value,
+    place: false,
     stands,
     before,
   });
@@ -215,6 +216,27 @@ test("undo gives exactly what was there before, or refuses", () => {
       }
     }),
   );
+});
+
+test("the side that lost a conflict stays in the history after the conflict is ended", () => {
+  const bed = new Testbed(configMapRef, 2);
+  bed.update(0, configMap({ a: "0" }));
+  bed.syncAll();
+  bed.edit(0, "data/a", "1", { actor: "ann" });
+  bed.edit(1, "data/a", "2", { actor: "bob" });
+  bed.syncAll();
+  bed.resolve(0, "data.a", { type: "take", side: 0 });
+  const told = history(bed).map(({ actor, fields }) => [actor, fields[0]?.value, fields[0]?.stands]);
+  assert.deepEqual(told, [
+    ["someone", "2", true],
+    ["bob", "2", false],
+    ["ann", "1", false],
+    ["someone", "0", false],
+  ]);
+  bed.syncAll();
+  bed.edit(1, "data/a", "3");
+  bed.undo(1);
+  assert.equal(at(bed.value(1), "data/a"), "2");
 });
 
 test("a past that is not well formed is left out, and the record counts all the same", () => {

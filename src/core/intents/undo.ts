@@ -116,7 +116,8 @@ function undoNewest(
   const values = new Map<string, Json | undefined>();
   for (const { path, value } of overwritten) {
     const winner = state.leaves.get(path)?.winner;
-    if (winner === undefined || isBy(winner.write, undoes) || winner.op !== "set") values.set(path, value);
+    const untouched = winner === undefined || isBy(winner.write, undoes) || winner.op !== "set";
+    if (untouched && !values.has(path)) values.set(path, value);
   }
   return planOf(ref, state, undoes, values);
 }

@@ -38,7 +38,7 @@ export function overwrittenBy(
   const paths = new Set<string>();
   for (const [path, wish] of wishes) {
     paths.add(path);
-    if (wish.op !== "remove") continue;
+    if (wish.op !== "remove" || parsePath(path)?.at(-1)?.type === "field") continue;
     for (const other of state.leaves.keys()) if (isBelow(other, path)) paths.add(other);
   }
   const fields: PastField[] = [];

@@ -188,8 +188,10 @@ test("what is remembered never exceeds its bounds and survives being written and
         const past = body.past ?? [];
         assert.ok(jsonBytes(writePast(past)).length <= pastBytesMax);
         const counts = new Map<string, number>();
-        for (const { path } of past.flatMap(({ fields }) => fields))
-          counts.set(path, (counts.get(path) ?? 0) + 1);
+        for (const { fields } of past) {
+          for (const path of new Set(fields.map((field) => field.path)))
+            counts.set(path, (counts.get(path) ?? 0) + 1);
+        }
         assert.ok([...counts.values()].every((count) => count <= pastPerFieldMax));
         assert.deepEqual(readIntentBody(writeIntentBody(body)), body);
       }
@@ -216,6 +218,46 @@ test("undo gives exactly what was there before, or refuses", () => {
       }
     }),
   );
+});
+
+test("undo to a write that lost a race brings its value back, not the one before the race", () => {
+  const bed = new Testbed(configMapRef, 2);
+  bed.update(0, configMap({ a: "0" }));
+  bed.syncAll();
+  bed.edit(0, "data/a", "1", { actor: "ann" });
+  bed.edit(1, "data/a", "2");
+  bed.syncAll();
+  bed.resolve(1, "data.a", { type: "value", value: "3" });
+  bed.syncAll();
+  const lost = history(bed).find(({ actor }) => actor === "ann");
+  bed.undo(0, { to: lost?.version });
+  assert.equal(at(bed.value(0), "data/a"), "1");
+});
+
+test("undo to any known version gives exactly what the object was then, or refuses", () => {
+  let done = 0;
+  fc.assert(
+    fc.property(edits, fc.nat(30), (steps, pick) => {
+      const bed = new Testbed(configMapRef, 2);
+      bed.update(0, configMap({ a: "0" }));
+      const shown = new Map([[bed.merged(0)?.version, bed.value(0)]]);
+      for (const { node, key, value } of steps) {
+        bed.syncAll();
+        bed.edit(node, `data/${key}`, value);
+        shown.set(bed.merged(node)?.version, bed.value(node));
+      }
+      bed.syncAll();
+      const known = history(bed);
+      const to = known[pick % known.length]?.version;
+      const planned = bed.planUndo(0, { to });
+      if (!planned.ok) return;
+      done++;
+      bed.write(0, planned.value.change);
+      assert.deepEqual({ ...(at(bed.value(0), "data") as {}) }, { ...(at(shown.get(to), "data") as {}) });
+    }),
+    { numRuns: 400 },
+  );
+  assert.ok(done > 80, `only ${done} of 400 were undone`);
 });
 
 test("the side that lost a conflict stays in the history after the conflict is ended", () => {

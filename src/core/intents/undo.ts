@@ -2,7 +2,7 @@ import type { Version } from "../kernel/hybrid-clock.ts";
 import { equalJson, type Json } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import type { Change, IntentEntry } from "./contract.ts";
+import type { Before, Change, IntentEntry } from "./contract.ts";
 import { historyOf, type KnownWrite } from "./history.ts";
 import type { Kind } from "./kinds/kind.ts";
 import { managerParts } from "./manager.ts";
@@ -147,15 +147,38 @@ function undoTo(
   const forgotten: string[] = [];
   for (const path of wanted) {
     const winner = state.leaves.get(path)?.winner;
-    const later = past.find((old) => old.path === path && old.by.version > to);
-    if (later === undefined) {
-      if (winner === undefined || winner.write.version <= to || isSoftPath(state, path)) continue;
-      forgotten.push(path);
-    } else if (later.was !== undefined && later.was.version > to) forgotten.push(path);
-    else values.set(path, later.value);
+    if (winner !== undefined && winner.write.version <= to) continue;
+    const before = valueAt(path, to, past, history);
+    if (before.type === "known") values.set(path, before.value);
+    else if (winner !== undefined && !isSoftPath(state, path)) forgotten.push(path);
   }
   if (forgotten.length > 0) return err({ type: "forgotten", fields: forgotten, more: 0 });
   return planOf(ref, state, undoes, values);
+}
+
+/**
+ * The value of a leaf after a write, in version order: that of the newest write up to then, if it is
+ * certain that none between the two is forgotten: a later write tells that it found just this value.
+ */
+function valueAt(
+  path: string,
+  to: Version,
+  past: readonly Overwritten[],
+  history: readonly KnownWrite[],
+): Before {
+  const later = past.filter((old) => old.path === path && old.by.version > to);
+  for (const write of history) {
+    if (write.version > to) continue;
+    const own = write.fields.find((field) => field.path === path);
+    const item = write.fields.find((field) => field.op === "remove" && isBelow(path, field.path));
+    if (own?.op === "release" || (own === undefined && item === undefined)) continue;
+    const certain =
+      write.version === to ||
+      later.some(({ was }) => (was === undefined ? own === undefined : isBy(was, write)));
+    return certain ? { type: "known", value: own?.value } : { type: "unknown" };
+  }
+  const nothing = later.some(({ was }) => was === undefined);
+  return nothing ? { type: "known", value: undefined } : { type: "unknown" };
 }
 
 /** Leaves whose value would not change are left out; a vanished item goes as a whole. */

@@ -103,9 +103,9 @@ function errorOfUndo({ ref }: NamedObject, error: UndoError): ApiError {
     case "forgotten": {
       const { fields, more } = error;
       const others = more > 0 && fields.length > 0 ? ` and ${more} more` : "";
-      const what = fields.length > 0 ? `of ${listed(fields)}${others}` : `of ${more} of its fields`;
+      const what = fields.length > 0 ? `${listed(fields)}${others}` : `${more} of its fields`;
       return refused(
-        `what was there before ${what} is no longer known: a record keeps the last ${pastPerFieldMax} overwritten values of a field and ${pastBytesMax} bytes of them; nothing was changed; ${see}, and use --field for what is known`,
+        `what ${what} held before is no longer known: a record keeps the last ${pastPerFieldMax} overwritten values of a field and ${pastBytesMax} bytes of them; nothing was changed; ${see}, and use --field for what is known`,
       );
     }
     case "unknown-version":

@@ -113,7 +113,7 @@ test("an apply of what another manager set is 409 with the field and the manager
   assert.equal(refused.status, 409);
   assert.equal(at(refused.body, "details.causes.0.reason"), "FieldManagerConflict");
   assert.equal(at(refused.body, "details.causes.0.field"), ".data.a");
-  assert.match(String(refused.body["message"]), /owned by "first"/);
+  assert.match(String(refused.body["message"]), /^Apply failed with 1 conflict: conflict with "first"/);
   assert.equal(at((await call("GET", `${maps}/owned`)).body, "data.a"), "1");
   assert.equal((await apply("2", "fieldManager=second&force=true")).status, 200);
   assert.equal(at((await call("GET", `${maps}/owned`)).body, "data.a"), "2");

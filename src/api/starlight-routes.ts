@@ -5,8 +5,9 @@ import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import { demand, type User } from "./auth.ts";
 import { readObject } from "./body.ts";
+import { conflictsOf, resolve } from "./conflict-routes.ts";
 import type { ApiDeps } from "./contract.ts";
-import { timeOf } from "./values.ts";
+import { history, undo } from "./history-routes.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
 
@@ -28,6 +29,16 @@ export async function starlightRoute(
     case "GET conflicts":
       demand(user, "list", "conflicts");
       sendJson(response, 200, { conflicts: conflictsOf(deps) });
+      return true;
+    case "POST resolve":
+      await resolve(deps, demand(user, "patch", "conflicts"), request, response);
+      return true;
+    case "GET history":
+      demand(user, "get", "history");
+      sendJson(response, 200, history(deps, url.searchParams));
+      return true;
+    case "POST undo":
+      await undo(deps, demand(user, "patch", "history"), request, response);
       return true;
     case "GET heal-report": {
       demand(user, "get", "healreports");
@@ -102,28 +113,6 @@ function statusOf({ view, version }: ApiDeps): JsonObject {
       ready: view.pods().filter(({ body, current }) => body.ready && current).length,
     },
   };
-}
-
-function conflictsOf({ view }: ApiDeps): JsonObject[] {
-  const nameOf = (id: string): string => view.member(id)?.member.name ?? id;
-  return view.conflicts().map(({ object, conflict }) => {
-    const side = ({ value, author, manager, actor, version }: typeof conflict.winner): JsonObject => ({
-      value: value ?? null,
-      node: nameOf(author),
-      manager,
-      user: actor,
-      at: timeOf(Math.floor(version / 4096) + 1_577_836_800_000),
-    });
-    return {
-      kind: object.ref.kind,
-      namespace: object.ref.namespace,
-      name: object.ref.name,
-      field: conflict.path,
-      winner: side(conflict.winner),
-      losers: conflict.losers.map(side),
-      undo: "write the field again with the value you want: a write that has seen both ends the conflict",
-    };
-  });
 }
 
 function why(deps: ApiDeps, query: URLSearchParams): JsonObject {

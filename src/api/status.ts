@@ -1,5 +1,8 @@
 import type { ServerResponse } from "node:http";
 import type { Json, JsonObject } from "../core/kernel/json.ts";
+import { conflictMessage, managerText } from "../core/intents/conflict-message.ts";
+import { kindOf } from "../core/intents/kinds/index.ts";
+import { apiVersionOf } from "../core/intents/kinds/kind.ts";
 import type { WriteError } from "../core/node/contract.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 
@@ -71,13 +74,15 @@ export function errorOfWrite(error: WriteError): ApiError {
       return new ApiError(422, "Invalid", `${what} is invalid: ${lines}`, details);
     }
     case "conflict": {
-      const causes = error.fields.map(({ path, manager }) => ({
+      const { ref, fields } = error;
+      const kind = kindOf(ref.group, ref.kind);
+      const apiVersion = kind === undefined ? ref.group : apiVersionOf(kind);
+      const causes = fields.map((field) => ({
         reason: "FieldManagerConflict",
-        message: `conflict with "${manager}"`,
-        field: `.${path}`,
+        message: `conflict with ${managerText(field, apiVersion)}`,
+        field: `.${field.path}`,
       }));
-      const lines = error.fields.map(({ path, manager }) => `.${path} (owned by "${manager}")`).join(", ");
-      const message = `Apply failed with ${causes.length} conflict${causes.length === 1 ? "" : "s"}: ${lines}`;
+      const message = conflictMessage(fields, apiVersion);
       return new ApiError(409, "Conflict", message, { causes });
     }
     case "already-exists":

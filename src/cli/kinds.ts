@@ -29,3 +29,16 @@ export function splitReference(words: readonly string[]): { kind: string; name: 
   const [kind = "", name = second] = first.split("/");
   return { kind, name: name === "" ? second : name };
 }
+
+/** The one object that `kind/name` or `kind name` means; a lone name is a deployment. */
+export function objectNamed(words: readonly string[]): {
+  readonly resource: Resource;
+  readonly name: string;
+} {
+  const { kind, name } = splitReference(words);
+  const [resource, another] = resourcesNamed(name === "" ? "deployment" : kind);
+  if (resource === undefined || another !== undefined || kind === "") {
+    throw new CommandError("usage", `${words.join(" ")}: name one object, for example deployment/shop`);
+  }
+  return { resource, name: name === "" ? kind : name };
+}

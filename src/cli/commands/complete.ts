@@ -5,7 +5,7 @@ import { createProgram } from "../main.ts";
 import { print } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
-const takesKind = new Set(["get", "describe", "delete", "scale", "why"]);
+const takesKind = new Set(["get", "describe", "delete", "scale", "why", "resolve", "history", "undo"]);
 
 /** Candidates for the last word, one a line. */
 export async function action(_options: object, words: string[], globals: GlobalOptions): Promise<void> {

@@ -1,14 +1,9 @@
 import { connect } from "../client.ts";
 import { formatOf, print, printValue } from "../output.ts";
+import { baseText, by, objectName, said, type Authorship, type Base, type Said } from "../said.ts";
 import type { GlobalOptions } from "./index.ts";
 
-type Side = {
-  readonly value: unknown;
-  readonly node: string;
-  readonly manager: string;
-  readonly user: string;
-  readonly at: string;
-};
+type Side = Said & Authorship;
 type Conflict = {
   readonly kind: string;
   readonly namespace: string;
@@ -16,7 +11,8 @@ type Conflict = {
   readonly field: string;
   readonly winner: Side;
   readonly losers: readonly Side[];
-  readonly undo: string;
+  readonly base: Base;
+  readonly otherSide: string;
 };
 
 export async function action(
@@ -29,13 +25,14 @@ export async function action(
   const { conflicts } = JSON.parse(text) as { conflicts: readonly Conflict[] };
   if (await printValue({ conflicts }, formatOf(options.output))) return;
   if (conflicts.length === 0) return print("no conflicts");
-  for (const conflict of conflicts) {
-    print(`${conflict.kind.toLowerCase()}/${conflict.name} (${conflict.namespace}): ${conflict.field}`);
-    print(`  stands  ${sideText(conflict.winner)}`);
-    for (const loser of conflict.losers) print(`  kept    ${sideText(loser)}`);
-    print(`  ${conflict.undo}\n`);
+  for (const { kind, name, namespace, field, winner, losers, base, otherSide } of conflicts) {
+    const whole = field === "(object)";
+    print(`${objectName(kind, name, namespace)}: ${whole ? "deleted here, edited there" : field}`);
+    print(`  1 stands  ${said(winner, whole ? "deleted" : "gone")} ${by(winner)}`);
+    losers.forEach((loser, at) =>
+      print(`  ${at + 2} kept    ${said(loser, whole ? "deleted" : "gone")} ${by(loser)}`),
+    );
+    print(`  before    ${baseText(base)}`);
+    print(`  to take the other side: ${otherSide}\n`);
   }
 }
-
-const sideText = ({ value, node, manager, user, at }: Side): string =>
-  `${JSON.stringify(value)} by ${user} (${manager}) at ${node}, ${at}`;

@@ -132,6 +132,45 @@ export function registerCommands(program: Command): void {
     .option(output, outputHelp)
     .action(run(() => import("./conflicts.ts")));
   program
+    .command("resolve")
+    .description("end a conflict: take a side, or give another value")
+    .argument("[object]", "for example deployment/shop")
+    .argument("[field]", "as `starlight conflicts` prints it")
+    .option("--take <side>", "winner, loser, or the number of a side")
+    .option("--value <json>", "another value, as JSON")
+    .option("--all", "every conflict, or every one of the object or the namespace")
+    .option("-n, --namespace <name>", "namespace (default: default; with --all every one)")
+    .option("--dry-run", "check and say what would be written")
+    .option(output, outputHelp)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  starlight resolve deployment/shop spec.replicas --take loser\n  starlight resolve deployment/shop spec.replicas --value 4\n  starlight resolve --all --take winner\n",
+    )
+    .action(run(() => import("./resolve.ts")));
+  program
+    .command("history")
+    .description("the writes of an object that are still known, newest first")
+    .argument("<object>", "for example deployment/shop")
+    .argument("[name]")
+    .option(namespace, "namespace", "default")
+    .option(output, outputHelp)
+    .action(run(() => import("./history.ts")));
+  program
+    .command("undo")
+    .description("write back what was there before, if it is still known")
+    .argument("<object>", "for example deployment/shop")
+    .argument("[name]")
+    .option("--field <path>", "only this field, and what lies below it")
+    .option("--to <version>", "back to what was there after this write; see `starlight history`")
+    .option(namespace, "namespace", "default")
+    .option("--dry-run", "check and say what would be written")
+    .option(output, outputHelp)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  starlight undo deployment/shop\n  starlight undo deployment/shop --field spec.replicas\n",
+    )
+    .action(run(() => import("./undo.ts")));
+  program
     .command("heal-report")
     .description("what happened when parts of the mesh found each other again")
     .option("--node <name>", "only this node's reports")

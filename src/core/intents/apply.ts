@@ -1,6 +1,6 @@
 import { equalJson, type Json } from "../kernel/json.ts";
-import { conflictingClaims } from "./conflicts.ts";
-import type { Change } from "./contract.ts";
+import { conflictingClaims } from "./standing.ts";
+import type { Change, HeldField } from "./contract.ts";
 import { managerParts, rankOf } from "./manager.ts";
 import { isBelow, itemsAround, parsePath } from "./path.ts";
 import { isSoft } from "./soft.ts";
@@ -22,7 +22,7 @@ export function applyWishes(
   change: Extract<Change, { type: "apply" }>,
 ): WishedChange {
   const wishes = new Map<string, Wish>();
-  const conflicts: { path: string; manager: string }[] = [];
+  const conflicts: HeldField[] = [];
   for (const [path, value] of desired) {
     const leaf = state.leaves.get(path);
     if (leaf !== undefined && isHeld(leaf, value, manager, change.force)) continue;
@@ -31,7 +31,8 @@ export function applyWishes(
     if (leaf.winner?.op !== "set" || equalJson(leaf.winner.value, value)) continue;
     for (const { write } of leaf.owners) {
       if (write.manager === manager || write.rank < rankOf(change.class)) continue;
-      conflicts.push({ path, manager: managerParts(write.manager).name });
+      const { name, operation } = managerParts(write.manager);
+      conflicts.push({ path, manager: name, operation });
     }
   }
   for (const leaf of state.leaves.values()) {

@@ -12,14 +12,16 @@ import {
   type Shape,
 } from "../kernel/shape.ts";
 import type { IntentBody, IntentField, IntentWrite } from "./contract.ts";
+import { isPoisoned, readPast, writePast } from "./past.ts";
 import { parsePath } from "./path.ts";
 
 /**
  * The JSON of an intent record:
  *
- *     { class, writes: [{ version, seen, actor, deletes? }], fields: { path: field } }
+ *     { class, writes: [{ version, seen, actor, deletes? }], fields: { path: field }, past? }
  *
- * where a field is `["=", write, value]`, `["release", write]` or `["remove", write]`. The author may be
+ * where a field is `["=", write, value]`, `["release", write]` or `["remove", write]`; `past` is written
+ * in past.ts, and what is wrong in it is left out, because nothing depends on it. The author may be
  * hostile, so everything has a bound, and a path must be spelled the one canonical way.
  */
 export const fieldsMax = 8192;
@@ -54,7 +56,9 @@ export function readIntentBody(json: Json | undefined): IntentBody | undefined {
     ([path, { write }]) =>
       writes[write] !== undefined && writes[write].deletes !== true && parsePath(path) !== undefined,
   );
-  return sound ? { class: shaped.class, writes, fields: shaped.fields } : undefined;
+  if (!sound) return undefined;
+  const past = readPast(isObject(json) ? json["past"] : undefined);
+  return { class: shaped.class, writes, fields: shaped.fields, ...(past.length > 0 ? { past } : {}) };
 }
 
 export function writeIntentBody(body: IntentBody): Json {
@@ -68,7 +72,8 @@ export function writeIntentBody(body: IntentBody): Json {
   for (const [path, field] of Object.entries(body.fields)) {
     written[path] = field.op === "set" ? ["=", field.write, field.value] : [field.op, field.write];
   }
-  return { class: body.class, writes, fields: written };
+  const past = body.past === undefined ? {} : { past: writePast(body.past) };
+  return { class: body.class, writes, fields: written, ...past };
 }
 
 function fieldShape(): Shape<IntentField> {
@@ -83,11 +88,4 @@ function fieldShape(): Shape<IntentField> {
     }
     return (op === "release" || op === "remove") && json.length === 2 ? { op, write } : undefined;
   };
-}
-
-/** Keys that would change an object's prototype when it is copied. */
-function isPoisoned(value: Json): boolean {
-  if (isList(value)) return value.some(isPoisoned);
-  if (!isObject(value)) return false;
-  return Object.keys(value).some((key) => key === "__proto__" || isPoisoned(value[key] ?? null));
 }

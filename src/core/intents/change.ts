@@ -3,16 +3,25 @@ import { equalJson, type Json, type JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { NodeId } from "../records/record.ts";
 import { applyWishes } from "./apply.ts";
-import type { Change, ChangeError, FieldProblem, IntentBody, IntentEntry, MergedObject } from "./contract.ts";
+import type {
+  Change,
+  ChangeError,
+  FieldProblem,
+  HeldField,
+  IntentBody,
+  IntentEntry,
+  MergedObject,
+} from "./contract.ts";
 import { apiVersionOf, type Kind } from "./kinds/kind.ts";
-import { rankOf, recordManager } from "./manager.ts";
+import { managerParts, rankOf, recordManager, type Operation } from "./manager.ts";
 import { rawValue } from "./merge.ts";
 import { bodyTooLarge, nextBody } from "./next-body.ts";
 import { flatten, formatPath, isBelow, itemsAround, orderLast, parsePath, type HeldOrders } from "./path.ts";
+import { setProblems, setWishes } from "./set.ts";
 import { stateOf, valuesOf, type ObjectState } from "./state.ts";
 import { updateWishes } from "./update.ts";
 import { problemsOf, validateObject } from "./validate.ts";
-import type { Wishes } from "./wishes.ts";
+import type { WishedChange, Wishes } from "./wishes.ts";
 
 /** Who writes, and with which stamp: larger than every stamp it has seen. */
 export type Writer = { readonly author: NodeId; readonly version: Version; readonly actor: string };
@@ -36,7 +45,7 @@ export function planChange(
   const { ref } = change;
   const state = stateOf(kind, entries);
   const exists = state.life.first !== undefined;
-  const manager = recordManager(change.type === "apply" ? "Apply" : "Update", change.manager);
+  const manager = recordManager(operationOf(change), change.manager);
   if (change.type === "delete") {
     // Deleting what is gone already is refused, but for one use: it settles a conflict with an edit.
     if (!exists && (current?.conflicts.length ?? 0) === 0) return err({ type: "not-found", ref });
@@ -46,20 +55,16 @@ export function planChange(
   if (change.type === "update" && change.mode === "create" && exists) {
     return err({ type: "already-exists", ref });
   }
-  if (change.type === "update" && change.mode === "replace" && !exists)
-    return err({ type: "not-found", ref });
+  const needsIt = change.type === "set" || (change.type === "update" && change.mode === "replace");
+  if (needsIt && !exists) return err({ type: "not-found", ref });
   const before = exists ? rawValue(kind, ref, state) : undefined;
-  const wanted = wantedObject(kind, change, before);
-  if (!wanted.ok) return err({ type: "invalid", ref, problems: wanted.error });
-  const desired = desiredLeaves(kind, wanted.value, state);
-  const wishes =
-    change.type === "apply"
-      ? applyWishes(state, desired, manager, change)
-      : updateWishes(kind, state, desired, before);
+  const wished = wishesOf(kind, change, state, manager, before);
+  if (!wished.ok) return err({ type: "invalid", ref, problems: wished.error });
+  const wishes = wished.value;
   const held = heldByHigherClass(wishes.wishes, state, rankOf(change.class));
   const fields = [...wishes.conflicts, ...held];
   if (fields.length > 0) return err({ type: "conflict", ref, fields: sortedOnce(fields) });
-  if (wishes.wishes.size === 0 && exists) return ok({ unchanged: true });
+  if (wishes.wishes.size === 0 && exists && change.type !== "set") return ok({ unchanged: true });
   const body = nextBody({ state, manager, class: change.class, by, wishes: wishes.wishes, deletes: false });
   const problems = problemsAfter(kind, change, state, before, {
     author: by.author,
@@ -70,10 +75,36 @@ export function planChange(
   return problems.length > 0 ? err({ type: "invalid", ref, problems }) : ok({ manager, body });
 }
 
+function operationOf(change: Change): Operation {
+  if (change.type === "set") return change.operation;
+  return change.type === "apply" ? "Apply" : "Update";
+}
+
+function wishesOf(
+  kind: Kind,
+  change: Exclude<Change, { type: "delete" }>,
+  state: ObjectState,
+  manager: string,
+  before: JsonObject | undefined,
+): Result<WishedChange, readonly FieldProblem[]> {
+  if (change.type === "set") {
+    const problems = setProblems(kind, change);
+    return problems.length > 0 ? err(problems) : ok(setWishes(state, change));
+  }
+  const wanted = wantedObject(kind, change, before);
+  if (!wanted.ok) return wanted;
+  const desired = desiredLeaves(kind, wanted.value, state);
+  return ok(
+    change.type === "apply"
+      ? applyWishes(state, desired, manager, change)
+      : updateWishes(kind, state, desired, before),
+  );
+}
+
 /** The configuration or object a user sent, checked by itself and against the object it is meant for. */
 function wantedObject(
   kind: Kind,
-  change: Exclude<Change, { type: "delete" }>,
+  change: Extract<Change, { type: "apply" | "update" }>,
   before: JsonObject | undefined,
 ): Result<JsonObject, readonly FieldProblem[]> {
   const { ref } = change;
@@ -124,19 +155,16 @@ function heldOrders(visible: ReadonlyMap<string, Json>): HeldOrders {
 }
 
 /** Leaves that a higher class holds: writing them would change nothing, so it is refused, not ignored. */
-function heldByHigherClass(
-  wishes: Wishes,
-  state: ObjectState,
-  rank: number,
-): readonly { readonly path: string; readonly manager: string }[] {
-  const held: { path: string; manager: string }[] = [];
+function heldByHigherClass(wishes: Wishes, state: ObjectState, rank: number): readonly HeldField[] {
+  const held: HeldField[] = [];
   for (const { path, leaf, winner } of state.leaves.values()) {
     if (winner === undefined || winner.write.rank <= rank || leaf.type !== "value") continue;
     const wish = wishes.get(path);
     const within = itemsAround(parsePath(path) ?? []).some((item) => wishes.get(item)?.op === "remove");
     const changes =
       wish?.op === "set" ? !equalJson(wish.value, winner.value) : wish?.op === "remove" || within;
-    if (changes) held.push({ path, manager: winner.write.manager.replace(/^(apply|update):/, "") });
+    const { name, operation } = managerParts(winner.write.manager);
+    if (changes) held.push({ path, manager: name, operation });
   }
   return held;
 }
@@ -190,9 +218,7 @@ function changedImmutables(
   return problems;
 }
 
-function sortedOnce<T extends { readonly path: string; readonly manager: string }>(
-  fields: readonly T[],
-): readonly T[] {
+function sortedOnce(fields: readonly HeldField[]): readonly HeldField[] {
   const byKey = new Map(fields.map((field) => [`${field.path}\0${field.manager}`, field] as const));
   return [...byKey].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, field]) => field);
 }

@@ -1,9 +1,10 @@
 import type { Json } from "../kernel/json.ts";
 import type { ConflictSide, FieldConflict } from "./contract.ts";
 import { compareWrites, sees, type Deletion, type Write } from "./life.ts";
-import { managerParts } from "./manager.ts";
+import { classOf, managerParts } from "./manager.ts";
+import { baseOf, basesOf } from "./past.ts";
 import { isBelow } from "./path.ts";
-import { isSoft } from "./soft.ts";
+import { conflictingClaims } from "./standing.ts";
 import { sameValue, type Claim, type LeafState, type ObjectState, type Removal } from "./state.ts";
 
 /** The path of a conflict that is about the object as a whole. */
@@ -25,28 +26,13 @@ export function conflictsOf(state: ObjectState): readonly FieldConflict[] {
     if (conflict !== undefined) conflicts.push(conflict);
   }
   for (const leaf of state.leaves.values()) {
-    const conflict = leafConflict(leaf);
+    const conflict = leafConflict(leaf, state);
     if (conflict !== undefined) conflicts.push(conflict);
   }
   return conflicts;
 }
 
-/** The claims of a leaf that are sides of a live conflict; empty when there is none. */
-export function conflictingClaims({ path, leaf, claims }: LeafState): readonly Claim[] {
-  if (claims.length < 2 || isSoft(path, leaf)) return [];
-  const standing = claims.filter((claim) => !claims.some((other) => answers(other, claim)));
-  const [first] = standing;
-  if (first === undefined || !standing.some((claim) => !sameValue(claim, first))) return [];
-  return standing;
-}
-
-/** A release answers only its own manager's claims; any other write answers what it has seen. */
-function answers(other: Claim, claim: Claim): boolean {
-  if (!sees(other.write, claim.write)) return false;
-  return other.op !== "release" || other.write.manager === claim.write.manager;
-}
-
-function leafConflict(leaf: LeafState): FieldConflict | undefined {
+function leafConflict(leaf: LeafState, state: ObjectState): FieldConflict | undefined {
   const standing = conflictingClaims(leaf);
   const releases = standing.filter((claim) => claim.op === "release");
   const sides = standing.filter((claim) => claim.op !== "release" || releases.length < standing.length);
@@ -54,7 +40,12 @@ function leafConflict(leaf: LeafState): FieldConflict | undefined {
   if (winner === undefined) return undefined;
   const losers = sides.filter((claim) => isLoser(claim, winner, standing));
   if (losers.length === 0) return undefined;
-  return { path: leaf.path, winner: sideOf(winner), losers: losers.map(sideOf).reverse() };
+  const base = baseOf(
+    state,
+    leaf.path,
+    [winner, ...losers].map(({ write }) => write),
+  );
+  return { path: leaf.path, winner: sideOf(winner), losers: losers.map(sideOf).reverse(), base };
 }
 
 /** Another manager's release does not compete with the winner: it says nothing about the value. */
@@ -71,10 +62,12 @@ function deletionConflict(
   const open = edits.filter((edit) => !state.writes.some((later) => sees(later, write) && sees(later, edit)));
   if (open.length === 0) return undefined;
   const deletion = writeSide(write, undefined);
-  const others = newestPerAuthor(open).map((edit) => writeSide(edit, writtenBy(edit, state)));
+  const edited = newestPerAuthor(open);
+  const others = edited.map((edit) => writeSide(edit, writtenBy(edit, state)));
   const [newest, ...rest] = others;
-  if (effective || newest === undefined) return { path: wholeObject, winner: deletion, losers: others };
-  return { path: wholeObject, winner: newest, losers: [deletion, ...rest] };
+  const base = basesOf(state, edited, () => true);
+  if (effective || newest === undefined) return { path: wholeObject, winner: deletion, losers: others, base };
+  return { path: wholeObject, winner: newest, losers: [deletion, ...rest], base };
 }
 
 function removalConflict(
@@ -95,8 +88,9 @@ function removalConflict(
     return writeSide(write, Object.fromEntries(made.map((edit) => [edit.path, edit.value ?? null])));
   });
   const [newest, ...rest] = others;
-  if (effective || newest === undefined) return { path: claim.path, winner: removal, losers: others };
-  return { path: claim.path, winner: newest, losers: [removal, ...rest] };
+  const base = basesOf(state, writes, (path) => path === claim.path || isBelow(path, claim.path));
+  if (effective || newest === undefined) return { path: claim.path, winner: removal, losers: others, base };
+  return { path: claim.path, winner: newest, losers: [removal, ...rest], base };
 }
 
 function touches(write: Write, item: string, state: ObjectState): boolean {
@@ -131,6 +125,7 @@ export const sideOf = (claim: Claim): ConflictSide =>
   writeSide(claim.write, claim.op === "set" ? claim.value : undefined);
 
 function writeSide(write: Write, value: Json | undefined): ConflictSide {
-  const { author, manager, actor, version } = write;
-  return { value, author, manager: managerParts(manager).name, actor, version };
+  const { author, manager, rank, actor, version } = write;
+  const { name, operation } = managerParts(manager);
+  return { value, author, manager: name, operation, class: classOf(rank), actor, version };
 }

@@ -20,6 +20,32 @@ export type IntentBody = {
   readonly writes: readonly IntentWrite[];
   /** Leaf path (see path.ts) -> what was written there. */
   readonly fields: { readonly [path: string]: IntentField };
+  /** What the author's later writes overwrote, oldest first, within bounds (past.ts); only for people. */
+  readonly past?: readonly PastWrite[];
+};
+
+/** What one write overwrote. */
+export type PastWrite = {
+  /** The write of this record that overwrote it. */
+  readonly write: Version;
+  /** How many values it overwrote; larger than the number of `fields` when some were forgotten. */
+  readonly count: number;
+  readonly fields: readonly PastField[];
+};
+
+export type PastField = {
+  readonly path: string;
+  /** What was there; undefined when the field was not there. */
+  readonly value: Json | undefined;
+  /** Who had put it there; undefined when nobody had written the field. */
+  readonly was: PastAuthor | undefined;
+};
+
+export type PastAuthor = {
+  readonly version: Version;
+  readonly actor: string;
+  /** Absent when it is a write of the same record: same author, manager and class. */
+  readonly other?: { readonly author: NodeId; readonly manager: string; readonly class: ManagerClass };
 };
 
 export type IntentWrite = {
@@ -54,10 +80,19 @@ export type IntentEntry = {
 export type ConflictSide = {
   readonly value: Json | undefined;
   readonly author: NodeId;
+  /** The manager's name, without its operation. */
   readonly manager: string;
+  readonly operation: "Apply" | "Update";
+  readonly class: ManagerClass;
   readonly actor: string;
   readonly version: Version;
 };
+
+/** What a field was before: `value` is undefined when it was not there. */
+export type Before =
+  | { readonly type: "known"; readonly value: Json | undefined }
+  /** The records do not tell any more. */
+  | { readonly type: "unknown" };
 
 /** Two or more writes of the same leaf (or a delete and an edit), none of which had seen the other. */
 export type FieldConflict = {
@@ -65,6 +100,8 @@ export type FieldConflict = {
   readonly path: string;
   readonly winner: ConflictSide;
   readonly losers: readonly ConflictSide[];
+  /** What the field was before any side wrote it; path -> value for an item or the object. */
+  readonly base: Before;
 };
 
 /** What everybody sees: the field-wise merge of an object's configurations. */
@@ -106,12 +143,31 @@ export type Change =
       /** `create` fails when it exists, `replace` when it does not. */
       readonly mode: "create" | "replace" | "upsert";
     }
+  /**
+   * Leaves by their path (see path.ts), written also where they have that value already: it ends a
+   * conflict or takes a write back. An undefined value removes the leaf, or the item as a whole.
+   */
+  | {
+      readonly type: "set";
+      readonly ref: ObjectRef;
+      readonly fields: readonly { readonly path: string; readonly value: Json | undefined }[];
+      readonly manager: string;
+      readonly operation: "Apply" | "Update";
+      readonly class: ManagerClass;
+    }
   | {
       readonly type: "delete";
       readonly ref: ObjectRef;
       readonly manager: string;
       readonly class: ManagerClass;
     };
+
+/** A field that another manager holds with another value. */
+export type HeldField = {
+  readonly path: string;
+  readonly manager: string;
+  readonly operation: "Apply" | "Update";
+};
 
 /** Why a change is refused. Nothing is changed by a refused one. */
 export type ChangeError =
@@ -121,7 +177,7 @@ export type ChangeError =
   | {
       readonly type: "conflict";
       readonly ref: ObjectRef;
-      readonly fields: readonly { readonly path: string; readonly manager: string }[];
+      readonly fields: readonly HeldField[];
     }
   | { readonly type: "already-exists" | "not-found"; readonly ref: ObjectRef };
 

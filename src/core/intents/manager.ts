@@ -20,3 +20,5 @@ const classes: readonly ManagerClass[] = ["user", "git", "override"];
 
 /** Higher wins over lower whatever the time. */
 export const rankOf = (managerClass: ManagerClass): number => classes.indexOf(managerClass);
+
+export const classOf = (rank: number): ManagerClass => classes[rank] ?? "user";

@@ -166,7 +166,8 @@ function incompleteConflicts(
     const left = within.findLast((claim) => claim.op === "set");
     const gone = claimsAt(state, (at) => missing.includes(at)).findLast((claim) => claim.op !== "set");
     if (left === undefined) continue;
-    conflicts.push({ path, winner: { ...sideOf(gone ?? left), value: undefined }, losers: [sideOf(left)] });
+    const winner = { ...sideOf(gone ?? left), value: undefined };
+    conflicts.push({ path, winner, losers: [sideOf(left)], base: { type: "unknown" } });
   }
   return conflicts;
 }

@@ -2,9 +2,10 @@ import type { Version } from "../kernel/hybrid-clock.ts";
 import { jsonBytes } from "../kernel/json.ts";
 import { bodyBytesMax, type NodeId } from "../records/record.ts";
 import { actorLengthMax, fieldsMax, writeIntentBody, writesMax } from "./body.ts";
-import { conflictingClaims } from "./conflicts.ts";
-import type { IntentBody, IntentField, IntentWrite, ManagerClass } from "./contract.ts";
+import { conflictingClaims } from "./standing.ts";
+import type { IntentBody, IntentField, IntentWrite, ManagerClass, PastWrite } from "./contract.ts";
 import { compareWrites, sees, type Write } from "./life.ts";
+import { boundPast, overwrittenBy } from "./past.ts";
 import { isOverruled, type Claim, type ObjectState } from "./state.ts";
 import type { Wishes } from "./wishes.ts";
 
@@ -58,7 +59,16 @@ export function nextBody(next: NextWrite): IntentBody {
       wish.op === "set" ? { op: "set", write: 0, value: wish.value } : { op: wish.op, write: 0 };
     held.push({ path, field, write });
   }
-  return bodyOf(next.class, held, [...kept, write]);
+  const body = bodyOf(next.class, held, [...kept, write]);
+  const past = nextPast(own?.body.past ?? [], next);
+  return past.length > 0 ? { ...body, past } : body;
+}
+
+/** A new life begins without a past: before its first write there was nothing. */
+function nextPast(before: readonly PastWrite[], { state, manager, by, wishes }: NextWrite): PastWrite[] {
+  if (state.life.first === undefined) return [];
+  const mine = { author: by.author, manager };
+  return boundPast([...before, ...overwrittenBy(state, mine, by.version, wishes)]);
 }
 
 export function bodyTooLarge(body: IntentBody): boolean {

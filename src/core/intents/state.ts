@@ -72,7 +72,7 @@ export function valuesOf(state: ObjectState): Map<string, Json> {
 }
 
 /** One entry per author and manager, the newest, in a fixed order. */
-function newestEntries(given: readonly IntentEntry[]): readonly IntentEntry[] {
+export function newestEntries(given: readonly IntentEntry[]): readonly IntentEntry[] {
   const bySlot = new Map<string, IntentEntry>();
   for (const entry of given) {
     const slot = `${entry.author}\0${entry.manager}`;
@@ -93,7 +93,7 @@ function claimsOf(schema: Schema, entry: IntentEntry, writes: readonly (Write | 
     const leaf = isIdentity(steps) ? undefined : leafAt(schema, steps);
     if (leaf === undefined) continue;
     const value = field.op === "set" ? field.value : undefined;
-    if (value !== undefined && !fits(leaf, value)) continue;
+    if (value !== undefined && !fitsLeaf(leaf, value)) continue;
     claims.push({ path, leaf, op: field.op, value, write });
   }
   return claims;
@@ -108,7 +108,8 @@ export function isIdentity(steps: readonly Step[]): boolean {
   return second.name === "name" || second.name === "namespace";
 }
 
-function fits(leaf: LeafKind, value: Json): boolean {
+/** Whether a value may stand at a leaf; a claim whose value may not does not count. */
+export function fitsLeaf(leaf: LeafKind, value: Json): boolean {
   if (leaf.type === "order") return typeof value === "number" && Number.isFinite(value);
   if (leaf.type === "value") return fitsShape(leaf.schema, value);
   const wantsList = leaf.schema.type === "list-map" || leaf.schema.type === "set";

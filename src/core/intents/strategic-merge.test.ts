@@ -20,11 +20,11 @@ const containers = (value: Json): unknown => at(value, "spec/template/spec/conta
 const nginx = { name: "nginx", image: "nginx-1.0" };
 const log = { name: "log-tailer", image: "log-tailer-1.0" };
 
-test("a container of another name is added, one of the same name is merged", () => {
+test("a container of another name is added before the others, as Kubernetes does, one of the same name is merged", () => {
   const both = patched(deployment([nginx]), podSpec({ containers: [log] }));
-  assert.deepEqual(containers(both), [nginx, log]);
+  assert.deepEqual(containers(both), [log, nginx]);
   const newer = patched(both, podSpec({ containers: [{ name: "nginx", args: ["-q"] }] }));
-  assert.deepEqual(containers(newer), [{ ...nginx, args: ["-q"] }, log]);
+  assert.deepEqual(containers(newer), [log, { ...nginx, args: ["-q"] }]);
 });
 
 test("$patch: delete takes an item out, $patch: replace in a list leaves only the patch's items", () => {

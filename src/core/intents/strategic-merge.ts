@@ -61,7 +61,8 @@ function mergeValue(place: Place, now: Json | undefined, value: Json, patch: Jso
   if (place.schema?.type !== "list-map") return value;
   const merged = mergeItems(place, place.schema, held, value);
   const order = patch[elementOrder + name];
-  return isList(order) ? inOrder(place.schema, held, merged, order) : merged;
+  const named = value.filter((item) => isObject(item) && item["$patch"] === undefined);
+  return inOrder(place.schema, held, merged, isList(order) ? order : named);
 }
 
 function mergeItems(
@@ -129,8 +130,8 @@ function applyListDirectives(place: Place, fields: Map<string, Json>, patch: Jso
 }
 
 /**
- * The named items in the wanted order. The others stay where they were: before the first named item
- * that they stood before.
+ * The named items in the wanted order, or in that of the patch. The others stay where they were: before
+ * the first named item that they stood before; so what is new comes before all of them.
  */
 function inOrder(
   schema: Schema | undefined,

@@ -1,4 +1,5 @@
 import { isList, isObject, parseJson, jsonBytes, type Json, type JsonObject } from "../kernel/json.ts";
+import type { Result } from "../kernel/result.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import { readIntentBody, writeIntentBody } from "./body.ts";
 import { planChange } from "./change.ts";
@@ -6,6 +7,8 @@ import type { Change, ChangeError, IntentEntry, ManagerClass, MergedObject } fro
 import type { Kind } from "./kinds/kind.ts";
 import { mergeObject } from "./merge.ts";
 import { kindOf } from "./kinds/index.ts";
+import { planResolve, type Choice } from "./resolve.ts";
+import { planUndo, type UndoError, type UndoPlan, type UndoWish } from "./undo.ts";
 
 /** Nodes that write one object and exchange their records, for tests of this folder. */
 export type Replica = { readonly author: string; readonly held: Map<string, IntentEntry>; clock: number };
@@ -60,6 +63,29 @@ export class Testbed {
 
   delete(at: number, options: WriteOptions = {}): Outcome {
     return this.write(at, { type: "delete", ref: this.ref, ...named(options, "editor") }, options.actor);
+  }
+
+  /** Ends the conflict at a path as seen at a node. */
+  resolve(at: number, path: string, choice: Choice): Outcome {
+    const conflict = this.merged(at)?.conflicts.find((found) => found.path === path);
+    if (conflict === undefined) throw new Error(`no conflict at ${path}`);
+    const planned = planResolve(this.kind, this.ref, this.entries(at), conflict, choice);
+    if (!planned.ok) throw new Error(`cannot be resolved: ${planned.error.type}`);
+    return this.write(at, planned.value);
+  }
+
+  planUndo(at: number, wish: UndoWish = {}): Result<UndoPlan, UndoError> {
+    return planUndo(this.kind, this.ref, this.entries(at), wish);
+  }
+
+  undo(at: number, wish: UndoWish = {}): Outcome {
+    const planned = this.planUndo(at, wish);
+    if (!planned.ok) throw new Error(`cannot be undone: ${planned.error.type}`);
+    return this.write(at, planned.value.change);
+  }
+
+  entries(at: number): readonly IntentEntry[] {
+    return [...this.replica(at).held.values()];
   }
 
   /** Changes one place of the object as it is seen at a node; undefined removes it. */

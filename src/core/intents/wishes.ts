@@ -1,4 +1,5 @@
 import type { Json } from "../kernel/json.ts";
+import type { HeldField } from "./contract.ts";
 import { isBelow } from "./path.ts";
 import type { ObjectState } from "./state.ts";
 
@@ -10,7 +11,7 @@ export type Wishes = ReadonlyMap<string, Wish>;
 export type WishedChange = {
   readonly wishes: Wishes;
   /** Leaves that other managers own with other values. */
-  readonly conflicts: readonly { readonly path: string; readonly manager: string }[];
+  readonly conflicts: readonly HeldField[];
 };
 
 /**

@@ -3,7 +3,7 @@ import type { JsonObject } from "../kernel/json.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Result } from "../kernel/result.ts";
 import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
-import type { Change, ChangeError, FieldConflict, MergedObject } from "../intents/contract.ts";
+import type { Change, ChangeError, FieldConflict, IntentEntry, MergedObject } from "../intents/contract.ts";
 import type { DialFailure, Evidence, LinkEnd, LinkId } from "../membership/contract.ts";
 import type { SlotExplanation } from "../placement/contract.ts";
 import type {
@@ -200,6 +200,8 @@ export type NodeView = {
   /** Objects that exist, sorted by namespace and name. */
   readonly objects: (group: string, kind: string) => readonly MergedObject[];
   readonly object: (ref: ObjectRef) => MergedObject | undefined;
+  /** The configurations an object is merged from: what history and undo are read from. */
+  readonly entries: (ref: ObjectRef) => readonly IntentEntry[];
   readonly pods: () => readonly PodView[];
   readonly pod: (uid: PodUid) => PodView | undefined;
   readonly conflicts: () => readonly { readonly object: MergedObject; readonly conflict: FieldConflict }[];

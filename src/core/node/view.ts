@@ -9,7 +9,7 @@ import { scopeDigest, tombstoneCount } from "../records/store.ts";
 import type { NodeView, PodView } from "./contract.ts";
 import { memberView } from "./nodes.ts";
 import { placementInput } from "./placing.ts";
-import { factsOf, isMember, kindKey } from "./records-index.ts";
+import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { workloadsOf } from "./workloads.ts";
 
@@ -37,6 +37,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         return object?.exists === true ? [object] : [];
       }),
     object: (ref) => index.objectByKey.get(objectKey(ref)),
+    entries: (ref) => entriesOf(index, ref),
     pods: () =>
       ids().flatMap((node) =>
         [...(factsOf(index, node)?.pods.keys() ?? [])].sort().flatMap((uid) => podView(node, uid) ?? []),

@@ -27,11 +27,11 @@ if (mode === "write") {
   const storage = openSqliteStorage(path);
   const store = emptyStore();
   for (const { bytes } of storage.load()) {
-    const opened = openStored(bytes, nodeCrypto);
+    const opened = openStored(bytes, nodeCrypto, store.seals);
     if (opened.ok) putRecord(store, opened.value);
   }
   const ms = performance.now() - from;
-  globalThis.gc?.();
+  globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
   const rssBytes = process.memoryUsage.rss();
   await storage.close();
   process.stdout.write(JSON.stringify({ ms, rssBytes, records: store.bySlot.size }));

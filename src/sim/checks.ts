@@ -194,7 +194,7 @@ export class Checks {
         if (!owns) this.#world.violated(`3: ${machine.name} accepted ${key} by ${author}`);
         else if (publicKey === undefined || !sealHolds(record.value, publicKey, this.#world.crypto)) {
           this.#world.violated(
-            `3: ${machine.name} accepted ${key} with a wrong signature (${hex(record.value.id)})`,
+            `3: ${machine.name} accepted ${key} with a wrong signature (${hex(record.value.hash)})`,
           );
         }
       }

@@ -44,7 +44,7 @@ export function admitStored(turn: Turn, bytes: Uint8Array): readonly Admitted[] 
 export function restoreFrames(turn: Turn, frames: readonly Uint8Array[]): void {
   for (const bytes of frames) {
     if (readHeads(turn, bytes)) continue;
-    const opened = openStored(bytes, turn.env.crypto);
+    const opened = openStored(bytes, turn.env.crypto, turn.state.store.seals);
     if (!opened.ok) {
       note(
         turn,
@@ -178,5 +178,5 @@ function setAside(turn: Turn, slot: string, record: MeshRecord): void {
 }
 
 function sameId(left: MeshRecord, right: MeshRecord): boolean {
-  return left.id.every((byte, at) => byte === right.id[at]);
+  return left.hash.every((byte, at) => byte === right.hash[at]);
 }

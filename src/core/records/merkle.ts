@@ -5,7 +5,7 @@ import type { Crypto } from "../kernel/crypto.ts";
  * n leaves is split at the largest power of two below n. A subtree is a range of leaves.
  */
 
-export const leavesMax = 1024;
+export const leavesMax = 256;
 export const hashBytes = 32;
 
 /** Hashes of subtrees by `rangeKey`. */

@@ -3,7 +3,7 @@ import type { Crypto } from "../kernel/crypto.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 import { jsonBytes, parseJson, type Json } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { leafHash, type Hashes } from "./merkle.ts";
+import { hashBytes, leafHash, type Hashes } from "./merkle.ts";
 import { isScope, type Scope } from "./scope.ts";
 
 /** A node's identity: the first 10 bytes of the SHA-256 of its Ed25519 public key, in hex. */
@@ -30,8 +30,6 @@ export type MeshRecord = {
   readonly frame: Uint8Array;
   /** SHA-256 of the frame as a leaf of its seal's tree: 32 bytes. */
   readonly hash: Uint8Array;
-  /** The first 16 bytes of `hash`. */
-  readonly id: Uint8Array;
   /** What its author wrote together is signed together. Set once, before the record goes anywhere. */
   seal: Seal | undefined;
   /** Its place among the records of its seal. */
@@ -91,7 +89,6 @@ export const extensionBytesMax = 4096;
 /** A frame: its parts and their lengths. */
 export const frameBytesMax = bodyBytesMax + extensionBytesMax + 2 * keyLengthMax;
 export const recordKinds: readonly RecordKind[] = ["roster", "intent", "fact"];
-const idBytes = 16;
 const nodeIdBytes = 10;
 const format = 2;
 const none = new Uint8Array(0);
@@ -125,7 +122,7 @@ export function draftRecord(draft: RecordDraft, author: NodeId, crypto: Pick<Cry
 /** The record of these parts, in a buffer of its own: what arrived in one frame is not kept alive by it. */
 export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256">): MeshRecord {
   const { scope, key, author, version, kind, body, extension } = parts;
-  const frame = new Writer()
+  const written = new Writer()
     .byte(format)
     .byte(recordKinds.indexOf(kind))
     .text(scope)
@@ -135,20 +132,24 @@ export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256">): Me
     .bytes(body)
     .bytes(extension)
     .done();
-  const hash = leafHash(frame, crypto);
-  const extensionStart = frame.length - extension.length;
-  const bodyEnd = extensionStart - lengthBytes(extension.length);
+  // One buffer for all: records are many, and every buffer has a price of its own.
+  const memory = new Uint8Array(written.length + hashBytes);
+  memory.set(written);
+  memory.set(leafHash(written, crypto), written.length);
+  const bodyEnd = written.length - extension.length - lengthBytes(extension.length);
   return {
     scope,
     key,
     author,
     version,
     kind,
-    body: frame.subarray(bodyEnd - body.length, bodyEnd),
-    extension: frame.subarray(extensionStart),
-    frame,
-    hash,
-    id: hash.subarray(0, idBytes),
+    body: body.length === 0 ? none : memory.subarray(bodyEnd - body.length, bodyEnd),
+    extension:
+      extension.length === 0
+        ? none
+        : memory.subarray(bodyEnd + lengthBytes(extension.length), written.length),
+    frame: memory.subarray(0, written.length),
+    hash: memory.subarray(written.length),
     seal: undefined,
     at: 0,
     live: false,

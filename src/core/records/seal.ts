@@ -121,10 +121,16 @@ export function storedBytes(record: MeshRecord, crypto: Pick<Crypto, "sha256">):
   return writer.done();
 }
 
-/** Takes stored bytes apart. The signature is not checked here: see `sealHolds`. */
+/**
+ * Takes stored bytes apart. The signature is not checked here: see `sealHolds`.
+ *
+ * @param trusted Seals by `sealName` whose other records were read from our own disk: a record of one of
+ *   them is not proven against its root once more.
+ */
 export function openStored(
   bytes: Uint8Array,
   crypto: Pick<Crypto, "sha256">,
+  trusted?: ReadonlyMap<string, Seal>,
 ): Result<MeshRecord, RecordError> {
   if (bytes.length > storedBytesMax) return malformed(`${bytes.length} bytes, at most ${storedBytesMax}`);
   const reader = new Reader(bytes);
@@ -138,15 +144,40 @@ export function openStored(
   if (!opened.ok) return opened;
   const record = opened.value;
   record.at = at;
-  record.seal = readSeal(reader, head, [record], crypto);
+  const known = knownSeal(bytes, record, head, trusted);
+  record.seal = known ?? readSeal(reader, head, [record], crypto);
+  if (known !== undefined) return ok(record);
   if (record.seal === undefined || reader.failed || !reader.done) {
     return malformed("truncated, or bytes after the end");
   }
   return ok(record);
 }
 
+/** The seal that this record shares with others of our disk, completed by what its proof tells. */
+function knownSeal(
+  bytes: Uint8Array,
+  record: MeshRecord,
+  head: Pick<Seal, "count" | "previous" | "last">,
+  trusted: ReadonlyMap<string, Seal> | undefined,
+): Seal | undefined {
+  if (head.count === 1) return undefined;
+  const signature = bytes.subarray(bytes.length - signatureBytes);
+  const seal = trusted?.get(sealName({ signature }));
+  if (seal === undefined || !equalBytes(seal.signature, signature) || seal.count !== head.count)
+    return undefined;
+  const ranges = missingRanges(head.count, [record.at]);
+  const proof = new Reader(bytes.subarray(bytes.length - signatureBytes - ranges.length * hashBytes));
+  for (const { offset, size } of ranges) {
+    const hash = proof.raw(hashBytes);
+    const key = rangeKey(offset, size);
+    if (!seal.hashes.has(key)) seal.hashes.set(key, hash.slice());
+  }
+  seal.hashes.set(rangeKey(record.at, 1), record.hash);
+  return seal;
+}
+
 /** The name under which records that arrive one by one find the seal that they share. */
-export const sealName = ({ signature }: Seal): string => latin1(signature.subarray(0, 24));
+export const sealName = ({ signature }: Pick<Seal, "signature">): string => latin1(signature.subarray(0, 24));
 
 /** Whether two seals are one: then what each knows of the tree is true of both. */
 export function sameSeal(left: Seal, right: Seal): boolean {

@@ -11,7 +11,7 @@ import type { Seal } from "./record.ts";
 /**
  * The records a node holds: the newest of each (key, author).
  *
- * Each scope has a running hash: the lane-wise sum of its record ids modulo 2^32. Sums commute, so equal
+ * Each scope has a running hash: the lane-wise sum of its record hashes (their first 16 bytes) modulo 2^32. Sums commute, so equal
  * sets give equal hashes in any order, and one replacement costs one subtraction and one addition.
  */
 export type RecordStore = {
@@ -34,7 +34,7 @@ export type PutOutcome =
   | { readonly type: "known" }
   /** We hold a newer one. */
   | { readonly type: "older"; readonly newer: MeshRecord }
-  /** Same slot and version, other bytes: the author signed two truths. The smaller id is kept. */
+  /** Same slot and version, other bytes: the author signed two truths. The smaller hash is kept. */
   | { readonly type: "equivocation"; readonly kept: MeshRecord; readonly other: MeshRecord };
 
 export const emptyStore = (): RecordStore => ({
@@ -51,8 +51,8 @@ export function putRecord(store: RecordStore, record: MeshRecord): PutOutcome {
   if (held !== undefined) {
     if (held.version > record.version) return { type: "older", newer: held };
     if (held.version === record.version) {
-      if (equalBytes(held.id, record.id)) return { type: "known" };
-      const [kept, other] = compareIds(record.id, held.id) < 0 ? [record, held] : [held, record];
+      if (equalBytes(held.hash, record.hash)) return { type: "known" };
+      const [kept, other] = compareHashes(record.hash, held.hash) < 0 ? [record, held] : [held, record];
       if (kept !== held) replace(store, slot, held, kept);
       return { type: "equivocation", kept, other };
     }
@@ -192,10 +192,10 @@ function count(hash: ScopeHash, record: MeshRecord, sign: 1 | -1): void {
   for (let lane = 0; lane < 4; lane++) {
     const at = 4 * lane;
     const value =
-      ((record.id[at] ?? 0) |
-        ((record.id[at + 1] ?? 0) << 8) |
-        ((record.id[at + 2] ?? 0) << 16) |
-        ((record.id[at + 3] ?? 0) << 24)) >>>
+      ((record.hash[at] ?? 0) |
+        ((record.hash[at + 1] ?? 0) << 8) |
+        ((record.hash[at + 2] ?? 0) << 16) |
+        ((record.hash[at + 3] ?? 0) << 24)) >>>
       0;
     hash.lanes[lane] = (hash.lanes[lane] ?? 0) + sign * value;
   }
@@ -210,7 +210,7 @@ function hashOf(store: RecordStore, scope: Scope): ScopeHash {
   return hash;
 }
 
-function compareIds(left: Uint8Array, right: Uint8Array): number {
+function compareHashes(left: Uint8Array, right: Uint8Array): number {
   for (let at = 0; at < left.length; at++) {
     const difference = (left[at] ?? 0) - (right[at] ?? 0);
     if (difference !== 0) return difference;

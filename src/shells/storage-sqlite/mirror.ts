@@ -27,6 +27,8 @@ export type MirrorOptions = {
 };
 
 const waitMsMax = 1_000;
+/** Closing waits this long for a mirror that is behind; what is missing then comes at the next opening. */
+const closeMsMax = 5_000;
 const openMsMax = 30_000;
 const catchUpMsMax = 300_000;
 const retryDefaultMs = 30_000;
@@ -40,6 +42,9 @@ export function createMirror(options: MirrorOptions): Mirror {
   let isNoted = false;
   let asked: Asked[] = [];
   let retry: NodeJS.Timeout | undefined;
+  /** It follows or has failed; after an opening, writes wait for that, but not for long. */
+  const decided = Promise.withResolvers<void>();
+  const grace = Promise.race([decided.promise, after(waitMsMax)]);
 
   const ask = (order: MirrorOrder, msMax: number, answered: Asked["answered"]): void => {
     const timer = setTimeout(() => fail(`no answer in ${msMax / 1000} s`), msMax);
@@ -62,6 +67,7 @@ export function createMirror(options: MirrorOptions): Mirror {
     if (state === "failed" || state === "closed") return;
     state = "failed";
     letGo({ ok: false, detail });
+    decided.resolve();
     void worker?.terminate();
     if (!isNoted) {
       note("warning", "MirrorFailed", `${path}: ${detail}; writes go on without it, it is tried again`);
@@ -73,6 +79,7 @@ export function createMirror(options: MirrorOptions): Mirror {
 
   const follow = (): void => {
     state = "following";
+    decided.resolve();
     if (isNoted) note("info", "MirrorFollows", `${path} holds everything again`);
     isNoted = false;
   };
@@ -99,7 +106,10 @@ export function createMirror(options: MirrorOptions): Mirror {
     }
     state = "opening";
     const suffix = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const made = new Worker(new URL(`./mirror-worker.${suffix}`, import.meta.url), { workerData: path });
+    const made = new Worker(new URL(`./mirror-worker.${suffix}`, import.meta.url), {
+      workerData: path,
+      execArgv: [],
+    });
     worker = made;
     made.unref();
     made.on("error", (error) => fail(error instanceof Error ? error.message : String(error)));
@@ -125,15 +135,18 @@ export function createMirror(options: MirrorOptions): Mirror {
 
   return {
     commit: (commit) => {
+      if (state === "opening") return grace;
       if (state !== "behind" && state !== "following") return undefined;
-      const mustWait = state === "following";
+      const msMax = state === "following" ? waitMsMax : catchUpMsMax;
       const done = new Promise<void>((resolve) => {
-        const msMax = mustWait ? waitMsMax : catchUpMsMax;
         ask({ type: "commit", commit }, msMax, () => resolve());
       });
-      return mustWait ? done : undefined;
+      return state === "following" ? done : Promise.race([done, grace]);
     },
     close: async () => {
+      if (state === "opening" || state === "behind") {
+        await Promise.race([decided.promise, after(closeMsMax)]);
+      }
       clearTimeout(retry);
       const running = worker;
       if (running !== undefined && (state === "following" || state === "behind")) {
@@ -145,4 +158,8 @@ export function createMirror(options: MirrorOptions): Mirror {
       void running?.terminate();
     },
   };
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

@@ -70,7 +70,7 @@ function readRecord(record: Buffer): RawRow | undefined {
   const head = readVarint(record, 0);
   if (head === undefined || head.value > record.length) return undefined;
   const types: number[] = [];
-  for (let at = head.next; at < head.value && types.length <= 4; ) {
+  for (let at = head.next; at < head.value && types.length <= 4;) {
     const type = readVarint(record, at);
     if (type === undefined) return undefined;
     types.push(type.value);
@@ -110,7 +110,7 @@ function integerAt(record: Buffer, at: number, bytes: number, type: number): num
 function freePages(pageAt: Pages, count: number): ReadonlySet<number> {
   const free = new Set<number>();
   const first = pageAt(1);
-  for (let trunk = first === undefined ? 0 : first.readUInt32BE(32); trunk > 0 && !free.has(trunk); ) {
+  for (let trunk = first === undefined ? 0 : first.readUInt32BE(32); trunk > 0 && !free.has(trunk);) {
     const page = trunk > count ? undefined : pageAt(trunk);
     if (page === undefined) break;
     free.add(trunk);
@@ -121,11 +121,13 @@ function freePages(pageAt: Pages, count: number): ReadonlySet<number> {
   return free;
 }
 
-const numberAt = (page: Buffer, at: number): number =>
-  at + 4 <= page.length ? page.readUInt32BE(at) : 0;
+const numberAt = (page: Buffer, at: number): number => (at + 4 <= page.length ? page.readUInt32BE(at) : 0);
 
 /** Big-endian, 7 bits a byte; lengths beyond 2^49 do not occur in whole files. */
-function readVarint(bytes: Buffer, at: number): { readonly value: number; readonly next: number } | undefined {
+function readVarint(
+  bytes: Buffer,
+  at: number,
+): { readonly value: number; readonly next: number } | undefined {
   let value = 0;
   for (let next = at; next < Math.min(at + 8, bytes.length); next++) {
     const byte = bytes[next] ?? 0;

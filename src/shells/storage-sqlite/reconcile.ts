@@ -27,7 +27,11 @@ export function reconcile(path: string, mirrorPath: string, note: StorageNote, n
     if (!mirror.whole) {
       mirror.release();
       const kept = keep(mirrorPath, "damaged", now) ?? "";
-      note("warning", "MirrorDamaged", `${mirror.findings[0] ?? ""}; it is made anew, the old one is ${kept}`);
+      note(
+        "warning",
+        "MirrorDamaged",
+        `${mirror.findings[0] ?? ""}; it is made anew, the old one is ${kept}`,
+      );
     } else if (primary.isPresent && areStrangers(primary, mirror)) {
       mirror.release();
       const kept = keep(mirrorPath, "other", now) ?? "";
@@ -60,7 +64,11 @@ function repairFrom(mirror: Inspection, primary: Inspection, note: StorageNote, 
     ? "it was missing"
     : (primary.findings[0] ?? `it ended at commit ${primary.generation}, the mirror at ${mirror.generation}`);
   const old = kept === undefined ? "" : `; the old file is ${kept}`;
-  note("warning", "StoreRepaired", `${path} was repaired from its mirror (${why}): ${back} rows came back${old}`);
+  note(
+    "warning",
+    "StoreRepaired",
+    `${path} was repaired from its mirror (${why}): ${back} rows came back${old}`,
+  );
 }
 
 /** A mirror that cannot be read fails nothing; the mirror's own attempts will tell why. */

@@ -146,13 +146,13 @@ export function openSqliteStorage(path: string, options: SqliteOptions = {}): Sq
     },
     close: async () => {
       commit();
+      if (database.isOpen) saveUsage();
+      broken ??= new StorageError({ type: "io", path, detail: "the storage is closed" });
+      await mirror?.close();
       if (database.isOpen) {
-        saveUsage();
         database.close();
         unnameHolder();
       }
-      broken ??= new StorageError({ type: "io", path, detail: "the storage is closed" });
-      await mirror?.close();
     },
   };
 }

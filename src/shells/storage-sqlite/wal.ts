@@ -51,7 +51,8 @@ export function parseWal(log: Buffer): Wal {
     if (isWhole) {
       running = sum(log, at, at + 8, running);
       running = sum(log, at + frameHeaderBytes, at + frameBytes, running);
-      isWhole = isOurs && running[0] === log.readUInt32BE(at + 16) && running[1] === log.readUInt32BE(at + 20);
+      isWhole =
+        isOurs && running[0] === log.readUInt32BE(at + 16) && running[1] === log.readUInt32BE(at + 20);
     }
     if (isWhole) {
       pending.push([page, log.subarray(at + frameHeaderBytes, at + frameBytes)]);

@@ -97,5 +97,6 @@ parentPort?.on("message", (order: MirrorOrder) => {
   } catch (error) {
     answer = { ok: false, detail: error instanceof Error ? error.message : String(error) };
   }
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
   parentPort?.postMessage(answer);
 });

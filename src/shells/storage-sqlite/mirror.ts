@@ -50,6 +50,7 @@ export function createMirror(options: MirrorOptions): Mirror {
     const timer = setTimeout(() => fail(`no answer in ${msMax / 1000} s`), msMax);
     timer.unref();
     asked.push({ answered, timer });
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
     worker?.postMessage(order);
   };
 

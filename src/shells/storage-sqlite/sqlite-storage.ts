@@ -148,7 +148,7 @@ export function openSqliteStorage(path: string, options: SqliteOptions = {}): Sq
       commit();
       if (database.isOpen) saveUsage();
       broken ??= new StorageError({ type: "io", path, detail: "the storage is closed" });
-      await mirror?.close();
+      if (mirror !== undefined) await mirror.close();
       if (database.isOpen) {
         database.close();
         unnameHolder();

@@ -8,25 +8,30 @@ export type Commit = {
   readonly changes: ReadonlyMap<string, Uint8Array | undefined>;
 };
 
-/** One transaction. On failure it is rolled back, and the error thrown. */
+/**
+ * One transaction. On failure it is rolled back, and the error thrown.
+ *
+ * @returns false when the store held all of that already: then the number is not used up.
+ */
 export function applyCommit(
   database: DatabaseSync,
   statements: RowStatements,
   { generation, changes }: Commit,
   meta: Partial<Meta> = {},
-): void {
+): boolean {
   try {
     database.exec("BEGIN IMMEDIATE");
-    let writesRow = false;
+    let wroteRow = false;
+    let removedRow = false;
     for (const [slot, bytes] of changes) {
-      if (bytes === undefined) statements.remove(slot);
-      else statements.put({ slot, bytes, generation });
-      writesRow ||= bytes !== undefined;
+      if (bytes === undefined) removedRow = statements.remove(slot) || removedRow;
+      else wroteRow = statements.put({ slot, bytes, generation }) || wroteRow;
     }
     // Rows carry the number; a page more would be written for it otherwise.
-    const known = writesRow ? meta : { ...meta, generation };
+    const known = removedRow && !wroteRow ? { ...meta, generation } : meta;
     if (Object.keys(known).length > 0) writeMeta(database, known);
     database.exec("COMMIT");
+    return wroteRow || removedRow;
   } catch (error) {
     try {
       if (database.isTransaction) database.exec("ROLLBACK");

@@ -81,8 +81,10 @@ function becomeEqual(
   }
   database.exec("BEGIN IMMEDIATE");
   for (const row of rows) {
-    // Rows without a number cannot be told apart by it.
-    if (row.generation === 0 || held.get(row.slot) !== row.generation) statements.put(row);
+    // Rows without a number cannot be told apart by it; others must get the primary's, whatever they hold.
+    const number = held.get(row.slot);
+    if (number !== row.generation && number !== undefined) statements.remove(row.slot);
+    if (number !== row.generation || number === 0) statements.put(row);
     held.delete(row.slot);
   }
   for (const slot of held.keys()) statements.remove(slot);

@@ -71,6 +71,34 @@ test("after closing, the mirror is the same store", async (t) => {
   other.release();
 });
 
+test("writing what is there already, and deleting what is not, uses up no commit, with a mirror and after reopening", async (t) => {
+  const { path, mirror, remove } = makeFolder();
+  t.after(remove);
+  const right = await fill(path, mirror);
+  const generations = (): number[] =>
+    [path, mirror].map((file) => {
+      const found = inspectStore(file);
+      found.release();
+      return found.generation;
+    });
+  const before = generations();
+  const { storage, notes } = open(path, mirror);
+  const rows = storage.load();
+  for (const row of rows.slice(0, 20)) await storage.write([row, { slot: "no such slot", bytes: undefined }]);
+  assert.deepEqual(contentsOf(storage.load()), right);
+  await storage.close();
+  assert.deepEqual(generations(), before);
+  assert.equal(before[0], before[1]);
+  // Unchanged rows beside a deletion: the deletion has a number of its own, so an old mirror cannot undo it.
+  const alone = openSqliteStorage(path);
+  await alone.write([...rows.slice(0, 3), { slot: rows[5]?.slot ?? "", bytes: undefined }]);
+  await alone.close();
+  assert.deepEqual(generations(), [(before[0] ?? 0) + 1, before[1]]);
+  const again = await openAndRead(path, mirror);
+  assert.equal(Object.keys(again.found).length, rows.length - 1);
+  assert.deepEqual([notes, again.notes], [[], []]);
+});
+
 test("a damaged, a cut-off and a missing primary are repaired from the mirror at opening, which says so and keeps the file", async (t) => {
   const { folder, path, mirror, remove } = makeFolder();
   t.after(remove);

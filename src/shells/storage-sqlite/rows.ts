@@ -40,23 +40,26 @@ export function nameOf({ slot }: RawRow): string {
 }
 
 export type RowStatements = {
-  readonly put: (row: Row) => void;
-  readonly remove: (slot: string) => void;
+  /** False when the slot holds these bytes already: the row stays as it is, and nothing is written. */
+  readonly put: (row: Row) => boolean;
+  /** False when there was no such slot. */
+  readonly remove: (slot: string) => boolean;
 };
 
 export function rowStatements(database: DatabaseSync): RowStatements {
   const put = database.prepare(
     `INSERT INTO slots (slot, bytes, checksum, generation) VALUES (?, ?, ?, ?)
      ON CONFLICT (slot) DO UPDATE
-     SET bytes = excluded.bytes, checksum = excluded.checksum, generation = excluded.generation`,
+     SET bytes = excluded.bytes, checksum = excluded.checksum, generation = excluded.generation
+     WHERE bytes IS NOT excluded.bytes`,
   );
   const remove = database.prepare("DELETE FROM slots WHERE slot = ?");
   return {
     put: ({ slot, bytes, generation }) => {
       const name = Buffer.from(slot);
-      put.run(name, bytes, checksumOf(name, bytes, generation), generation);
+      return put.run(name, bytes, checksumOf(name, bytes, generation), generation).changes !== 0;
     },
-    remove: (slot) => void remove.run(Buffer.from(slot)),
+    remove: (slot) => remove.run(Buffer.from(slot)).changes !== 0,
   };
 }
 

@@ -84,13 +84,14 @@ export function openSqliteStorage(path: string, options: SqliteOptions = {}): Sq
     }
   }
 
-  const store = (change: Commit): StorageError | undefined => {
+  /** Whether anything had to be written, or why it could not be. */
+  const store = (change: Commit): StorageError | boolean => {
     if (broken !== undefined) return broken;
     const isDue = usage.isDue();
     try {
-      applyCommit(database, statements, change, isDue ? { usage: usage.now() } : {});
+      const wrote = applyCommit(database, statements, change, isDue ? { usage: usage.now() } : {});
       if (isDue) usage.saved();
-      return undefined;
+      return wrote;
     } catch (error) {
       return storageErrorOf(error, path);
     }
@@ -101,19 +102,20 @@ export function openSqliteStorage(path: string, options: SqliteOptions = {}): Sq
     waiting = [];
     if (batch.length === 0) return;
     const change = { generation: generation + 1, changes: changesOf(batch) };
-    const error = store(change);
-    if (error !== undefined) {
+    const stored = store(change);
+    if (typeof stored !== "boolean") {
       // A failed fsync may have dropped what it could not write, and would then report success: after any
       // failure but a full disk, nothing this process says of the file can be trusted any more.
-      if (error.failure.type !== "full") broken = error;
-      for (const { reject } of batch) reject(error);
+      if (stored.failure.type !== "full") broken = stored;
+      for (const { reject } of batch) reject(stored);
       return;
     }
-    generation = change.generation;
+    if (stored) generation = change.generation;
     meter.add(payloadBytes(batch));
     const acknowledge = (): void => {
       for (const { resolve } of batch) resolve();
     };
+    // Also when nothing was written: an earlier commit of the same bytes may still be on its way there.
     const mirrored = mirror?.commit(change);
     if (mirrored === undefined) acknowledge();
     else void mirrored.then(acknowledge);

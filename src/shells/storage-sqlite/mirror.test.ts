@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { spawnSync } from "node:child_process";
@@ -204,6 +205,58 @@ test("a mirror whose disk fills up fails no write and holds everything again whe
   await storage.close();
   assert.deepEqual(await contentsAt(mirror), right);
 });
+
+test("a mirror whose disk hangs holds up one write for a second, and the process not at all", async (t) => {
+  const { folder, path, remove } = makeFolder();
+  const disk = join(folder, "disk");
+  t.after(() => {
+    spawnSync("fsfreeze", ["--unfreeze", disk]);
+    spawnSync("umount", [disk]);
+    remove();
+  });
+  if (!mountFreezable(folder, disk)) return t.skip("needs root, loop devices and fsfreeze");
+  const mirror = join(disk, "mirror.db");
+  const { storage, notes } = open(path, mirror);
+  await put(storage, "before", "1");
+  spawnSync("fsfreeze", ["--freeze", disk]);
+  let longestGapMs = 0;
+  let beatAt = performance.now();
+  const beat = setInterval(() => {
+    longestGapMs = Math.max(longestGapMs, performance.now() - beatAt);
+    beatAt = performance.now();
+  }, 10);
+  const startedAt = performance.now();
+  await put(storage, "first", "1");
+  const firstMs = performance.now() - startedAt;
+  for (let at = 0; at < 20; at++) await put(storage, "later", String(at));
+  const allMs = performance.now() - startedAt;
+  clearInterval(beat);
+  assert.ok(firstMs > 900 && firstMs < 2_000, `the first write took ${firstMs} ms`);
+  assert.ok(allMs - firstMs < 1_000, `20 later writes took ${allMs - firstMs} ms`);
+  assert.ok(longestGapMs < 500, `the process stood still for ${longestGapMs} ms`);
+  assert.deepEqual(notes, ["MirrorFailed"]);
+  spawnSync("fsfreeze", ["--unfreeze", disk]);
+  for (let tries = 0; tries < 40 && notes.length < 2; tries++) await settled();
+  assert.deepEqual(notes, ["MirrorFailed", "MirrorFollows"]);
+  const right = contentsOf(storage.load());
+  await storage.close();
+  assert.deepEqual(await contentsAt(mirror), right);
+});
+
+/** A file system of 16 MiB in a file; false where it may not be made. */
+function mountFreezable(folder: string, disk: string): boolean {
+  const image = join(folder, "image");
+  mkdirSync(disk);
+  writeFileSync(image, "");
+  truncateSync(image, 16 * 1024 * 1024);
+  const steps: readonly (readonly [string, readonly string[]])[] = [
+    ["mkfs.ext4", ["-q", image]],
+    ["mount", ["-o", "loop", image, disk]],
+    ["fsfreeze", ["--freeze", disk]],
+    ["fsfreeze", ["--unfreeze", disk]],
+  ];
+  return steps.every(([command, args]) => spawnSync(command, args).status === 0);
+}
 
 test("a mirror of another store, and one that is damaged, are kept aside and made anew", async (t) => {
   const { folder, path, mirror, remove } = makeFolder();

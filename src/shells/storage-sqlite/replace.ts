@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { walOf } from "./wal.ts";
 
@@ -25,7 +25,11 @@ export function keep(path: string, word: string, now: number): string | undefine
   const stamp = new Date(now).toISOString().replaceAll(/[:.]/g, "-");
   const kept = freeName(`${path}.${word}-${stamp}`);
   renameSync(path, kept);
-  if (existsSync(walOf(path))) renameSync(walOf(path), walOf(kept));
+  const log = statSync(walOf(path), { throwIfNoEntry: false });
+  if (log !== undefined && log.size > 0) renameSync(walOf(path), walOf(kept));
+  else rmSync(walOf(path), { force: true });
+  // Only an index of the log, made anew by whoever opens it.
+  rmSync(`${path}-shm`, { force: true });
   syncFolder(path);
   return kept;
 }

@@ -5,6 +5,7 @@ import { randomStream, below } from "../../core/kernel/random.ts";
 import { StorageError } from "../../ports/storage.ts";
 import { inspectStore } from "./inspect-store.ts";
 import { repairStore } from "./maintenance.ts";
+import { rowOf } from "./rows.ts";
 import { openSqliteStorage } from "./sqlite-storage.ts";
 import { contentsAt, contentsOf, fill, makeFolder, type Contents } from "./testbed.ts";
 import { parseWal, walOf } from "./wal.ts";
@@ -144,6 +145,11 @@ test("rows are salvaged from their pages when the root of the table and the sche
     repairStore(path, undefined, Date.now());
     assert.deepEqual(await contentsAt(path), right, `pages ${pages.join()}`);
   }
+});
+
+test("a row of zeroes is no row", () => {
+  const nothing = new Uint8Array(0);
+  assert.equal(rowOf({ slot: nothing, bytes: nothing, checksum: 0, generation: 0 }), undefined);
 });
 
 test("deleted rows do not come back in a repair", async (t) => {

@@ -30,6 +30,8 @@ export function rowOf({ slot, bytes, checksum, generation }: RawRow): Row | unde
   if (!(slot instanceof Uint8Array) || !(bytes instanceof Uint8Array)) return undefined;
   const number = Number(generation);
   if (!Number.isSafeInteger(number) || number < 0) return undefined;
+  // CRC-32 of nothing is 0, so a row that was overwritten with zeroes would look like one of format 1.
+  if (number === 0 && slot.length === 0) return undefined;
   if (Number(checksum) !== checksumOf(slot, bytes, number)) return undefined;
   return { slot: Buffer.from(slot).toString(), bytes, generation: number };
 }

@@ -28,6 +28,8 @@ export type ApiDeps = {
   readonly userOfToken: (
     token: string,
   ) => { readonly name: string; readonly groups: readonly string[] } | undefined;
+  /** Bytes written to this node's disk: today (UTC), and since its store was made. */
+  readonly bytesWritten: () => { readonly today: number; readonly total: number };
   /** Agent version, for `/version`. */
   readonly version: string;
 };

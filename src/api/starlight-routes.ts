@@ -66,7 +66,7 @@ export async function starlightRoute(
   }
 }
 
-function statusOf({ view, version }: ApiDeps): JsonObject {
+function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
   const members = view.members();
   const island = new Set(view.island());
   const bySite = new Map<string, typeof members>();
@@ -84,6 +84,7 @@ function statusOf({ view, version }: ApiDeps): JsonObject {
     };
   });
   const { name, site, region, mesh, id } = view.identity;
+  const { today, total } = bytesWritten();
   return {
     speaking: { node: name, id, site, region, mesh: mesh.name, meshId: mesh.id, version },
     island: {
@@ -106,6 +107,7 @@ function statusOf({ view, version }: ApiDeps): JsonObject {
       reasons: member.evidence.reasons,
     })),
     records: view.records(),
+    storage: { bytesWrittenToday: today, bytesWritten: total },
     stateHash: view.stateHash(),
     conflicts: view.conflicts().length,
     pods: {

@@ -12,6 +12,7 @@ import { explained } from "./app-error.ts";
 import { decodeInvite } from "./enrol/invite.ts";
 import { joinMesh } from "./enrol/join-mesh.ts";
 import { issueUser } from "./issue-user.ts";
+import { repairStore } from "../shells/storage-sqlite/maintenance.ts";
 import { createTestBed } from "./testbed.ts";
 import { createToken } from "./tokens.ts";
 
@@ -280,9 +281,9 @@ describe("the agent as a process", () => {
     const before = readFileSync(database);
     const { code, stderr } = await bed.process(directory).exit;
     assert.equal(code, 13);
-    assert.match(stderr, /is damaged.*\n.*\nMove it away \(mv /);
+    assert.match(stderr, /is damaged.*\n.*\nRun `starlight store repair`/);
     assert.deepEqual(readFileSync(database), before);
-    rmSync(database);
+    repairStore(database, undefined, Date.now());
     await bed.process(directory).said(/AgentStarted/);
   });
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { CreateApi } from "../api/contract.ts";
-import type { NodeIdentity, NodeView } from "../core/node/contract.ts";
+import type { NodeIdentity, NodeView, Note } from "../core/node/contract.ts";
 import type { Result } from "../core/kernel/result.ts";
 import { memberKey } from "../core/records/keys.ts";
 import { slotOf, type NodeId } from "../core/records/record.ts";
@@ -13,7 +13,7 @@ import { formatAddress, parseAddress, type Address } from "../shells/identity-fi
 import { makeDirectory } from "../shells/identity-file/durable-files.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
 import { loadIdentity, loadIntroduction } from "../shells/identity-file/load-identity.ts";
-import { openSqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
+import { openSqliteStorage, type SqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
 import { createTransport, type Http2Transport } from "../shells/transport-http2/create-transport.ts";
 import { removeAgentFile, writeAgentFile } from "./agent-file.ts";
 import { loadConfig, type ConfigSources, type LoadedConfig } from "./config.ts";
@@ -25,6 +25,8 @@ import type { JoinRefusal } from "./enrol/join-request.ts";
 import { createLog, type Log } from "./log.ts";
 import { addressesOf, measureMachine } from "./measure.ts";
 import { createRoutes } from "./routes.ts";
+import { mirrorFile } from "./store-files.ts";
+import { createStreamBackup } from "./stream-backup.ts";
 import { tokenUsers } from "./tokens.ts";
 
 export type AgentOptions = ConfigSources & {
@@ -82,7 +84,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   });
   const parts = options.parts ?? (await import("./parts.ts")).parts;
   makeDirectory(layout.pods);
-  const storage = openSqliteStorage(layout.database);
+  // The driver keeps notes for the API; what the store has to say before there is one goes to the log.
+  let note = (entry: Note): void => log(entry.level, entry.reason, entry.message);
+  const storage = openSqliteStorage(layout.database, {
+    mirror: mirrorFile(settings.mirrorPath, identity.node.id),
+    note: (level, reason, message) => note({ level, reason, message }),
+  });
   const opened: (() => Promise<void>)[] = [() => storage.close()];
   try {
     const listen = parseAddress(settings.listen, { portMin: 0 }) ?? { host: "0.0.0.0", port: 0 };
@@ -105,6 +112,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       runtime,
       log,
     });
+    note = driver.note;
     opened.unshift(
       () => driver.stop(),
       () => runtime.detach(),
@@ -127,6 +135,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       },
       handler: createHandler({
         directory,
+        storage,
         driver,
         enroller,
         leave,
@@ -208,6 +217,7 @@ function loadFrames(directory: string, self: NodeId, storage: Storage): readonly
 
 type HandlerParts = {
   readonly directory: string;
+  readonly storage: SqliteStorage;
   readonly driver: Driver;
   readonly enroller: Enroller;
   readonly leave: (reason: string) => Promise<boolean>;
@@ -217,7 +227,7 @@ type HandlerParts = {
 };
 
 function createHandler(made: HandlerParts): ReturnType<CreateApi> {
-  const { directory, driver, enroller, leave, runtime, parts, forward } = made;
+  const { directory, storage, driver, enroller, leave, runtime, parts, forward } = made;
   const userOfToken = tokenUsers(directory);
   const { view, env, write, onChanged, notes } = driver;
   const { logs } = runtime;
@@ -227,8 +237,20 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
     invite: (options) => createInvite({ ...options, directory, now: Date.now() }),
     addresses: () => view.member(view.identity.id)?.status?.addresses ?? [],
     leave,
+    backup: createStreamBackup(layoutOf(directory).backups, storage),
     userOfToken,
-    api: parts.api({ view, env, write, onChanged, notes, logs, forward, userOfToken, version }),
+    api: parts.api({
+      view,
+      env,
+      write,
+      onChanged,
+      notes,
+      logs,
+      forward,
+      userOfToken,
+      version,
+      bytesWritten: () => storage.usage(),
+    }),
   });
 }
 

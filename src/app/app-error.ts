@@ -93,7 +93,7 @@ function storageExplained(failure: StorageFailure): Explanation {
         exitCode: exitCodes.storageCorrupt,
         what: `the database ${path} is damaged: ${failure.detail}`,
         kept: "It is left as it is, and workloads that ran go on running. The identity of this node is not in it and is fine.",
-        fix: `Move it away (mv ${path} ${path}.damaged) and start again: the node gets the mesh's records back from its peers.`,
+        fix: "Run `starlight store repair` and start again: it keeps what is whole and the damaged file; the rest comes back from the peers at the next sync.",
       };
     case "full":
       return ioExplained(path, "ENOSPC");

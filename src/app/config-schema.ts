@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import * as v from "valibot";
 import type { NodeConfig } from "../core/node/contract.ts";
 import { parseAddress } from "../shells/identity-file/address.ts";
@@ -48,6 +49,11 @@ export const configSchema = v.strictObject({
   cgroups: v.pipe(
     v.picklist(["auto", "off"], "must be auto or off"),
     v.description("Control groups for workloads, where this machine lets us make them."),
+  ),
+  mirrorPath: v.pipe(
+    v.string("must be an absolute folder"),
+    v.check((text) => text === "" || isAbsolute(text), "must be an absolute folder, or empty for no mirror"),
+    v.description("Folder on a second disk that every record is also written to. Empty: no mirror."),
   ),
   logLevel: v.pipe(
     v.picklist(["debug", "info", "warning", "error"], "must be debug, info, warning or error"),
@@ -111,6 +117,7 @@ export const configDefaults: Config = {
   dialFrom: "",
   podAddress: "",
   cgroups: "auto",
+  mirrorPath: "",
   logLevel: "info",
   logFormat: "text",
   pingEveryMs: 1_000,

@@ -53,6 +53,15 @@ describe("loadConfig", () => {
     for (const { key, description } of shown) assert(description.length > 20, key);
   });
 
+  test("a mirror is an absolute folder or none", async () => {
+    assert.match(
+      await refusal({}, "mirrorPath: disk2\n"),
+      /mirrorPath is "disk2": must be an absolute folder/,
+    );
+    const { config } = await loadConfig({ directory: folderWith("mirrorPath: /mnt/disk2\n") });
+    assert.equal(config.mirrorPath, "/mnt/disk2");
+  });
+
   test("a list in the environment is split at commas", async () => {
     const env = { STARLIGHT_ADVERTISE: "10.0.0.1:7443, [fd00::1]:7443" };
     const { config } = await loadConfig({ directory: folderWith(), env });

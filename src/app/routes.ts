@@ -9,6 +9,7 @@ import type { Enroller } from "./enrol/enroller.ts";
 import { joinBytesMax, joinPath, readJoinRequest, type JoinRefusal } from "./enrol/join-request.ts";
 import { createRateLimit } from "./enrol/rate-limit.ts";
 import type { InviteOptions } from "./enrol/invite-book.ts";
+import type { StreamBackup } from "./stream-backup.ts";
 import type { TokenUser } from "./tokens.ts";
 
 /**
@@ -19,6 +20,7 @@ import type { TokenUser } from "./tokens.ts";
  *     POST /starlight/v1/invites      {site?, region?, ttlMs?, uses?, grants?, addresses?} -> {invite}
  *     POST /starlight/v1/revocations  {node, reason?}   node: id or name
  *     POST /starlight/v1/leave        {reason?}
+ *     POST /starlight/v1/backup       -> the node's records, one SQLite file
  */
 export type RoutesDeps = {
   readonly view: NodeView;
@@ -27,11 +29,13 @@ export type RoutesDeps = {
   /** `host:port` on which newcomers reach this node, when the request names none. */
   readonly addresses: () => readonly string[];
   readonly leave: (reason: string) => Promise<boolean>;
+  readonly backup: StreamBackup;
   readonly userOfToken: (token: string) => TokenUser | undefined;
   /** Everything else. */
   readonly api: HttpHandler;
 };
 
+const backupPath = "/starlight/v1/backup";
 const mastersGroup = "system:masters";
 const suspicious: ReadonlySet<JoinRefusal["refusal"]> = new Set(["malformed", "unknown-invite", "proof"]);
 const ttlDefaultMs = 24 * 3_600_000;
@@ -101,14 +105,37 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
     return body === undefined ? problem(413, "the request is too long") : (masters[path]?.(body) ?? notFound);
   };
 
+  const backupReply = async (
+    request: HttpRequest,
+    response: HttpResponse,
+    client: Client,
+  ): Promise<Reply | undefined> => {
+    if (!isMaster(request, client, deps.userOfToken)) {
+      return problem(403, `this is for the group ${mastersGroup}`);
+    }
+    request.resume();
+    try {
+      return (await deps.backup(response)) ? undefined : problem(409, "another backup is under way");
+    } catch (error) {
+      const known = explained(error);
+      if (known === undefined) throw error;
+      return problem(507, known.what);
+    }
+  };
+
   return (request, response, client) => {
     const [path = ""] = (request.url ?? "").split("?");
-    const isOurs = path === joinPath || Object.hasOwn(masters, path);
+    const isOurs = path === joinPath || path === backupPath || Object.hasOwn(masters, path);
     if (!isOurs) return deps.api(request, response, client);
     if (request.method !== "POST") return answer(response, problem(405, "POST it"));
-    const reply = path === joinPath ? joinReply(request) : masterReply(path, request, client);
+    const reply =
+      path === joinPath
+        ? joinReply(request)
+        : path === backupPath
+          ? backupReply(request, response, client)
+          : masterReply(path, request, client);
     reply.then(
-      (value) => answer(response, value),
+      (value) => value !== undefined && answer(response, value),
       (error: unknown) => answer(response, problem(500, explained(error)?.what ?? "internal error")),
     );
   };

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { createWriteStream, existsSync, readFileSync, rmSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
+import { pipeline } from "node:stream/promises";
 import { CommandError } from "./command-error.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
 
@@ -11,6 +12,8 @@ export type Client = {
   readonly call: (method: string, path: string, body?: unknown, options?: CallOptions) => Promise<Answer>;
   /** The answer as a stream of text chunks: logs and watches. */
   readonly stream: (path: string, onChunk: (text: string) => void, options?: CallOptions) => Promise<void>;
+  /** The answer to a POST, into a file that is removed again when not all of it came. */
+  readonly download: (path: string, file: string) => Promise<void>;
 };
 
 export type CallOptions = {
@@ -53,6 +56,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     server: credentials.server,
     call: (...args) => call(credentials, ...args),
     stream: (...args) => stream(credentials, ...args),
+    download: (...args) => download(credentials, ...args),
   };
 }
 
@@ -116,6 +120,29 @@ async function stream(
     throw new CommandError("failed", messageOf(text, response.statusCode ?? 0));
   }
   for await (const chunk of response) onChunk(String(chunk));
+}
+
+const downloadIdleMsMax = 300_000;
+
+async function download(credentials: Credentials, path: string, file: string): Promise<void> {
+  const options = { accept: "*/*", timeoutMs: downloadIdleMsMax };
+  const response = await send(credentials, "POST", path, undefined, options);
+  const status = response.statusCode ?? 0;
+  if (status >= 400) {
+    let text = "";
+    for await (const chunk of response) text += String(chunk);
+    throw new CommandError(
+      status === 401 || status === 403 ? "notAllowed" : "failed",
+      messageOf(text, status),
+    );
+  }
+  try {
+    rmSync(file, { force: true });
+    await pipeline(response, createWriteStream(file, { flags: "wx", mode: 0o600, flush: true }));
+  } catch (error) {
+    rmSync(file, { force: true });
+    throw new CommandError("failed", `${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function send(

@@ -21,6 +21,8 @@ export async function action(_options: object, words: string[], globals: GlobalO
     return print(names.join("\n"));
   }
   if (last.startsWith("-")) return print(command.options.map(({ long }) => long ?? "").join("\n"));
+  if (command.commands.length > 0 && kind === "")
+    return print(command.commands.map((candidate) => candidate.name()).join("\n"));
   if (name === "completion") return print("bash\nzsh\nfish");
   if (name === "logs") return print((await namesOf("pods", globals)).join("\n"));
   if (!takesKind.has(name)) return;

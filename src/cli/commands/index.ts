@@ -183,6 +183,35 @@ export function registerCommands(program: Command): void {
       .description("every setting, its value and where it comes from")
       .option(output, outputHelp),
   ).action(run(() => import("./config-show.ts")));
+  const store = program.command("store").description("this node's records on its disk");
+  const mirrorPath = "--mirror-path <folder>";
+  const mirrorHelp = "folder of the mirror (default: the setting mirrorPath)";
+  store
+    .command("check")
+    .description("see whether the database is whole; the agent must not run")
+    .option(mirrorPath, mirrorHelp)
+    .option(output, outputHelp)
+    .action(run(() => import("./store-check.ts")));
+  store
+    .command("repair")
+    .description("make a fresh database of all that is whole; the damaged file is kept")
+    .option(mirrorPath, mirrorHelp)
+    .option(output, outputHelp)
+    .action(run(() => import("./store-repair.ts")));
+  store
+    .command("backup")
+    .description("copy the records into one file, also while the agent runs")
+    .argument("<file>", "where to write it")
+    .option("--force", "replace the file if it is there")
+    .option(output, outputHelp)
+    .addHelpText("after", "\nExample:\n  starlight store backup /mnt/usb/oslo-1.db\n")
+    .action(run(() => import("./store-backup.ts")));
+  store
+    .command("restore")
+    .description("take the records of a backup; the agent must not run")
+    .argument("<file>", "what `starlight store backup` wrote")
+    .option("--force", "replace the database that is there; it is kept beside the new one")
+    .action(run(() => import("./store-restore.ts")));
   program
     .command("token")
     .description("make a bearer token for this node's API")

@@ -23,6 +23,7 @@ type Status = {
     reasons: string[];
   }[];
   readonly records: { total: number; tombstones: number; setAside: number };
+  readonly storage: { bytesWrittenToday: number; bytesWritten: number };
   readonly conflicts: number;
   readonly pods: { total: number; ready: number };
 };

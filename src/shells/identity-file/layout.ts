@@ -11,6 +11,7 @@ import { join } from "node:path";
  *     tokens.json hashes of bearer tokens
  *     config.yaml settings, when there are any
  *     state.db    the records; written by the agent only
+ *     backups/    copies of the records on their way to whoever asked for them
  *     pods/       the process runtime's folder
  *     agent.json  where the running agent listens
  */
@@ -25,6 +26,7 @@ export type Layout = {
   readonly tokens: string;
   readonly config: string;
   readonly database: string;
+  readonly backups: string;
   readonly pods: string;
   readonly agent: string;
 };
@@ -42,6 +44,7 @@ export function layoutOf(directory: string): Layout {
     tokens: at("tokens.json"),
     config: at("config.yaml"),
     database: at("state.db"),
+    backups: at("backups"),
     pods: at("pods"),
     agent: at("agent.json"),
   };

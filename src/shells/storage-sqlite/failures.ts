@@ -2,7 +2,7 @@ import { StorageError, type StorageFailure } from "../../ports/storage.ts";
 import { holderOf } from "./holder.ts";
 
 /** Primary result codes of SQLite (https://sqlite.org/rescode.html). */
-const sqlite = { busy: 5, locked: 6, corrupt: 11, full: 13, notADatabase: 26 } as const;
+const sqlite = { error: 1, busy: 5, locked: 6, corrupt: 11, full: 13, notADatabase: 26 } as const;
 
 /** Whatever SQLite or the file system threw, as one of the failures of the port. */
 export function storageErrorOf(error: unknown, path: string): StorageError {
@@ -18,12 +18,20 @@ function failureOf(error: unknown, path: string): StorageFailure {
     case sqlite.busy:
     case sqlite.locked:
       return { type: "locked", path, holder: holderOf(path) ?? "another program" };
+    // Our statements are right, so it is the schema they meet that is not.
+    case sqlite.error:
     case sqlite.corrupt:
     case sqlite.notADatabase:
       return { type: "corrupt", path, detail };
     default:
       return { type: "io", path, detail };
   }
+}
+
+/** Another connection holds the store. */
+export function isBusy(error: unknown): boolean {
+  const code = resultCodeOf(error);
+  return code === sqlite.busy || code === sqlite.locked;
 }
 
 function codeOf(error: unknown): unknown {

@@ -163,7 +163,7 @@ test("another program's database is refused as corrupt and left as it is", (t) =
   assert.ok(readFileSync(path).equals(before));
 });
 
-test("a schema of version 7 is refused as newer than ours, 1", async (t) => {
+test("a schema of version 7 is refused as newer than ours, 2", async (t) => {
   const { path, remove } = makeFolder();
   t.after(remove);
   await openSqliteStorage(path).close();
@@ -174,7 +174,7 @@ test("a schema of version 7 is refused as newer than ours, 1", async (t) => {
     () => openSqliteStorage(path),
     (error) => {
       assert.ok(error instanceof StorageError);
-      assert.deepEqual(error.failure, { type: "newer", path, version: 7, ours: 1 });
+      assert.deepEqual(error.failure, { type: "newer", path, version: 7, ours: 2 });
       return true;
     },
   );

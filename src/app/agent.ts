@@ -200,19 +200,24 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
  * What the disk holds. On the first start, and after the database was lost, that is the introduction the
  * node was admitted with.
  */
-function loadFrames(directory: string, self: NodeId, storage: Storage): readonly Uint8Array[] {
-  const stored = storage.load();
+function* loadFrames(directory: string, self: NodeId, storage: Storage): Generator<Uint8Array> {
   const own = `${memberKey(self)}\0`;
-  if (stored.some(({ slot }) => slot.startsWith(own))) return stored.map(({ bytes }) => bytes);
+  const held = new Set<string>();
+  let known = false;
+  for (const { slot, bytes } of storage.load()) {
+    known ||= slot.startsWith(own);
+    if (!known) held.add(slot);
+    yield bytes;
+  }
+  if (known) return;
   const introduction = loadIntroduction(directory);
-  const held = new Set(stored.map(({ slot }) => slot));
   const puts = introduction.flatMap((bytes) => {
     const record = openStored(bytes, nodeCrypto);
     return record.ok && !held.has(slotOf(record.value)) ? [{ slot: slotOf(record.value), bytes }] : [];
   });
   // Not waited for: if the disk refuses, the next start reads the introduction again.
   storage.write(puts).catch(() => undefined);
-  return [...stored.map(({ bytes }) => bytes), ...puts.map(({ bytes }) => bytes)];
+  for (const { bytes } of puts) yield bytes;
 }
 
 type HandlerParts = {

@@ -44,7 +44,7 @@ export function storageAcceptance(name: string, makePlace: () => Promise<Storage
       await storage.write([{ slot: "large", bytes: large }]);
       await storage.close();
       const again = open();
-      const found = new Map(again.load().map(({ slot, bytes }) => [slot, bytes]));
+      const found = new Map([...again.load()].map(({ slot, bytes }) => [slot, bytes]));
       assert.deepEqual([...found.keys()].sort(), [...slots, "large"].sort());
       for (const [at, slot] of slots.entries()) assert.equal(textOf(found.get(slot)), String(at));
       assert.ok(Buffer.from(found.get("large") ?? []).equals(large));
@@ -149,5 +149,5 @@ function textOf(bytes: Uint8Array | undefined): string {
 }
 
 function contentsOf(storage: Storage): { readonly [slot: string]: string } {
-  return Object.fromEntries(storage.load().map(({ slot, bytes }) => [slot, textOf(bytes)]));
+  return Object.fromEntries([...storage.load()].map(({ slot, bytes }) => [slot, textOf(bytes)]));
 }

@@ -39,7 +39,7 @@ test("a full memory disk rejects the writes of that turn and takes the next when
   disk.failWith(undefined);
   await storage.write([{ slot: "c", bytes: new Uint8Array([1]) }]);
   assert.deepEqual(
-    storage.load().map(({ slot }) => slot),
+    [...storage.load()].map(({ slot }) => slot),
     ["c"],
   );
 });

@@ -25,7 +25,8 @@ export type Put = { readonly slot: string; readonly bytes: Uint8Array | undefine
  * The puts of one call are atomic. Calls made in the same turn of the event loop share one commit.
  */
 export type Storage = {
-  readonly load: () => readonly { readonly slot: string; readonly bytes: Uint8Array }[];
+  /** Row by row, so that all of it is never in memory twice. Throws a `StorageError` at a damaged row. */
+  readonly load: () => Iterable<{ readonly slot: string; readonly bytes: Uint8Array }>;
   /** Rejects with a `StorageError`; none of the call's puts is then visible after a restart. */
   readonly write: (puts: readonly Put[]) => Promise<void>;
   /** Bytes written to the device since opening, as far as the store can tell. */

@@ -41,7 +41,7 @@ export function admitStored(turn: Turn, bytes: Uint8Array): readonly Admitted[] 
 }
 
 /** Frames from our own disk were judged when they came; here they are only put back in place. */
-export function restoreFrames(turn: Turn, frames: readonly Uint8Array[]): void {
+export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
   for (const bytes of frames) {
     if (readHeads(turn, bytes)) continue;
     const opened = openStored(bytes, turn.env.crypto, turn.state.store.seals);

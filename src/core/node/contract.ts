@@ -91,7 +91,7 @@ export type WriteReply = Result<
 
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
-  | { readonly type: "boot"; readonly frames: readonly Uint8Array[]; readonly adopted: readonly PodReport[] }
+  | { readonly type: "boot"; readonly frames: Iterable<Uint8Array>; readonly adopted: readonly PodReport[] }
   /** What the machine is, at start and when it changes. */
   | { readonly type: "measured"; readonly status: StatusBody }
   | { readonly type: "link-opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }

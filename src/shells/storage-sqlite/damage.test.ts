@@ -89,14 +89,14 @@ test(`300 flips and cuts of the write-ahead log show a state after some commit, 
   const { path, folder, remove } = makeFolder();
   t.after(remove);
   const storage = openSqliteStorage(path);
-  const states: string[] = [JSON.stringify(contentsOf(storage.load()))];
+  const states: string[] = [JSON.stringify(contentsOf([...storage.load()]))];
   for (let commit = 0; commit < 30; commit++) {
     const bytes = Buffer.alloc(100 + commit * 90, commit);
     await storage.write([
       { slot: `s${commit % 7}`, bytes },
       { slot: "last", bytes },
     ]);
-    states.push(JSON.stringify(contentsOf(storage.load())));
+    states.push(JSON.stringify(contentsOf([...storage.load()])));
   }
   copyFileSync(path, `${folder}/at-crash.db`);
   copyFileSync(walOf(path), `${folder}/at-crash.db-wal`);

@@ -43,7 +43,7 @@ function open(path: string, mirror: string): { readonly storage: SqliteStorage; 
 
 async function openAndRead(path: string, mirror: string): Promise<{ found: Contents; notes: string[] }> {
   const { storage, notes } = open(path, mirror);
-  const found = contentsOf(storage.load());
+  const found = contentsOf([...storage.load()]);
   await settled();
   await storage.close();
   return { found, notes };
@@ -84,9 +84,9 @@ test("writing what is there already, and deleting what is not, uses up no commit
     });
   const before = generations();
   const { storage, notes } = open(path, mirror);
-  const rows = storage.load();
+  const rows = [...storage.load()];
   for (const row of rows.slice(0, 20)) await storage.write([row, { slot: "no such slot", bytes: undefined }]);
-  assert.deepEqual(contentsOf(storage.load()), right);
+  assert.deepEqual(contentsOf([...storage.load()]), right);
   await storage.close();
   assert.deepEqual(generations(), before);
   assert.equal(before[0], before[1]);
@@ -129,7 +129,7 @@ test("a primary that fell back behind its mirror, by an old copy or a lost log, 
   await settled();
   await put(storage, "new", "1");
   await storage.write([{ slot: "slot/1", bytes: undefined }]);
-  const right = contentsOf(storage.load());
+  const right = contentsOf([...storage.load()]);
   await storage.close();
   renameSync(join(folder, "old"), path);
   const { found, notes } = await openAndRead(path, mirror);
@@ -144,7 +144,7 @@ test("an older mirror never overrules the primary: it is brought up to date, and
   const alone = openSqliteStorage(path);
   await put(alone, "slot/1", "newer");
   await alone.write([{ slot: "slot/2", bytes: undefined }]);
-  const right = contentsOf(alone.load());
+  const right = contentsOf([...alone.load()]);
   await alone.close();
   copyFileSync(mirror, `${mirror}.old`);
   assert.deepEqual((await openAndRead(path, mirror)).found, right);
@@ -173,7 +173,7 @@ test("a mirror that cannot be opened fails no write, is noted once, and catches 
   for (let tries = 0; tries < 100 && notes.length < 2; tries++) await settled();
   assert.deepEqual(notes, ["MirrorFailed", "MirrorFollows"]);
   await put(storage, "last", "2");
-  const right = contentsOf(storage.load());
+  const right = contentsOf([...storage.load()]);
   await storage.close();
   assert.deepEqual(await contentsAt(mirror), right);
 });
@@ -201,7 +201,7 @@ test("a mirror whose disk fills up fails no write and holds everything again whe
   rmSync(walOf(mirror), { force: true });
   for (let tries = 0; tries < 40 && notes.length < 2; tries++) await settled();
   assert.deepEqual(notes, ["MirrorFailed", "MirrorFollows"]);
-  const right = contentsOf(storage.load());
+  const right = contentsOf([...storage.load()]);
   await storage.close();
   assert.deepEqual(await contentsAt(mirror), right);
 });
@@ -238,7 +238,7 @@ test("a mirror whose disk hangs holds up one write for a second, and the process
   spawnSync("fsfreeze", ["--unfreeze", disk]);
   for (let tries = 0; tries < 40 && notes.length < 2; tries++) await settled();
   assert.deepEqual(notes, ["MirrorFailed", "MirrorFollows"]);
-  const right = contentsOf(storage.load());
+  const right = contentsOf([...storage.load()]);
   await storage.close();
   assert.deepEqual(await contentsAt(mirror), right);
 });

@@ -73,9 +73,10 @@ export function selectRows(database: DatabaseSync): StatementSync {
 }
 
 /** Every row, each checked; throws `corrupt` with the name of the first that is not whole. */
-export function loadRows(rows: StatementSync, path: string): readonly Row[] {
+export const loadRows = (rows: StatementSync, path: string): readonly Row[] => [...eachRow(rows, path)];
+
+export function* eachRow(rows: StatementSync, path: string): Generator<Row> {
   try {
-    const found: Row[] = [];
     const seen = new Set<string>();
     for (const raw of rows.iterate() as Iterable<RawRow>) {
       const row = rowOf(raw);
@@ -85,9 +86,8 @@ export function loadRows(rows: StatementSync, path: string): readonly Row[] {
         throw new StorageError({ type: "corrupt", path, detail });
       }
       seen.add(row.slot);
-      found.push(row);
+      yield row;
     }
-    return found;
   } catch (error) {
     throw storageErrorOf(error, path);
   }

@@ -8,7 +8,7 @@ import { nameHolder } from "./holder.ts";
 import { readMeta, writeMeta, type Meta, type Usage } from "./meta.ts";
 import { createMirror, type Mirror } from "./mirror.ts";
 import { reconcile } from "./reconcile.ts";
-import { loadRows, rowStatements, selectRows } from "./rows.ts";
+import { eachRow, loadRows, rowStatements, selectRows } from "./rows.ts";
 import { usageCounter } from "./usage.ts";
 
 /**
@@ -131,7 +131,7 @@ export function openSqliteStorage(path: string, options: SqliteOptions = {}): Sq
   };
 
   return {
-    load: () => loadRows(rows, path).map(({ slot, bytes }) => ({ slot, bytes })),
+    load: () => eachRow(rows, path),
     write: (puts) =>
       new Promise((resolve, reject) => {
         waiting.push({ puts, resolve, reject });

@@ -51,7 +51,7 @@ export async function fill(path: string, mirror?: string): Promise<Contents> {
       }),
     );
   }
-  const contents = contentsOf(storage.load());
+  const contents = contentsOf([...storage.load()]);
   await storage.close();
   return contents;
 }
@@ -59,7 +59,7 @@ export async function fill(path: string, mirror?: string): Promise<Contents> {
 export async function contentsAt(path: string, mirror?: string): Promise<Contents> {
   const storage = openSqliteStorage(path, { mirror });
   try {
-    return contentsOf(storage.load());
+    return contentsOf([...storage.load()]);
   } finally {
     await storage.close();
   }

@@ -66,6 +66,7 @@ export function spreadOf(nodes: number, degree: number, writes: number, seed: nu
         for (const each of covers) cover(store, each, each.from, each.to);
         if (fresh.length > 0) handle({ type: "stored", records: fresh, from: link });
       },
+      "only-here": () => {},
       "in-step": () => {},
       "protocol-error": ({ detail }) => {
         throw new Error(detail);

@@ -103,6 +103,7 @@ function newSide(
       for (const each of covers) cover(store, each, each.from, each.to);
       handle({ type: "stored", records: fresh, from: link });
     },
+    "only-here": () => {},
     "in-step": () => {},
     "protocol-error": ({ detail }) => {
       throw new Error(detail);

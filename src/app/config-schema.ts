@@ -93,6 +93,16 @@ export const configSchema = v.strictObject({
     60_000,
     "How long the next-ranked node waits for a better one's claim before it starts a pod itself.",
   ),
+  tombstoneEveryMs: duration(
+    1_000,
+    86_400_000,
+    "How often nodes tell how far they know each other's deletions, so that these can be forgotten.",
+  ),
+  absentLongMs: duration(
+    3_600_000,
+    315_360_000_000,
+    "Deletions are forgotten without waiting for members that were not heard of for so long.",
+  ),
   quietPeriodMs: duration(0, 86_400_000, "After a heal nothing is moved for this long."),
   lostAfterMs: duration(
     0,
@@ -127,6 +137,8 @@ export const configDefaults: Config = {
   bootSettleMs: 500,
   claimDelayMs: 250,
   quietPeriodMs: 8_000,
+  tombstoneEveryMs: 60_000,
+  absentLongMs: 30 * 86_400_000,
   lostAfterMs: 10_000,
   driftMaxMs: 600_000,
 };
@@ -141,6 +153,8 @@ export function nodeConfigOf(config: Config): NodeConfig {
     bootSettle: config.bootSettleMs,
     claimDelay: config.claimDelayMs,
     quietPeriod: config.quietPeriodMs,
+    tombstoneEvery: config.tombstoneEveryMs,
+    absentLong: config.absentLongMs,
     lostAfter: config.lostAfterMs,
     driftMax: config.driftMaxMs,
   };

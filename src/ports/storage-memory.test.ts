@@ -16,10 +16,7 @@ test("a crash of the memory disk keeps what was acknowledged and loses the rest"
   disk.crash();
   await assert.rejects(lost, failsAs("io"));
   assert.deepEqual(
-    disk
-      .open()
-      .load()
-      .map(({ slot }) => slot),
+    [...disk.open().load()].map(({ slot }) => slot),
     ["kept"],
   );
 });

@@ -147,6 +147,7 @@ export class Checks {
     this.#nothingLost();
     this.#everySlotFilledOnce();
     const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
+    this.#deletionsForgotten();
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
   }
 
@@ -168,6 +169,14 @@ export class Checks {
     if (hashes.size === 1) return;
     const groups = [...hashes.values()].map((names) => names.join("+")).join(" | ");
     this.#world.violated(`2: states differ: ${groups}`);
+  }
+
+  /** 10. Deletions that everybody has heard of are forgotten. */
+  #deletionsForgotten(): void {
+    for (const machine of this.#world.machines) {
+      const { tombstones = 0 } = machine.node?.view.records() ?? {};
+      if (tombstones > 0) this.#world.violated(`10: ${machine.name} still holds ${tombstones} tombstones`);
+    }
   }
 
   /** 3. No disk holds a record that its author may not write, or whose signature does not match. */

@@ -38,6 +38,8 @@ export const simConfig: NodeConfig = {
   quietPeriod: 8_000,
   lostAfter: 10_000,
   driftMax: 600_000,
+  tombstoneEvery: 5_000,
+  absentLong: 30 * 86_400_000,
 };
 
 /** One life of a small fleet: a storm in which nothing wrong may happen, then calm in which all comes right. */

@@ -8,6 +8,7 @@ import { refusalOf, type TrustView } from "../trust/authorise.ts";
 import { readHeads } from "./heads.ts";
 import { unpersist } from "./durable.ts";
 import { indexRecord, isMember, type IndexChange } from "./records-index.ts";
+import { isCollected } from "./tombstones.ts";
 import { changed, note, type Turn } from "./turn.ts";
 
 /**
@@ -98,6 +99,7 @@ function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admi
   const held = state.store.bySlot.get(slot);
   if (held !== undefined && held.version > record.version) return;
   if (held !== undefined && held.version === record.version && sameId(held, record)) return;
+  if (held === undefined && isCollected(turn, record)) return;
   if (aheadOf(env.wall, record.version) > state.config.driftMax) return setAside(turn, slot, record);
   const refusal = refusalOf(record, trustView(turn), env.crypto);
   if (refusal?.type === "unknown-author") return keepPending(turn, slot, record, from);

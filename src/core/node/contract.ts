@@ -40,6 +40,10 @@ export type NodeConfig = {
   readonly lostAfter: Duration;
   /** A stamp further ahead of our clock than this is kept aside until time catches up. */
   readonly driftMax: Duration;
+  /** How often members say how far they know logs with tombstones, and authors drop theirs. */
+  readonly tombstoneEvery: Duration;
+  /** Nobody waits with dropping tombstones for a member that was not heard of for so long. */
+  readonly absentLong: Duration;
 };
 
 export type PodUid = string;

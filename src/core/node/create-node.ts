@@ -22,6 +22,7 @@ import { wallOf } from "../kernel/hybrid-clock.ts";
 import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
 import { tendReunion } from "./reunion.ts";
 import { newState, type NodeState } from "./state.ts";
+import { tendTombstones } from "./tombstones.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
 import { createView, type Given } from "./view.ts";
 import { writeAsked, writeFailed, writeStored } from "./writes.ts";
@@ -38,7 +39,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       given.now = env.now;
       given.wall = env.wall;
       given.crypto = env.crypto;
-      const turn: Turn = { state, env, out: [], fresh: [] };
+      const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map() };
       carryOut(handlers(turn), event);
       settleIfReady(turn);
       placeIfDue(turn);
@@ -46,6 +47,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       storeAgainIfDue(turn);
       endOrphansIfDue(turn);
       noteHeadsIfDue(turn);
+      tendTombstones(turn);
       flush(turn);
       return turn.out;
     },
@@ -150,6 +152,7 @@ function wakeOf(state: NodeState): Wake {
   const own: Wake[] = [
     { at: Math.max(state.placeAt, state.settledAt), why: "placement" },
     { at: state.orphansUntil, why: "pods without a record" },
+    { at: state.tombstonesAt, why: "tombstones" },
     { at: state.noteHeadsAt, why: "noting how far logs are known" },
     { at: state.storeAgainAt, why: "a disk that refused" },
     { at: state.retryAsideAt, why: "records set aside" },

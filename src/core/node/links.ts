@@ -13,6 +13,7 @@ import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
+import { collect, dropDead } from "./tombstones.ts";
 import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
 /**
@@ -122,6 +123,7 @@ function react(turn: Turn, changes: readonly IndexChange[]): void {
   if (touches("member") || touches("gone") || touches("status")) tellPeers(turn);
   if (touches("member")) absorb(turn, admitPending(turn), undefined);
   for (const { parts } of changes) {
+    if (parts.type === "floors") collect(turn, parts.node);
     if (parts.type === "links" && parts.node !== identity.id) tellObserved(turn, parts.node);
   }
   if (changes.some(({ parts }) => "node" in parts && parts.node === identity.id)) reconcileOwnFacts(turn);
@@ -169,6 +171,7 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
       for (const log of covers) cover(turn.state.store, log, log.from, log.to);
       absorb(turn, admitted, link);
     },
+    "only-here": ({ records }) => dropDead(turn, records),
     "in-step": ({ sent }) => {
       countReunionTraffic(turn, 0, sent);
       headsMoved(turn);

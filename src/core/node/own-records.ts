@@ -2,8 +2,8 @@ import { tick } from "../kernel/hybrid-clock.ts";
 import type { Json } from "../kernel/json.ts";
 import { equalBytes } from "../kernel/bytes.ts";
 import { jsonBytes } from "../kernel/json.ts";
-import type { PodBody } from "../records/bodies.ts";
-import { goneKey, healKey, linksKey, podKey, statusKey } from "../records/keys.ts";
+import type { AcksBody, FloorsBody, PodBody } from "../records/bodies.ts";
+import { acksKey, floorsKey, goneKey, healKey, linksKey, podKey, statusKey } from "../records/keys.ts";
 import { draftRecord, isTombstone, type MeshRecord, type RecordKind } from "../records/record.ts";
 import { findRecord, putRecord } from "../records/store.ts";
 import { indexRecord } from "./records-index.ts";
@@ -26,6 +26,14 @@ export function publishPod(turn: Turn, uid: string, body: PodBody | undefined): 
 
 export function publishHeals(turn: Turn): void {
   publishFact(turn, healKey(turn.state.identity.id), { reports: turn.state.heals });
+}
+
+export function publishAcks(turn: Turn, acks: AcksBody): void {
+  publishFact(turn, acksKey(turn.state.identity.id), acks);
+}
+
+export function publishFloors(turn: Turn, floors: FloorsBody): void {
+  publishFact(turn, floorsKey(turn.state.identity.id), floors);
 }
 
 export function publishLeave(turn: Turn, reason: string): void {

@@ -4,11 +4,15 @@ import { readIntentBody } from "../intents/body.ts";
 import { kindOf } from "../intents/kinds/index.ts";
 import { mergeObject } from "../intents/merge.ts";
 import {
+  acksBody,
+  floorsBody,
   healBody,
   linksBody,
   memberBody,
   podBody,
   statusBody,
+  type AcksBody,
+  type FloorsBody,
   type HealBody,
   type LinksBody,
   type MemberBody,
@@ -26,6 +30,8 @@ export type NodeFacts = {
   status: Fact<StatusBody> | undefined;
   links: Fact<LinksBody> | undefined;
   heal: Fact<HealBody> | undefined;
+  acks: Fact<AcksBody> | undefined;
+  floors: Fact<FloorsBody> | undefined;
   readonly pods: Map<string, Fact<PodBody>>;
 };
 
@@ -151,7 +157,7 @@ function indexPod(index: Index, node: NodeId, uid: string, record: MeshRecord, r
 function indexFact(
   index: Index,
   node: NodeId,
-  type: "status" | "links" | "heal",
+  type: "status" | "links" | "heal" | "acks" | "floors",
   record: MeshRecord,
   removed: boolean,
 ): void {
@@ -160,6 +166,8 @@ function indexFact(
   const version = record.version;
   if (type === "status") facts.status = withVersion(statusBody(json), version);
   else if (type === "links") facts.links = withVersion(linksBody(json), version);
+  else if (type === "acks") facts.acks = withVersion(acksBody(json), version);
+  else if (type === "floors") facts.floors = withVersion(floorsBody(json), version);
   else facts.heal = withVersion(healBody(json), version);
 }
 
@@ -170,7 +178,14 @@ function withVersion<T>(body: T | undefined, version: Version): Fact<T> | undefi
 function factsFor(index: Index, node: NodeId): NodeFacts {
   let facts = index.factsByNode.get(node);
   if (facts === undefined) {
-    facts = { status: undefined, links: undefined, heal: undefined, pods: new Map() };
+    facts = {
+      status: undefined,
+      links: undefined,
+      heal: undefined,
+      acks: undefined,
+      floors: undefined,
+      pods: new Map(),
+    };
     index.factsByNode.set(node, facts);
   }
   return facts;

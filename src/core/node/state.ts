@@ -74,6 +74,7 @@ export type NodeState = {
   readonly unstored: Set<string>;
   storeAgainAt: Instant;
   noteHeadsAt: Instant;
+  tombstonesAt: Instant;
   /** Whether we hold all that we ever wrote; not so after our disk was lost, until a peer gave it back. */
   ownLogsWhole: boolean;
   queuedWrites: WriteRequest[];
@@ -135,6 +136,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     unstored: new Set(),
     storeAgainAt: Number.POSITIVE_INFINITY,
     noteHeadsAt: Number.POSITIVE_INFINITY,
+    tombstonesAt: 0,
     ownLogsWhole: false,
     queuedWrites: [],
     inFlight: undefined,

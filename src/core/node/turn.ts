@@ -8,6 +8,8 @@ export type Turn = {
   readonly state: NodeState;
   readonly env: NodeEnv;
   readonly out: NodeEffect[];
+  /** Whether our part of a log is what its author's floor says; found out at most once a turn. */
+  readonly floorMatches: Map<string, boolean>;
   /** Records new in our store during this turn: written to disk and spread together at its end. */
   readonly fresh: { readonly record: MeshRecord; readonly from: LinkId | undefined }[];
 };

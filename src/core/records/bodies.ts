@@ -69,6 +69,27 @@ export type StatusBody = Shaped<typeof statusBody>;
 export const linksBody = fields({ peers: list(text(20), 4096) });
 export type LinksBody = Shaped<typeof linksBody>;
 
+const logKind = oneOf("roster", "intent", "fact");
+
+/**
+ * `node/<id>/acks`: how far this node knows logs that hold tombstones. An author drops its tombstones once
+ * every member has acknowledged them.
+ */
+export const acksBody = fields({
+  logs: list(fields({ scope: text(128), kind: logKind, author: text(20), head: count }), 4096),
+});
+export type AcksBody = Shaped<typeof acksBody>;
+
+/**
+ * `node/<id>/floors`: up to which stamp this node's own tombstones are dropped, and the digest (32 hex
+ * digits, as in `liveDigest`) of what is left of its log up to there: whoever still holds something else
+ * holds what was deleted while it was away.
+ */
+export const floorsBody = fields({
+  logs: list(fields({ scope: text(128), kind: logKind, upTo: count, digest: text(32) }), 64),
+});
+export type FloorsBody = Shaped<typeof floorsBody>;
+
 const port = integer(0, 65_535);
 const containerBody = fields({
   name,

@@ -12,6 +12,8 @@ export const memberKey = (node: NodeId): string => `roster/member/${node}`;
 export const goneKey = (node: NodeId): string => `roster/gone/${node}`;
 export const statusKey = (node: NodeId): string => `node/${node}/status`;
 export const linksKey = (node: NodeId): string => `node/${node}/links`;
+export const acksKey = (node: NodeId): string => `node/${node}/acks`;
+export const floorsKey = (node: NodeId): string => `node/${node}/floors`;
 export const healKey = (node: NodeId): string => `node/${node}/heal`;
 export const podKey = (node: NodeId, uid: string): string => `node/${node}/pod/${uid}`;
 
@@ -25,9 +27,12 @@ export function intentKey(ref: ObjectRef, manager: string): string {
   return `${objectKey(ref)}/${encodeURIComponent(manager)}`;
 }
 
+type FactType = "status" | "links" | "heal" | "acks" | "floors";
+const factTypes: ReadonlySet<string> = new Set<FactType>(["status", "links", "heal", "acks", "floors"]);
+
 export type KeyParts =
   | { readonly type: "member" | "gone"; readonly node: NodeId }
-  | { readonly type: "status" | "links" | "heal"; readonly node: NodeId }
+  | { readonly type: FactType; readonly node: NodeId }
   | { readonly type: "pod"; readonly node: NodeId; readonly uid: string }
   | { readonly type: "intent"; readonly ref: ObjectRef; readonly manager: string };
 
@@ -38,12 +43,8 @@ export function partsOf(key: string): KeyParts | undefined {
   if (root === "roster" && parts.length === 3 && (first === "member" || first === "gone")) {
     return { type: first, node: second };
   }
-  if (
-    root === "node" &&
-    parts.length === 3 &&
-    (second === "status" || second === "links" || second === "heal")
-  ) {
-    return { type: second, node: first };
+  if (root === "node" && parts.length === 3 && factTypes.has(second)) {
+    return { type: second as FactType, node: first };
   }
   if (root === "node" && parts.length === 4 && second === "pod")
     return { type: "pod", node: first, uid: third };

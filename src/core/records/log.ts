@@ -85,3 +85,23 @@ function placeAfter(records: readonly MeshRecord[], version: Version): number {
   }
   return low;
 }
+
+/** The lane-wise sum of the hashes of these records, as 32 hex digits: equal for equal sets. */
+export function digestOf(records: Iterable<MeshRecord>): string {
+  const lanes = new Uint32Array(4);
+  for (const { hash } of records) {
+    for (let lane = 0; lane < 4; lane++) {
+      const [a = 0, b = 0, c = 0, d = 0] = hash.subarray(4 * lane, 4 * lane + 4);
+      lanes[lane] = (lanes[lane] ?? 0) + ((a | (b << 8) | (c << 16) | (d << 24)) >>> 0);
+    }
+  }
+  return [...lanes].map((lane) => lane.toString(16).padStart(8, "0")).join("");
+}
+
+/** Live records of the log with stamps up to `version` that are no tombstones. */
+export function* standingUpTo({ records }: Log, version: Version): Generator<MeshRecord> {
+  for (const record of records) {
+    if (record.version > version) return;
+    if (record.live && record.body.length > 0) yield record;
+  }
+}

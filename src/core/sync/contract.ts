@@ -40,6 +40,8 @@ export type SyncEffect =
       readonly records: readonly MeshRecord[];
       readonly covers: readonly Cover[];
     }
+  /** Live records that the peer turned out to lack: it was sent them. */
+  | { readonly type: "only-here"; readonly records: readonly MeshRecord[] }
   /** The peer and we hold the same records in every shared scope: reported once per link and on change. */
   | { readonly type: "in-step"; readonly link: LinkId; readonly sent: number; readonly received: number }
   /** The peer broke the protocol; the caller closes the link. */

@@ -112,7 +112,9 @@ export function answerItems(
   if (!isShared(step, peer, scope)) return;
   const wanted = new Set<string>();
   for (let at = 0; at + 8 <= items.length; at += 8) wanted.add(nameOf(items.subarray(at, at + 8)));
-  sendAll(step, link, peer, recordsNamed(step, scope, wanted));
+  const lacking = recordsNamed(step, scope, wanted);
+  sendAll(step, link, peer, lacking);
+  if (lacking.length > 0) step.out.push({ type: "only-here", records: lacking });
   // An answer to `items-want` is an answer like any other: its end makes the asker compare again.
   sendRecords(step, link, peer, "end", { records: [], covers: [] });
 }
@@ -155,6 +157,7 @@ function finish(step: Step, link: LinkId, peer: Peer, { scope, decoder }: Repair
   peer.restarts = 0;
   const ours = recordsNamed(step, scope, new Set(decoder.onlyLocal.map(nameOfItem)));
   sendAll(step, link, peer, ours);
+  if (ours.length > 0) step.out.push({ type: "only-here", records: ours });
   const missing = decoder.onlyRemote;
   for (let from = 0; from < missing.length; from += itemsMax) {
     const part = missing.slice(from, from + itemsMax);

@@ -80,6 +80,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
           for (const each of covers) cover(store, each, each.from, each.to);
           if (fresh.length > 0) handle({ type: "stored", records: fresh, from: link });
         },
+        "only-here": () => {},
         "in-step": () => {},
         "protocol-error": ({ detail }) => node.errors.push(detail),
       };

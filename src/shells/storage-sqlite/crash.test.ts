@@ -76,7 +76,7 @@ test("another process is told who holds the storage, and gets it once the holder
   child.kill("SIGKILL");
   await once(child, "close");
   const storage = openSqliteStorage(path);
-  [...storage.load()];
+  assert.ok([...storage.load()].length >= 0);
   await storage.close();
 });
 

@@ -1,0 +1,173 @@
+import { wallOf, type Version } from "../kernel/hybrid-clock.ts";
+import { digestOf, logName, newestOf, standingUpTo, type Log } from "../records/log.ts";
+import { isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { isScope, keeps } from "../records/scope.ts";
+import { dropRecord } from "../records/store.ts";
+import { unpersist } from "./durable.ts";
+import { publishAcks, publishFloors } from "./own-records.ts";
+import { factsOf, indexRecord, isMember } from "./records-index.ts";
+import { changed, note, type Turn } from "./turn.ts";
+
+/**
+ * The end of tombstones. Every member says how far it knows the logs that hold some (`acks`); once all
+ * have them, their author says that they are dropped (`floors`), and everybody drops them. What counts
+ * is the author's signed word, so all who hold the same records agree on what is left.
+ *
+ * A member that was away for very long is not waited for. It may come back with what was deleted
+ * meanwhile: the floor carries a digest of what is left, and whatever it holds beyond that is dead.
+ */
+
+export function tendTombstones(turn: Turn): void {
+  const { state, env } = turn;
+  if (!state.booted || env.now < state.tombstonesAt) return;
+  state.tombstonesAt = env.now + state.config.tombstoneEvery;
+  acknowledge(turn);
+  raiseFloors(turn);
+}
+
+/** A node's word that its tombstones are gone: they go here, too. */
+export function collect(turn: Turn, author: NodeId): void {
+  const { state } = turn;
+  const floors = factsOf(state.index, author)?.floors?.body.logs ?? [];
+  const slots: string[] = [];
+  for (const { scope, kind, upTo } of floors) {
+    if (!isScope(scope)) continue;
+    const log = state.store.logs.get(logName({ scope, kind, author }));
+    const dead = (log?.records ?? []).filter(
+      (record) => record.live && isTombstone(record) && record.version <= upTo,
+    );
+    for (const record of dead) slots.push(forget(turn, record));
+  }
+  if (slots.length > 0) unpersist(turn, slots);
+}
+
+/** Whether a record that we do not hold was dropped for good: its author said so, and we agree with it. */
+export function isCollected(turn: Turn, record: MeshRecord): boolean {
+  const floor = floorOf(turn, record);
+  if (floor === undefined || record.version > floor.upTo) return false;
+  return isTombstone(record) || matches(turn, record, floor);
+}
+
+/** Records that a peer in the same scope lacks: those that were deleted while we were away go. */
+export function dropDead(turn: Turn, records: readonly MeshRecord[]): void {
+  const { state } = turn;
+  const suspects = new Map<string, MeshRecord[]>();
+  for (const record of records) {
+    const floor = floorOf(turn, record);
+    if (floor === undefined || record.version > floor.upTo || !record.live) continue;
+    if (record.author === state.identity.id || isTombstone(record)) continue;
+    suspects.set(logName(record), [...(suspects.get(logName(record)) ?? []), record]);
+  }
+  const slots: string[] = [];
+  for (const [name, dead] of suspects) {
+    const log = state.store.logs.get(name);
+    const [first] = dead;
+    const floor = first === undefined ? undefined : floorOf(turn, first);
+    if (log === undefined || floor === undefined) continue;
+    const rest = [...standingUpTo(log, floor.upTo)].filter((record) => !dead.includes(record));
+    if (digestOf(rest) !== floor.digest) continue;
+    for (const record of dead) slots.push(forget(turn, record));
+    note(
+      turn,
+      "info",
+      "Collected",
+      `${dead.length} records of ${log.author} were deleted while we were away`,
+    );
+  }
+  if (slots.length > 0) unpersist(turn, slots);
+}
+
+/** Says how far we know logs with tombstones, where the last word is not enough any more. */
+function acknowledge(turn: Turn): void {
+  const { state } = turn;
+  const { identity, index, store } = state;
+  const before = factsOf(index, identity.id)?.acks?.body.logs ?? [];
+  const said = new Map(
+    before.flatMap((ack) => (isScope(ack.scope) ? [[logName({ ...ack, scope: ack.scope }), ack.head]] : [])),
+  );
+  const logs = [...store.logs.values()].flatMap((log) => {
+    const { scope, kind, author, head } = log;
+    const newest = newestTombstone(log);
+    if (author === identity.id || newest === 0) return [];
+    const held = said.get(logName(log)) ?? 0;
+    return [{ scope, kind, author, head: held >= newest || head < newest ? held : head }];
+  });
+  logs.sort((left, right) => (logName(left) < logName(right) ? -1 : 1));
+  if (logs.length > 0 || before.length > 0) publishAcks(turn, { logs: logs.slice(0, 4096) });
+}
+
+/** Drops our own tombstones that everybody has, and says so. */
+function raiseFloors(turn: Turn): void {
+  const { state } = turn;
+  const { identity, index, store } = state;
+  const before = factsOf(index, identity.id)?.floors?.body.logs ?? [];
+  const floors = before.map((floor) => ({ ...floor }));
+  let raised = false;
+  for (const log of store.logs.values()) {
+    if (log.author !== identity.id || newestTombstone(log) === 0) continue;
+    const upTo = knownToAll(turn, log);
+    if (!log.records.some((record) => record.live && isTombstone(record) && record.version <= upTo)) continue;
+    const digest = digestOf(standingUpTo(log, upTo));
+    const { scope, kind } = log;
+    const held = floors.findIndex((floor) => floor.scope === scope && floor.kind === kind);
+    if (held >= 0) floors.splice(held, 1);
+    floors.push({ scope, kind, upTo, digest });
+    raised = true;
+  }
+  if (!raised) return;
+  publishFloors(turn, { logs: floors });
+  collect(turn, identity.id);
+}
+
+/** The stamp up to which every member that counts has acknowledged our log. */
+function knownToAll({ state, env }: Turn, log: Log): Version {
+  let upTo = newestOf(log);
+  for (const [id, { body }] of state.index.memberById) {
+    if (id === state.identity.id || !isMember(state.index, id) || !keeps(body, log.scope)) continue;
+    const facts = factsOf(state.index, id);
+    const heard = Math.max(
+      facts?.status?.version ?? 0,
+      facts?.links?.version ?? 0,
+      facts?.acks?.version ?? 0,
+    );
+    if (env.wall - Math.max(wallOf(heard), body.joinedAt) > state.config.absentLong) continue;
+    const ack = facts?.acks?.body.logs.find(
+      ({ scope, kind, author }) => scope === log.scope && kind === log.kind && author === log.author,
+    );
+    upTo = Math.min(upTo, ack?.head ?? 0);
+  }
+  return upTo;
+}
+
+type Floor = { readonly upTo: Version; readonly digest: string };
+
+function floorOf({ state }: Turn, { author, scope, kind }: MeshRecord): Floor | undefined {
+  const floors = factsOf(state.index, author)?.floors?.body.logs;
+  return floors?.find((floor) => floor.scope === scope && floor.kind === kind);
+}
+
+/** Whether what we hold of the log is what its author says is left. Looked at once a turn and log. */
+function matches(turn: Turn, record: MeshRecord, floor: Floor): boolean {
+  const name = logName(record);
+  const held = turn.floorMatches.get(name);
+  if (held !== undefined) return held;
+  const log = turn.state.store.logs.get(name);
+  const found = log !== undefined && digestOf(standingUpTo(log, floor.upTo)) === floor.digest;
+  turn.floorMatches.set(name, found);
+  return found;
+}
+
+function newestTombstone({ records }: Log): Version {
+  for (let at = records.length - 1; at >= 0; at--) {
+    const record = records[at];
+    if (record?.live === true && isTombstone(record)) return record.version;
+  }
+  return 0;
+}
+
+function forget(turn: Turn, record: MeshRecord): string {
+  dropRecord(turn.state.store, record);
+  const change = indexRecord(turn.state.index, record, true);
+  if (change !== undefined) changed(turn, ...change.changed);
+  return slotOf(record);
+}

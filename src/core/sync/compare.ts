@@ -33,6 +33,8 @@ const roundsMax = 4;
 /** Up to so many logs are listed (17 to 19 bytes each) without trying a sketch (13 bytes a symbol). */
 const listedLogsMax = 200;
 const symbolsPerLog = 1.3;
+/** The hash of a scope without records. */
+const emptyHash = new Uint8Array(16);
 
 export const freshRounds = roundsMax;
 
@@ -41,7 +43,7 @@ export function compare(step: Step, link: LinkId, peer: Peer): void {
   peer.compareAt = env.now + between(env.random, 0.75, 1.25) * state.config.compareEvery;
   if (peer.inStep) peer.rounds = roundsMax;
   peer.asked.clear();
-  const scopes = sharedScopes(step, peer).map((scope) => ({
+  const scopes = filledScopes(step, peer).map((scope) => ({
     scope,
     hash: scopeDigest(env.store, scope).hash,
   }));
@@ -56,15 +58,23 @@ export function compareArrived(
 ): void {
   const { store } = step.env;
   const answer: ScopeHeads[] = [];
-  for (const { scope, hash } of scopes) {
+  const hashByScope = new Map(scopes.map(({ scope, hash }) => [scope, hash] as const));
+  // What only one end has something in is not listed by the other.
+  for (const scope of new Set([...hashByScope.keys(), ...filledScopes(step, peer)])) {
     if (!isShared(step, peer, scope)) continue;
+    const hash = hashByScope.get(scope) ?? emptyHash;
     const { hash: ours, count } = scopeDigest(store, scope);
     if (equalBytes(ours, hash)) answer.push({ scope, hash: ours, state: "equal", logs: [] });
-    else answer.push(shown(step, scope, ours, count === 0 || hash.every((byte) => byte === 0)));
+    else answer.push(shown(step, scope, ours, count === 0 || equalBytes(hash, emptyHash)));
   }
   send(step, link, { type: "heads", protocol: protocolVersion, scopes: answer });
-  if (answer.every(({ hash }, at) => equalBytes(hash, scopes[at]?.hash ?? hash))) nowInStep(step, link, peer);
+  if (answer.every(({ state }) => state === "equal")) nowInStep(step, link, peer);
   else peer.inStep = false;
+}
+
+/** The scopes that both keep and we hold something of. */
+function filledScopes(step: Step, peer: Peer): Scope[] {
+  return sharedScopes(step, peer).filter((scope) => scopeDigest(step.env.store, scope).count > 0);
 }
 
 /** How far we know the logs of a scope; for very many of them a sketch is tried first, unless a side is empty. */

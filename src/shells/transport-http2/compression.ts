@@ -8,16 +8,22 @@ import { frameBytesMax } from "../../ports/transport.ts";
 
 /** Shorter frames gain nothing. */
 const lengthMin = 64;
-/** Large frames are rare, and their bytes are what a metered link pays for. */
-const level = { small: 3, large: 9 } as const;
-const largeFrom = 4096;
+/**
+ * Small frames are many, so they are compressed in no time; differences of some kilobytes are what a
+ * metered link pays for, so they get 1 to 5 ms; beyond, a level that keeps up with the link.
+ */
+const levels = [
+  { upTo: 2048, level: 3 },
+  { upTo: 65_536, level: 15 },
+  { upTo: Number.POSITIVE_INFINITY, level: 9 },
+] as const;
 
 /** The compressed bytes; undefined when they would not be fewer. */
 export function compress(bytes: Uint8Array): Uint8Array | undefined {
   if (bytes.length < lengthMin) return undefined;
   const compressed = zstdCompressSync(bytes, {
     params: {
-      [constants.ZSTD_c_compressionLevel]: bytes.length < largeFrom ? level.small : level.large,
+      [constants.ZSTD_c_compressionLevel]: levels.find(({ upTo }) => bytes.length <= upTo)?.level ?? 3,
       [constants.ZSTD_c_contentSizeFlag]: 0,
       [constants.ZSTD_c_checksumFlag]: 0,
     },

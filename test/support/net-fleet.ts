@@ -37,10 +37,11 @@ const port = 7070;
 export async function createNetFleet(
   prefix: string,
   sizes: { readonly [site: string]: number },
+  settings: NodeJS.ProcessEnv = quickSettings,
 ): Promise<NetFleet> {
   const directory = mkdtempSync(join(tmpdir(), "starlight-net-"));
   const topology = createTopology(prefix, sizes);
-  const env = { ...process.env, ...quickSettings };
+  const env = { ...process.env, ...settings };
   const nodes = Object.entries(topology.sites).flatMap(([site, hosts]) =>
     hosts.map((host, at): NetNode => {
       const name = `${site}-${at + 1}`;

@@ -12,6 +12,7 @@ import { join } from "node:path";
  *     config.yaml settings, when there are any
  *     state.db    the records; written by the agent only
  *     pods/       the process runtime's folder
+ *     incoming/   a bundle that is being imported
  *     agent.json  where the running agent listens
  */
 export type Layout = {
@@ -26,6 +27,7 @@ export type Layout = {
   readonly config: string;
   readonly database: string;
   readonly pods: string;
+  readonly incoming: string;
   readonly agent: string;
 };
 
@@ -43,6 +45,7 @@ export function layoutOf(directory: string): Layout {
     config: at("config.yaml"),
     database: at("state.db"),
     pods: at("pods"),
+    incoming: at("incoming"),
     agent: at("agent.json"),
   };
 }

@@ -5,7 +5,7 @@ import { randomStream, type Random } from "../core/kernel/random.ts";
 import type { Signer } from "../core/kernel/crypto.ts";
 import type { Change } from "../core/intents/contract.ts";
 import { createNode } from "../core/node/create-node.ts";
-import type { BundleMaker, BundlePart } from "../core/sync/bundle.ts";
+import type { BundlePart } from "../core/sync/bundle.ts";
 import type {
   BundleReport,
   Changed,
@@ -41,7 +41,9 @@ export type Driver = {
     options: { readonly dryRun: boolean },
   ) => Promise<WriteReply>;
   /** Takes in a part of a bundle; resolves when it is on disk. Undefined when the disk refused, or the agent stops. */
-  readonly takeBundle: (part: BundlePart, maker: BundleMaker) => Promise<BundleReport | undefined>;
+  readonly takeBundle: (
+    part: BundlePart & Pick<Extract<NodeEvent, { type: "bundle" }>, "maker" | "whole">,
+  ) => Promise<BundleReport | undefined>;
   readonly onChanged: (listener: (what: readonly Changed[]) => void) => () => void;
   readonly notes: () => readonly TimedNote[];
   readonly note: (note: Note) => void;
@@ -212,9 +214,9 @@ export function createDriver(options: DriverOptions): Driver {
         replies.set(request, resolve);
         handle({ type: "write", request, changes, actor, dryRun });
       }),
-    takeBundle: async (part, maker) => {
+    takeBundle: async (part) => {
       const request = ++requests;
-      const stored = await handleDurably({ type: "bundle", request, ...part, maker });
+      const stored = await handleDurably({ type: "bundle", request, ...part });
       const report = reports.get(request);
       reports.delete(request);
       return stored ? report : undefined;

@@ -39,11 +39,15 @@ export function takeBundle(path: string, driver: Driver): Promise<ImportReport> 
     const reach = await checkFrames(bundle);
     const maker = { node: header.by.id, digest, signature };
     let sum: BundleReport = nothing;
-    for await (const part of partsOf(bundle)) {
-      const report = await driver.takeBundle(part, maker);
+    const give = async (part: BundlePart, whole: boolean): Promise<void> => {
+      const report = await driver.takeBundle({ ...part, maker, whole });
       if (report === undefined) throw refusedByDisk();
       sum = added(sum, report);
-    }
+    };
+    for await (const part of partsOf(bundle)) await give(part, false);
+    const { since, to } = header;
+    const whole = since === undefined && (to === undefined || to.site === view.identity.site);
+    await give({ records: [], covers: [] }, whole && sum.vouched);
     const heads = new Map(view.heads().map((log) => [logName(log), log.at] as const));
     const kept = [...reach].filter(([, { scope }]) => keeps(view.identity, scope));
     const gaps = kept.filter(([name, { to }]) => (heads.get(name) ?? 0) < to).length;

@@ -80,8 +80,8 @@ export async function action(options: { readonly output?: string }, [file = ""]:
     scope,
     name ?? author,
     String(records),
-    from === 0 ? "the start" : time(wallOf(from)),
-    time(wallOf(up)),
+    up === 0 ? "" : from === 0 ? "the start" : time(wallOf(from)),
+    up === 0 ? "not said" : time(wallOf(up)),
   ]);
   print(table(["Class", "Scope", "Author", "Records", "Complete from", "To"], rows));
   if (some.length < logs.length) print(`and ${logs.length - some.length} more (-o wide)`);

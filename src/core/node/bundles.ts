@@ -6,7 +6,7 @@ import { bundleToSign, type BundleMaker } from "../sync/bundle.ts";
 import { refusalOf } from "../trust/authorise.ts";
 import { admitRecords, trustView } from "./admission.ts";
 import type { BundleReport, NodeEvent } from "./contract.ts";
-import { headsMoved } from "./heads.ts";
+import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { absorb } from "./links.ts";
 import { isMember } from "./records-index.ts";
 import type { Turn } from "./turn.ts";
@@ -27,6 +27,7 @@ export function bundleArrived(turn: Turn, event: Extract<NodeEvent, { type: "bun
   const covers = vouched ? event.covers.filter(({ scope }) => keeps(state.identity, scope)) : [];
   for (const log of covers) cover(state.store, log, log.from, log.to);
   absorb(turn, admitted, undefined);
+  if (vouched && event.whole) coverOwnLogs(turn);
   if (covers.length > 0) headsMoved(turn);
   const fates = records.map((record) => ({
     record,

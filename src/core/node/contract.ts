@@ -145,6 +145,8 @@ export type NodeEvent =
       readonly records: readonly MeshRecord[];
       readonly covers: readonly Cover[];
       readonly maker: BundleMaker;
+      /** After the last part of all that its maker held: what we may have lost of our own is back, as in step. */
+      readonly whole: boolean;
     }
   /** A roster record made by an enroller of this process (join, revoke), as a frame. */
   | { readonly type: "enrolled"; readonly frame: Uint8Array }

@@ -1,5 +1,5 @@
 import type { Crypto } from "../kernel/crypto.ts";
-import { linksKey } from "../records/keys.ts";
+import { linksKey, memberKey } from "../records/keys.ts";
 import { newestOf } from "../records/log.ts";
 import type { NodeId } from "../records/record.ts";
 import { openStored } from "../records/seal.ts";
@@ -23,8 +23,11 @@ export function storeOnDisk(
     if (opened.ok) putRecord(store, opened.value);
     else unreadable++;
   }
-  // A disk with facts of ours is the one we worked with: it holds all that we wrote.
-  if (findRecord(store, linksKey(self), self) !== undefined) {
+  // A disk with facts of ours is the one we worked with, and who is alone has nobody else to hold them.
+  const alone = [...store.bySlot.values()].every(
+    ({ author, key }) => author === self || key === memberKey(self),
+  );
+  if (alone || findRecord(store, linksKey(self), self) !== undefined) {
     for (const log of store.logs.values()) if (log.author === self) cover(store, log, 0, newestOf(log));
   }
   return { store, unreadable };

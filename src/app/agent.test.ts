@@ -184,7 +184,14 @@ describe("the routes for members and invites", async () => {
     const credentials = { key: data("client-key-data"), cert: data("client-certificate-data") };
     const token = createToken(directory, { name: "ci", groups: ["builders"] }, Date.now());
     for (const as of [{}, credentials, { token }, { token: `starlight-${"A".repeat(43)}` }, { token: "x" }]) {
-      for (const path of ["invites", "revocations", "leave"]) {
+      for (const path of [
+        "invites",
+        "revocations",
+        "leave",
+        "bundle/export",
+        "bundle/heads",
+        "bundle/import",
+      ]) {
         assert.equal((await post(`/starlight/v1/${path}`, {}, as)).status, 403, path);
       }
     }

@@ -45,12 +45,13 @@ export function takeBundle(path: string, driver: Driver): Promise<ImportReport> 
       sum = added(sum, report);
     };
     for await (const part of partsOf(bundle)) await give(part, false);
-    const { since, to } = header;
-    const whole = since === undefined && (to === undefined || to.site === view.identity.site);
-    await give({ records: [], covers: [] }, whole && sum.vouched);
     const heads = new Map(view.heads().map((log) => [logName(log), log.at] as const));
     const kept = [...reach].filter(([, { scope }]) => keeps(view.identity, scope));
     const gaps = kept.filter(([name, { to }]) => (heads.get(name) ?? 0) < to).length;
+    // With what our own heads left out, this is all that the maker held for us.
+    const forUs = header.to === undefined || header.to.site === view.identity.site;
+    const sinceOurs = header.since === undefined || header.since.by.id === view.identity.id;
+    await give({ records: [], covers: [] }, sum.vouched && gaps === 0 && forUs && sinceOurs);
     const open = sum.refused + sum.setAside + sum.waiting;
     const { total, setAside } = view.records();
     return {

@@ -214,6 +214,15 @@ describe("the routes for members and invites", async () => {
     assert.equal((await post("/starlight/v1/revocations", { node: "nobody" }, admin)).status, 404);
   });
 
+  test("what is not a bundle is 422 with the reason", async () => {
+    const letter = await post("/starlight/v1/bundle/import", { dear: "node" }, admin);
+    assert.equal(letter.status, 422);
+    assert.match(String(letter.body["detail"]), /not a file that `starlight bundle` wrote/);
+    assert.deepEqual(readdirSync(join(directory, "incoming")), []);
+    const heads = await post("/starlight/v1/bundle/export", { not: "heads" }, admin);
+    assert.equal(heads.status, 422);
+  });
+
   test("everything else goes to the API with the client that TLS proved", async () => {
     const { status, body } = await post("/api/v1/nodes", {}, admin);
     assert.equal(status, 200);

@@ -53,7 +53,7 @@ const fresh = (name: string): string => join(folder, name);
 test("help names every command; a wrong command or flag is a usage error with code 2", async () => {
   const help = out(await run(["--help"]));
   const commands =
-    "init invite join agent apply get describe delete scale logs status why conflicts resolve history undo heal-report config demo completion";
+    "init invite join agent apply get describe delete scale logs status why conflicts resolve history undo heal-report bundle config demo completion";
   for (const name of commands.split(" ")) assert.match(help, new RegExp(`^  ${name}\\b`, "m"));
   const unknown = await run(["aply"]);
   assert.equal(unknown.code, exitCodes.usage);

@@ -185,7 +185,14 @@ describe("the routes for members and invites", async () => {
     const credentials = { key: data("client-key-data"), cert: data("client-certificate-data") };
     const token = createToken(directory, { name: "ci", groups: ["builders"] }, Date.now());
     for (const as of [{}, credentials, { token }, { token: `starlight-${"A".repeat(43)}` }, { token: "x" }]) {
-      for (const path of ["invites", "revocations", "leave"]) {
+      for (const path of [
+        "invites",
+        "revocations",
+        "leave",
+        "bundle/export",
+        "bundle/heads",
+        "bundle/import",
+      ]) {
         assert.equal((await post(`/starlight/v1/${path}`, {}, as)).status, 403, path);
       }
     }
@@ -206,6 +213,15 @@ describe("the routes for members and invites", async () => {
     assert.equal(bad.status, 422);
     assert.match(String(bad.body["detail"]), /the site "No Site" is not a name/);
     assert.equal((await post("/starlight/v1/revocations", { node: "nobody" }, admin)).status, 404);
+  });
+
+  test("what is not a bundle is 422 with the reason", async () => {
+    const letter = await post("/starlight/v1/bundle/import", { dear: "node" }, admin);
+    assert.equal(letter.status, 422);
+    assert.match(String(letter.body["detail"]), /not a file that `starlight bundle` wrote/);
+    assert.deepEqual(readdirSync(join(directory, "incoming")), []);
+    const heads = await post("/starlight/v1/bundle/export", { not: "heads" }, admin);
+    assert.equal(heads.status, 422);
   });
 
   test("everything else goes to the API with the client that TLS proved", async () => {

@@ -1,4 +1,5 @@
 import { StorageError, type StorageFailure } from "../ports/storage.ts";
+import { BundleError, type BundleFailure } from "../shells/bundle-file/bundle-error.ts";
 import { IdentityError, type IdentityFailure } from "../shells/identity-file/identity-error.ts";
 import { ListenError } from "../shells/transport-http2/create-transport.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
@@ -35,6 +36,7 @@ export function explained(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error;
   if (error instanceof IdentityError) return new AppError(identityExplained(error.failure, error.message));
   if (error instanceof StorageError) return new AppError(storageExplained(error.failure));
+  if (error instanceof BundleError) return new AppError(bundleExplained(error.failure, error.message));
   if (error instanceof ListenError) {
     return new AppError({
       exitCode: exitCodes.portTaken,
@@ -113,6 +115,32 @@ function storageExplained(failure: StorageFailure): Explanation {
       };
     case "io":
       return ioExplained(path, failure.detail);
+  }
+}
+
+function bundleExplained({ type }: BundleFailure, what: string): Explanation {
+  const kept = "Nothing of it was used.";
+  switch (type) {
+    case "wrong-mesh":
+      return { exitCode: exitCodes.wrongMesh, what, kept, fix: "Use the file that was made for this mesh." };
+    case "kind":
+      return { exitCode: exitCodes.usage, what, kept, fix: "" };
+    case "newer":
+      return {
+        exitCode: exitCodes.bundleDamaged,
+        what,
+        kept,
+        fix: "Use the same version of Starlight on both sides.",
+      };
+    case "not-a-bundle":
+    case "truncated":
+    case "altered":
+      return {
+        exitCode: exitCodes.bundleDamaged,
+        what,
+        kept,
+        fix: "Copy the file again, or export it again.",
+      };
   }
 }
 

@@ -5,7 +5,9 @@ import { randomStream, type Random } from "../core/kernel/random.ts";
 import type { Signer } from "../core/kernel/crypto.ts";
 import type { Change } from "../core/intents/contract.ts";
 import { createNode } from "../core/node/create-node.ts";
+import type { BundlePart } from "../core/sync/bundle.ts";
 import type {
+  BundleReport,
   Changed,
   NodeConfig,
   NodeEffect,
@@ -38,6 +40,10 @@ export type Driver = {
     actor: string,
     options: { readonly dryRun: boolean },
   ) => Promise<WriteReply>;
+  /** Takes in a part of a bundle; resolves when it is on disk. Undefined when the disk refused, or the agent stops. */
+  readonly takeBundle: (
+    part: BundlePart & Pick<Extract<NodeEvent, { type: "bundle" }>, "maker" | "whole">,
+  ) => Promise<BundleReport | undefined>;
   readonly onChanged: (listener: (what: readonly Changed[]) => void) => () => void;
   readonly notes: () => readonly TimedNote[];
   readonly note: (note: Note) => void;
@@ -73,6 +79,7 @@ export function createDriver(options: DriverOptions): Driver {
   const notes = new BoundedQueue<TimedNote>(notesMax);
   const listeners = new Set<(what: readonly Changed[]) => void>();
   const replies = new Map<number, (reply: WriteReply) => void>();
+  const reports = new Map<number, BundleReport>();
   const waiting: NodeEvent[] = [];
   let transport: Transport | undefined;
   let running = true;
@@ -129,6 +136,9 @@ export function createDriver(options: DriverOptions): Driver {
       replies.get(request)?.(reply);
       replies.delete(request);
     },
+    "bundle-taken": ({ request, report }) => {
+      reports.set(request, report);
+    },
     changed: ({ what }) => {
       for (const listener of listeners) listener(what);
     },
@@ -154,6 +164,13 @@ export function createDriver(options: DriverOptions): Driver {
       handling = false;
     }
     arm();
+  };
+
+  const handleDurably = async (event: NodeEvent): Promise<boolean> => {
+    const before = refusedWrites;
+    handle(event);
+    await answered;
+    return refusedWrites === before;
   };
 
   /** Told before anything else after a standstill, so that the silence meanwhile is blamed on us. */
@@ -190,18 +207,20 @@ export function createDriver(options: DriverOptions): Driver {
     view: machine.view,
     env,
     handle,
-    handleDurably: async (event) => {
-      const before = refusedWrites;
-      handle(event);
-      await answered;
-      return refusedWrites === before;
-    },
+    handleDurably,
     write: (changes, actor, { dryRun }) =>
       new Promise((resolve) => {
         const request = ++requests;
         replies.set(request, resolve);
         handle({ type: "write", request, changes, actor, dryRun });
       }),
+    takeBundle: async (part) => {
+      const request = ++requests;
+      const stored = await handleDurably({ type: "bundle", request, ...part });
+      const report = reports.get(request);
+      reports.delete(request);
+      return stored ? report : undefined;
+    },
     onChanged: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -30,7 +30,7 @@ export const exitCodes = {
   inviteInvalid: 20,
   /** The invite has expired, is used up, or is not known to the node that is said to have made it. */
   inviteSpent: 21,
-  /** The node at the invite's address belongs to another mesh. */
+  /** The node at the invite's address, or the bundle, belongs to another mesh. */
   wrongMesh: 22,
   /** The clocks of this machine and of the mesh are too far apart. */
   clockOff: 23,
@@ -42,6 +42,9 @@ export const exitCodes = {
   joinRefused: 26,
   /** This node may not do that: it is not an enroller, or was not given the grant. */
   notAllowed: 27,
+
+  /** Not a file that `starlight bundle` wrote, or not as it was written. Nothing of it was used. */
+  bundleDamaged: 30,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

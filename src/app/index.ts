@@ -18,6 +18,9 @@ export {
   type LoadedConfig,
 } from "./config.ts";
 export { configDefaults, configKeys, type Config, type ConfigKey } from "./config-schema.ts";
+export { exportBundle, exportHeads, headsOf, readHeads } from "./bundle/make-bundle.ts";
+export { sourceOnDisk, type BundleSource } from "./bundle/source.ts";
+export { checkFrames, partsOf, takeBundle, type ImportReport } from "./bundle/take-bundle.ts";
 export { createToken, type TokenUser } from "./tokens.ts";
 export { createInvite, type InviteOptions } from "./enrol/invite-book.ts";
 export { decodeInvite, type Invite, type InviteError } from "./enrol/invite.ts";

@@ -1,3 +1,5 @@
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { parseJson, type Json } from "../core/kernel/json.ts";
 import { fields, integer, list, oneOf, optional, text, type Shape } from "../core/kernel/shape.ts";
 import { err, type Result } from "../core/kernel/result.ts";
@@ -5,6 +7,7 @@ import type { NodeView } from "../core/node/contract.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
 import { addressesMax } from "../shells/identity-file/names.ts";
 import { explained } from "./app-error.ts";
+import { bundleProblem, type BundleReply, type BundleRoutes } from "./bundle/routes.ts";
 import type { Enroller } from "./enrol/enroller.ts";
 import { joinBytesMax, joinPath, readJoinRequest, type JoinRefusal } from "./enrol/join-request.ts";
 import { createRateLimit } from "./enrol/rate-limit.ts";
@@ -21,6 +24,7 @@ import type { TokenUser } from "./tokens.ts";
  *     POST /starlight/v1/revocations  {node, reason?}   node: id or name
  *     POST /starlight/v1/leave        {reason?}
  *     POST /starlight/v1/backup       -> the node's records, one SQLite file
+ *     POST /starlight/v1/bundle/...                                  see bundle/routes.ts
  */
 export type RoutesDeps = {
   readonly view: NodeView;
@@ -31,6 +35,7 @@ export type RoutesDeps = {
   readonly leave: (reason: string) => Promise<boolean>;
   readonly backup: StreamBackup;
   readonly userOfToken: (token: string) => TokenUser | undefined;
+  readonly bundles: BundleRoutes;
   /** Everything else. */
   readonly api: HttpHandler;
 };
@@ -98,9 +103,7 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
   };
 
   const masterReply = async (path: string, request: HttpRequest, client: Client): Promise<Reply> => {
-    if (!isMaster(request, client, deps.userOfToken)) {
-      return problem(403, `this is for the group ${mastersGroup}`);
-    }
+    if (!isMaster(request, client, deps.userOfToken)) return forMasters;
     const body = await readBody(request, joinBytesMax);
     return body === undefined ? problem(413, "the request is too long") : (masters[path]?.(body) ?? notFound);
   };
@@ -123,21 +126,40 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
     }
   };
 
+  const bundleReply = async (
+    reply: () => Promise<BundleReply>,
+    request: HttpRequest,
+    client: Client,
+  ): Promise<BundleReply> => {
+    if (!isMaster(request, client, deps.userOfToken)) return forMasters;
+    try {
+      return await reply();
+    } catch (error) {
+      const known = bundleProblem(error);
+      if (known === undefined) throw error;
+      return known;
+    }
+  };
+
   return (request, response, client) => {
-    const [path = ""] = (request.url ?? "").split("?");
-    const isOurs = path === joinPath || path === backupPath || Object.hasOwn(masters, path);
-    if (!isOurs) return deps.api(request, response, client);
+    const [path = "", query = ""] = (request.url ?? "").split("?");
+    const bundle = Object.hasOwn(deps.bundles, path) ? deps.bundles[path] : undefined;
+    const known = path === joinPath || path === backupPath || Object.hasOwn(masters, path);
+    if (!known && bundle === undefined) return deps.api(request, response, client);
     if (request.method !== "POST") return answer(response, problem(405, "POST it"));
-    const reply =
-      path === joinPath
-        ? joinReply(request)
-        : path === backupPath
-          ? backupReply(request, response, client)
-          : masterReply(path, request, client);
+    const reply = replyTo();
     reply.then(
       (value) => value !== undefined && answer(response, value),
       (error: unknown) => answer(response, problem(500, explained(error)?.what ?? "internal error")),
     );
+
+    function replyTo(): Promise<Reply | BundleReply | undefined> {
+      if (bundle !== undefined)
+        return bundleReply(() => bundle(request, new URLSearchParams(query)), request, client);
+      if (path === joinPath) return joinReply(request);
+      if (path === backupPath) return backupReply(request, response, client);
+      return masterReply(path, request, client);
+    }
   };
 }
 
@@ -209,10 +231,18 @@ const problem = (status: number, detail: string): Reply => ({
   body: { type: "about:blank", status, detail },
 });
 const notFound = problem(404, "no such path");
+const forMasters = problem(403, `this is for the group ${mastersGroup}`);
 
-function answer(response: HttpResponse, { status, body }: Reply): void {
+function answer(response: HttpResponse, reply: BundleReply): void {
   if (response.headersSent || response.destroyed) return;
+  const { status } = reply;
+  if ("stream" in reply) {
+    response.writeHead(status, { "content-type": "application/octet-stream" });
+    // The end of the file says that it is whole; a reader that never gets it knows.
+    pipeline(Readable.from(reply.stream), response).catch(() => response.destroy());
+    return;
+  }
   const type = status < 400 ? "application/json" : "application/problem+json";
   response.writeHead(status, { "content-type": type });
-  response.end(JSON.stringify(body));
+  response.end(JSON.stringify(reply.body));
 }

@@ -2,6 +2,7 @@ import { createWriteStream, existsSync, readFileSync, rmSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
+import { Readable } from "node:stream";
 import { CommandError } from "./command-error.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
 
@@ -10,6 +11,8 @@ export type Client = {
   readonly server: string;
   /** JSON in, JSON out; throws a `CommandError` with the server's message. */
   readonly call: (method: string, path: string, body?: unknown, options?: CallOptions) => Promise<Answer>;
+  /** A file there, a file back, each as a stream of bytes; fails like `call`. */
+  readonly exchange: (path: string, body: Readable | undefined) => Promise<IncomingMessage>;
   /** The answer as a stream of text chunks: logs and watches. */
   readonly stream: (path: string, onChunk: (text: string) => void, options?: CallOptions) => Promise<void>;
   /** The answer to a POST, into a file that is removed again when not all of it came. */
@@ -55,6 +58,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   return {
     server: credentials.server,
     call: (...args) => call(credentials, ...args),
+    exchange: (path, body) => exchange(credentials, path, body),
     stream: (...args) => stream(credentials, ...args),
     download: (...args) => download(credentials, ...args),
   };
@@ -98,12 +102,21 @@ async function call(
   let text = "";
   for await (const chunk of response) text += String(chunk);
   const status = response.statusCode ?? 0;
-  if (status >= 400)
-    throw new CommandError(
-      status === 401 || status === 403 ? "notAllowed" : "failed",
-      messageOf(text, status),
-    );
+  if (status >= 400) throw failureOf(text, status);
   return { status, text, headers: response.headers };
+}
+
+async function exchange(
+  credentials: Credentials,
+  path: string,
+  body: Readable | undefined,
+): Promise<IncomingMessage> {
+  const response = await send(credentials, "POST", path, body, { timeoutMs: 0 });
+  const status = response.statusCode ?? 0;
+  if (status < 400) return response;
+  let text = "";
+  for await (const chunk of response) text += String(chunk);
+  throw status === 409 ? new CommandError("wrongMesh", messageOf(text, status)) : failureOf(text, status);
 }
 
 async function stream(
@@ -154,7 +167,13 @@ function send(
 ): Promise<IncomingMessage> {
   const { server, ca, servername, cert, key, token } = credentials;
   const url = new URL(path, server);
-  const payload = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+  const stream = body instanceof Readable ? body : undefined;
+  const payload =
+    body === undefined || stream !== undefined
+      ? undefined
+      : typeof body === "string"
+        ? body
+        : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const request = httpsRequest(
       url,
@@ -170,7 +189,9 @@ function send(
           "user-agent": "starlight",
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
           ...(payload === undefined
-            ? {}
+            ? stream === undefined
+              ? {}
+              : { "content-type": "application/octet-stream" }
             : {
                 "content-type": options.contentType ?? "application/json",
                 "content-length": String(Buffer.byteLength(payload)),
@@ -190,8 +211,14 @@ function send(
         ),
       ),
     );
-    request.end(payload);
+    if (stream === undefined) request.end(payload);
+    else stream.on("error", reject).pipe(request);
   });
+}
+
+function failureOf(text: string, status: number): CommandError {
+  const refused = status === 401 || status === 403;
+  return new CommandError(refused ? "notAllowed" : "failed", messageOf(text, status));
 }
 
 function messageOf(text: string, status: number): string {

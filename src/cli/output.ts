@@ -15,6 +15,9 @@ export function print(text: string): void {
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }
 
+/** Text that others wrote, without what a terminal would obey. */
+export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, "?");
+
 export async function printValue(value: unknown, format: Format): Promise<boolean> {
   if (format === "json") print(JSON.stringify(value, undefined, 2));
   else if (format === "yaml") {

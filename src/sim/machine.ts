@@ -219,6 +219,7 @@ export class Machine {
     "start-pod": ({ pod }) => this.#startPod(pod),
     "stop-pod": ({ uid, reason }) => this.#stopPod(uid, reason),
     reply: ({ request, reply }) => this.#answer(request, reply),
+    "bundle-taken": () => {},
     changed: () => {},
     note: ({ note }) => {
       if (note.level === "debug") return;

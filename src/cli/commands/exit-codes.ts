@@ -16,12 +16,13 @@ const meanings: { readonly [name in keyof typeof exitCodes]: string } = {
   dataUnusable: "files of the data folder cannot be read or written",
   inviteInvalid: "not an invite, or not all of it",
   inviteSpent: "the invite has expired, is used up, or is not known",
-  wrongMesh: "the address of the invite belongs to another mesh",
+  wrongMesh: "the address of the invite, or the bundle, belongs to another mesh",
   clockOff: "the clocks of the two machines differ too much",
   unreachable: "no node could be reached",
   nameTaken: "another member has this name",
   joinRefused: "the mesh refused the newcomer; the message says why",
   notAllowed: "this node or user may not do that",
+  bundleDamaged: "not a file that `starlight bundle` wrote, or not as it was written; nothing of it was used",
 };
 
 export async function action(): Promise<void> {

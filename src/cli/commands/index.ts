@@ -176,6 +176,37 @@ export function registerCommands(program: Command): void {
     .option("--node <name>", "only this node's reports")
     .option(output, outputHelp)
     .action(run(() => import("./heal-report.ts")));
+  const bundle = program
+    .command("bundle")
+    .description("carry records to a site without a network, in a file");
+  bundle
+    .command("export")
+    .description("write what another site needs into a file; also from a stopped node's data folder")
+    .argument("<file>")
+    .option("--site <name>", "only what this site keeps (default: all that this node holds)")
+    .option("--since-peer <heads>", "only what the maker of these heads lacks (see `bundle heads`)")
+    .action(run(() => import("./bundle-export.ts")));
+  bundle
+    .command("heads")
+    .description("write into a small file how far this node knows every log")
+    .argument("<file>")
+    .action(run(() => import("./bundle-heads.ts")));
+  bundle
+    .command("import")
+    .description("give a file's records to the running agent, which checks every one of them")
+    .argument("<file>")
+    .option(output, outputHelp)
+    .action(run(() => import("./bundle-import.ts")));
+  bundle
+    .command("show")
+    .description("what is in a file, whole or heads; no node is needed")
+    .argument("<file>")
+    .option(output, outputHelp)
+    .action(run(() => import("./bundle-show.ts")));
+  bundle.addHelpText(
+    "after",
+    "\nExample, there and back:\n  bern$ starlight bundle heads bern.heads\n  oslo$ starlight bundle export --site bern --since-peer bern.heads oslo.bundle\n  bern$ starlight bundle import oslo.bundle\n",
+  );
   const config = program.command("config").description("settings of this node");
   settings(
     config

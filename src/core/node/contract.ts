@@ -15,7 +15,11 @@ import type {
   StatusBody,
 } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import type { NodeId } from "../records/record.ts";
+import type { MeshRecord, NodeId } from "../records/record.ts";
+import type { Place } from "../records/scope.ts";
+import type { Bundle, BundleMaker } from "../sync/bundle.ts";
+import type { Cover } from "../sync/contract.ts";
+import type { LogAt } from "../sync/frames.ts";
 
 /** Who we are and which mesh we belong to. Fixed for the life of a process. */
 export type NodeIdentity = {
@@ -93,6 +97,26 @@ export type WriteReply = Result<
   WriteError
 >;
 
+/** What became of the records of a part of a bundle. */
+export type BundleReport = {
+  readonly records: number;
+  /** New here, and now part of our state. */
+  readonly fresh: number;
+  /** Held already, or replaced by something newer. */
+  readonly known: number;
+  /** Stamped too far ahead of our clock: judged again when it catches up. */
+  readonly setAside: number;
+  /** By authors that our roster does not know: judged when it does. */
+  readonly waiting: number;
+  /** Of scopes that this node does not keep. */
+  readonly elsewhere: number;
+  readonly refused: number;
+  /** The first 100 of them. */
+  readonly refusals: readonly { readonly key: string; readonly author: NodeId; readonly why: string }[];
+  /** Whether its maker is a member and signed it; otherwise what it says of completeness does not count. */
+  readonly vouched: boolean;
+};
+
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
   | { readonly type: "boot"; readonly frames: Iterable<Uint8Array>; readonly adopted: readonly PodReport[] }
@@ -114,6 +138,19 @@ export type NodeEvent =
       readonly changes: readonly Change[];
       readonly actor: string;
       readonly dryRun: boolean;
+    }
+  /**
+   * A part of a bundle (sync/bundle.ts): its records are judged like a peer's, and its covers count when
+   * the maker is a member. Answered by `bundle-taken` in the same turn.
+   */
+  | {
+      readonly type: "bundle";
+      readonly request: RequestId;
+      readonly records: readonly MeshRecord[];
+      readonly covers: readonly Cover[];
+      readonly maker: BundleMaker;
+      /** After the last part of all that its maker held: what we may have lost of our own is back, as in step. */
+      readonly whole: boolean;
     }
   /** A roster record made by an enroller of this process (join, revoke), as a frame. */
   | { readonly type: "enrolled"; readonly frame: Uint8Array }
@@ -143,6 +180,7 @@ export type NodeEffect =
   | { readonly type: "start-pod"; readonly pod: PodStart }
   | { readonly type: "stop-pod"; readonly uid: PodUid; readonly grace: Duration; readonly reason: string }
   | { readonly type: "reply"; readonly request: RequestId; readonly reply: WriteReply }
+  | { readonly type: "bundle-taken"; readonly request: RequestId; readonly report: BundleReport }
   /** Something that the API shows changed. */
   | { readonly type: "changed"; readonly what: readonly Changed[] }
   /** A decision worth telling: logs, events, traces. */
@@ -215,6 +253,10 @@ export type NodeView = {
   readonly island: () => readonly NodeId[];
   /** Frames of the roster and of every member's status: what a newcomer needs to trust and reach us. */
   readonly introduction: () => readonly Uint8Array[];
+  /** What a node at that place (we, if undefined) lacks of our records when it knows its logs so far. */
+  readonly bundle: (to: Place | undefined, since: readonly LogAt[], crypto: Crypto) => Bundle;
+  /** How far we know every log. */
+  readonly heads: () => readonly LogAt[];
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
   readonly records: () => { readonly total: number; readonly tombstones: number; readonly setAside: number };

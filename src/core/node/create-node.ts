@@ -1,6 +1,7 @@
 import { carryOut, type Handlers } from "../kernel/effects.ts";
 import { earliest, type Wake } from "../kernel/time.ts";
 import { admitAside, admitStored, restoreFrames } from "./admission.ts";
+import { bundleArrived } from "./bundles.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, NodeMachine } from "./contract.ts";
 import {
   absorb,
@@ -76,6 +77,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     },
     frame: ({ link, bytes }) => frameArrived(turn, link, bytes),
     write: (event) => writeAsked(turn, event),
+    bundle: (event) => bundleArrived(turn, event),
     enrolled: ({ frame }) => absorb(turn, admitStored(turn, frame), undefined),
     leave: ({ reason }) => publishLeave(turn, reason),
     "pod-report": ({ report }) => podReported(turn, report),

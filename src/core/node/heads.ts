@@ -3,7 +3,7 @@ import type { Duration } from "../kernel/time.ts";
 import { newestOf } from "../records/log.ts";
 import { isNodeId, recordKinds } from "../records/record.ts";
 import { isScope } from "../records/scope.ts";
-import { cover } from "../records/store.ts";
+import { cover, type RecordStore } from "../records/store.ts";
 import { note, type Turn } from "./turn.ts";
 
 /**
@@ -40,7 +40,15 @@ export const isHeadsNote = (bytes: Uint8Array): boolean => bytes[0] === format;
 
 /** Takes in a stored note of heads; false when the bytes are something else. */
 export function readHeads(turn: Turn, bytes: Uint8Array): boolean {
-  if (!isHeadsNote(bytes)) return false;
+  const restored = restoreHeads(turn.state.store, bytes);
+  if (restored === "unreadable")
+    note(turn, "warning", "HeadsUnreadable", "peers will send more than they need to, once");
+  return restored !== undefined;
+}
+
+/** The same for a store alone; undefined when the bytes are something else. */
+export function restoreHeads(store: RecordStore, bytes: Uint8Array): "restored" | "unreadable" | undefined {
+  if (!isHeadsNote(bytes)) return undefined;
   const reader = new Reader(bytes.subarray(1));
   const count = reader.uint();
   if (count > countMax) reader.failed = true;
@@ -50,10 +58,9 @@ export function readHeads(turn: Turn, bytes: Uint8Array): boolean {
     const author = reader.text(20);
     const head = reader.uint();
     const whole = !reader.failed && kind !== undefined && isScope(scope) && isNodeId(author);
-    if (whole) cover(turn.state.store, { scope, kind, author }, 0, head);
+    if (whole) cover(store, { scope, kind, author }, 0, head);
   }
-  if (reader.failed) note(turn, "warning", "HeadsUnreadable", "peers will send more than they need to, once");
-  return true;
+  return reader.failed ? "unreadable" : "restored";
 }
 
 /** Our own logs are known whole, now that our disk, or a peer in step with us, gave us all of them. */

@@ -5,7 +5,9 @@ import { wallOf } from "../kernel/hybrid-clock.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
 import { explain } from "../placement/explain.ts";
 import { objectKey } from "../records/keys.ts";
+import { keeps } from "../records/scope.ts";
 import { scopeDigest, tombstoneCount } from "../records/store.ts";
+import { headsIn, makeBundle } from "../sync/bundle.ts";
 import type { NodeView, PodView } from "./contract.ts";
 import { memberView } from "./nodes.ts";
 import { placementInput } from "./placing.ts";
@@ -69,6 +71,9 @@ export function createView(state: NodeState, given: Given): NodeView {
       }
       return frames;
     },
+    bundle: (to, since, crypto) =>
+      makeBundle(store, (scope) => keeps(identity, scope) && keeps(to ?? identity, scope), since, crypto),
+    heads: () => headsIn(store, (scope) => keeps(identity, scope)),
     stateHash: () =>
       [...store.hashByScope.keys()]
         .sort()

@@ -19,6 +19,9 @@ export function leafHash(frame: Uint8Array, crypto: Pick<Crypto, "sha256">): Uin
   return crypto.sha256(bytes);
 }
 
+/** Hashes of ranges from this size on are kept: without them each record of a parcel would cost its whole tree. */
+const keptFrom = 8;
+
 /** The hash of a range, from what is known of it; undefined when that does not suffice. */
 export function rangeHash(
   known: Hashes,
@@ -36,7 +39,9 @@ export function rangeHash(
   bytes[0] = 1;
   bytes.set(left, 1);
   bytes.set(right, 1 + hashBytes);
-  return crypto.sha256(bytes);
+  const hash = crypto.sha256(bytes);
+  if (size >= keptFrom) known.set(rangeKey(offset, size), hash);
+  return hash;
 }
 
 /**

@@ -13,6 +13,7 @@ import { join } from "node:path";
  *     state.db    the records; written by the agent only
  *     backups/    copies of the records on their way to whoever asked for them
  *     pods/       the process runtime's folder
+ *     incoming/   a bundle that is being imported
  *     agent.json  where the running agent listens
  */
 export type Layout = {
@@ -28,6 +29,7 @@ export type Layout = {
   readonly database: string;
   readonly backups: string;
   readonly pods: string;
+  readonly incoming: string;
   readonly agent: string;
 };
 
@@ -46,6 +48,7 @@ export function layoutOf(directory: string): Layout {
     database: at("state.db"),
     backups: at("backups"),
     pods: at("pods"),
+    incoming: at("incoming"),
     agent: at("agent.json"),
   };
 }

@@ -14,6 +14,7 @@ import {
 } from "./links.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
+import { tendHeld } from "./held.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
@@ -47,6 +48,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       endOrphansIfDue(turn);
       noteHeadsIfDue(turn);
       flush(turn);
+      tendHeld(turn);
       return turn.out;
     },
     wake: () => wakeOf(state),

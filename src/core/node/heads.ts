@@ -3,7 +3,7 @@ import type { Duration } from "../kernel/time.ts";
 import { newestOf } from "../records/log.ts";
 import { isNodeId, recordKinds } from "../records/record.ts";
 import { isScope } from "../records/scope.ts";
-import { cover } from "../records/store.ts";
+import { coverAndHold, heldUpTo, isIntent } from "./held.ts";
 import { note, type Turn } from "./turn.ts";
 
 /**
@@ -25,9 +25,11 @@ export function noteHeadsIfDue(turn: Turn): void {
   const { state, env } = turn;
   if (env.now < state.noteHeadsAt) return;
   state.noteHeadsAt = Number.POSITIVE_INFINITY;
-  const logs = [...state.store.logs.values()].filter(
-    ({ head, author }) => head > 0 && author !== state.identity.id,
-  );
+  const logs = [...state.store.logs.values()]
+    .filter(({ author }) => author !== state.identity.id)
+    // Of intents only what the disk has: others may rely on what a note says of them.
+    .map((log) => ({ ...log, head: isIntent(log) ? heldUpTo(state, log.author) : log.head }))
+    .filter(({ head }) => head > 0);
   const writer = new Writer().byte(format).uint(logs.length);
   for (const { scope, kind, author, head } of logs) {
     writer.text(scope).byte(recordKinds.indexOf(kind)).text(author).uint(head);
@@ -50,16 +52,17 @@ export function readHeads(turn: Turn, bytes: Uint8Array): boolean {
     const author = reader.text(20);
     const head = reader.uint();
     const whole = !reader.failed && kind !== undefined && isScope(scope) && isNodeId(author);
-    if (whole) cover(turn.state.store, { scope, kind, author }, 0, head);
+    if (whole) coverAndHold(turn, { scope, kind, author, from: 0, to: head });
   }
   if (reader.failed) note(turn, "warning", "HeadsUnreadable", "peers will send more than they need to, once");
   return true;
 }
 
 /** Our own logs are known whole, now that our disk, or a peer in step with us, gave us all of them. */
-export function coverOwnLogs({ state }: Turn): void {
+export function coverOwnLogs(turn: Turn): void {
+  const { state } = turn;
   state.ownLogsWhole = true;
   for (const log of state.store.logs.values()) {
-    if (log.author === state.identity.id) cover(state.store, log, 0, newestOf(log));
+    if (log.author === state.identity.id) coverAndHold(turn, { ...log, from: 0, to: newestOf(log) });
   }
 }

@@ -7,6 +7,7 @@ import { explain } from "../placement/explain.ts";
 import { objectKey } from "../records/keys.ts";
 import { scopeDigest, tombstoneCount } from "../records/store.ts";
 import type { NodeView, PodView } from "./contract.ts";
+import { heldUpTo } from "./held.ts";
 import { memberView } from "./nodes.ts";
 import { placementInput } from "./placing.ts";
 import { factsOf, isMember, kindKey } from "./records-index.ts";
@@ -67,6 +68,17 @@ export function createView(state: NodeState, given: Given): NodeView {
         }
       }
       return frames;
+    },
+    holds: (author, version) => heldUpTo(state, author) >= version,
+    positions: (slots) => {
+      const versionByAuthor = new Map<string, number>();
+      for (const slot of slots) {
+        const record = store.bySlot.get(slot);
+        if (record === undefined) continue;
+        const version = Math.max(record.version, versionByAuthor.get(record.author) ?? 0);
+        versionByAuthor.set(record.author, version);
+      }
+      return [...versionByAuthor].map(([author, version]) => ({ author, version }));
     },
     stateHash: () =>
       [...store.hashByScope.keys()]

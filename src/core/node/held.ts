@@ -4,6 +4,7 @@ import type { MeshRecord, NodeId } from "../records/record.ts";
 import { cover, logOf } from "../records/store.ts";
 import type { Cover } from "../sync/contract.ts";
 import { storedUpTo } from "./durable.ts";
+import type { Progress } from "./progress.ts";
 import type { NodeState } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
@@ -14,30 +15,8 @@ import type { Turn } from "./turn.ts";
  * A log's head says what we hold in memory. What it covers is held for good once everything that was
  * handed to the disk up to that moment is stored.
  */
-export type Held = {
-  readonly byAuthor: Map<NodeId, Progress>;
-  /** Authors whose head moved in this turn. */
-  readonly moved: Set<NodeId>;
-  /** Authors with something still on its way to the disk. */
-  readonly waiting: Set<NodeId>;
-  /** The oldest record of an author that a head covers and that we did not take; until a restart. */
-  readonly missed: Map<NodeId, Version>;
-};
-
-/** Two steps are enough: while the disk works on `next`, all that comes gathers in `last`. */
-type Progress = { at: Version; next: Step | undefined; last: Step | undefined };
-
-/** Held up to `version` once the tickets up to `ticket` are stored. */
-type Step = { readonly version: Version; readonly ticket: number };
 
 type LogOf = Pick<MeshRecord, "scope" | "kind" | "author">;
-
-export const nothingHeld = (): Held => ({
-  byAuthor: new Map(),
-  moved: new Set(),
-  waiting: new Set(),
-  missed: new Map(),
-});
 
 /** Notes in the store what a peer, or our own disk, gave us of a log. */
 export function coverAndHold({ state }: Turn, log: Cover): void {

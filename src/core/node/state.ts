@@ -9,7 +9,7 @@ import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
-import { nothingHeld, type Held } from "./held.ts";
+import { nothingHeld, type Held } from "./progress.ts";
 import { emptyIndex, type Index } from "./records-index.ts";
 
 export type WriteRequest = Extract<NodeEvent, { type: "write" }>;

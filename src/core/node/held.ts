@@ -24,7 +24,7 @@ export function coverAndHold({ state }: Turn, log: Cover): void {
   headMoved(state, log);
 }
 
-export function headMoved(state: NodeState, log: LogOf): void {
+function headMoved(state: NodeState, log: LogOf): void {
   if (isIntent(log)) state.held.moved.add(log.author);
 }
 

@@ -11,7 +11,7 @@ import { putRecord, sealNext } from "../records/store.ts";
 import type { Durability, WriteReply } from "./contract.ts";
 import { indexRecord, isMember } from "./records-index.ts";
 import { persist, persisted } from "./durable.ts";
-import { headMoved } from "./held.ts";
+import { coverAndHold } from "./held.ts";
 import { tellSync } from "./links.ts";
 import type { InFlight, WriteRequest } from "./state.ts";
 import { changed, placeSoon, type Turn } from "./turn.ts";
@@ -50,6 +50,8 @@ export function writeStored(turn: Turn, ticket: number): void {
   for (const record of records) {
     const change = indexRecord(turn.state.index, record);
     if (change !== undefined) changed(turn, ...change.changed);
+    // Nobody but us writes our log, so we hold all of it.
+    if (turn.state.ownLogsWhole) coverAndHold(turn, { ...record, from: 0, to: record.seal?.last ?? 0 });
   }
   if (records.length > 0) tellSync(turn, { type: "stored", records, from: undefined });
   for (const reply of batch.replies) answerStored(turn, reply);
@@ -88,8 +90,8 @@ function startBatch(turn: Turn): void {
     for (const reply of replies) answerStored(turn, reply);
     return;
   }
-  sealNext(state.store, records, state.ownLogsWhole, turn.env.signer, turn.env.crypto);
-  headMoved(state, { scope: "mesh", kind: "intent", author: state.identity.id });
+  // The head moves when they are in the store: peers are told that they have all up to the head.
+  sealNext(state.store, records, false, turn.env.signer, turn.env.crypto);
   state.inFlight = { ticket: persist(turn, records), records, replies };
 }
 

@@ -42,6 +42,9 @@ export const exitCodes = {
   joinRefused: 26,
   /** This node may not do that: it is not an enroller, or was not given the grant. */
   notAllowed: 27,
+
+  /** The write is done and stands; not all nodes that `--wait` named hold it yet. */
+  waitNotReached: 30,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -22,6 +22,7 @@ const meanings: { readonly [name in keyof typeof exitCodes]: string } = {
   nameTaken: "another member has this name",
   joinRefused: "the mesh refused the newcomer; the message says why",
   notAllowed: "this node or user may not do that",
+  waitNotReached: "written, but not all nodes that --wait named hold it yet",
 };
 
 export async function action(): Promise<void> {

@@ -30,12 +30,6 @@ const mutations: readonly Mutation[] = [
     to: "if (unstored.size > 1e9 || storing.has(storingAgain)) return -1;",
   },
   {
-    name: "durability: own heads move before the records are stored",
-    file: "core/node/writes.ts",
-    from: "sealNext(state.store, records, false, turn.env.signer, turn.env.crypto);",
-    to: "sealNext(state.store, records, state.ownLogsWhole, turn.env.signer, turn.env.crypto);",
-  },
-  {
     name: "merge: of two writes the older wins",
     file: "core/intents/state.ts",
     from: "return compareWrites(claim.write, other.write) > 0;",

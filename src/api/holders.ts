@@ -12,6 +12,7 @@ export type Heard = { readonly member: MemberView; readonly holds: boolean; read
 const askedAtOnceMax = 16;
 const pauseMinMs = 20;
 const pauseMaxMs = 500;
+const pauseGrowth = 1.5;
 /** A member that does not answer for so long makes room for the others. */
 const answerMaxMs = 2_000;
 const positionsMax = 64;
@@ -33,7 +34,7 @@ export async function askUntilHeld(
   const turns = createTurns(askedAtOnceMax);
   const wait = async (member: MemberView): Promise<Heard> => {
     let why = "there was no time to ask it";
-    for (let pauseMs = pauseMinMs; ; pauseMs = Math.min(2 * pauseMs, pauseMaxMs)) {
+    for (let pauseMs = pauseMinMs; ; pauseMs = Math.min(pauseGrowth * pauseMs, pauseMaxMs)) {
       if (deps.view.member(member.id) === undefined) return { member, holds: false, why: "it left the mesh" };
       const outOfView = whyOutOfView(deps, member.id);
       if (outOfView === undefined) {

@@ -81,7 +81,7 @@ export type WriteError =
 export type Durability = {
   /** On this node's disk. */
   readonly local: true;
-  /** Members of our site that we know hold it, ourselves included, of all members of the site. */
+  /** Members of our site known to hold it at the moment of the answer, which is us, of all of them. */
   readonly site: { readonly have: number; readonly of: number };
 };
 

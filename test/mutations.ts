@@ -18,6 +18,18 @@ type Mutation = {
 
 const mutations: readonly Mutation[] = [
   {
+    name: "durability: what is on its way to the disk counts as held",
+    file: "core/node/held.ts",
+    from: "progress.next.ticket <= stored",
+    to: "progress.next.ticket <= stored + 1_000_000",
+  },
+  {
+    name: "durability: what the disk refused counts as stored",
+    file: "core/node/durable.ts",
+    from: "if (unstored.size > 0 || storing.has(storingAgain)) return -1;",
+    to: "if (unstored.size > 1e9 || storing.has(storingAgain)) return -1;",
+  },
+  {
     name: "merge: of two writes the older wins",
     file: "core/intents/state.ts",
     from: "return compareWrites(claim.write, other.write) > 0;",

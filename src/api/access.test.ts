@@ -22,6 +22,7 @@ test("without credentials everything but health and version is 401 with a Status
     "/openapi/v3",
     "/starlight/v1/status",
     "/starlight/v1/why",
+    "/starlight/v1/holds?author=a&version=1",
   ]) {
     for (const token of ["", "wrong", `starlight-${"A".repeat(43)}`]) {
       const { status, body } = await call("GET", path, undefined, { token });
@@ -48,6 +49,7 @@ test("a viewer reads everything and writes nothing: 403 with a Status that names
     `${deployments}/kept/scale`,
     "/api/v1/nodes",
     "/starlight/v1/status",
+    "/starlight/v1/holds?author=a&version=1",
   ]) {
     assert.equal((await call("GET", path, undefined, as)).status, 200, path);
   }

@@ -29,9 +29,13 @@ export function userOf(request: IncomingMessage, client: Client, deps: ApiDeps):
   return bearer === undefined ? undefined : deps.userOfToken(bearer);
 }
 
-/** Whether a user may do it; nodes may read logs and use proxies, on behalf of users they have checked. */
+/**
+ * Whether a user may do it; nodes may read logs and use proxies, on behalf of users they have checked.
+ * Who holds a write is told to anyone we know.
+ */
 export function isAllowed(user: User, verb: Verb, resource: string): boolean {
   if (user.groups.includes(administrators)) return true;
+  if (verb === "get" && resource === "holds") return true;
   if (user.groups.includes(viewers)) return verb === "get" || verb === "list" || verb === "watch";
   return user.groups.includes(nodes) && (resource === "pods/log" || verb === "proxy");
 }

@@ -1,7 +1,7 @@
 import type { Change } from "../core/intents/contract.ts";
 import type { Changed, NodeEnv, NodeView, Note, WriteReply } from "../core/node/contract.ts";
 import type { NodeId } from "../core/records/record.ts";
-import type { HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
+import type { Answer, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
 import type { Runtime } from "../ports/runtime.ts";
 
 /** What the API of a node stands on: the node's view to read, one door to write. */
@@ -24,6 +24,8 @@ export type ApiDeps = {
    * answer back, streaming. Answers 502 or 504 itself when the member cannot be reached.
    */
   readonly forward: (node: NodeId, request: HttpRequest, response: HttpResponse) => void;
+  /** A short `GET` of this node's own, as a node, to another member's API; rejects without an answer. */
+  readonly ask: (node: NodeId, path: string, signal: AbortSignal) => Promise<Answer>;
   /** The user behind a bearer token, if it is good. */
   readonly userOfToken: (
     token: string,

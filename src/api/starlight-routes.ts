@@ -4,6 +4,8 @@ import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import { demand, type User } from "./auth.ts";
+import { sendApplied, writeOptions } from "./durability.ts";
+import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
 import type { ApiDeps } from "./contract.ts";
@@ -58,8 +60,12 @@ export async function starlightRoute(
       demand(user, "get", "explanations");
       sendJson(response, 200, why(deps, url.searchParams));
       return true;
+    case "GET holds":
+      demand(user, "get", "holds");
+      sendJson(response, 200, holdsAnswer(deps, url.searchParams));
+      return true;
     case "POST apply":
-      await applySet(deps, demand(user, "patch", "deployments"), request, response);
+      await applySet(deps, url, demand(user, "patch", "deployments"), request, response);
       return true;
     default:
       return false;
@@ -150,10 +156,12 @@ const setMax = 1_000;
 /** A document set, applied whole or not at all. */
 async function applySet(
   deps: ApiDeps,
+  { searchParams }: URL,
   user: User,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { wait } = writeOptions(searchParams);
   const body = await readObject(request);
   const { objects, manager, force, dryRun } = body;
   if (!isList(objects) || objects.length === 0 || objects.length > setMax) {
@@ -191,7 +199,7 @@ async function applySet(
       result: was === undefined ? "created" : now?.version === was ? "unchanged" : "configured",
     };
   });
-  sendJson(response, 200, { results, durability: reply.value.durability });
+  await sendApplied(deps, wait, dryRun === true ? undefined : reply.value, response, results);
 }
 
 function refOf(object: JsonObject, at: number): ObjectRef {

@@ -4,14 +4,14 @@ import { ok, type Result } from "../core/kernel/result.ts";
 import type { Change, FieldProblem } from "../core/intents/contract.ts";
 import { kindOf } from "../core/intents/kinds/index.ts";
 import { jsonPatch, mergePatch, strategicMergePatch } from "../core/intents/patch.ts";
-import type { WriteReply } from "../core/node/contract.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import type { User } from "./auth.ts";
 import { readObject, readValue } from "./body.ts";
+import { sendWritten, writeOptions } from "./durability.ts";
 import { child } from "./values.ts";
 import { getOne, resourceName, type ReadContext, type Target } from "./read.ts";
 import { apiVersionOf, implicitNamespaces, metadataText } from "./resources.ts";
-import { ApiError, badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
+import { ApiError, badRequest, errorOfWrite, notFound } from "./status.ts";
 
 /** create, update, patch, delete: everything ends in one change handed to the core. */
 
@@ -97,15 +97,15 @@ export async function answerDelete(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const options = writeOptions(target.query);
   const object = getOne(context, target);
   const ref = refOf(target, target.name, undefined);
   if (ref.kind === "Namespace" && implicitNamespaces.some((name) => name === ref.name)) {
     throw new ApiError(403, "Forbidden", `namespace ${ref.name} is always there`);
   }
   const change: Change = { type: "delete", ref, ...managerOf(target, request) };
-  const reply = await context.deps.write([change], user.name, {
-    dryRun: target.query.get("dryRun") === "All",
-  });
+  const dryRun = target.query.get("dryRun") === "All";
+  const reply = await context.deps.write([change], user.name, { dryRun });
   if (!reply.ok) throw errorOfWrite(reply.error);
   const details = {
     name: target.name,
@@ -113,12 +113,9 @@ export async function answerDelete(
     kind: target.resource.plural,
     uid: metadataText(object, "uid"),
   };
-  sendJson(
-    response,
-    200,
-    { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details },
-    durability(reply),
-  );
+  const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };
+  const written = dryRun ? undefined : reply.value;
+  await sendWritten(context.deps, options, written, response, 200, status);
 }
 
 /** `deployments/NAME/scale` in the form of autoscaling/v1. */
@@ -152,6 +149,7 @@ export async function answerScale(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const options = writeOptions(target.query);
   const current = getOne(context, target);
   const body = await readValue(request);
   const merged = request.method === "PUT" ? body : mergePatch(scaleOf(current), body);
@@ -161,11 +159,11 @@ export async function answerScale(
   const next = { ...value, spec: { ...child(value, "spec"), replicas } };
   const ref = refOf(target, target.name, undefined);
   const change: Change = { type: "update", ref, value: next, ...managerOf(target, request), mode: "upsert" };
-  const reply = await context.deps.write([change], user.name, {
-    dryRun: target.query.get("dryRun") === "All",
-  });
+  const dryRun = target.query.get("dryRun") === "All";
+  const reply = await context.deps.write([change], user.name, { dryRun });
   if (!reply.ok) throw errorOfWrite(reply.error);
-  sendJson(response, 200, scaleOf(getOne(context, target)), durability(reply));
+  const scale = scaleOf(getOne(context, target));
+  await sendWritten(context.deps, options, dryRun ? undefined : reply.value, response, 200, scale);
 }
 
 async function submit(
@@ -176,18 +174,13 @@ async function submit(
   response: ServerResponse,
   code: number,
 ): Promise<void> {
+  const options = writeOptions(target.query);
   const dryRun = target.query.get("dryRun") === "All";
   const reply = await context.deps.write([change], user.name, { dryRun });
   if (!reply.ok) throw errorOfWrite(reply.error);
   const [merged] = reply.value.objects;
   const shown = dryRun && merged !== undefined ? merged.value : getOne(context, target);
-  sendJson(response, code, shown, durability(reply));
-}
-
-/** How durable the write is, for whoever wants to know: not a warning, so not where kubectl prints one. */
-export function durability(reply: Extract<WriteReply, { ok: true }>): { [name: string]: string } {
-  const { site } = reply.value.durability;
-  return { "starlight-durability": `local; site=${site.have}/${site.of}` };
+  await sendWritten(context.deps, options, dryRun ? undefined : reply.value, response, code, shown);
 }
 
 function patched(target: Target, type: string, current: JsonObject, patch: Json): JsonObject {

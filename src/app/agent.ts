@@ -146,6 +146,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
           const addresses = driver.view.member(node)?.status?.addresses ?? [];
           transport.forward(node, addresses, request, response);
         },
+        ask: (node, path, signal) => {
+          const addresses = driver.view.member(node)?.status?.addresses ?? [];
+          return transport.ask(node, addresses, path, signal);
+        },
       }),
     });
     opened.splice(1, 0, () => transport.stop());
@@ -230,10 +234,11 @@ type HandlerParts = {
   readonly runtime: Runtime;
   readonly parts: AgentParts;
   readonly forward: Parameters<CreateApi>[0]["forward"];
+  readonly ask: Parameters<CreateApi>[0]["ask"];
 };
 
 function createHandler(made: HandlerParts): ReturnType<CreateApi> {
-  const { directory, storage, driver, enroller, leave, runtime, parts, forward } = made;
+  const { directory, storage, driver, enroller, leave, runtime, parts, forward, ask } = made;
   const userOfToken = tokenUsers(directory);
   const { view, env, write, onChanged, notes } = driver;
   const { logs } = runtime;
@@ -254,6 +259,7 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       notes,
       logs,
       forward,
+      ask,
       userOfToken,
       version,
       bytesWritten: () => storage.usage(),

@@ -45,6 +45,8 @@ export const exitCodes = {
 
   /** Not a file that `starlight bundle` wrote, or not as it was written. Nothing of it was used. */
   bundleDamaged: 30,
+  /** The write is done and stands; not all nodes that `--wait` named hold it yet. */
+  waitNotReached: 31,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -19,5 +19,8 @@ export type Client =
   /** A member of the mesh, checked against the roster. */
   | { readonly type: "node"; readonly id: NodeId; readonly name: string };
 
+/** The whole answer to a short question. */
+export type Answer = { readonly status: number; readonly text: string };
+
 /** Serves everything on the node's port that is not a link. Never throws; answers every request. */
 export type HttpHandler = (request: HttpRequest, response: HttpResponse, client: Client) => void;

@@ -32,6 +32,11 @@ export class SimDisk {
     return [...this.#durable.keys()].sort().flatMap((slot) => this.#durable.get(slot) ?? []);
   }
 
+  /** What would be read after a crash now. */
+  stored(slot: string): Uint8Array | undefined {
+    return this.#durable.get(slot);
+  }
+
   /** Puts something there before the machine first runs. */
   preload(slot: string, bytes: Uint8Array): void {
     this.#preloaded.set(slot, bytes);

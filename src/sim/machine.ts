@@ -280,6 +280,7 @@ export class Machine {
   }
 
   #forget(): void {
+    this.#world.dying(this);
     this.disk.crash();
     this.node = undefined;
     this.processes++;

@@ -2,6 +2,7 @@ import type { NodeConfig } from "../core/node/contract.ts";
 import { between } from "../core/kernel/random.ts";
 import { Checks } from "./checks.ts";
 import { endFaults, plantFaults } from "./faults.ts";
+import { watchPromises } from "./promises.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
 import { World, type Layout } from "./world.ts";
@@ -48,6 +49,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   const world = new World(options.seed, layoutOf(options.nodes), simConfig, trace);
   const users = new Users(world);
   const checks = new Checks(world, users);
+  watchPromises(world);
   const random = world.random("script");
   for (const machine of world.machines) {
     machine.skew = between(random, -clockErrorMax, clockErrorMax);

@@ -19,6 +19,8 @@ export type Observer = {
   readonly answered?: (machine: Machine, request: number, reply: WriteReply) => void;
   readonly noted?: (machine: Machine, note: Note) => void;
   readonly podStarted?: (machine: Machine, pod: SimPod) => void;
+  /** The agent is about to be gone, and what its disk has not confirmed may be gone with it. */
+  readonly dying?: (machine: Machine) => void;
   readonly podStopping?: (machine: Machine, pod: SimPod, reason: string) => void;
 };
 
@@ -94,6 +96,10 @@ export class World {
 
   answered(machine: Machine, request: number, reply: WriteReply): void {
     for (const observer of this.observers) observer.answered?.(machine, request, reply);
+  }
+
+  dying(machine: Machine): void {
+    for (const observer of this.observers) observer.dying?.(machine);
   }
 
   noted(machine: Machine, note: Note): void {

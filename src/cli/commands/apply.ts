@@ -1,4 +1,6 @@
+import type { Durability } from "../../api/durability.ts";
 import { connect } from "../client.ts";
+import { markUnreached, tellDurability, waitOf, type WaitFlags } from "../durability.ts";
 import { readManifests } from "../manifests.ts";
 import { formatOf, print, printValue } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
@@ -10,7 +12,7 @@ type Options = {
   readonly dryRun?: true;
   readonly manager: string;
   readonly output?: string;
-};
+} & WaitFlags;
 
 type Answer = {
   readonly results: readonly {
@@ -20,25 +22,27 @@ type Answer = {
     name: string;
     result: string;
   }[];
-  readonly durability: { readonly site: { readonly have: number; readonly of: number } };
+  /** Not there for a dry run. */
+  readonly durability?: Durability;
 };
 
 export async function action(options: Options, _args: string[], globals: GlobalOptions): Promise<void> {
+  const wait = waitOf(options);
   const manifests = await readManifests(options.filename, options.recursive === true);
   const client = await connect(globals);
-  const { text } = await client.call("POST", "/starlight/v1/apply", {
+  const asked = {
     objects: manifests.map(({ object }) => object),
     manager: options.manager,
     force: options.force === true,
     dryRun: options.dryRun === true,
-  });
+  };
+  const { timeoutMs } = wait;
+  const { text } = await client.call("POST", `/starlight/v1/apply?${wait.query}`, asked, { timeoutMs });
   const answer = JSON.parse(text) as Answer;
-  if (await printValue(answer, formatOf(options.output))) return;
+  if (await printValue(answer, formatOf(options.output))) return markUnreached(answer.durability, wait);
   const suffix = options.dryRun === true ? " (dry run)" : "";
   for (const { kind, group, name, result } of answer.results) {
     print(`${kind.toLowerCase()}${group === "" ? "" : `.${group}`}/${name} ${result}${suffix}`);
   }
-  const { have, of } = answer.durability.site;
-  if (options.dryRun !== true)
-    print(`stored on this node; of the site's ${of} nodes ${have} confirmed so far`);
+  tellDurability(answer.durability, wait);
 }

@@ -1,22 +1,31 @@
 import { kindOf } from "../../core/intents/kinds/index.ts";
 import { CommandError } from "../command-error.ts";
 import { connect } from "../client.ts";
+import type { Durability } from "../../api/durability.ts";
+import { tellDurability, waitOf, type WaitFlags } from "../durability.ts";
 import { pathOf, resourcesNamed, splitReference } from "../kinds.ts";
 import { readManifests } from "../manifests.ts";
 import { print } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
-type Options = { readonly namespace: string; readonly filename?: string[] };
+type Options = { readonly namespace: string; readonly filename?: string[] } & WaitFlags;
 
 export async function action(options: Options, args: string[], globals: GlobalOptions): Promise<void> {
+  const wait = waitOf(options);
   const wanted =
     options.filename === undefined ? named(args) : await inFiles(options.filename, options.namespace);
   const client = await connect(globals);
-  for (const { kind, name, namespace } of wanted) {
+  const known = wanted.flatMap(({ kind, name, namespace = options.namespace }) => {
     const [resource] = resourcesNamed(kind);
-    if (resource === undefined) continue;
-    await client.call("DELETE", pathOf(resource, namespace ?? options.namespace, name));
+    return resource === undefined ? [] : [{ resource, name, namespace }];
+  });
+  for (const [at, { resource, name, namespace }] of known.entries()) {
+    // Whoever holds a node's last write holds those before it: only the last one waits.
+    const last = at === known.length - 1;
+    const path = `${pathOf(resource, namespace, name)}?durability=body&${last ? wait.query : ""}`;
+    const { text } = await client.call("DELETE", path, undefined, { timeoutMs: wait.timeoutMs });
     print(`${resource.singular}/${name} deleted`);
+    if (last) tellDurability((JSON.parse(text) as { readonly durability?: Durability }).durability, wait);
   }
 }
 

@@ -23,6 +23,7 @@ const meanings: { readonly [name in keyof typeof exitCodes]: string } = {
   joinRefused: "the mesh refused the newcomer; the message says why",
   notAllowed: "this node or user may not do that",
   bundleDamaged: "not a file that `starlight bundle` wrote, or not as it was written; nothing of it was used",
+  waitNotReached: "written, but not all nodes that --wait named hold it yet",
 };
 
 export async function action(): Promise<void> {

@@ -20,6 +20,10 @@ export function registerCommands(program: Command): void {
   const output = "-o, --output <format>";
   const outputHelp = "json, yaml or wide";
   const namespace = "-n, --namespace <name>";
+  const wait = "--wait <who>";
+  const waitHelp = "until all nodes of the site, of the region, or all hold it on disk: site, region or all";
+  const timeout = "--timeout <duration>";
+  const timeoutHelp = "how long to --wait; then exit code 31, and the write stands (default: 10s)";
 
   program
     .command("init")
@@ -69,8 +73,10 @@ export function registerCommands(program: Command): void {
     .option("--force", "take over fields that other managers own")
     .option("--dry-run", "check and say what would change")
     .option("--manager <name>", "name of the field manager", "starlight")
+    .option(wait, waitHelp)
+    .option(timeout, timeoutHelp)
     .option(output, outputHelp)
-    .addHelpText("after", "\nExample:\n  starlight apply -f examples/shop.yaml\n")
+    .addHelpText("after", "\nExample:\n  starlight apply -f examples/shop.yaml --wait site\n")
     .action(run(() => import("./apply.ts")));
   program
     .command("get")
@@ -97,12 +103,16 @@ export function registerCommands(program: Command): void {
     .argument("[names...]")
     .option(namespace, "namespace", "default")
     .option("-f, --filename <path...>", "the objects in these files")
+    .option(wait, waitHelp)
+    .option(timeout, timeoutHelp)
     .action(run(() => import("./delete.ts")));
   program
     .command("scale")
     .description("set the number of copies (per site for perSite workloads)")
     .argument("<workload>", "for example deployment/shop")
     .requiredOption("--replicas <count>", "copies")
+    .option(wait, waitHelp)
+    .option(timeout, timeoutHelp)
     .option(namespace, "namespace", "default")
     .action(run(() => import("./scale.ts")));
   program

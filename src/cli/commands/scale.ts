@@ -1,14 +1,17 @@
 import { CommandError } from "../command-error.ts";
 import { connect } from "../client.ts";
+import type { Durability } from "../../api/durability.ts";
+import { tellDurability, waitOf, type WaitFlags } from "../durability.ts";
 import { pathOf, resourcesNamed, splitReference } from "../kinds.ts";
 import { print } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
 export async function action(
-  options: { readonly replicas: string; readonly namespace: string },
+  options: { readonly replicas: string; readonly namespace: string } & WaitFlags,
   args: string[],
   globals: GlobalOptions,
 ): Promise<void> {
+  const wait = waitOf(options);
   const replicas = Number(options.replicas);
   if (!Number.isInteger(replicas) || replicas < 0) {
     throw new CommandError("usage", `--replicas ${options.replicas}: use a whole number from 0`);
@@ -18,7 +21,11 @@ export async function action(
   if (resource?.kind !== "Deployment")
     throw new CommandError("usage", `${kind} cannot be scaled; deployments can`);
   const client = await connect(globals);
-  const path = `${pathOf(resource, options.namespace, name === "" ? kind : name)}/scale?fieldManager=starlight`;
-  await client.call("PATCH", path, { spec: { replicas } }, { contentType: "application/merge-patch+json" });
+  const scale = `${pathOf(resource, options.namespace, name === "" ? kind : name)}/scale`;
+  const path = `${scale}?fieldManager=starlight&durability=body&${wait.query}`;
+  const { timeoutMs } = wait;
+  const type = { contentType: "application/merge-patch+json", timeoutMs };
+  const { text } = await client.call("PATCH", path, { spec: { replicas } }, type);
   print(`deployment/${name === "" ? kind : name} scaled to ${replicas}`);
+  tellDurability((JSON.parse(text) as { readonly durability?: Durability }).durability, wait);
 }

@@ -6,6 +6,7 @@ import { keeps } from "../records/scope.ts";
 import { dropRecord, putRecord } from "../records/store.ts";
 import { refusalOf, type TrustView } from "../trust/authorise.ts";
 import { readHeads } from "./heads.ts";
+import { cameLate, notTaken } from "./held.ts";
 import { unpersist } from "./durable.ts";
 import { indexRecord, isMember, type IndexChange } from "./records-index.ts";
 import { isCollected } from "./tombstones.ts";
@@ -105,6 +106,7 @@ function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admi
   if (refusal?.type === "unknown-author") return keepPending(turn, slot, record, from);
   if (refusal !== undefined) {
     note(turn, "warning", "RecordRefused", `${record.key} by ${record.author}: ${refusal.why}`);
+    notTaken(turn, record);
     return;
   }
   place(turn, record, admitted);
@@ -125,6 +127,7 @@ function place(turn: Turn, record: MeshRecord, admitted: Admitted[]): void {
     if (kept !== record || other === record) return;
   }
   observe(state.clock, record.version);
+  cameLate(turn, record);
   const change = indexRecord(state.index, record);
   if (change !== undefined) changed(turn, ...change.changed);
   admitted.push({ record, change });
@@ -154,8 +157,11 @@ function voidLaterRecords(turn: Turn, author: NodeId): void {
 function keepPending(turn: Turn, slot: string, record: MeshRecord, from: LinkId | undefined): void {
   const { pending } = turn.state;
   if (!pending.has(slot) && pending.size >= pendingMax) {
-    const oldest = pending.keys().next().value;
-    if (oldest !== undefined) pending.delete(oldest);
+    const oldest = pending.entries().next().value;
+    if (oldest !== undefined) {
+      pending.delete(oldest[0]);
+      notTaken(turn, oldest[1].record);
+    }
   }
   const held = pending.get(slot);
   if (held === undefined || held.record.version < record.version) pending.set(slot, { record, from });
@@ -165,7 +171,7 @@ function setAside(turn: Turn, slot: string, record: MeshRecord): void {
   const { state, env } = turn;
   const held = state.setAside.get(slot);
   if (held !== undefined && held.version >= record.version) return;
-  if (held === undefined && state.setAside.size >= setAsideMax) return;
+  if (held === undefined && state.setAside.size >= setAsideMax) return notTaken(turn, record);
   state.setAside.set(slot, record);
   state.retryAsideAt = Math.min(state.retryAsideAt, env.now + retryAsideEvery);
   if (held === undefined) {

@@ -1,7 +1,7 @@
 import { fromHex } from "../kernel/bytes.ts";
 import { slotOf, type MeshRecord } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
-import { cover } from "../records/store.ts";
+import { coverAndHold } from "./held.ts";
 import { bundleToSign, type BundleMaker } from "../sync/bundle.ts";
 import { refusalOf } from "../trust/authorise.ts";
 import { admitRecords, trustView } from "./admission.ts";
@@ -25,7 +25,7 @@ export function bundleArrived(turn: Turn, event: Extract<NodeEvent, { type: "bun
   // How far a log is complete is the maker's word: a member's, or nobody's. It may have come with these records.
   const vouched = isVouched(turn, maker);
   const covers = vouched ? event.covers.filter(({ scope }) => keeps(state.identity, scope)) : [];
-  for (const log of covers) cover(state.store, log, log.from, log.to);
+  for (const log of covers) coverAndHold(turn, log);
   absorb(turn, admitted, undefined);
   if (vouched && event.whole) coverOwnLogs(turn);
   if (covers.length > 0) headsMoved(turn);

@@ -1,4 +1,5 @@
 import type { Crypto, Signer } from "../kernel/crypto.ts";
+import type { Version } from "../kernel/hybrid-clock.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Result } from "../kernel/result.ts";
@@ -88,12 +89,20 @@ export type WriteError =
 export type Durability = {
   /** On this node's disk. */
   readonly local: true;
-  /** Members of our site that we know hold it, ourselves included, of all members of the site. */
+  /** Members of our site known to hold it at the moment of the answer, which is us, of all of them. */
   readonly site: { readonly have: number; readonly of: number };
 };
 
+/** A place in an author's log of intents. */
+export type Position = { readonly author: NodeId; readonly version: Version };
+
 export type WriteReply = Result<
-  { readonly objects: readonly MergedObject[]; readonly durability: Durability },
+  {
+    readonly objects: readonly MergedObject[];
+    readonly durability: Durability;
+    /** Of the records that the outcome stands in, for `positions`; none for a dry run. */
+    readonly slots: readonly string[];
+  },
   WriteError
 >;
 
@@ -257,6 +266,13 @@ export type NodeView = {
   readonly bundle: (to: Place | undefined, since: readonly LogAt[], crypto: Crypto) => Bundle;
   /** How far we know every log. */
   readonly heads: () => readonly LogAt[];
+  /**
+   * Whether every intent of the author up to this stamp that still counts is on our own disk: it survives
+   * a crash of this node. Says no rather than too much.
+   */
+  readonly holds: (author: NodeId, version: Version) => boolean;
+  /** How far each author's log must be held for these slots to be, as they are now. */
+  readonly positions: (slots: readonly string[]) => readonly Position[];
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
   readonly records: () => { readonly total: number; readonly tombstones: number; readonly setAside: number };

@@ -15,6 +15,7 @@ import {
 } from "./links.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
+import { tendHeld } from "./held.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
@@ -50,6 +51,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       noteHeadsIfDue(turn);
       tendTombstones(turn);
       flush(turn);
+      tendHeld(turn);
       return turn.out;
     },
     wake: () => wakeOf(state),

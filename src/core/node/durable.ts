@@ -1,5 +1,6 @@
 import { slotOf, type MeshRecord } from "../records/record.ts";
 import { storedBytes } from "../records/seal.ts";
+import type { NodeState } from "./state.ts";
 import { note, type Turn } from "./turn.ts";
 
 /** Records on their way to the disk. What a full disk refused is written again when there is room. */
@@ -43,13 +44,21 @@ export function storeAgainIfDue(turn: Turn): void {
   const slots = [...state.unstored];
   state.unstored.clear();
   state.storeAgainAt = Number.POSITIVE_INFINITY;
-  put(
+  state.storingAgain = put(
     turn,
     slots.map((slot) => {
       const record = state.store.bySlot.get(slot);
       return { slot, bytes: record === undefined ? undefined : storedBytes(record, env.crypto) };
     }),
   );
+}
+
+/** Every ticket up to this one is stored; nothing counts while what the disk once refused is not. */
+export function storedUpTo({ storing, storingAgain, unstored, nextTicket }: NodeState): number {
+  if (unstored.size > 0 || storing.has(storingAgain)) return -1;
+  // Tickets are given and answered in order: the first one is the oldest under way.
+  const oldest = storing.keys().next().value ?? nextTicket;
+  return oldest - 1;
 }
 
 function put(turn: Turn, puts: readonly { slot: string; bytes: Uint8Array | undefined }[]): number {

@@ -3,7 +3,8 @@ import type { Duration } from "../kernel/time.ts";
 import { newestOf } from "../records/log.ts";
 import { isNodeId, recordKinds } from "../records/record.ts";
 import { isScope } from "../records/scope.ts";
-import { cover, type RecordStore } from "../records/store.ts";
+import type { Cover } from "../sync/contract.ts";
+import { coverAndHold, heldUpTo, isIntent } from "./held.ts";
 import { note, type Turn } from "./turn.ts";
 
 /**
@@ -25,9 +26,11 @@ export function noteHeadsIfDue(turn: Turn): void {
   const { state, env } = turn;
   if (env.now < state.noteHeadsAt) return;
   state.noteHeadsAt = Number.POSITIVE_INFINITY;
-  const logs = [...state.store.logs.values()].filter(
-    ({ head, author }) => head > 0 && author !== state.identity.id,
-  );
+  const logs = [...state.store.logs.values()]
+    .filter(({ author }) => author !== state.identity.id)
+    // Of intents only what the disk has: others may rely on what a note says of them.
+    .map((log) => ({ ...log, head: isIntent(log) ? heldUpTo(state, log.author) : log.head }))
+    .filter(({ head }) => head > 0);
   const writer = new Writer().byte(format).uint(logs.length);
   for (const { scope, kind, author, head } of logs) {
     writer.text(scope).byte(recordKinds.indexOf(kind)).text(author).uint(head);
@@ -40,14 +43,17 @@ export const isHeadsNote = (bytes: Uint8Array): boolean => bytes[0] === format;
 
 /** Takes in a stored note of heads; false when the bytes are something else. */
 export function readHeads(turn: Turn, bytes: Uint8Array): boolean {
-  const restored = restoreHeads(turn.state.store, bytes);
+  const restored = restoreHeads(bytes, (log) => coverAndHold(turn, log));
   if (restored === "unreadable")
     note(turn, "warning", "HeadsUnreadable", "peers will send more than they need to, once");
   return restored !== undefined;
 }
 
-/** The same for a store alone; undefined when the bytes are something else. */
-export function restoreHeads(store: RecordStore, bytes: Uint8Array): "restored" | "unreadable" | undefined {
+/** Gives what a stored note covers to `take`; undefined when the bytes are something else. */
+export function restoreHeads(
+  bytes: Uint8Array,
+  take: (log: Cover) => void,
+): "restored" | "unreadable" | undefined {
   if (!isHeadsNote(bytes)) return undefined;
   const reader = new Reader(bytes.subarray(1));
   const count = reader.uint();
@@ -58,15 +64,16 @@ export function restoreHeads(store: RecordStore, bytes: Uint8Array): "restored" 
     const author = reader.text(20);
     const head = reader.uint();
     const whole = !reader.failed && kind !== undefined && isScope(scope) && isNodeId(author);
-    if (whole) cover(store, { scope, kind, author }, 0, head);
+    if (whole) take({ scope, kind, author, from: 0, to: head });
   }
   return reader.failed ? "unreadable" : "restored";
 }
 
 /** Our own logs are known whole, now that our disk, or a peer in step with us, gave us all of them. */
-export function coverOwnLogs({ state }: Turn): void {
+export function coverOwnLogs(turn: Turn): void {
+  const { state } = turn;
   state.ownLogsWhole = true;
   for (const log of state.store.logs.values()) {
-    if (log.author === state.identity.id) cover(state.store, log, 0, newestOf(log));
+    if (log.author === state.identity.id) coverAndHold(turn, { ...log, from: 0, to: newestOf(log) });
   }
 }

@@ -6,10 +6,11 @@ import { encodeFrame } from "../sync/frames.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { logName } from "../records/log.ts";
 import type { MeshRecord } from "../records/record.ts";
-import { cover, sealNext } from "../records/store.ts";
+import { sealNext } from "../records/store.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
+import { coverAndHold } from "./held.ts";
 import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
@@ -168,7 +169,7 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
     send: ({ link, bytes }) => send(turn, link, syncChannel, bytes),
     received: ({ link, records, covers }) => {
       const admitted = admitRecords(turn, records, link);
-      for (const log of covers) cover(turn.state.store, log, log.from, log.to);
+      for (const log of covers) coverAndHold(turn, log);
       absorb(turn, admitted, link);
     },
     "only-here": ({ records }) => dropDead(turn, records),

@@ -9,6 +9,7 @@ import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
+import { nothingHeld, type Held } from "./progress.ts";
 import { emptyIndex, type Index } from "./records-index.ts";
 
 export type WriteRequest = Extract<NodeEvent, { type: "write" }>;
@@ -73,6 +74,9 @@ export type NodeState = {
   readonly storing: Map<number, readonly string[]>;
   readonly unstored: Set<string>;
   storeAgainAt: Instant;
+  /** The ticket under which refused slots were last written again; 0 before. */
+  storingAgain: number;
+  readonly held: Held;
   noteHeadsAt: Instant;
   tombstonesAt: Instant;
   /** Whether we hold all that we ever wrote; not so after our disk was lost, until a peer gave it back. */
@@ -98,7 +102,12 @@ export type NodeState = {
 export type InFlight = {
   readonly ticket: number;
   readonly records: readonly MeshRecord[];
-  readonly replies: readonly { readonly request: number; readonly refs: readonly ObjectRef[] }[];
+  readonly replies: readonly {
+    readonly request: number;
+    readonly refs: readonly ObjectRef[];
+    /** Of the records that the request's outcome stands in. */
+    readonly slots: readonly string[];
+  }[];
 };
 
 /** Two placements are at least this far apart, so that a burst of records costs one. */
@@ -135,6 +144,8 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     storing: new Map(),
     unstored: new Set(),
     storeAgainAt: Number.POSITIVE_INFINITY,
+    storingAgain: 0,
+    held: nothingHeld(),
     noteHeadsAt: Number.POSITIVE_INFINITY,
     tombstonesAt: 0,
     ownLogsWhole: false,

@@ -18,7 +18,7 @@ export function storeOnDisk(
   const store = emptyStore();
   let unreadable = 0;
   for (const bytes of frames) {
-    if (restoreHeads(store, bytes) !== undefined) continue;
+    if (restoreHeads(bytes, (log) => cover(store, log, log.from, log.to)) !== undefined) continue;
     const opened = openStored(bytes, crypto);
     if (opened.ok) putRecord(store, opened.value);
     else unreadable++;

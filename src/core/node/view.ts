@@ -9,6 +9,7 @@ import { keeps } from "../records/scope.ts";
 import { scopeDigest, tombstoneCount } from "../records/store.ts";
 import { headsIn, makeBundle } from "../sync/bundle.ts";
 import type { NodeView, PodView } from "./contract.ts";
+import { heldUpTo } from "./held.ts";
 import { memberView } from "./nodes.ts";
 import { placementInput } from "./placing.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
@@ -74,6 +75,17 @@ export function createView(state: NodeState, given: Given): NodeView {
     bundle: (to, since, crypto) =>
       makeBundle(store, (scope) => keeps(identity, scope) && keeps(to ?? identity, scope), since, crypto),
     heads: () => headsIn(store, (scope) => keeps(identity, scope)),
+    holds: (author, version) => heldUpTo(state, author) >= version,
+    positions: (slots) => {
+      const versionByAuthor = new Map<string, number>();
+      for (const slot of slots) {
+        const record = store.bySlot.get(slot);
+        if (record === undefined) continue;
+        const version = Math.max(record.version, versionByAuthor.get(record.author) ?? 0);
+        versionByAuthor.set(record.author, version);
+      }
+      return [...versionByAuthor].map(([author, version]) => ({ author, version }));
+    },
     stateHash: () =>
       [...store.hashByScope.keys()]
         .sort()

@@ -11,6 +11,7 @@ import { putRecord, sealNext } from "../records/store.ts";
 import type { Durability, WriteReply } from "./contract.ts";
 import { indexRecord, isMember } from "./records-index.ts";
 import { persist, persisted } from "./durable.ts";
+import { coverAndHold } from "./held.ts";
 import { tellSync } from "./links.ts";
 import type { InFlight, WriteRequest } from "./state.ts";
 import { changed, placeSoon, type Turn } from "./turn.ts";
@@ -49,6 +50,8 @@ export function writeStored(turn: Turn, ticket: number): void {
   for (const record of records) {
     const change = indexRecord(turn.state.index, record);
     if (change !== undefined) changed(turn, ...change.changed);
+    // Nobody but us writes our log, so we hold all of it.
+    if (turn.state.ownLogsWhole) coverAndHold(turn, { ...record, from: 0, to: record.seal?.last ?? 0 });
   }
   if (records.length > 0) tellSync(turn, { type: "stored", records, from: undefined });
   for (const reply of batch.replies) answerStored(turn, reply);
@@ -78,7 +81,8 @@ function startBatch(turn: Turn): void {
     else if (request.dryRun) answerDryRun(turn, request, planned.value);
     else {
       merge(overlay, planned.value);
-      replies.push({ request: request.request, refs: request.changes.map(({ ref }) => ref) });
+      const refs = request.changes.map(({ ref }) => ref);
+      replies.push({ request: request.request, refs, slots: slotsOf(turn, refs, planned.value, overlay) });
     }
   }
   const records = [...overlay.records.values()];
@@ -86,7 +90,8 @@ function startBatch(turn: Turn): void {
     for (const reply of replies) answerStored(turn, reply);
     return;
   }
-  sealNext(state.store, records, state.ownLogsWhole, turn.env.signer, turn.env.crypto);
+  // The head moves when they are in the store: peers are told that they have all up to the head.
+  sealNext(state.store, records, false, turn.env.signer, turn.env.crypto);
   state.inFlight = { ticket: persist(turn, records), records, replies };
 }
 
@@ -144,9 +149,15 @@ function merge(overlay: Overlay, own: Overlay): void {
   for (const [slot, record] of own.records) overlay.records.set(slot, record);
 }
 
+/** Where a request's outcome stands: in what it wrote, and in what already said so. */
+function slotsOf(turn: Turn, refs: readonly ObjectRef[], own: Overlay, overlay: Overlay): readonly string[] {
+  const unchanged = refs.filter((ref) => !own.entries.has(objectKey(ref)));
+  return [...own.records.keys(), ...unchanged.flatMap((ref) => [...entriesUnder(turn, ref, overlay).keys()])];
+}
+
 function answerStored(turn: Turn, reply: InFlight["replies"][number]): void {
   const objects = reply.refs.flatMap((ref) => turn.state.index.objectByKey.get(objectKey(ref)) ?? []);
-  const value = { objects, durability: durabilityOf(turn) };
+  const value = { objects, durability: durabilityOf(turn), slots: reply.slots };
   turn.out.push({ type: "reply", request: reply.request, reply: ok(value) });
 }
 
@@ -158,7 +169,7 @@ function answerDryRun(turn: Turn, request: WriteRequest, own: Overlay): void {
     const merged = kind === undefined ? undefined : mergeObject(kind, ref, [...entries.values()]);
     if (merged !== undefined) objects.push(merged);
   }
-  const value = { objects, durability: durabilityOf(turn) };
+  const value = { objects, durability: durabilityOf(turn), slots: [] };
   turn.out.push({ type: "reply", request: request.request, reply: ok(value) });
 }
 

@@ -62,10 +62,11 @@ export function putRecord(store: RecordStore, record: MeshRecord): PutOutcome {
 }
 
 /**
- * Signs own records that the store already holds, as the next parcel of their log.
+ * Signs own records, as the next parcel of their log.
  *
  * @param records Of one author, scope and kind, and not sealed yet; any number.
- * @param whole Whether we know the log up to here; not so after our disk was lost.
+ * @param whole Whether the store holds the log up to and including these; not so after our disk was lost,
+ *   nor before they are on disk.
  */
 export function sealNext(
   store: RecordStore,
@@ -78,11 +79,13 @@ export function sealNext(
   if (first === undefined) return;
   const log = logOf(store, first);
   const ordered = [...records].sort((left, right) => left.version - right.version);
+  let previous = log.head;
   for (let from = 0; from < ordered.length; from += leavesMax) {
     const parcel = ordered.slice(from, from + leavesMax);
-    sealTogether(parcel, log.head, signer, crypto);
+    sealTogether(parcel, previous, signer, crypto);
     const seal = parcel[0]?.seal;
     if (seal === undefined) return;
+    previous = seal.last;
     seal.live = parcel.filter(({ live }) => live).length;
     if (seal.count > 1 && seal.live > 0) store.seals.set(sealName(seal), seal);
     // Nobody but us writes our log, so we hold all of it.

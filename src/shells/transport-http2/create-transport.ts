@@ -2,10 +2,11 @@ import type { ClientHttp2Stream, Http2ServerRequest, Http2Stream } from "node:ht
 import type { TLSSocket } from "node:tls";
 import type { LinkId } from "../../core/membership/contract.ts";
 import type { NodeId } from "../../core/records/record.ts";
-import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../../ports/http.ts";
+import type { Answer, Client, HttpHandler, HttpRequest, HttpResponse } from "../../ports/http.ts";
 import type { Identity } from "../../ports/identity.ts";
 import type { Transport, TransportEvents } from "../../ports/transport.ts";
 import type { Address } from "../identity-file/address.ts";
+import { askMember } from "./ask.ts";
 import { createClientSessions, type ClientSession } from "./client-sessions.ts";
 import { DialError } from "./dial.ts";
 import { forwardRequest } from "./forward.ts";
@@ -35,6 +36,13 @@ export type Http2Transport = Transport & {
     request: HttpRequest,
     response: HttpResponse,
   ) => void;
+  /** A short `GET` to a member's API; rejects when there is no answer. */
+  readonly ask: (
+    peer: NodeId,
+    addresses: readonly string[],
+    path: string,
+    signal: AbortSignal,
+  ) => Promise<Answer>;
 };
 
 const linkPath = "/starlight/v1/link";
@@ -147,6 +155,12 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
       const session: Promise<ClientSession> = attempt((signal) => sessions.reuse(peer, addresses, signal));
       forwardRequest(session, request, response);
     },
+    ask: (peer, addresses, path, signal) =>
+      askMember(
+        attempt((ended) => sessions.reuse(peer, addresses, ended)),
+        path,
+        signal,
+      ),
     stop: async () => {
       stopped = true;
       for (const controller of attempts) controller.abort();

@@ -69,6 +69,37 @@ test("TLS 1.2 is refused", async (t) => {
   await assert.rejects(overHttp1(a.address, old, "GET", "/"));
 });
 
+test("a member is asked as a member; an answer that breaks off, is too long or does not come rejects", async (t) => {
+  const mesh = await newMesh();
+  const [one, two] = [await newMember(mesh), await newMember(mesh)];
+  const both = roster(one, two);
+  const a = await startNode(t, one, both);
+  const b = await startNode(t, two, both, (request, response, client) => {
+    if (request.url === "/silent") return;
+    if (request.url === "/long") return void response.end(Buffer.alloc(100_000));
+    if (request.url === "/broken") return void response.destroy();
+    sayClient(request, response, client);
+  });
+  const ask = (
+    path: string,
+    signal = AbortSignal.timeout(10_000),
+  ): Promise<{ status: number; text: string }> => a.transport.ask(b.id, [b.address], path, signal);
+  const { status, text } = await ask("/x?y=1");
+  const client = { type: "node", id: a.id, name: a.identity.node.name };
+  assert.deepEqual([status, JSON.parse(text)], [200, { client, method: "GET", url: "/x?y=1" }]);
+  await assert.rejects(ask("/long"), /too long/);
+  await assert.rejects(ask("/broken"), /broke off/);
+  await assert.rejects(ask("/silent", AbortSignal.timeout(100)), /no answer in time/);
+  await assert.rejects(a.transport.ask(b.id, [await emptyAddress()], "/", AbortSignal.abort()), /in time/);
+  const nobody = a.transport.ask(
+    "cccccccccccccccccccc",
+    [await emptyAddress()],
+    "/",
+    AbortSignal.timeout(5_000),
+  );
+  await assert.rejects(nobody);
+});
+
 test("a request is forwarded over a link that we dialled: method, path, body and headers there, answer back", async (t) => {
   const { front, back, ask, seen } = await frontAndBack(t, echoLength);
   front.transport.dial(back.id, [back.address]);

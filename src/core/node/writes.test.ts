@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Change } from "../intents/contract.ts";
+import { logName } from "../records/log.ts";
+import type { NodeConfig } from "./contract.ts";
+import { persisted } from "./durable.ts";
+import { heldUpTo, tendHeld } from "./held.ts";
+import { newState } from "./state.ts";
+import type { Turn } from "./turn.ts";
+import { writeAsked, writeStored } from "./writes.ts";
+
+/** A user's write between the request and the disk's answer. */
+
+const id = "bbbbbbbbbbbbbbbbbbbb";
+
+function bed() {
+  const mesh = { id, name: "m", rootKey: new Uint8Array(32) };
+  const state = newState({ id, name: "b", site: "s", region: "r", mesh }, {} as NodeConfig);
+  state.ownLogsWhole = true;
+  const sha256 = (bytes: Uint8Array): Uint8Array =>
+    Uint8Array.from({ length: 32 }, (_, at) => bytes[at % bytes.length] ?? 0);
+  const signer = { sign: () => new Uint8Array(64) };
+  const wall = Date.UTC(2026, 0, 1);
+  const env = { now: 0, wall, crypto: { sha256 }, signer, random: () => () => 0 } as unknown as Turn["env"];
+  const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map() };
+  const write = (request: number, text: string): void => {
+    const ref = { group: "", kind: "ConfigMap", namespace: "default", name: "note" };
+    const value = {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "note", namespace: "default" },
+      data: { text },
+    };
+    const change: Change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" };
+    writeAsked(turn, { type: "write", request, changes: [change], actor: "me", dryRun: false });
+  };
+  const log = { scope: "mesh", kind: "intent", author: id } as const;
+  return { state, turn, write, head: () => state.store.logs.get(logName(log))?.head ?? 0 };
+}
+
+test("the head of the own log moves when the disk has the write: until then peers are not told of it", () => {
+  const { state, turn, write, head } = bed();
+  write(1, "one");
+  const ticket = state.inFlight?.ticket ?? 0;
+  const version = state.inFlight?.records[0]?.version ?? 0;
+  assert.ok(version > 0);
+  assert.equal(head(), 0);
+  persisted(turn, ticket);
+  writeStored(turn, ticket);
+  tendHeld(turn);
+  assert.equal(head(), version);
+  assert.equal(heldUpTo(state, id), version);
+});
+
+test("the reply names the slots that the outcome stands in, also of a request that changes nothing", () => {
+  const { state, turn, write } = bed();
+  for (const request of [1, 2]) {
+    write(request, "same");
+    const ticket = state.inFlight?.ticket;
+    if (ticket !== undefined) writeStored(turn, ticket);
+  }
+  const slots = turn.out.flatMap((effect) =>
+    effect.type === "reply" && effect.reply.ok ? [effect.reply.value.slots] : [],
+  );
+  assert.equal(slots.length, 2);
+  assert.equal(slots[0]?.length, 1);
+  assert.deepEqual(slots[1], slots[0]);
+});

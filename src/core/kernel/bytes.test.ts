@@ -133,7 +133,7 @@ test("an integer of 2^53 or more, or of more than 8 bytes, is refused", () => {
     "8080808080808010",
     "ffffffffffffff7f",
     "808080808080808001",
-    "80808080808080808000",
+    "808080808080808000",
   ]) {
     const reader = new Reader(fromHex(encoded) ?? new Uint8Array(0));
     assert.equal(reader.uint(), 0);
@@ -187,7 +187,8 @@ test("bytes are equal only when their lengths and every byte are", () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.nat(), (run, place) => {
       assert.ok(equalBytes(run, run.slice()));
-      assert.ok(!equalBytes(run, run.slice(1)));
+      assert.ok(!equalBytes(run, run.slice(0, -1)));
+      assert.ok(!equalBytes(run.slice(0, -1), run));
       const changed = run.slice();
       const at = place % run.length;
       changed[at] = (changed[at] ?? 0) ^ 1;

@@ -36,10 +36,11 @@ test("a report counts when its observer is alive, directly or through others", (
 });
 
 test("two nodes out of reach do not keep each other alive, nor does a stranger", () => {
-  const known = peers(["a", "unknown"], ["b", "gone"]);
+  const known = peers(["a", "unknown"], ["b", "gone"], ["c", "linked"]);
   const told = new Map([
     ["a", ["b"]],
     ["b", ["a"]],
+    ["c", ["stranger"]],
     ["stranger", ["a", "b"]],
   ]);
   assert.deepEqual(
@@ -47,6 +48,7 @@ test("two nodes out of reach do not keep each other alive, nor does a stranger",
     [
       ["a", "unreachable"],
       ["b", "dead"],
+      ["c", "alive"],
     ],
   );
 });

@@ -16,6 +16,7 @@ const taint = fc.record(
 const anyNode = (id: string): fc.Arbitrary<PlaceNode> =>
   fc
     .record({
+      region: fc.constantFrom("north", "south"),
       labels: fc.constantFrom({}, { disk: "ssd" }, { disk: "hdd" }),
       taints: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.tuple(taint) }),
       cordoned: fc.constantFrom(false, false, false, true),

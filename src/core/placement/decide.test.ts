@@ -185,12 +185,26 @@ test("a cordon keeps new copies off a node and stops none; a NoExecute taint end
   assert.ok(!nodesOf(running(evicted, "w0")).includes("oslo-1"));
 });
 
-test("an ended copy gives its slot free, and its own node is the first to start it again", () => {
-  const settled = settle(viewOf(mesh(3)));
-  const [first] = settled.pods;
-  assert.ok(first !== undefined);
-  const ended = { ...settled, pods: settled.pods.map((pod) => ({ ...pod, ended: pod === first })) };
-  assert.deepEqual(firstStarts(ended), [`w0 ${first.slot}@${first.node}`]);
+test("an ended copy gives its slot and its room free, and its own node is the first to start it again", () => {
+  const [one] = viewOf(mesh(1)).workloads;
+  assert.ok(one !== undefined);
+  const full = nodes.map((one) => ({ ...one, allocatable: { ...one.allocatable, pods: 1 } }));
+  for (const { id } of full) {
+    const pods = [pod("p", id, one, "mesh/0", { ended: true })];
+    assert.deepEqual(firstStarts({ nodes: full, workloads: [one], pods }), [`w0 mesh/0@${id}`]);
+  }
+});
+
+test("a DaemonSet's copy ends when its node no longer has the label, and comes back with it", () => {
+  const of = workload("w0", { spread: { type: "per-node" }, nodeSelector: { disk: "ssd" } });
+  const labelled = nodes.map((one) => ({ ...one, labels: { disk: "ssd" } }));
+  const settled = settle({ nodes: labelled, workloads: [of], pods: [] });
+  assert.equal(settled.pods.length, 7);
+  const without = withNode(settled, "bern-2", { labels: {} });
+  assert.equal(stopsOf(without).length, 1);
+  const after = settle(without);
+  assert.ok(!nodesOf(running(after, "w0")).includes("bern-2"));
+  assert.deepEqual(running(settle({ ...after, nodes: labelled }), "w0"), running(settled, "w0"));
 });
 
 test("an update changes at most `updatesAtOnce` slots at a time, each with a ready copy throughout, until all is new", () => {
@@ -203,9 +217,10 @@ test("an update changes at most `updatesAtOnce` slots at a time, each with a rea
     const slots = new Set(settled.pods.map(({ slot }) => slot));
     const next = { ...settled, workloads: [workload("w0", { spread, updatesAtOnce, revision: "r2" })] };
     const groups = spread.type === "mesh" ? 1 : 3;
-    const done = settle(next, ({ pods }) => {
-      const ready = new Set(pods.flatMap((pod) => (pod.ready ? [pod.slot] : [])));
-      assert.equal(ready.size, slots.size);
+    const done = settle(next, ({ pods }, stops) => {
+      const stopped = new Set(stops.map(({ uid }) => uid));
+      const ready = pods.filter((pod) => pod.ready && !stopped.has(pod.uid));
+      assert.equal(new Set(ready.map(({ slot }) => slot)).size, slots.size);
       assert.ok(pods.filter((pod) => !pod.ready).length <= updatesAtOnce * groups);
     });
     assert.deepEqual([...new Set(done.pods.map(({ revision }) => revision))], ["r2"]);

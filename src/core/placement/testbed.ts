@@ -127,12 +127,15 @@ export function nextRound(view: View): {
   };
 }
 
-/** Rounds until nothing changes any more. */
-export function settle(view: View, seen: (view: View) => void = () => undefined): View {
+/** Rounds until nothing changes any more; `seen` is told each view and what was stopped upon it. */
+export function settle(
+  view: View,
+  seen: (view: View, stops: readonly Stop[]) => void = () => undefined,
+): View {
   let current = view;
   for (let round = 0; round < 100; round++) {
     const next = nextRound(current);
-    seen(next.view);
+    seen(current, next.stops);
     if (next.still) return current;
     current = next.view;
   }

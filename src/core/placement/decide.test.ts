@@ -190,8 +190,8 @@ test("an ended copy gives its slot and its room free, and its own node is the fi
   assert.ok(one !== undefined);
   const full = nodes.map((one) => ({ ...one, allocatable: { ...one.allocatable, pods: 1 } }));
   for (const { id } of full) {
-    const pods = [pod("p", id, one, "mesh/0", { ended: true })];
-    assert.deepEqual(firstStarts({ nodes: full, workloads: [one], pods }), [`w0 mesh/0@${id}`]);
+    const ended = pod("p", id, one, "mesh/0", { ended: true });
+    assert.deepEqual(firstStarts({ nodes: full, workloads: [one], pods: [ended] }), [`w0 mesh/0@${id}`]);
   }
 });
 

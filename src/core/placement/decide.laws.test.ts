@@ -192,7 +192,7 @@ test("any view whose verdicts stand for long comes to rest, with at most one rea
       );
       assert.equal(new Set(slots).size, slots.length, slots.join(", "));
     }),
-    { numRuns: 300 },
+    { numRuns: 3000 },
   );
 });
 

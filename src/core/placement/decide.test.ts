@@ -216,33 +216,3 @@ test(
     assert.deepEqual(sitesOf(running(settled, "w0")), ["bern", "oslo", "rome"]);
   },
 );
-
-test("an update changes at most `updatesAtOnce` slots at a time, each with a ready copy throughout, until all is new", () => {
-  for (const [updatesAtOnce, spread] of [
-    [1, mesh(6)],
-    [2, mesh(6)],
-    [1, perSite(2)],
-  ] as const) {
-    const settled = settle({ nodes, workloads: [workload("w0", { spread, updatesAtOnce })], pods: [] });
-    const slots = new Set(settled.pods.map(({ slot }) => slot));
-    const next = { ...settled, workloads: [workload("w0", { spread, updatesAtOnce, revision: "r2" })] };
-    const groups = spread.type === "mesh" ? 1 : 3;
-    const done = settle(next, ({ pods }, stops) => {
-      const stopped = new Set(stops.map(({ uid }) => uid));
-      const ready = pods.filter((pod) => pod.ready && !stopped.has(pod.uid));
-      assert.equal(new Set(ready.map(({ slot }) => slot)).size, slots.size);
-      assert.ok(pods.filter((pod) => !pod.ready).length <= updatesAtOnce * groups);
-    });
-    assert.deepEqual([...new Set(done.pods.map(({ revision }) => revision))], ["r2"]);
-    assert.equal(done.pods.length, slots.size);
-  }
-});
-
-test("an update of a DaemonSet stops the old copy of a node first, one node of a site at a time", () => {
-  const settled = settle(viewOf({ type: "per-node" }));
-  const next = { ...settled, workloads: [workload("w0", { spread: { type: "per-node" }, revision: "r2" })] };
-  const stops = stopsOf(next);
-  assert.equal(stops.length, 3);
-  for (const stop of stops) assert.match(stop, /^updated /);
-  assert.deepEqual([...new Set(settle(next).pods.map(({ revision }) => revision))], ["r2"]);
-});

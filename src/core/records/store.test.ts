@@ -3,8 +3,9 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { nodeCrypto } from "../../shells/crypto-node/node-crypto.ts";
 import { hex } from "../kernel/bytes.ts";
-import { isTombstone, sealRecord, slotOf, type MeshRecord } from "./record.ts";
+import { isTombstone, slotOf, type MeshRecord } from "./record.ts";
 import type { Scope } from "./scope.ts";
+import { sealRecord } from "./seal.ts";
 import {
   dropRecord,
   emptyStore,

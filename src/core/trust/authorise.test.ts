@@ -146,13 +146,11 @@ test("a membership is ended by the member itself, the root or an enroller", () =
   assert.match(why(seal(writer, endOf(plain.id))), /only the member itself or an enroller/);
 });
 
-test(
-  "nobody ends the root",
-  { todo: "an enroller can: goneSince(root) then voids what the root signs" },
-  () => {
-    assert.equal(judge(seal(enroller, endOf(root.id))), "forbidden");
-  },
-);
+test("nobody ends the root: no enroller, no member, not the root itself", () => {
+  for (const who of Object.values(everybody))
+    for (const how of ["left", "revoked"] as const)
+      assert.match(why(seal(who, endOf(root.id, how))), /nobody ends the mesh root/);
+});
 
 test("an author that is not on the roster is unknown, not forbidden, for every key we know", () => {
   const drafts = [intent, admission, endOf(newcomer.id), ...factsOf(newcomer.id), ...factsOf(plain.id)];

@@ -143,8 +143,7 @@ function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): 
   }
   if (outbound) peer.dialingSince = undefined;
   peer.failures = 0;
-  peer.refusedSince = false;
-  peer.lastEnd = undefined;
+  forgetEnd(peer);
   peer.heardAt = now;
   const link: Link = {
     id,
@@ -225,7 +224,16 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
   if (why === "refused") {
     peer.refusedSince = true;
     explain(peer, "its host answers that no agent listens");
-  } else explain(peer, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
+    return;
+  }
+  // Others are in contact with it and we have no way to it: what we saw was an earlier process, perhaps.
+  if (peer.verdict === "alive") forgetEnd(peer);
+  explain(peer, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
+}
+
+function forgetEnd(peer: PeerState): void {
+  peer.refusedSince = false;
+  peer.lastEnd = undefined;
 }
 
 function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
@@ -329,6 +337,8 @@ function judge(step: Step): void {
     if (peer === undefined || peer.verdict === to) continue;
     const from = peer.verdict;
     peer.verdict = to;
+    // It came back, be it to others: the end that we saw was that of a process before this one.
+    if (to === "alive") forgetEnd(peer);
     // What it said of others before is old news when it comes back; it tells anew once we are linked.
     if (to !== "alive") state.reports.delete(id);
     peer.since = now;

@@ -217,20 +217,30 @@ test("nobody is dead while a node that is alive says it has a link with it, howe
   assert.equal(one.verdict(2), "dead");
 });
 
-test(
-  "old evidence does not kill a member that another node met since then",
-  { todo: "closed + refused are kept while only others have a link, so the restarted member counts as dead" },
-  () => {
-    const one = new Machine();
-    one.open(6, 0);
-    one.open(7, 2);
-    one.close(7, "closed");
-    one.refuse(2, "refused");
-    assert.equal(one.verdict(2), "dead");
-    one.tell({ type: "observed", observer: idOf(0), peers: [idOf(2)] });
-    assert.equal(one.verdict(2), "alive", "it came back, and 0 has a link");
-    one.refuse(2, "unreachable");
-    one.tell({ type: "observed", observer: idOf(0), peers: [] });
-    assert.equal(one.verdict(2), "unreachable", "0 lost it too: nothing says that the new process is gone");
-  },
-);
+test("old evidence does not kill a member that another node met since then", () => {
+  const one = new Machine();
+  one.open(6, 0);
+  one.open(7, 2);
+  one.close(7, "closed");
+  one.refuse(2, "refused");
+  assert.equal(one.verdict(2), "dead");
+  one.tell({ type: "observed", observer: idOf(0), peers: [idOf(2)] });
+  assert.equal(one.verdict(2), "alive", "it came back, and 0 has a link");
+  one.refuse(2, "unreachable");
+  one.tell({ type: "observed", observer: idOf(0), peers: [] });
+  assert.equal(one.verdict(2), "unreachable", "0 lost it too: nothing says that the new process is gone");
+  one.refuse(2, "refused");
+  assert.equal(one.verdict(2), "unreachable", "that new process never had a link with us to close");
+});
+
+test("a member that restarts while others keep saying that it is alive is not dead for its earlier end", () => {
+  const one = new Machine();
+  one.open(6, 0);
+  one.tell({ type: "observed", observer: idOf(0), peers: [idOf(2)] });
+  one.open(7, 2);
+  one.close(7, "closed");
+  one.refuse(2, "refused");
+  one.refuse(2, "unreachable");
+  one.tell({ type: "observed", observer: idOf(0), peers: [] });
+  assert.equal(one.verdict(2), "unreachable");
+});

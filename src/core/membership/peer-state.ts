@@ -27,6 +27,7 @@ export type PeerState = {
   dialingSince: Instant | undefined;
   redialAt: Instant;
   failures: number;
+  /** How our last link ended; undefined once the peer was seen alive after that, by us or by others. */
   lastEnd: LinkEnd | undefined;
   refusedSince: boolean;
   heardAt: Instant | undefined;

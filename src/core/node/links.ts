@@ -6,6 +6,7 @@ import { encodeFrame } from "../sync/frames.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { logName } from "../records/log.ts";
 import type { MeshRecord } from "../records/record.ts";
+import { keeps } from "../records/scope.ts";
 import { cover, sealNext } from "../records/store.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
@@ -166,7 +167,12 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
     send: ({ link, bytes }) => send(turn, link, syncChannel, bytes),
     received: ({ link, records, covers }) => {
       const admitted = admitRecords(turn, records, link);
-      for (const log of covers) cover(turn.state.store, log, log.from, log.to);
+      // Of logs that nobody on the roster can write there is nothing to keep track of.
+      const { identity, index, store } = turn.state;
+      for (const log of covers) {
+        const known = index.memberById.has(log.author) || log.author === identity.mesh.id;
+        if (known && keeps(identity, log.scope)) cover(store, log, log.from, log.to);
+      }
       absorb(turn, admitted, link);
     },
     "in-step": ({ sent }) => {

@@ -181,7 +181,7 @@ async function applySet(
       type: "apply",
       ref,
       config: object,
-      manager: String(manager ?? "starlight").slice(0, 128),
+      manager: managerNamed(manager),
       class: "user",
       force: force === true,
     };
@@ -201,6 +201,13 @@ async function applySet(
     };
   });
   sendJson(response, 200, { results, durability: reply.value.durability });
+}
+
+/** Taken or refused as it is: see core/intents/manager.ts. */
+function managerNamed(manager: Json | undefined): string {
+  if (manager === undefined) return "starlight";
+  if (typeof manager !== "string") throw badRequest("manager: give a name, such as starlight");
+  return manager;
 }
 
 function refOf(object: JsonObject, at: number): ObjectRef {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { PlaceNode } from "./contract.ts";
-import { firstStarts, gibibyte, node, workload } from "./testbed.ts";
+import { firstStarts, gibibyte, node, planOf, workload } from "./testbed.ts";
 
 /** Every node decides alone from the same view; these are the laws of what they do together. */
 
@@ -34,16 +34,29 @@ test("two nodes never both go first for one slot, however tight several workload
   );
 });
 
-test(
-  "some node goes first for every slot that anybody wants to start",
-  {
-    todo: "a node does not reckon what per-site workloads take at other sites, and waits for a node that is full",
-  },
-  () => {
-    const nodes = [tight("bern-2", 1), tight("rome-1", 2)];
-    const perSite = workload("a", { spread: { type: "per-site", replicas: 1, sites: {} } });
-    const mesh = workload("b119", { spread: { type: "mesh", replicas: 1 } });
-    const starts = firstStarts({ nodes, workloads: [perSite, mesh], pods: [] });
-    assert.ok(starts.includes("b119 mesh/0@rome-1"), starts.join(", "));
-  },
-);
+test("a node reckons what per-site workloads take at other sites, and does not wait for a node that is full", () => {
+  const nodes = [tight("bern-2", 1), tight("rome-1", 2)];
+  const perSite = workload("a", { spread: { type: "per-site", replicas: 1, sites: {} } });
+  const mesh = workload("b119", { spread: { type: "mesh", replicas: 1 } });
+  const starts = firstStarts({ nodes, workloads: [perSite, mesh], pods: [] });
+  assert.ok(starts.includes("b119 mesh/0@rome-1"), starts.join(", "));
+});
+
+test("some node goes first for every slot that anybody wants to start, and nodes that are full for none", () => {
+  const caps = fc.array(fc.integer({ min: 1, max: 2 }), { minLength: ids.length, maxLength: ids.length });
+  const replicas = fc.integer({ min: 1, max: 3 });
+  fc.assert(
+    fc.property(caps, replicas, replicas, fc.nat(), (caps, each, all, name) => {
+      const nodes = ids.map((id, at) => tight(id, caps[at] ?? 1));
+      const perSite = workload("a", { spread: { type: "per-site", replicas: each, sites: {} } });
+      const mesh = workload(`b${name}`, { spread: { type: "mesh", replicas: all } });
+      const view = { nodes, workloads: [perSite, mesh], pods: [] };
+      const asked = new Set(
+        ids.flatMap((id) => planOf(view, id).starts.map(({ workload, slot }) => `${workload.name} ${slot}`)),
+      );
+      const first = firstStarts(view).map((start) => start.split("@")[0] ?? "");
+      assert.deepEqual(new Set(first), asked);
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -207,12 +207,18 @@ test("a DaemonSet's copy ends when its node no longer has the label, and comes b
   assert.deepEqual(running(settle({ ...after, nodes: labelled }), "w0"), running(settled, "w0"));
 });
 
-test(
-  "a copy of a site's slot on a node of another site is stopped, and the site gets its own",
-  { todo: "nobody decides for it: its node is not in the slot's group, so it holds the slot for ever" },
-  () => {
-    const of = workload("w0", { spread: perSite(1) });
-    const settled = settle({ nodes, workloads: [of], pods: [pod("p", "rome-1", of, "site/oslo/0")] });
-    assert.deepEqual(sitesOf(running(settled, "w0")), ["bern", "oslo", "rome"]);
-  },
-);
+test("a copy of a site's slot on a node of another site is stopped, and the site gets its own", () => {
+  const of = workload("w0", { spread: perSite(1) });
+  const astray = { nodes, workloads: [of], pods: [pod("p", "rome-1", of, "site/oslo/0")] };
+  assert.deepEqual(stopsOf(astray), ["not-allowed p"]);
+  assert.deepEqual(sitesOf(running(settle(astray), "w0")), ["bern", "oslo", "rome"]);
+});
+
+test("a copy of a node's own slot on another node, of the same site too, is stopped, and the node gets its own", () => {
+  const of = workload("w0", { spread: { type: "per-node" } });
+  for (const elsewhere of ["oslo-2", "rome-1"]) {
+    const astray = { nodes, workloads: [of], pods: [pod("p", elsewhere, of, "node/oslo-1")] };
+    assert.deepEqual(stopsOf(astray), ["not-allowed p"]);
+    assert.deepEqual(running(settle(astray), "w0"), ids.map((id) => `node/${id}@${id}`).sort());
+  }
+});

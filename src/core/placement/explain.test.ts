@@ -14,7 +14,7 @@ const explained = (view: View, ref = refOf("w")): readonly SlotExplanation[] =>
 function lineUp(view: View, slot: string): string[] {
   return view.nodes
     .flatMap((node) => planOf(view, node.id).starts.map((start) => ({ ...start, node: node.name })))
-    .filter((start) => start.slot === slot)
+    .filter((start) => start.slot === slot && start.workload.name === "w")
     .sort((left, right) => left.after - right.after)
     .map(({ node }) => node);
 }
@@ -87,18 +87,29 @@ test("a node is ranked or excluded, never both and never neither, in every slot 
   );
 });
 
-test(
-  "for a workload of 3 slots, too, the first of each ranking is the node that starts it",
-  {
-    todo: "explain ranks without the copies of the other slots (`new Map()`), so it does not spread as decide does",
-  },
-  () => {
-    const view: View = { nodes: ids.map((id) => node(id)), workloads: [workload("w")], pods: [] };
-    const told = explained(view).map(({ slot, ranking }) => `${slot} ${ranking[0]?.node}`);
-    const done = explained(view).map(({ slot }) => `${slot} ${lineUp(view, slot)[0]}`);
-    assert.deepEqual(told, done);
-  },
-);
+test("for any workloads of several slots, too, each ranking is the order in which the nodes line up", () => {
+  const replicas = fc.integer({ min: 1, max: 4 });
+  const spread = fc.oneof(
+    replicas.map((replicas) => ({ type: "mesh" as const, replicas })),
+    replicas.map((replicas) => ({ type: "per-site" as const, replicas, sites: {} })),
+    fc.constant({ type: "per-node" as const }),
+  );
+  const requests = fc.constantFrom({ cpuMilli: 10, memoryBytes: 1 }, { cpuMilli: 400, memoryBytes: 40 });
+  fc.assert(
+    fc.property(anyNodes, spread, spread, requests, (nodes, one, other, requests) => {
+      const workloads = [
+        workload("a", { spread: other, requests }),
+        workload("w", { spread: one, requests }),
+      ];
+      const view: View = { nodes, workloads, pods: [] };
+      for (const { slot, ranking } of explained(view)) {
+        const told = ranking.map(({ node }) => node);
+        assert.deepEqual(told, lineUp(view, slot), slot);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
 
 test("each filter says by name what it wanted and what it saw", () => {
   const small = { cpuMilli: 4_000, memoryBytes: 1_000, pods: 10 };

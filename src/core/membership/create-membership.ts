@@ -13,7 +13,17 @@ import type {
   MembershipEvent,
 } from "./contract.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
-import { explain, linkEndSentence, newPeer, reasonsMax, type Link, type PeerState } from "./peer-state.ts";
+import {
+  explain,
+  forgetEnd,
+  linkEndSentence,
+  newLink,
+  mayDial,
+  newPeer,
+  reasonsMax,
+  type Link,
+  type PeerState,
+} from "./peer-state.ts";
 import { verdictsOf, type FirstHand } from "./verdicts.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
@@ -145,16 +155,7 @@ function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): 
   peer.failures = 0;
   forgetEnd(peer);
   peer.heardAt = now;
-  const link: Link = {
-    id,
-    peer: peerId,
-    openedAt: now,
-    heardAt: now,
-    nextPingAt: now,
-    pings: 0,
-    sentAt: new Map(),
-    roundTrip: undefined,
-  };
+  const link = newLink(id, peerId, now);
   peer.links.set(id, link);
   state.peerByLink.set(id, peerId);
   explain(peer, `${outbound ? "we reached it" : "it reached us"} on link ${id}`);
@@ -231,11 +232,6 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
   explain(peer, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
 }
 
-function forgetEnd(peer: PeerState): void {
-  peer.refusedSince = false;
-  peer.lastEnd = undefined;
-}
-
 function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
   const { state, now } = step;
   const link = heard(step, id);
@@ -292,11 +288,6 @@ function tend(step: Step): void {
     peer.redialAt = now + between(random, retryFirst, 2 * retryFirst);
     step.out.push({ type: "dial", peer: peer.peer.id, addresses: peer.peer.addresses });
   }
-}
-
-function mayDial(peer: PeerState): boolean {
-  const known = peer.wanted && peer.peer.addresses.length > 0;
-  return known && peer.links.size === 0 && peer.dialingSince === undefined;
 }
 
 function ping({ state, now, random, out }: Step, link: Link): void {

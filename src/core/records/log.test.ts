@@ -54,7 +54,7 @@ test("records that are not live are passed over, before and after they are swept
       fc.infiniteStream(fc.boolean()),
       (versions, dies) => {
         const log = logOf(versions);
-        for (const each of [...log.records]) {
+        for (const each of log.records) {
           if (dies.next().value !== true) continue;
           each.live = false;
           dropFromLog(log);

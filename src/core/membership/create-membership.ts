@@ -17,6 +17,7 @@ import {
   explain,
   forgetEnd,
   linkEndSentence,
+  newestLink,
   newLink,
   mayDial,
   newPeer,
@@ -42,6 +43,7 @@ const dialMax: Duration = 15_000;
 const standbyPatience: Duration = 600;
 /** A timer that fires so late means that we stood still, not that the others were silent. */
 const lateMax: Duration = 500;
+
 type State = {
   readonly config: MembershipConfig;
   readonly peers: Map<NodeId, PeerState>;
@@ -207,10 +209,7 @@ function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
 }
 
 function useNewest(step: Step, peer: PeerState): void {
-  let newest: Link | undefined;
-  for (const link of peer.links.values()) {
-    if (newest === undefined || link.openedAt > newest.openedAt || link.id > newest.id) newest = link;
-  }
+  const newest = newestLink(peer);
   if (newest !== undefined) use(step, peer, newest);
 }
 

@@ -86,3 +86,11 @@ export function mayDial(peer: PeerState): boolean {
   const known = peer.wanted && peer.peer.addresses.length > 0;
   return known && peer.links.size === 0 && peer.dialingSince === undefined;
 }
+
+export function newestLink({ links }: PeerState): Link | undefined {
+  let newest: Link | undefined;
+  for (const link of links.values()) {
+    if (newest === undefined || link.openedAt > newest.openedAt || link.id > newest.id) newest = link;
+  }
+  return newest;
+}

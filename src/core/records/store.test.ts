@@ -3,16 +3,19 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { nodeCrypto } from "../../shells/crypto-node/node-crypto.ts";
 import { hex } from "../kernel/bytes.ts";
-import { isTombstone, slotOf, type MeshRecord } from "./record.ts";
+import { draftRecord, isTombstone, slotOf, type MeshRecord } from "./record.ts";
 import type { Scope } from "./scope.ts";
-import { sealRecord } from "./seal.ts";
+import { openStored, sealRecord, storedBytes } from "./seal.ts";
+import { parcelOf } from "./testbed.ts";
 import {
   dropRecord,
   emptyStore,
   findRecord,
+  logOf,
   putRecord,
   recordsIn,
   scopeDigest,
+  sealNext,
   tombstoneCount,
   type RecordStore,
 } from "./store.ts";
@@ -200,6 +203,96 @@ test("records are listed by slot, in one order, and only those of the scope", ()
       }
     }),
   );
+});
+
+const none = new Uint8Array(0);
+const together = (count: number): MeshRecord[] =>
+  parcelOf(
+    { id: authorOf(1), signer: { ...blank, publicKey: none } },
+    { scope: "mesh", kind: "fact" },
+    Array.from({ length: count }, (_, at) => ({
+      key: `k${at}`,
+      version: 5 + at,
+      body: none,
+      extension: none,
+    })),
+    0,
+    nodeCrypto,
+  );
+/** The record as it comes alone. */
+function alone(record: MeshRecord): MeshRecord {
+  const opened = openStored(storedBytes(record, nodeCrypto), nodeCrypto);
+  assert.ok(opened.ok);
+  return opened.value;
+}
+
+test("records of one parcel that come one by one share one seal, and any of them can be passed on after each", () => {
+  const parcel = together(6);
+  fc.assert(
+    fc.property(fc.shuffledSubarray(parcel, { minLength: 1 }), (some) => {
+      const store = storeOf(some.map(alone));
+      const held = [...store.bySlot.values()];
+      assert.equal(new Set(held.map(({ seal }) => seal)).size, 1);
+      assert.equal(held[0]?.seal?.live, some.length);
+      assert.equal(store.seals.size, 1);
+      const bytes = (records: readonly MeshRecord[]): string[] =>
+        records.map((record) => hex(storedBytes(record, nodeCrypto))).sort();
+      assert.deepEqual(bytes(held), bytes(some));
+    }),
+  );
+});
+
+test("a seal is forgotten with the last of its records, replaced or dropped", () => {
+  const store = storeOf(together(3).map(alone));
+  const [one, second, third] = [...store.bySlot.values()];
+  assert.ok(one !== undefined && second !== undefined && third !== undefined);
+  dropRecord(store, one);
+  putRecord(store, record({ ...first, key: second.key, version: 100 }));
+  assert.equal(store.seals.size, 1);
+  putRecord(store, record({ ...first, key: third.key, version: 101 }));
+  assert.equal(store.seals.size, 0);
+});
+
+test("own records are sealed as a chain: each parcel names the last stamp of the one before, 1,024 records at most", () => {
+  const store = emptyStore();
+  const write = (from: number, count: number): MeshRecord[] => {
+    const records = Array.from({ length: count }, (_, at) =>
+      draftRecord(
+        { scope: "mesh", kind: "fact", key: `k${from + at}`, version: from + at, body: {} },
+        authorOf(1),
+        nodeCrypto,
+      ),
+    );
+    for (const each of records) putRecord(store, each);
+    sealNext(store, [...records].reverse(), true, blank, nodeCrypto);
+    return records;
+  };
+  const chain = [...write(1, 3), ...write(4, 2_000)];
+  const seals = [...new Set(chain.map(({ seal }) => seal))].map((seal) => [
+    seal?.count,
+    seal?.previous,
+    seal?.last,
+    seal?.live,
+  ]);
+  assert.deepEqual(seals, [
+    [3, 0, 3, 3],
+    [1024, 3, 1027, 1024],
+    [976, 1027, 2003, 976],
+  ]);
+  assert.equal(logOf(store, chain[0] ?? assert.fail("empty")).head, 2003);
+});
+
+test("watchers hear of every record that comes and goes, once each", () => {
+  const store = emptyStore();
+  const heard: string[] = [];
+  store.watchers.push((record, sign) => heard.push(`${sign > 0 ? "+" : "-"}${record.key}${record.version}`));
+  putRecord(store, record(first));
+  putRecord(store, record(first));
+  putRecord(store, record({ ...first, version: 4 }));
+  putRecord(store, record({ ...first, version: 6 }));
+  const held = findRecord(store, "a", authorOf(1));
+  if (held !== undefined) dropRecord(store, held);
+  assert.deepEqual(heard, ["+a5", "-a5", "+a6", "-a6"]);
 });
 
 test("a tombstone takes its slot like any record and is counted", () => {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { PlaceNode, PlacePod, Workload, WorkloadSpread } from "./contract.ts";
-import { node, planOf, pod, running, settle, workload, type View } from "./testbed.ts";
+import { concerns, inOrder } from "./slots.ts";
+import { survey } from "./survey.ts";
+import { inputOf, node, planOf, pod, running, settle, workload, type View } from "./testbed.ts";
 
 const ids = ["oslo-1", "oslo-2", "oslo-3", "bern-1", "bern-2", "rome-1", "rome-2"];
 const taint = fc.record(
@@ -209,6 +211,25 @@ test("of one workload, every slot without a copy has one node that goes first, a
           slot,
         );
       }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("what a node leaves out of its survey changes nothing of what it finds for its own site", () => {
+  const found = (view: View, self: PlaceNode, whole: boolean): unknown =>
+    survey(inOrder(inputOf(view, self.id)), whole ? undefined : self)
+      .groups.filter(({ group }) => concerns(group, self))
+      .map(({ workload, assigned, yielding }) => ({
+        name: workload.ref.name,
+        assigned: assigned.map(({ slot, ranking }) => [slot, ...ranking.ranked.map(({ node }) => node.id)]),
+        yielding: yielding.map(({ slot }) => slot),
+      }));
+  fc.assert(
+    fc.property(view, (view) => {
+      for (const settled of [view, { ...view, pods: view.pods.map((pod) => ({ ...pod, ready: true })) }])
+        for (const self of view.nodes)
+          assert.deepEqual(found(settled, self, false), found(settled, self, true));
     }),
     { numRuns: 300 },
   );

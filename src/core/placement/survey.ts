@@ -45,30 +45,43 @@ export type SlotState = {
   readonly old: readonly PlacePod[];
 };
 
-type Surveying = {
+type Looking = {
   readonly nodeById: ReadonlyMap<NodeId, PlaceNode>;
-  readonly ledger: Ledger;
   readonly workload: Workload;
   readonly group: SlotGroup;
   readonly bySlot: ReadonlyMap<string, readonly PlacePod[]>;
+};
+
+type Surveying = Looking & {
+  readonly ledger: Ledger;
   readonly counts: Map<string, number>;
   readonly assigned: Assignment[];
 };
 
 /**
  * @param input With its lists in order: see `inOrder`.
- * @param only Leaves out what cannot matter to this node: other sites, unless mesh-wide workloads compete
- *   for the room there.
+ * @param only Leaves out what cannot matter to this node: other sites, unless mesh-wide slots compete for
+ *   the room there.
  */
 export function survey(input: PlacementInput, only?: PlaceNode): Survey {
   const nodeById = new Map(input.nodes.map((node) => [node.id, node] as const));
   const ledger = openLedger(input);
   const pods = podsBySlot(input.pods);
-  const everywhere = only === undefined || input.workloads.some(({ spread }) => spread.type === "mesh");
+  const podsOf = ({ ref }: Workload): ReadonlyMap<string, readonly PlacePod[]> =>
+    pods.get(workloadKey(ref)) ?? new Map<string, PlacePod[]>();
+  const everywhere =
+    only === undefined ||
+    input.workloads.some((workload) => {
+      if (workload.spread.type !== "mesh") return false;
+      const bySlot = podsOf(workload);
+      return groupsOf(workload, input.nodes).some((group) =>
+        wantsRoom({ nodeById, workload, group, bySlot }),
+      );
+    });
   const groups: Surveyed[] = [];
   const groupBySlot = new Map<string, SlotGroup>();
   for (const workload of input.workloads) {
-    const bySlot = pods.get(workloadKey(workload.ref)) ?? new Map<string, PlacePod[]>();
+    const bySlot = podsOf(workload);
     for (const group of groupsOf(workload, input.nodes)) {
       for (const slot of group.slots) groupBySlot.set(slotKey(workload.ref, slot), group);
       if (!everywhere && !concerns(group, only)) continue;
@@ -109,7 +122,15 @@ function surveyGroup(surveying: Surveying): Surveyed {
   return { workload, group, states, assigned, yielding, counts };
 }
 
-function slotState({ bySlot, nodeById, workload, group }: Surveying, slot: string): SlotState {
+/** Whether any slot of the group may have to be given out; the budget of an update may still say no. */
+function wantsRoom(looking: Looking): boolean {
+  return looking.group.slots.some((slot) => {
+    const state = slotState(looking, slot);
+    return state.live.length === 0 || isOutdated(looking, state);
+  });
+}
+
+function slotState({ bySlot, nodeById, workload, group }: Looking, slot: string): SlotState {
   const pods = bySlot.get(slot) ?? [];
   const live = pods.filter((pod) => {
     const node = nodeById.get(pod.node);
@@ -136,15 +157,15 @@ function assign(
 }
 
 /** Slots that are not settled take from the budget of an update, wherever their trouble comes from. */
-function inChange(surveying: Surveying, { live, current }: SlotState): boolean {
-  const reachable = live.filter((pod) => isAlive(surveying, pod));
+function inChange(looking: Looking, { live, current }: SlotState): boolean {
+  const reachable = live.filter((pod) => isAlive(looking, pod));
   if (live.length > 0 && reachable.length === 0) return false;
   return !reachable.some(({ ready }) => ready) || current.some(({ ready }) => !ready);
 }
 
 /** Runs an older revision here, and no copy of the wanted one yet; copies out of reach are let be. */
-function isOutdated(surveying: Surveying, { current, old }: SlotState): boolean {
-  return current.length === 0 && old.length > 0 && old.every((pod) => isAlive(surveying, pod));
+function isOutdated(looking: Looking, { current, old }: SlotState): boolean {
+  return current.length === 0 && old.length > 0 && old.every((pod) => isAlive(looking, pod));
 }
 
 function count(counts: Map<string, number>, node: PlaceNode): void {

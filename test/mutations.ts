@@ -68,8 +68,8 @@ const mutations: readonly Mutation[] = [
   {
     name: "authorisation: signatures are not checked",
     file: "core/trust/authorise.ts",
-    from: "if (!signatureHolds(record, publicKey, crypto))",
-    to: "if (!signatureHolds(record, publicKey, crypto) && record.bytes.length === 0)",
+    from: "if (!sealHolds(record, publicKey, crypto))",
+    to: "if (!sealHolds(record, publicKey, crypto) && record.frame.length === 0)",
   },
   {
     name: "placement: every node believes it is first in line",

@@ -291,3 +291,23 @@ function namesOf(list: Parameters<typeof at>[0]): readonly string[] {
   const items = at(list, "items") as readonly { readonly metadata: { readonly name: string } }[];
   return items.map(({ metadata }) => metadata.name);
 }
+
+test("a field manager that fits no key is 422 by name, and nothing is written", async () => {
+  const path = `${maps}/managed?fieldManager=${encodeURIComponent("\u20ac".repeat(128))}`;
+  const long = await call("PATCH", path, configMap("managed", { a: "1" }), { type: applyType });
+  assert.equal(long.status, 422, long.text);
+  assert.equal(at(long.body, "details.causes.0.field"), "fieldManager");
+  assert.match(String(long.body["message"]), /1152 bytes/);
+  const half = await call("POST", "/starlight/v1/apply", {
+    objects: [configMap("managed", { a: "1" })],
+    manager: "a\ud800",
+  });
+  assert.equal(half.status, 422, half.text);
+  assert.match(String(half.body["message"]), /surrogate/);
+  const none = { objects: [configMap("managed", {})], manager: 7 };
+  assert.equal((await call("POST", "/starlight/v1/apply", none)).status, 400);
+  assert.equal((await call("GET", `${maps}/managed`)).status, 404);
+  const longest = `${maps}/managed?fieldManager=${encodeURIComponent("%".repeat(128))}`;
+  const taken = await call("PATCH", longest, configMap("managed", { a: "1" }), { type: applyType });
+  assert.equal(taken.status, 201, taken.text);
+});

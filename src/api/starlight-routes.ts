@@ -180,7 +180,7 @@ async function applySet(
       type: "apply",
       ref,
       config: object,
-      manager: String(manager ?? "starlight").slice(0, 128),
+      manager: managerNamed(manager),
       class: "user",
       force: force === true,
     };
@@ -200,6 +200,13 @@ async function applySet(
     };
   });
   await sendApplied(deps, wait, dryRun === true ? undefined : reply.value, response, results);
+}
+
+/** Taken or refused as it is: see core/intents/manager.ts. */
+function managerNamed(manager: Json | undefined): string {
+  if (manager === undefined) return "starlight";
+  if (typeof manager !== "string") throw badRequest("manager: give a name, such as starlight");
+  return manager;
 }
 
 function refOf(object: JsonObject, at: number): ObjectRef {

@@ -280,8 +280,12 @@ function refOf({ resource, namespace }: Target, name: string, value: JsonObject 
   return { group: resource.group, kind: resource.kind, namespace, name };
 }
 
-/** Who manages the fields: as asked, else the first word of the client's name, as in Kubernetes. */
+/**
+ * Who manages the fields: as asked, else the first word of the client's name, as in Kubernetes. What was
+ * asked for is taken or refused as it is (core/intents/manager.ts); a client's name is made to fit.
+ */
 function managerOf({ query }: Target, request: IncomingMessage): { manager: string; class: "user" } {
-  const agent = (request.headers["user-agent"] ?? "unknown").split(/[/ ]/)[0] ?? "unknown";
-  return { manager: (query.get("fieldManager") || agent).slice(0, 128), class: "user" };
+  const agent = (request.headers["user-agent"] ?? "").split(/[/ ]/)[0] || "unknown";
+  const fitting = agent.replaceAll(/[^\x21-\x7e]/g, "_").slice(0, 128);
+  return { manager: query.get("fieldManager") || fitting, class: "user" };
 }

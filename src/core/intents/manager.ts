@@ -16,6 +16,21 @@ export function managerParts(manager: string): { readonly operation: Operation; 
   return { operation: "Update", name };
 }
 
+/** Of the name in the record's key, where it is escaped: 128 ASCII characters, whichever they are. */
+export const managerBytesMax = 384;
+
+/** Why a name cannot be a manager's; undefined when it can. */
+export function managerProblem(name: string): string | undefined {
+  if (name === "") return "is empty";
+  if (/\p{Surrogate}/u.test(name)) return "has half of a surrogate pair, which is no character";
+  const bytes = encodeURIComponent(name).length;
+  return bytes <= managerBytesMax
+    ? undefined
+    : `takes ${bytes} bytes when it is escaped for a key, of at most ${managerBytesMax}`;
+}
+
+declare const encodeURIComponent: (text: string) => string;
+
 const classes: readonly ManagerClass[] = ["user", "git", "override"];
 
 /** Higher wins over lower whatever the time. */

@@ -35,9 +35,14 @@ export function isVersion(value: unknown): value is Version {
 /** The clock of one node: the highest stamp it made or saw. */
 export type HybridClock = { last: Version };
 
-/** A new stamp, larger than every stamp this clock made or saw. */
+/**
+ * A new stamp, larger than every stamp this clock made or saw.
+ *
+ * At `versionMax`, in the year 2089, it stands still: beyond 2^53 two stamps could be one number. Nobody can
+ * bring that about early, because stamps far ahead of the wall clock are set aside before they are observed.
+ */
 export function tick(clock: HybridClock, wall: WallTime): Version {
-  clock.last = Math.max(clock.last + 1, versionAt(wall));
+  clock.last = Math.min(versionMax, Math.max(clock.last + 1, versionAt(wall)));
   return clock.last;
 }
 

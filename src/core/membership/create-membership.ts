@@ -13,7 +13,18 @@ import type {
   MembershipEvent,
 } from "./contract.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
-import { explain, linkEndSentence, newPeer, reasonsMax, type Link, type PeerState } from "./peer-state.ts";
+import {
+  explain,
+  forgetEnd,
+  linkEndSentence,
+  newestLink,
+  newLink,
+  mayDial,
+  newPeer,
+  reasonsMax,
+  type Link,
+  type PeerState,
+} from "./peer-state.ts";
 import { verdictsOf, type FirstHand } from "./verdicts.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
@@ -32,6 +43,7 @@ const dialMax: Duration = 15_000;
 const standbyPatience: Duration = 600;
 /** A timer that fires so late means that we stood still, not that the others were silent. */
 const lateMax: Duration = 500;
+
 type State = {
   readonly config: MembershipConfig;
   readonly peers: Map<NodeId, PeerState>;
@@ -143,19 +155,9 @@ function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): 
   }
   if (outbound) peer.dialingSince = undefined;
   peer.failures = 0;
-  peer.refusedSince = false;
-  peer.lastEnd = undefined;
+  forgetEnd(peer);
   peer.heardAt = now;
-  const link: Link = {
-    id,
-    peer: peerId,
-    openedAt: now,
-    heardAt: now,
-    nextPingAt: now,
-    pings: 0,
-    sentAt: new Map(),
-    roundTrip: undefined,
-  };
+  const link = newLink(id, peerId, now);
   peer.links.set(id, link);
   state.peerByLink.set(id, peerId);
   explain(peer, `${outbound ? "we reached it" : "it reached us"} on link ${id}`);
@@ -207,10 +209,7 @@ function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
 }
 
 function useNewest(step: Step, peer: PeerState): void {
-  let newest: Link | undefined;
-  for (const link of peer.links.values()) {
-    if (newest === undefined || link.openedAt > newest.openedAt || link.id > newest.id) newest = link;
-  }
+  const newest = newestLink(peer);
   if (newest !== undefined) use(step, peer, newest);
 }
 
@@ -225,7 +224,11 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
   if (why === "refused") {
     peer.refusedSince = true;
     explain(peer, "its host answers that no agent listens");
-  } else explain(peer, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
+    return;
+  }
+  // Others are in contact with it and we have no way to it: what we saw was an earlier process, perhaps.
+  if (peer.verdict === "alive") forgetEnd(peer);
+  explain(peer, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
 }
 
 function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
@@ -286,11 +289,6 @@ function tend(step: Step): void {
   }
 }
 
-function mayDial(peer: PeerState): boolean {
-  const known = peer.wanted && peer.peer.addresses.length > 0;
-  return known && peer.links.size === 0 && peer.dialingSince === undefined;
-}
-
 function ping({ state, now, random, out }: Step, link: Link): void {
   link.nextPingAt = now + between(random, 0.8, 1.2) * state.config.pingEvery;
   const number = ++link.pings;
@@ -329,6 +327,8 @@ function judge(step: Step): void {
     if (peer === undefined || peer.verdict === to) continue;
     const from = peer.verdict;
     peer.verdict = to;
+    // It came back, be it to others: the end that we saw was that of a process before this one.
+    if (to === "alive") forgetEnd(peer);
     // What it said of others before is old news when it comes back; it tells anew once we are linked.
     if (to !== "alive") state.reports.delete(id);
     peer.since = now;

@@ -27,6 +27,7 @@ export type PeerState = {
   dialingSince: Instant | undefined;
   redialAt: Instant;
   failures: number;
+  /** How our last link ended; undefined once the peer was seen alive after that, by us or by others. */
   lastEnd: LinkEnd | undefined;
   refusedSince: boolean;
   heardAt: Instant | undefined;
@@ -53,6 +54,11 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
   };
 }
 
+export function forgetEnd(peer: PeerState): void {
+  peer.refusedSince = false;
+  peer.lastEnd = undefined;
+}
+
 export function explain(peer: PeerState, sentence: string): void {
   if (peer.reasons[0] === sentence) return;
   peer.reasons = [sentence, ...peer.reasons].slice(0, reasonsMax);
@@ -61,4 +67,30 @@ export function explain(peer: PeerState, sentence: string): void {
 export function linkEndSentence(id: LinkId, end: LinkEnd): string {
   if (end === "closed") return `its kernel closed link ${id}`;
   return end === "silent" ? `nothing was heard on link ${id} for too long` : `we closed link ${id}`;
+}
+
+export function newLink(id: LinkId, peer: NodeId, now: Instant): Link {
+  return {
+    id,
+    peer,
+    openedAt: now,
+    heardAt: now,
+    nextPingAt: now,
+    pings: 0,
+    sentAt: new Map(),
+    roundTrip: undefined,
+  };
+}
+
+export function mayDial(peer: PeerState): boolean {
+  const known = peer.wanted && peer.peer.addresses.length > 0;
+  return known && peer.links.size === 0 && peer.dialingSince === undefined;
+}
+
+export function newestLink({ links }: PeerState): Link | undefined {
+  let newest: Link | undefined;
+  for (const link of links.values()) {
+    if (newest === undefined || link.openedAt > newest.openedAt || link.id > newest.id) newest = link;
+  }
+  return newest;
 }

@@ -7,6 +7,7 @@ import type { Crypto } from "../kernel/crypto.ts";
 import { logName } from "../records/log.ts";
 import type { MeshRecord } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
+import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
@@ -169,7 +170,12 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
     send: ({ link, bytes }) => send(turn, link, syncChannel, bytes),
     received: ({ link, records, covers }) => {
       const admitted = admitRecords(turn, records, link);
-      for (const log of covers) coverAndHold(turn, log);
+      // Of logs that nobody on the roster can write there is nothing to keep track of.
+      const { identity, index } = turn.state;
+      for (const log of covers) {
+        const known = index.memberById.has(log.author) || log.author === identity.mesh.id;
+        if (known && keeps(identity, log.scope)) coverAndHold(turn, log);
+      }
       absorb(turn, admitted, link);
     },
     "only-here": ({ records }) => dropDead(turn, records),

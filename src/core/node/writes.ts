@@ -3,6 +3,7 @@ import { ok, type Result } from "../kernel/result.ts";
 import { planChange } from "../intents/change.ts";
 import { writeIntentBody } from "../intents/body.ts";
 import type { Change, ChangeError, IntentBody, IntentEntry, MergedObject } from "../intents/contract.ts";
+import { managerProblem } from "../intents/manager.ts";
 import { kindOf } from "../intents/kinds/index.ts";
 import { mergeObject } from "../intents/merge.ts";
 import { intentKey, objectKey, type ObjectRef } from "../records/keys.ts";
@@ -102,6 +103,8 @@ function planRequest(turn: Turn, request: WriteRequest, overlay: Overlay): Resul
   for (const change of request.changes) {
     const kind = kindOf(change.ref.group, change.ref.kind);
     if (kind === undefined) return invalidKind(change.ref);
+    const problem = managerProblem(change.manager);
+    if (problem !== undefined) return invalidManager(change, problem);
     const entries = entriesUnder(turn, change.ref, overlay, own);
     const current = entries.size === 0 ? undefined : mergeObject(kind, change.ref, [...entries.values()]);
     const by = { author: state.identity.id, version: tick(state.clock, env.wall), actor: request.actor };
@@ -183,6 +186,15 @@ function durabilityOf(turn: Turn): Durability {
   let of = 0;
   for (const [id, { body }] of index.memberById) if (isMember(index, id) && body.site === identity.site) of++;
   return { local: true, site: { have: 1, of: Math.max(1, of) } };
+}
+
+function invalidManager({ ref, manager }: Change, problem: string): Result<never, ChangeError> {
+  const value = JSON.stringify(manager.length > 64 ? `${manager.slice(0, 64)}...` : manager);
+  const fix = "give a short name, such as kubectl";
+  return {
+    ok: false,
+    error: { type: "invalid", ref, problems: [{ field: "fieldManager", value, problem, fix }] },
+  };
 }
 
 function invalidKind(ref: ObjectRef): Result<never, ChangeError> {

@@ -1,10 +1,8 @@
 import type { Duration } from "../kernel/time.ts";
-import type { NodeId } from "../records/record.ts";
-import type { PlaceNode, PlacementInput, PlacementPlan, PlacePod, StopReason, Workload } from "./contract.ts";
-import { isEvicted, isLost } from "./filter.ts";
-import { openLedger, type Ledger } from "./ledger.ts";
-import { rankNodes } from "./rank.ts";
-import { groupsOf, inOrder, podsBySlot, workloadKey, type SlotGroup } from "./slots.ts";
+import type { PlaceNode, PlacementInput, PlacementPlan, PlacePod, StopReason } from "./contract.ts";
+import { isEvicted } from "./filter.ts";
+import { concerns, inOrder, mayHold, slotKey, workloadKey } from "./slots.ts";
+import { isAlive, survey, type SlotState, type Survey, type Surveyed } from "./survey.ts";
 
 /**
  * What this node is to start and stop now, from its view alone. Every node computes the same answer from
@@ -13,21 +11,13 @@ import { groupsOf, inOrder, podsBySlot, workloadKey, type SlotGroup } from "./sl
 export function decide(unordered: PlacementInput): PlacementPlan {
   const input = inOrder(unordered);
   const plan: Plan = { starts: [], stops: [], again: Number.POSITIVE_INFINITY };
-  const nodeById = new Map(input.nodes.map((node) => [node.id, node] as const));
-  const self = nodeById.get(input.self);
+  const self = input.nodes.find(({ id }) => id === input.self);
   if (self === undefined) return plan;
-  const pods = podsBySlot(input.pods);
-  const ledger = openLedger(input);
-  const wanted = new Set<string>();
-  for (const workload of input.workloads) {
-    const bySlot = pods.get(workloadKey(workload.ref)) ?? new Map<string, PlacePod[]>();
-    for (const group of groupsOf(workload, input.nodes)) {
-      for (const slot of group.slots) wanted.add(`${workloadKey(workload.ref)} ${slot}`);
-      if (!group.nodes.some(({ id }) => id === self.id)) continue;
-      decideGroup({ input, plan, self, nodeById, ledger, workload, group, bySlot });
-    }
+  const surveyed = survey(input, self);
+  for (const group of surveyed.groups) {
+    if (concerns(group.group, self)) decideGroup({ ...surveyed, ...group, input, plan, self });
   }
-  stopUnwanted(input, plan, wanted);
+  stopUnwanted(input, surveyed, plan, self);
   return plan;
 }
 
@@ -37,95 +27,46 @@ type Plan = {
   again: Duration;
 };
 
-type Deciding = {
-  readonly input: PlacementInput;
-  readonly plan: Plan;
-  readonly self: PlaceNode;
-  readonly nodeById: ReadonlyMap<NodeId, PlaceNode>;
-  readonly ledger: Ledger;
-  readonly workload: Workload;
-  readonly group: SlotGroup;
-  readonly bySlot: ReadonlyMap<string, readonly PlacePod[]>;
-};
-
-/** One slot as it stands. */
-type SlotState = {
-  readonly slot: string;
-  readonly pods: readonly PlacePod[];
-  /** Copies that hold the slot: not ended, on nodes that are not lost. */
-  readonly live: readonly PlacePod[];
-  /** Those of the wanted revision, and the others. */
-  readonly current: readonly PlacePod[];
-  readonly old: readonly PlacePod[];
-};
+type Deciding = Survey &
+  Surveyed & { readonly input: PlacementInput; readonly plan: Plan; readonly self: PlaceNode };
 
 function decideGroup(deciding: Deciding): void {
-  const { group, workload } = deciding;
-  const states = group.slots.map((slot) => slotState(deciding, slot));
-  const counts = countCopies(deciding, states);
+  const { states, yielding, workload } = deciding;
+  noteLoss(deciding);
+  start(deciding);
   for (const state of states) {
-    if (state.live.length === 0) assign(deciding, state, counts, "no live copy fills the slot");
-    else {
-      stopEvicted(deciding, state);
-      stopOutdated(deciding, state);
-      stopSurplus(deciding, state);
-    }
+    stopEvicted(deciding, state);
+    stopOutdated(deciding, state);
+    stopSurplus(deciding, state);
   }
-  let budget = workload.updatesAtOnce - states.filter((state) => inChange(deciding, state)).length;
-  for (const state of states) {
-    if (!isOutdated(deciding, state)) continue;
-    const urgent = !state.live.some(({ ready }) => ready);
-    if (!urgent && budget <= 0) continue;
-    if (!urgent) budget--;
-    update(deciding, state, counts);
-  }
+  for (const { old } of yielding)
+    for (const pod of old) stop(deciding, pod, "updated", `makes place for revision ${workload.revision}`);
 }
 
-function slotState({ bySlot, nodeById, workload }: Deciding, slot: string): SlotState {
-  const pods = bySlot.get(slot) ?? [];
-  const live = pods.filter((pod) => {
+/** When copies out of reach are going to count as lost. */
+function noteLoss({ states, nodeById, workload, plan }: Deciding): void {
+  const { onPartition, lostAfter } = workload.policy;
+  for (const pod of states.flatMap(({ live }) => live)) {
     const node = nodeById.get(pod.node);
-    return !pod.ended && node !== undefined && !isLost(node, workload.policy);
-  });
-  const current = live.filter(({ revision }) => revision === workload.revision);
-  const old = live.filter(({ revision }) => revision !== workload.revision);
-  return { slot, pods, live, current, old };
-}
-
-function countCopies(
-  { nodeById, plan, workload }: Deciding,
-  states: readonly SlotState[],
-): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { live } of states) {
-    for (const pod of live) {
-      const node = nodeById.get(pod.node);
-      if (node === undefined) continue;
-      count(counts, node);
-      if (node.verdict !== "unreachable" || workload.policy.onPartition !== "duplicate") continue;
-      plan.again = Math.min(plan.again, Math.max(0, workload.policy.lostAfter - node.verdictFor));
-    }
+    if (node?.verdict !== "unreachable" || onPartition !== "duplicate") continue;
+    plan.again = Math.min(plan.again, Math.max(0, lostAfter - node.verdictFor));
   }
-  return counts;
 }
 
-/** Gives the slot to the best node; the others line up behind it. */
-function assign(deciding: Deciding, state: SlotState, counts: Map<string, number>, why: string): void {
-  const { workload, group, ledger, plan, self, input } = deciding;
-  const { ranked } = rankNodes(state.slot, workload, group, state.pods, counts, ledger);
-  const [best] = ranked;
-  if (best === undefined) return;
-  count(counts, best.node);
-  ledger.take(best.node.id, workload.requests);
-  const rank = ranked.findIndex(({ node }) => node.id === self.id);
-  if (rank < 0) return;
-  plan.starts.push({
-    workload: workload.ref,
-    slot: state.slot,
-    revision: workload.revision,
-    after: rank * input.claimDelay,
-    why: `${why}; rank ${rank + 1} of ${ranked.length}: ${ranked[rank]?.note ?? ""}`,
-  });
+/** The slots for which this node lines up. */
+function start({ assigned, workload, plan, self, input }: Deciding): void {
+  for (const { slot, ranking, why } of assigned) {
+    const { ranked } = ranking;
+    const rank = ranked.findIndex(({ node }) => node.id === self.id);
+    if (rank < 0) continue;
+    plan.starts.push({
+      workload: workload.ref,
+      slot,
+      revision: workload.revision,
+      after: rank * input.claimDelay,
+      why: `${why}; rank ${rank + 1} of ${ranked.length}: ${ranked[rank]?.note ?? ""}`,
+    });
+  }
 }
 
 function stopEvicted(deciding: Deciding, { live }: SlotState): void {
@@ -185,51 +126,24 @@ function bestFirst(onHeal: "keepOriginal" | "keepReplacement"): (left: PlacePod,
     (left.uid < right.uid ? -1 : 1);
 }
 
-/** Slots that are not settled take from the budget of an update, wherever their trouble comes from. */
-function inChange(deciding: Deciding, { live, current }: SlotState): boolean {
-  const reachable = live.filter((pod) => isAlive(deciding, pod));
-  if (live.length > 0 && reachable.length === 0) return false;
-  return !reachable.some(({ ready }) => ready) || current.some(({ ready }) => !ready);
-}
-
-/** Runs an older revision here, and no copy of the wanted one yet; copies out of reach are let be. */
-function isOutdated(deciding: Deciding, { current, old }: SlotState): boolean {
-  return current.length === 0 && old.length > 0 && old.every((pod) => isAlive(deciding, pod));
-}
-
-/**
- * A copy of the wanted revision starts beside the old one, at best on its node. A DaemonSet's old copy
- * goes first, as in Kubernetes: a node has one place for it.
- */
-function update(deciding: Deciding, state: SlotState, counts: Map<string, number>): void {
-  const { workload, group } = deciding;
-  if (group.ownerOf(state.slot) === undefined) {
-    return assign(deciding, state, counts, `update to revision ${workload.revision}`);
-  }
-  for (const pod of state.old)
-    stop(deciding, pod, "updated", `makes place for revision ${workload.revision}`);
-}
-
-function stopUnwanted(input: PlacementInput, plan: Plan, wanted: ReadonlySet<string>): void {
+/** Own copies of slots that nobody wants any more, or that are another site's or node's. */
+function stopUnwanted(input: PlacementInput, { groupBySlot }: Survey, plan: Plan, self: PlaceNode): void {
   const existing = new Set(input.workloads.map(({ ref }) => workloadKey(ref)));
   for (const pod of input.pods) {
-    const key = workloadKey(pod.workload);
-    if (pod.node !== input.self || pod.ended || wanted.has(`${key} ${pod.slot}`)) continue;
-    const gone = !existing.has(key);
-    const why = gone ? "the workload was deleted" : `${pod.slot} is no longer wanted`;
-    plan.stops.push({ uid: pod.uid, reason: gone ? "deleted" : "scaled-down", why });
+    if (pod.node !== self.id || pod.ended) continue;
+    const { uid, slot } = pod;
+    const group = groupBySlot.get(slotKey(pod.workload, slot));
+    if (group === undefined) {
+      const gone = !existing.has(workloadKey(pod.workload));
+      const why = gone ? "the workload was deleted" : `${slot} is no longer wanted`;
+      plan.stops.push({ uid, reason: gone ? "deleted" : "scaled-down", why });
+    } else if (!mayHold(group, slot, self)) {
+      plan.stops.push({ uid, reason: "not-allowed", why: `${slot} is not for a node of site ${self.site}` });
+    }
   }
 }
 
 function stop({ plan, self }: Deciding, pod: PlacePod, reason: StopReason, why: string): void {
   if (pod.node !== self.id || plan.stops.some(({ uid }) => uid === pod.uid)) return;
   plan.stops.push({ uid: pod.uid, reason, why });
-}
-
-function isAlive({ nodeById }: Deciding, pod: PlacePod): boolean {
-  return nodeById.get(pod.node)?.verdict === "alive";
-}
-
-function count(counts: Map<string, number>, node: PlaceNode): void {
-  for (const key of [node.id, `site ${node.site}`]) counts.set(key, (counts.get(key) ?? 0) + 1);
 }

@@ -48,10 +48,9 @@ export function rankNodes(
     }
     const incumbent = ranBefore.has(node.id);
     const score = scoreOf(`${workloadKey(workload.ref)} ${slot} ${node.id}`, weightOf(node));
-    const inSite = group.acrossSites ? (counts.get(`site ${node.site}`) ?? 0) : 0;
-    const siteScore = group.acrossSites
-      ? scoreOf(`${workloadKey(workload.ref)} ${slot} site ${node.site}`, 1)
-      : 0;
+    const inSite = group.site === undefined ? (counts.get(`site ${node.site}`) ?? 0) : 0;
+    const siteScore =
+      group.site === undefined ? scoreOf(`${workloadKey(workload.ref)} ${slot} site ${node.site}`, 1) : 0;
     const onNode = counts.get(node.id) ?? 0;
     candidates.push({
       node,

@@ -10,8 +10,8 @@ import type { LabelSelector, PlaceNode, PlacementInput, PlacePod, Workload } fro
 export type SlotGroup = {
   readonly slots: readonly string[];
   readonly nodes: readonly PlaceNode[];
-  /** Spread over sites before nodes. */
-  readonly acrossSites: boolean;
+  /** Undefined for the whole mesh: its slots are spread over sites before nodes. */
+  readonly site: string | undefined;
   /** For a slot that belongs to one node. */
   readonly ownerOf: (slot: string) => NodeId | undefined;
 };
@@ -20,7 +20,7 @@ export function groupsOf(workload: Workload, nodes: readonly PlaceNode[]): SlotG
   const { spread } = workload;
   if (spread.type === "mesh") {
     const slots = numbered("mesh", spread.replicas);
-    return [{ slots, nodes, acrossSites: true, ownerOf: () => undefined }];
+    return [{ slots, nodes, site: undefined, ownerOf: () => undefined }];
   }
   const groups: SlotGroup[] = [];
   for (const [site, members] of bySite(nodes)) {
@@ -30,15 +30,25 @@ export function groupsOf(workload: Workload, nodes: readonly PlaceNode[]): SlotG
       groups.push({
         slots: [...ownerBySlot.keys()],
         nodes: members,
-        acrossSites: false,
+        site,
         ownerOf: (slot) => ownerBySlot.get(slot),
       });
     } else if (matchesSite(spread.sites, site, members[0]?.region ?? "")) {
       const slots = numbered(`site/${site}`, spread.replicas);
-      groups.push({ slots, nodes: members, acrossSites: false, ownerOf: () => undefined });
+      groups.push({ slots, nodes: members, site, ownerOf: () => undefined });
     }
   }
   return groups;
+}
+
+/** Whether the node is one of those that may fill the group's slots, or stand in line for them. */
+export const concerns = ({ site }: SlotGroup, node: PlaceNode): boolean =>
+  site === undefined || site === node.site;
+
+/** Whether a copy on the node fills the slot; one at another site, or on another slot's node, does not. */
+export function mayHold(group: SlotGroup, slot: string, node: PlaceNode): boolean {
+  const owner = group.ownerOf(slot);
+  return owner === undefined ? concerns(group, node) : owner === node.id;
 }
 
 /** The input with its lists in one order, so that everybody computes the same. */
@@ -54,6 +64,8 @@ export function inOrder(input: PlacementInput): PlacementInput {
 export function workloadKey({ group, kind, namespace, name }: ObjectRef): string {
   return `${group}/${kind}/${namespace}/${name}`;
 }
+
+export const slotKey = (workload: ObjectRef, slot: string): string => `${workloadKey(workload)} ${slot}`;
 
 /** Pods by workload and slot. */
 export function podsBySlot(pods: readonly PlacePod[]): Map<string, Map<string, PlacePod[]>> {

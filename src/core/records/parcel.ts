@@ -96,7 +96,8 @@ export function readParcels(reader: Reader, crypto: Pick<Crypto, "sha256">): Mes
     const previous = last - reader.uint();
     const present = reader.uint();
     const whole = scope !== undefined && author !== undefined && isNodeId(author) && kind !== undefined;
-    if (reader.failed || !whole || count > leavesMax || present > count || previous < 0) return failed();
+    if (reader.failed || !whole || count > leavesMax || present > count || present === 0 || previous < 0)
+      return failed();
     const group: MeshRecord[] = [];
     let at = 0;
     for (let left = present; left > 0; left--) {

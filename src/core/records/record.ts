@@ -1,4 +1,4 @@
-import { hex, Reader, Writer } from "../kernel/bytes.ts";
+import { hex, Reader, textOf, utf8, Writer } from "../kernel/bytes.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 import { jsonBytes, parseJson, type Json } from "../kernel/json.ts";
@@ -83,6 +83,7 @@ export type RecordError =
   /** A format newer than ours. It is kept out, not judged. */
   | { readonly type: "unknown-format"; readonly format: number };
 
+/** In bytes of UTF-8. */
 export const keyLengthMax = 1024;
 export const bodyBytesMax = 1024 * 1024;
 export const extensionBytesMax = 4096;
@@ -112,8 +113,12 @@ export const bodyOf = (record: MeshRecord): Json | undefined =>
 /** A record that still lacks its seal. The draft is ours: an oversized one is a bug and throws. */
 export function draftRecord(draft: RecordDraft, author: NodeId, crypto: Pick<Crypto, "sha256">): MeshRecord {
   const body = draft.body === undefined ? none : jsonBytes(draft.body);
-  if (draft.key.length > keyLengthMax || body.length > bodyBytesMax) {
-    throw new RangeError(`record ${draft.key} is too large: ${body.length} bytes of at most ${bodyBytesMax}`);
+  const keyBytes = utf8(draft.key);
+  if (textOf(keyBytes) !== draft.key) throw new RangeError("a key with half of a surrogate pair");
+  if (keyBytes.length > keyLengthMax || body.length > bodyBytesMax) {
+    throw new RangeError(
+      `record ${draft.key} is too large: a key of ${keyBytes.length} bytes of at most ${keyLengthMax}, a body of ${body.length} of at most ${bodyBytesMax}`,
+    );
   }
   const { scope, key, version, kind } = draft;
   return assemble({ scope, key, author, version, kind, body, extension: none }, crypto);

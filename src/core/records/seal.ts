@@ -143,6 +143,8 @@ export function openStored(
   const opened = openFrame(frame, crypto);
   if (!opened.ok) return opened;
   const record = opened.value;
+  // Neighbours are sent the differences of these stamps.
+  if (head.previous > head.last || record.version > head.last) return malformed("stamps out of order");
   record.at = at;
   const known = knownSeal(bytes, record, head, trusted);
   record.seal = known ?? readSeal(reader, head, [record], crypto);

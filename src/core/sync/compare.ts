@@ -6,7 +6,14 @@ import { recordKinds, type MeshRecord } from "../records/record.ts";
 import type { Scope } from "../records/scope.ts";
 import { scopeDigest } from "../records/store.ts";
 import type { Cover } from "./contract.ts";
-import { protocolVersion, recordsFrameBytes, type LogAt, type ScopeHeads, type SyncFrame } from "./frames.ts";
+import {
+  logsMax,
+  protocolVersion,
+  recordsFrameBytes,
+  type LogAt,
+  type ScopeHeads,
+  type SyncFrame,
+} from "./frames.ts";
 import { beginRepair } from "./repair.ts";
 import {
   confirm,
@@ -163,7 +170,8 @@ export function noteCovers(peer: Peer, covers: readonly Cover[]): void {
 }
 
 export function ask(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[], graft = false): void {
-  const open = logs.filter((log) => !peer.asked.has(logName(log)));
+  const room = Math.max(0, logsMax - peer.asked.size);
+  const open = logs.filter((log) => !peer.asked.has(logName(log))).slice(0, room);
   if (open.length === 0) return;
   for (const log of open) peer.asked.set(logName(log), log);
   send(step, link, { type: "wants", graft, logs: open });

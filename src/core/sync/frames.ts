@@ -56,7 +56,8 @@ export const protocolVersion = 2;
 export const recordsFrameBytes = 256 * 1024;
 export const itemsMax = 4096;
 export const symbolsMax = 4096;
-const logsMax = 20_000;
+/** Logs that a frame names, and that a node has asked a peer for at a time. */
+export const logsMax = 20_000;
 const scopesMax = 16;
 const nodeIdBytes = 10;
 const hashBytes = 16;

@@ -4,7 +4,8 @@ import * as fc from "fast-check";
 import { dropRecord, putRecord, cover } from "../records/store.ts";
 import { newestOf } from "../records/log.ts";
 import type { MeshRecord } from "../records/record.ts";
-import { createBed, idOf, type Entry, type Node } from "./testbed.ts";
+import { decodeFrame, encodeFrame, type LogAt } from "./frames.ts";
+import { createBed, idOf, mixedHash, type Entry, type Node } from "./testbed.ts";
 
 const entry = (number: number, text = "x"): Entry => ({
   key: `node/${number}`,
@@ -236,3 +237,23 @@ function hold(record: MeshRecord, nodes: readonly Node[]): void {
     if (log !== undefined) cover(store, log, 0, newestOf(log));
   }
 }
+
+test("a peer that offers logs without end, which nobody writes, is asked for 20,000 of them at most", () => {
+  const { bed, a, b } = pair();
+  bed.link(a, b);
+  bed.run(50);
+  const crypto = { sha256: mixedHash };
+  let asked = 0;
+  for (let frame = 0; frame < 3; frame++) {
+    const logs = Array.from({ length: 12_000 }, (_, at): LogAt => {
+      return { scope: "mesh", kind: "fact", author: idOf(1_000 + 12_000 * frame + at), at: 5 };
+    });
+    for (const effect of b.inject(a, encodeFrame({ type: "offer", logs }, crypto))) {
+      const said = effect.type === "send" ? decodeFrame(effect.bytes, crypto) : undefined;
+      if (said?.type === "wants") asked += said.logs.length;
+    }
+  }
+  assert.equal(asked, 20_000);
+  assert.deepEqual(b.errors, []);
+  assert.equal(b.store.logs.size, 0);
+});

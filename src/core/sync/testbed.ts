@@ -38,6 +38,8 @@ export type Bed = {
   readonly run: (ms: number) => void;
   /** Bytes and frames sent since the last call. */
   readonly spent: () => { readonly bytes: number; readonly frames: number; readonly log: readonly string[] };
+  /** What a node takes, as authorisation would have it: all, unless this says otherwise. */
+  admits: (record: MeshRecord) => boolean;
   /** Drops every frame for which this says so. */
   drop: (from: Node, to: Node, bytes: Uint8Array) => boolean;
 };
@@ -76,8 +78,9 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
         },
         received: ({ link, records, covers }) => {
           node.received += records.length;
-          const fresh = records.filter((record) => putRecord(store, record).type === "stored");
-          for (const each of covers) cover(store, each, each.from, each.to);
+          const admitted = records.filter((record) => bed.admits(record));
+          const fresh = admitted.filter((record) => putRecord(store, record).type === "stored");
+          for (const each of covers) if (authors.has(each.author)) cover(store, each, each.from, each.to);
           if (fresh.length > 0) handle({ type: "stored", records: fresh, from: link });
         },
         "only-here": () => {},
@@ -126,6 +129,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
         handle({ type: "peer-down", link: linkNumber(node, peer) });
       };
       doors.set(node, { up, down, place });
+      authors.add(id);
       nodes.push({ node, wake: () => void handle({ type: "wake" }), nextWake: () => sync.wake().at });
       return node;
     },
@@ -162,8 +166,10 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
       [bytes, log] = [0, []];
       return was;
     },
+    admits: () => true,
     drop: () => false,
   };
+  const authors = new Set<NodeId>();
   type Door = { up: (peer: Node, place: Place) => void; down: (peer: Node) => void; place: Place };
   const doors = new Map<Node, Door>();
   const doorOf = (node: Node): Door => {

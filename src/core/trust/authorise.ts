@@ -25,7 +25,7 @@ export type Refusal =
  * Whether an author may write a record: pure, the same on every node that holds the same roster.
  *
  * - `roster/member/<id>`: the root, or a member with the grant `enrol`; the key must hash to the id.
- * - `roster/gone/<id>`: the same, or the member itself.
+ * - `roster/gone/<id>`: the same, or the member itself. Nobody ends the root, whose id is the mesh's.
  * - `node/<id>/...`: that node.
  * - `intent/...`: a member with the grant `write`.
  *
@@ -58,6 +58,7 @@ function ruleBroken(
       return memberBroken(record, parts.node, crypto);
     case "gone":
       if (record.kind !== "roster") return "a roster key on another kind of record";
+      if (parts.node === trust.root.id) return "nobody ends the mesh root";
       if (record.author !== parts.node && !mayEnrol(record.author, trust)) {
         return "only the member itself or an enroller ends a membership";
       }

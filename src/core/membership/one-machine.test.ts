@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Instant } from "../kernel/time.ts";
+import type { LinkEnd, LinkId, Membership, MembershipEffect, MembershipEvent } from "./contract.ts";
+import { createMembership } from "./create-membership.ts";
+import { decodeFrame, encodeFrame, type MembershipFrame } from "./frames.ts";
+import { config, idOf, peerOf } from "./testbed.ts";
+
+/** One machine between its neighbours 0 and 2 (it is 1), so that it decides towards 2 and not towards 0. */
+class Machine {
+  now: Instant = 0;
+  readonly machine: Membership = createMembership({ self: idOf(1), ...config });
+
+  constructor(peers: readonly number[] = [0, 2]) {
+    this.peers(peers);
+  }
+
+  tell(event: MembershipEvent): readonly MembershipEffect[] {
+    return this.machine.handle(event, { now: this.now, random: () => 0.5 });
+  }
+
+  peers(peers: readonly number[]): readonly MembershipEffect[] {
+    return this.tell({ type: "peers", peers: peers.map(peerOf), place: { site: "oslo", region: "north" } });
+  }
+
+  open(link: LinkId, peer: number): readonly MembershipEffect[] {
+    return this.tell({ type: "link-opened", link, peer: idOf(peer), outbound: true });
+  }
+
+  close(link: LinkId, end: LinkEnd): readonly MembershipEffect[] {
+    return this.tell({ type: "link-closed", link, end });
+  }
+
+  refuse(peer: number, why: "refused" | "unreachable"): readonly MembershipEffect[] {
+    return this.tell({ type: "dial-failed", peer: idOf(peer), why, detail: "" });
+  }
+
+  frame(link: LinkId, frame: MembershipFrame): readonly MembershipEffect[] {
+    return this.tell({ type: "frame", link, bytes: encodeFrame(frame) });
+  }
+
+  wakeAfter(duration: number): readonly MembershipEffect[] {
+    this.now += duration;
+    return this.tell({ type: "wake" });
+  }
+
+  verdict(peer: number): string | undefined {
+    return this.machine.evidence(idOf(peer))?.verdict;
+  }
+
+  linkTo(peer: number): LinkId | undefined {
+    return this.machine.evidence(idOf(peer))?.link;
+  }
+}
+
+/** Effects in short: type, and the link or the peer's number; a frame by its own type. */
+function short(effects: readonly MembershipEffect[]): string[] {
+  return effects.map((effect) => {
+    if (effect.type === "send") return `${decodeFrame(effect.bytes)?.type} ${effect.link}`;
+    if (effect.type === "links-changed") return `links ${effect.peers.map(Number).join()}`;
+    if (effect.type === "close") return `close ${effect.link} ${effect.end}`;
+    if (effect.type === "peer-up" || effect.type === "peer-down") return `${effect.type} ${effect.link}`;
+    if (effect.type === "verdict-changed") return `${effect.from} -> ${effect.to}`;
+    return `${effect.type} ${Number(effect.peer)}`;
+  });
+}
+
+const dialsOf = (effects: readonly MembershipEffect[]): readonly string[] =>
+  short(effects).filter((effect) => effect.startsWith("dial"));
+
+test("every member with an address is dialled at once, and again only after the dial has failed", () => {
+  const one = new Machine([]);
+  assert.deepEqual(short(one.peers([0, 2])), ["dial 0", "dial 2"]);
+  assert.deepEqual(dialsOf(one.wakeAfter(10_000)), []);
+  one.refuse(2, "unreachable");
+  assert.deepEqual(dialsOf(one.wakeAfter(2_000)), ["dial 2"]);
+});
+
+test("a dial that nobody answers for 15 s is given up and made anew", () => {
+  const one = new Machine();
+  assert.deepEqual(dialsOf(one.wakeAfter(14_999)), []);
+  assert.deepEqual(dialsOf(one.wakeAfter(1)), ["dial 0", "dial 2"]);
+});
+
+test("a new address is dialled at once, whatever the failures before", () => {
+  const one = new Machine([2]);
+  for (let round = 0; round < 10; round++) {
+    one.refuse(2, "unreachable");
+    one.wakeAfter(1);
+  }
+  const moved = { ...peerOf(2), addresses: ["10.9.9.9:1"] };
+  const told = one.tell({ type: "peers", peers: [moved], place: { site: "oslo", region: "north" } });
+  assert.deepEqual(told, [{ type: "dial", peer: idOf(2), addresses: ["10.9.9.9:1"] }]);
+});
+
+test("the smaller id chooses a link as soon as it opens, and says `use` on it", () => {
+  const one = new Machine();
+  const effects = short(one.open(7, 2));
+  assert.deepEqual(effects, ["use 7", "peer-up 7", "ping 7", "unreachable -> alive", "links 2"]);
+  assert.equal(one.linkTo(2), 7);
+});
+
+test("the larger id sends nothing but pings until it hears `use`", () => {
+  const one = new Machine();
+  assert.deepEqual(short(one.open(7, 0)), ["ping 7", "unreachable -> alive"]);
+  assert.equal(one.linkTo(0), undefined);
+  assert.deepEqual(short(one.frame(7, { type: "use" })), ["peer-up 7", "links 0"]);
+  assert.equal(one.linkTo(0), 7);
+});
+
+test("a `use` from the larger id is not obeyed", () => {
+  const one = new Machine();
+  one.open(7, 2);
+  one.open(8, 2);
+  one.frame(8, { type: "use" });
+  assert.equal(one.linkTo(2), 7);
+});
+
+test("a second link waits; life on the first closes the second", () => {
+  const one = new Machine();
+  one.open(7, 2);
+  one.now += 100;
+  assert.ok(short(one.open(8, 2)).includes("ping 7"), "the first is asked");
+  one.now += 10;
+  assert.deepEqual(short(one.frame(7, { type: "pong", number: 2 })), ["close 8 ours"]);
+  assert.equal(one.linkTo(2), 7);
+});
+
+test("a second link takes over after 600 ms without life on the first, and the first is closed", () => {
+  const one = new Machine();
+  one.open(7, 2);
+  one.now += 100;
+  one.open(8, 2);
+  one.wakeAfter(599);
+  assert.equal(one.linkTo(2), 7);
+  const effects = short(one.wakeAfter(1));
+  assert.deepEqual(
+    effects.filter((effect) => !effect.startsWith("ping")),
+    ["peer-down 7", "use 8", "close 7 ours", "peer-up 8"],
+  );
+  assert.equal(one.linkTo(2), 8);
+});
+
+test("a link from a node that is no member is closed, and so are the links of one that leaves the roster", () => {
+  const one = new Machine();
+  assert.deepEqual(short(one.open(9, 5)), ["close 9 ours"]);
+  one.open(7, 2);
+  assert.deepEqual(short(one.peers([0])), ["close 7 ours", "peer-down 7", "links "]);
+  assert.equal(one.machine.evidence(idOf(2)), undefined);
+});
+
+test("a ping is answered with its number, and a malformed frame closes the link", () => {
+  const one = new Machine();
+  one.open(7, 2);
+  const [pong] = one.frame(7, { type: "ping", number: 300 });
+  assert.deepEqual(pong?.type === "send" && decodeFrame(pong.bytes), { type: "pong", number: 300 });
+  assert.equal(one.tell({ type: "frame", link: 7, bytes: new Uint8Array([9]) })[0]?.type, "close");
+  assert.equal(one.linkTo(2), undefined);
+});
+
+test("a link is given up after 3,000 ms of silence; any frame, also one for others, starts the time anew", () => {
+  const one = new Machine();
+  one.open(7, 2);
+  one.wakeAfter(2_000);
+  one.tell({ type: "heard", link: 7 });
+  for (const step of [500, 500, 500, 500, 500, 499])
+    assert.ok(!short(one.wakeAfter(step)).includes("close 7 silent"));
+  assert.ok(short(one.wakeAfter(1)).includes("close 7 silent"));
+  assert.equal(one.verdict(2), "unreachable");
+});
+
+test("who doubts itself blames nobody: after a stall every link stays and is asked anew", () => {
+  const told = new Machine();
+  told.open(7, 2);
+  for (let step = 0; step < 29; step++) told.wakeAfter(100);
+  const asked = short(told.tell({ type: "stalled", by: 2_900 })).filter(
+    (effect) => !effect.startsWith("dial"),
+  );
+  assert.deepEqual(asked, ["ping 7"]);
+  for (let step = 0; step < 29; step++) told.wakeAfter(100);
+  assert.equal(told.verdict(2), "alive");
+  told.wakeAfter(100);
+  assert.equal(told.verdict(2), "unreachable", "silence after the stall counts");
+  const noticed = new Machine();
+  noticed.open(7, 2);
+  assert.ok(short(noticed.wakeAfter(60_000)).includes("ping 7"), "a timer that comes late says the same");
+  assert.equal(noticed.verdict(2), "alive");
+});
+
+test("dead takes both: a link that its kernel closed and a refused dial since then", () => {
+  const cases: readonly (readonly [LinkEnd, "refused" | "unreachable", string])[] = [
+    ["closed", "refused", "dead"],
+    ["closed", "unreachable", "unreachable"],
+    ["silent", "refused", "unreachable"],
+    ["ours", "refused", "unreachable"],
+  ];
+  for (const [end, why, verdict] of cases) {
+    const one = new Machine();
+    one.refuse(2, "refused");
+    one.open(7, 2);
+    one.close(7, end);
+    assert.equal(one.verdict(2), "unreachable", "a refusal before the link proves nothing");
+    one.refuse(2, why);
+    assert.equal(one.verdict(2), verdict, `${end} ${why}`);
+  }
+});
+
+test("nobody is dead while a node that is alive says it has a link with it, however hard our own evidence", () => {
+  const one = new Machine();
+  one.open(6, 0);
+  one.tell({ type: "observed", observer: idOf(0), peers: [idOf(2)] });
+  one.open(7, 2);
+  one.close(7, "closed");
+  one.refuse(2, "refused");
+  assert.equal(one.verdict(2), "alive");
+  one.tell({ type: "observed", observer: idOf(0), peers: [] });
+  assert.equal(one.verdict(2), "dead");
+});
+
+test("old evidence does not kill a member that another node met since then", () => {
+  const one = new Machine();
+  one.open(6, 0);
+  one.open(7, 2);
+  one.close(7, "closed");
+  one.refuse(2, "refused");
+  assert.equal(one.verdict(2), "dead");
+  one.tell({ type: "observed", observer: idOf(0), peers: [idOf(2)] });
+  assert.equal(one.verdict(2), "alive", "it came back, and 0 has a link");
+  one.refuse(2, "unreachable");
+  one.tell({ type: "observed", observer: idOf(0), peers: [] });
+  assert.equal(one.verdict(2), "unreachable", "0 lost it too: nothing says that the new process is gone");
+  one.refuse(2, "refused");
+  assert.equal(one.verdict(2), "unreachable", "that new process never had a link with us to close");
+});
+
+test("a member that restarts while others keep saying that it is alive is not dead for its earlier end", () => {
+  const one = new Machine();
+  one.open(6, 0);
+  one.tell({ type: "observed", observer: idOf(0), peers: [idOf(2)] });
+  one.open(7, 2);
+  one.close(7, "closed");
+  one.refuse(2, "refused");
+  one.refuse(2, "unreachable");
+  one.tell({ type: "observed", observer: idOf(0), peers: [] });
+  assert.equal(one.verdict(2), "unreachable");
+});

@@ -3,7 +3,6 @@ import { asleep, type Duration, type Instant, type Wake } from "../kernel/time.t
 import type { NodeId } from "../records/record.ts";
 import type {
   DialFailure,
-  Evidence,
   LinkEnd,
   LinkId,
   Membership,
@@ -12,6 +11,7 @@ import type {
   MembershipEnv,
   MembershipEvent,
 } from "./contract.ts";
+import { evidenceOf } from "./evidence.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
 import {
   explain,
@@ -21,7 +21,6 @@ import {
   newLink,
   mayDial,
   newPeer,
-  reasonsMax,
   type Link,
   type PeerState,
 } from "./peer-state.ts";
@@ -39,6 +38,8 @@ import { wantedPeers } from "./wanted-peers.ts";
 const retryFirst: Duration = 150;
 /** A dial that nobody answered for so long is over, whatever became of it. */
 const dialMax: Duration = 15_000;
+/** Of so many signs of life one asks for an answer. */
+const askEvery = 10;
 /** A chosen link has this long to show life before a newer one of the same peer takes its place. */
 const standbyPatience: Duration = 600;
 /** A timer that fires so late means that we stood still, not that the others were silent. */
@@ -165,7 +166,10 @@ function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): 
   if (peer.active === undefined) use(step, peer, link);
   else {
     const chosen = peer.links.get(peer.active);
-    if (chosen !== undefined) chosen.nextPingAt = now;
+    if (chosen !== undefined) {
+      chosen.nextPingAt = now;
+      chosen.doubted = true;
+    }
   }
 }
 
@@ -239,6 +243,8 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
   if (frame === undefined) return closeLink(step, id, "ours");
   if (frame.type === "ping") {
     step.out.push({ type: "send", link: id, bytes: encodeFrame({ type: "pong", number: frame.number }) });
+  } else if (frame.type === "beat") {
+    return;
   } else if (frame.type === "pong") {
     const sentAt = link.sentAt.get(frame.number);
     if (sentAt !== undefined) link.roundTrip = now - sentAt;
@@ -268,6 +274,7 @@ function forgive({ state, now }: Step, by: Duration): void {
     for (const link of peer.links.values()) {
       link.heardAt = now;
       link.nextPingAt = now;
+      link.doubted = true;
     }
   }
 }
@@ -289,11 +296,19 @@ function tend(step: Step): void {
   }
 }
 
+/**
+ * A sign of life. Both ends give theirs, so most of them want no answer; a question now and then measures
+ * the round trip, and where the other end is late or was just doubted, it is asked.
+ */
 function ping({ state, now, random, out }: Step, link: Link): void {
-  link.nextPingAt = now + between(random, 0.8, 1.2) * state.config.pingEvery;
+  const { pingEvery } = state.config;
+  link.nextPingAt = now + between(random, 0.8, 1.2) * pingEvery;
+  const asks = link.pings % askEvery === 0 || link.doubted || now > link.heardAt + 1.5 * pingEvery;
   const number = ++link.pings;
+  link.doubted = false;
+  if (!asks) return void out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "beat" }) });
   link.sentAt.set(number, now);
-  if (link.sentAt.size > 8) link.sentAt.delete(number - 8);
+  if (link.sentAt.size > 8) link.sentAt.delete([...link.sentAt.keys()][0] ?? number);
   out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "ping", number }) });
 }
 
@@ -372,29 +387,4 @@ function nextWake(state: State): Wake {
     else if (mayDial(peer)) consider(peer.redialAt, "dial");
   }
   return { at, why };
-}
-
-function evidenceOf(state: State, id: NodeId): Evidence | undefined {
-  const peer = state.peers.get(id);
-  if (peer === undefined) return undefined;
-  const link = peer.active ?? peer.links.keys().next().value;
-  const reasons =
-    peer.verdict === "alive" && link === undefined ? [witness(state, id), ...peer.reasons] : peer.reasons;
-  return {
-    verdict: peer.verdict,
-    since: peer.since,
-    link: peer.active,
-    roundTrip: link === undefined ? undefined : peer.links.get(link)?.roundTrip,
-    heardAt: peer.heardAt,
-    reasons: reasons.slice(0, reasonsMax),
-  };
-}
-
-function witness(state: State, id: NodeId): string {
-  for (const [observer, peers] of [...state.reports].sort(([left], [right]) => (left < right ? -1 : 1))) {
-    const known = state.peers.get(observer);
-    if (known?.verdict === "alive" && peers.includes(id))
-      return `${known.peer.name} says it has a link to it`;
-  }
-  return "another node says it has a link to it";
 }

@@ -5,20 +5,23 @@ export type MembershipFrame =
   | { readonly type: "ping"; readonly number: number }
   | { readonly type: "pong"; readonly number: number }
   /** The deciding end chose this link for all other traffic. */
-  | { readonly type: "use" };
+  | { readonly type: "use" }
+  /** A sign of life that wants no answer. */
+  | { readonly type: "beat" };
 
-const types = ["ping", "pong", "use"] as const;
+const types = ["ping", "pong", "use", "beat"] as const;
 
 export function encodeFrame(frame: MembershipFrame): Uint8Array {
   const writer = new Writer().byte(types.indexOf(frame.type));
-  return (frame.type === "use" ? writer : writer.uint(frame.number)).done();
+  return (frame.type === "use" || frame.type === "beat" ? writer : writer.uint(frame.number)).done();
 }
 
 /** Undefined for anything that is not exactly one frame. */
 export function decodeFrame(bytes: Uint8Array): MembershipFrame | undefined {
   const reader = new Reader(bytes);
   const type = types[reader.byte()];
-  const number = type === "use" ? 0 : reader.uint();
+  const bare = type === "use" || type === "beat";
+  const number = bare ? 0 : reader.uint();
   if (type === undefined || reader.failed || !reader.done) return undefined;
-  return type === "use" ? { type } : { type, number };
+  return type === "use" || type === "beat" ? { type } : { type, number };
 }

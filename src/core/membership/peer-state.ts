@@ -14,6 +14,8 @@ export type Link = {
   heardAt: Instant;
   nextPingAt: Instant;
   pings: number;
+  /** The next sign of life asks for an answer. */
+  doubted: boolean;
   readonly sentAt: Map<number, Instant>;
   roundTrip: Duration | undefined;
 };
@@ -77,6 +79,7 @@ export function newLink(id: LinkId, peer: NodeId, now: Instant): Link {
     heardAt: now,
     nextPingAt: now,
     pings: 0,
+    doubted: false,
     sentAt: new Map(),
     roundTrip: undefined,
   };

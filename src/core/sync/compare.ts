@@ -10,6 +10,7 @@ import {
   logsMax,
   protocolVersion,
   recordsFrameBytes,
+  windowBytes,
   type LogAt,
   type ScopeHeads,
   type SyncFrame,
@@ -33,8 +34,6 @@ import {
  * only what is missing, both ways in one exchange, most urgent class first.
  */
 
-/** An answer to `wants` ends after about this many bytes; the asker then asks on. Bounds what is under way. */
-const windowBytes = 1024 * 1024;
 /** Comparisons in a row while two nodes are not in step. */
 const roundsMax = 4;
 /** Up to so many logs are listed (17 to 19 bytes each) without trying a sketch (13 bytes a symbol). */

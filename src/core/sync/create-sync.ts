@@ -131,6 +131,8 @@ function recordsArrived(
   { mode, records, covers }: Extract<SyncFrame, { type: "records" }>,
 ): void {
   peer.received += records.length;
+  // Progress earns further comparisons: a large repair takes several.
+  if (records.length > 0) peer.rounds = freshRounds;
   noteCovers(peer, covers);
   if (mode === "push") pushArrived(step, link, peer, records, covers);
   if (records.length + covers.length > 0) step.out.push({ type: "received", link, records, covers });

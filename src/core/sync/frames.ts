@@ -54,6 +54,8 @@ export type LogAt = LogRef & { readonly at: Version };
 export const protocolVersion = 2;
 /** Records are sent in frames of about this size. */
 export const recordsFrameBytes = 256 * 1024;
+/** An answer ends after about this many bytes; the asker then asks on. Bounds what is under way on a link. */
+export const windowBytes = 1024 * 1024;
 export const itemsMax = 4096;
 export const symbolsMax = 4096;
 /** Logs that a frame names, and that a node has asked a peer for at a time. */

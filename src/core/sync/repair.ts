@@ -3,7 +3,7 @@ import type { LinkId } from "../membership/contract.ts";
 import type { MeshRecord } from "../records/record.ts";
 import type { Scope } from "../records/scope.ts";
 import { scopeDigest } from "../records/store.ts";
-import { itemsMax, recordsFrameBytes, symbolsMax, type SyncFrame } from "./frames.ts";
+import { windowBytes, itemsMax, recordsFrameBytes, symbolsMax, type SyncFrame } from "./frames.ts";
 import {
   createDecoder,
   createSketch,
@@ -168,10 +168,14 @@ function finish(step: Step, link: LinkId, peer: Peer, { scope, decoder }: Repair
   if (missing.length === 0) confirm(step, peer);
 }
 
+/** One window of these records; what is left is found by the next comparison. */
 function sendAll(step: Step, link: LinkId, peer: Peer, records: readonly MeshRecord[]): void {
   let part: MeshRecord[] = [];
   let bytes = 0;
+  let all = 0;
   for (const record of records) {
+    all += record.frame.length;
+    if (all > windowBytes && all > record.frame.length) break;
     if (bytes + record.frame.length > recordsFrameBytes && part.length > 0) {
       sendRecords(step, link, peer, "part", { records: part, covers: [] });
       [part, bytes] = [[], 0];

@@ -130,7 +130,7 @@ export const configDefaults: Config = {
   mirrorPath: "",
   logLevel: "info",
   logFormat: "text",
-  pingEveryMs: 1_500,
+  pingEveryMs: 1_600,
   silentAfterMs: 4_000,
   redialMaxMs: 5_000,
   compareEveryMs: 15_000,

@@ -110,9 +110,10 @@ export function sampleRecords(): MeshRecord[] {
 }
 
 export const membershipFrames: readonly MembershipFrame[] = [
-  { type: "ping", number: 300 },
-  { type: "pong", number: 2 ** 53 - 1 },
+  { type: "ping", number: 300, wall: 1_795_000_000_000 },
+  { type: "pong", number: 2 ** 53 - 1, wall: 0 },
   { type: "use" },
+  { type: "beat" },
 ];
 
 export function syncFrames(): readonly SyncFrame[] {

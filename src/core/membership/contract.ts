@@ -1,4 +1,4 @@
-import type { Duration, Instant, Wake } from "../kernel/time.ts";
+import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
 import type { Random } from "../kernel/random.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";
@@ -92,9 +92,11 @@ export type MembershipEffect =
   | { readonly type: "peer-down"; readonly peer: NodeId; readonly link: LinkId; readonly end: LinkEnd }
   /** Our set of working links changed: to be published as our links fact. Sorted. */
   | { readonly type: "links-changed"; readonly peers: readonly NodeId[] }
+  /** How far the peer's wall clock is ahead of ours, in ms, as far as a round trip tells. */
+  | { readonly type: "clock-seen"; readonly peer: NodeId; readonly ahead: Duration }
   | { readonly type: "verdict-changed"; readonly peer: NodeId; readonly from: Verdict; readonly to: Verdict };
 
-export type MembershipEnv = { readonly now: Instant; readonly random: Random };
+export type MembershipEnv = { readonly now: Instant; readonly wall: WallTime; readonly random: Random };
 
 export type Membership = {
   readonly handle: (event: MembershipEvent, env: MembershipEnv) => readonly MembershipEffect[];

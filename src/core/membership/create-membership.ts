@@ -1,5 +1,5 @@
-import { between, type Random } from "../kernel/random.ts";
-import { asleep, type Duration, type Instant, type Wake } from "../kernel/time.ts";
+import { between } from "../kernel/random.ts";
+import { asleep, type Duration, type Instant, type Wake, type WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type {
   DialFailure,
@@ -12,6 +12,8 @@ import type {
   MembershipEvent,
 } from "./contract.ts";
 import { evidenceOf } from "./evidence.ts";
+import { activePeers, announce, judge } from "./judge.ts";
+import type { State, Step } from "./state.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
 import {
   explain,
@@ -24,7 +26,6 @@ import {
   type Link,
   type PeerState,
 } from "./peer-state.ts";
-import { verdictsOf, type FirstHand } from "./verdicts.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
 /**
@@ -45,24 +46,6 @@ const standbyPatience: Duration = 600;
 /** A timer that fires so late means that we stood still, not that the others were silent. */
 const lateMax: Duration = 500;
 
-type State = {
-  readonly config: MembershipConfig;
-  readonly peers: Map<NodeId, PeerState>;
-  readonly peerByLink: Map<LinkId, NodeId>;
-  readonly reports: Map<NodeId, readonly NodeId[]>;
-  published: string;
-  /** Something that verdicts or our links depend on was seen since the last judgement. */
-  observed: boolean;
-  wake: Wake;
-};
-
-type Step = {
-  readonly state: State;
-  readonly now: Instant;
-  readonly random: Random;
-  readonly out: MembershipEffect[];
-};
-
 export function createMembership(config: MembershipConfig): Membership {
   const state: State = {
     config,
@@ -81,8 +64,12 @@ export function createMembership(config: MembershipConfig): Membership {
   };
 }
 
-function handle(state: State, event: MembershipEvent, { now, random }: MembershipEnv): MembershipEffect[] {
-  const step: Step = { state, now, random, out: [] };
+function handle(
+  state: State,
+  event: MembershipEvent,
+  { now, wall, random }: MembershipEnv,
+): MembershipEffect[] {
+  const step: Step = { state, now, wall, random, out: [] };
   if (event.type !== "stalled" && now - state.wake.at > lateMax) forgive(step, now - state.wake.at);
   take(step, event);
   tend(step);
@@ -242,18 +229,30 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
   if (link === undefined) return;
   if (frame === undefined) return closeLink(step, id, "ours");
   if (frame.type === "ping") {
-    step.out.push({ type: "send", link: id, bytes: encodeFrame({ type: "pong", number: frame.number }) });
+    const pong = encodeFrame({ type: "pong", number: frame.number, wall: toldWall(step) });
+    step.out.push({ type: "send", link: id, bytes: pong });
+    clockSeen(step, link, frame.wall, 0);
   } else if (frame.type === "beat") {
     return;
   } else if (frame.type === "pong") {
     const sentAt = link.sentAt.get(frame.number);
-    if (sentAt !== undefined) link.roundTrip = now - sentAt;
+    if (sentAt !== undefined) {
+      link.roundTrip = now - sentAt;
+      clockSeen(step, link, frame.wall, link.roundTrip / 2);
+    }
     for (const number of link.sentAt.keys()) if (number <= frame.number) link.sentAt.delete(number);
   } else {
     const peer = state.peers.get(link.peer);
     if (peer !== undefined && !decides(state, link.peer)) use(step, peer, link);
   }
 }
+
+/** @param age How old the reading is, as far as we know. */
+function clockSeen({ out, wall }: Step, { peer }: Link, theirs: WallTime, age: Duration): void {
+  if (theirs > 0) out.push({ type: "clock-seen", peer, ahead: Math.round(theirs + age - wall) });
+}
+
+const toldWall = ({ wall }: Step): number => Math.max(0, Math.floor(wall));
 
 function heard({ state, now }: Step, id: LinkId): Link | undefined {
   const peer = state.peers.get(state.peerByLink.get(id) ?? "");
@@ -300,7 +299,8 @@ function tend(step: Step): void {
  * A sign of life. Both ends give theirs, so most of them want no answer; a question now and then measures
  * the round trip, and where the other end is late or was just doubted, it is asked.
  */
-function ping({ state, now, random, out }: Step, link: Link): void {
+function ping(step: Step, link: Link): void {
+  const { state, now, random, out } = step;
   const { pingEvery } = state.config;
   link.nextPingAt = now + between(random, 0.8, 1.2) * pingEvery;
   const asks = link.pings % askEvery === 0 || link.doubted || now > link.heardAt + 1.5 * pingEvery;
@@ -309,7 +309,11 @@ function ping({ state, now, random, out }: Step, link: Link): void {
   if (!asks) return void out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "beat" }) });
   link.sentAt.set(number, now);
   if (link.sentAt.size > 8) link.sentAt.delete([...link.sentAt.keys()][0] ?? number);
-  out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "ping", number }) });
+  out.push({
+    type: "send",
+    link: link.id,
+    bytes: encodeFrame({ type: "ping", number, wall: toldWall(step) }),
+  });
 }
 
 /** A newer link waits beside the one in use: life on the old one ends the wait, silence promotes the new. */
@@ -327,43 +331,6 @@ function settleStandby(step: Step, peer: PeerState): void {
 function closeLink(step: Step, link: LinkId, end: LinkEnd): void {
   step.out.push({ type: "close", link, end });
   linkClosed(step, link, end);
-}
-
-function judge(step: Step): void {
-  const { state, now } = step;
-  const firstHand = new Map<NodeId, FirstHand>();
-  for (const [id, peer] of state.peers) {
-    const processGone =
-      (peer.lastEnd === "closed" && peer.refusedSince) || (peer.verdict === "dead" && peer.links.size === 0);
-    firstHand.set(id, { linked: peer.links.size > 0, processGone });
-  }
-  for (const [id, to] of verdictsOf(firstHand, state.reports)) {
-    const peer = state.peers.get(id);
-    if (peer === undefined || peer.verdict === to) continue;
-    const from = peer.verdict;
-    peer.verdict = to;
-    // It came back, be it to others: the end that we saw was that of a process before this one.
-    if (to === "alive") forgetEnd(peer);
-    // What it said of others before is old news when it comes back; it tells anew once we are linked.
-    if (to !== "alive") state.reports.delete(id);
-    peer.since = now;
-    step.out.push({ type: "verdict-changed", peer: id, from, to });
-  }
-}
-
-function announce(step: Step): void {
-  const peers = activePeers(step.state);
-  const text = peers.join();
-  if (text === step.state.published) return;
-  step.state.published = text;
-  step.out.push({ type: "links-changed", peers });
-}
-
-function activePeers(state: State): NodeId[] {
-  return [...state.peers]
-    .filter(([, peer]) => peer.active !== undefined)
-    .map(([id]) => id)
-    .sort();
 }
 
 function nextWake(state: State): Wake {

@@ -2,8 +2,8 @@ import { Reader, Writer } from "../kernel/bytes.ts";
 
 /** What the two ends of a link say to each other about the link itself. */
 export type MembershipFrame =
-  | { readonly type: "ping"; readonly number: number }
-  | { readonly type: "pong"; readonly number: number }
+  /** `wall`: what the sender's clock says, in ms since 1970; 0 from a sender that does not tell. */
+  | { readonly type: "ping" | "pong"; readonly number: number; readonly wall: number }
   /** The deciding end chose this link for all other traffic. */
   | { readonly type: "use" }
   /** A sign of life that wants no answer. */
@@ -13,7 +13,9 @@ const types = ["ping", "pong", "use", "beat"] as const;
 
 export function encodeFrame(frame: MembershipFrame): Uint8Array {
   const writer = new Writer().byte(types.indexOf(frame.type));
-  return (frame.type === "use" || frame.type === "beat" ? writer : writer.uint(frame.number)).done();
+  return (
+    frame.type === "use" || frame.type === "beat" ? writer : writer.uint(frame.number).uint(frame.wall)
+  ).done();
 }
 
 /** Undefined for anything that is not exactly one frame. */
@@ -22,6 +24,7 @@ export function decodeFrame(bytes: Uint8Array): MembershipFrame | undefined {
   const type = types[reader.byte()];
   const bare = type === "use" || type === "beat";
   const number = bare ? 0 : reader.uint();
+  const wall = bare ? 0 : reader.uint();
   if (type === undefined || reader.failed || !reader.done) return undefined;
-  return type === "use" || type === "beat" ? { type } : { type, number };
+  return type === "use" || type === "beat" ? { type } : { type, number, wall };
 }

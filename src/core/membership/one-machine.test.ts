@@ -16,7 +16,7 @@ class Machine {
   }
 
   tell(event: MembershipEvent): readonly MembershipEffect[] {
-    return this.machine.handle(event, { now: this.now, random: () => 0.5 });
+    return this.machine.handle(event, { now: this.now, wall: 0, random: () => 0.5 });
   }
 
   peers(peers: readonly number[]): readonly MembershipEffect[] {
@@ -122,7 +122,7 @@ test("a second link waits; life on the first closes the second", () => {
   one.now += 100;
   assert.ok(short(one.open(8, 2)).includes("ping 7"), "the first is asked");
   one.now += 10;
-  assert.deepEqual(short(one.frame(7, { type: "pong", number: 2 })), ["close 8 ours"]);
+  assert.deepEqual(short(one.frame(7, { type: "pong", number: 2, wall: 0 })), ["close 8 ours"]);
   assert.equal(one.linkTo(2), 7);
 });
 
@@ -152,8 +152,8 @@ test("a link from a node that is no member is closed, and so are the links of on
 test("a ping is answered with its number, and a malformed frame closes the link", () => {
   const one = new Machine();
   one.open(7, 2);
-  const [pong] = one.frame(7, { type: "ping", number: 300 });
-  assert.deepEqual(pong?.type === "send" && decodeFrame(pong.bytes), { type: "pong", number: 300 });
+  const [pong] = one.frame(7, { type: "ping", number: 300, wall: 0 });
+  assert.deepEqual(pong?.type === "send" && decodeFrame(pong.bytes), { type: "pong", number: 300, wall: 0 });
   assert.equal(one.tell({ type: "frame", link: 7, bytes: new Uint8Array([9]) })[0]?.type, "close");
   assert.equal(one.linkTo(2), undefined);
 });

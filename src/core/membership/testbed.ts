@@ -106,7 +106,7 @@ export class Testbed {
   tell(at: number, event: MembershipEvent): void {
     const node = this.#node(at);
     if (!node.running) return;
-    for (const effect of node.machine.handle(event, { now: this.now, random: node.random })) {
+    for (const effect of node.machine.handle(event, { now: this.now, wall: 0, random: node.random })) {
       this.log.push({ at: this.now, node: at, effect });
       this.#carry(node, effect);
     }

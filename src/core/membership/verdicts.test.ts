@@ -98,10 +98,14 @@ test("the order in which peers and reports came does not matter", () => {
 
 const frame: fc.Arbitrary<MembershipFrame> = fc.oneof(
   fc.record(
-    { type: fc.constantFrom("ping" as const, "pong" as const), number: fc.maxSafeNat() },
+    {
+      type: fc.constantFrom("ping" as const, "pong" as const),
+      number: fc.maxSafeNat(),
+      wall: fc.maxSafeNat(),
+    },
     { noNullPrototype: true },
   ),
-  fc.constant({ type: "use" as const }),
+  fc.constantFrom({ type: "use" as const }, { type: "beat" as const }),
 );
 
 test("a frame reads back as it was written; with a byte more or less it does not", () => {

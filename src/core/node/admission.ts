@@ -109,6 +109,9 @@ function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admi
     notTaken(turn, record);
     return;
   }
+  // Written anew by an author whose clock was wrong: what lay aside for the slot is void.
+  const aside = state.setAside.get(slot);
+  if (aside !== undefined && aside.version > record.version) state.setAside.delete(slot);
   place(turn, record, admitted);
 }
 

@@ -25,6 +25,7 @@ import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
 import { tendReunion } from "./reunion.ts";
 import { newState, type NodeState } from "./state.ts";
 import { tendTombstones } from "./tombstones.ts";
+import { withTrustedWall } from "./wall.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
 import { createView, type Given } from "./view.ts";
 import { writeAsked, writeFailed, writeStored } from "./writes.ts";
@@ -37,7 +38,8 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
   const state = newState(identity, config);
   const given: Given = { now: 0, wall: 0, crypto: undefined };
   return {
-    handle: (event, env) => {
+    handle: (event, world) => {
+      const env = withTrustedWall(state, world);
       given.now = env.now;
       given.wall = env.wall;
       given.crypto = env.crypto;

@@ -16,6 +16,7 @@ import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
+import { clockLost, clockSeen } from "./wall.ts";
 import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
 /**
@@ -43,7 +44,7 @@ export function asRecordsFrame(records: readonly MeshRecord[], crypto: Crypto): 
 
 export function tellMembership(turn: Turn, event: MembershipEvent): void {
   const { state, env } = turn;
-  const membershipEnv = { now: env.now, random: env.random("membership") };
+  const membershipEnv = { now: env.now, wall: env.wall, random: env.random("membership") };
   for (const effect of state.membership.handle(event, membershipEnv))
     carryOut(membershipHandlers(turn), effect);
 }
@@ -149,7 +150,11 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       const { site, region } = member.body;
       tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
     },
-    "peer-down": ({ link }) => tellSync(turn, { type: "peer-down", link }),
+    "peer-down": ({ link, peer }) => {
+      clockLost(turn, peer);
+      tellSync(turn, { type: "peer-down", link });
+    },
+    "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
     "links-changed": ({ peers }) => publishLinks(turn, peers),
     "verdict-changed": ({ peer, from, to }) => {
       const name = state.index.memberById.get(peer)?.body.name ?? peer;

@@ -10,6 +10,7 @@ import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
 import { nothingHeld, type Held } from "./progress.ts";
+import type { WallClock } from "./wall.ts";
 import { emptyIndex, type Index } from "./records-index.ts";
 
 export type WriteRequest = Extract<NodeEvent, { type: "write" }>;
@@ -44,6 +45,7 @@ export type NodeState = {
   readonly identity: NodeIdentity;
   readonly config: NodeConfig;
   readonly clock: HybridClock;
+  readonly clocks: WallClock;
   readonly store: RecordStore;
   readonly index: Index;
   readonly membership: Membership;
@@ -119,6 +121,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     identity,
     config,
     clock: { last: 0 },
+    clocks: { aheadByPeer: new Map(), correction: 0, base: undefined },
     store: emptyStore(),
     index: emptyIndex(),
     membership: createMembership({

@@ -1,0 +1,140 @@
+import { versionAt, wallOf, type Version } from "../kernel/hybrid-clock.ts";
+import type { Duration, WallTime } from "../kernel/time.ts";
+import { readIntentBody, writeIntentBody } from "../intents/body.ts";
+import type { Json } from "../kernel/json.ts";
+import { isObject } from "../kernel/json.ts";
+import { tick } from "../kernel/hybrid-clock.ts";
+import { bodyOf, draftRecord, type MeshRecord, type NodeId } from "../records/record.ts";
+import { dropRecord, logOf, putRecord } from "../records/store.ts";
+import { newestOf } from "../records/log.ts";
+import type { NodeEnv } from "./contract.ts";
+import { indexRecord } from "./records-index.ts";
+import type { NodeState } from "./state.ts";
+import { changed, note, type Turn } from "./turn.ts";
+
+/**
+ * The time this node stamps with and judges stamps by. Machines without a clock battery boot in 1970, and
+ * some clocks are years off: what most of the linked peers say corrects a clock that is far from it. A
+ * clock that is behind the stamps on its own disk is certainly wrong, and then one peer is enough.
+ */
+export type WallClock = {
+  /** How far each linked peer's clock is ahead of this machine's, in ms. */
+  readonly aheadByPeer: Map<NodeId, Duration>;
+  /** Added to the machine's clock; 0 as long as it is not far off. */
+  correction: Duration;
+  /** The machine's wall clock less its monotonic one, to notice when somebody sets it. */
+  base: Duration | undefined;
+};
+
+/** A clock that was set by hand or by NTP: what we knew of the others moves along. */
+const stepMin: Duration = 1_000;
+
+/** The environment with the wall clock put right. */
+export function withTrustedWall(state: NodeState, env: NodeEnv): NodeEnv {
+  const { clocks } = state;
+  const base = env.wall - env.now;
+  const step = clocks.base === undefined ? 0 : base - clocks.base;
+  clocks.base = base;
+  if (Math.abs(step) >= stepMin) {
+    for (const [peer, ahead] of clocks.aheadByPeer) clocks.aheadByPeer.set(peer, ahead - step);
+    clocks.correction = correctionOf(state, env.wall);
+  }
+  return clocks.correction === 0 ? env : { ...env, wall: env.wall + clocks.correction };
+}
+
+/** @param ahead How far the peer's clock is ahead of our corrected one. */
+export function clockSeen(turn: Turn, peer: NodeId, ahead: Duration): void {
+  const { state, env } = turn;
+  const { clocks } = state;
+  const before = clocks.correction;
+  clocks.aheadByPeer.set(peer, ahead + before);
+  const own = env.wall - before;
+  clocks.correction = correctionOf(state, own);
+  if (Math.abs(clocks.correction - before) < state.config.driftMax / 2) {
+    if (before !== 0 && clocks.correction !== 0) clocks.correction = before;
+    return;
+  }
+  const off = Math.round(-clocks.correction / 1000);
+  const message =
+    clocks.correction === 0
+      ? "agrees with the others again"
+      : `is ${off} s off; corrected by what the peers say`;
+  note(turn, "warning", "ClockCorrected", `this machine's clock ${message}`);
+  restamp(turn, own + clocks.correction);
+  state.retryAsideAt = Math.min(state.retryAsideAt, env.now);
+}
+
+export function clockLost({ state }: Turn, peer: NodeId): void {
+  state.clocks.aheadByPeer.delete(peer);
+}
+
+function correctionOf(state: NodeState, own: WallTime): Duration {
+  const { driftMax } = state.config;
+  const aheads = [...state.clocks.aheadByPeer.values()];
+  const behindOurDisk = own < wallOf(state.clock.last) - driftMax;
+  if (!behindOurDisk) aheads.push(0);
+  aheads.sort((left, right) => left - right);
+  const [low = 0, high = 0] = [aheads[(aheads.length - 1) >> 1], aheads[aheads.length >> 1]];
+  const middle = Math.abs(low) < Math.abs(high) ? low : high;
+  return Math.abs(middle) > driftMax ? middle : 0;
+}
+
+/**
+ * Our own records with stamps from a wrong future, written anew with stamps that others take: they set
+ * the old ones aside, so nobody has them.
+ */
+function restamp(turn: Turn, wall: WallTime): void {
+  const { state } = turn;
+  const limit = versionAt(wall + state.config.driftMax);
+  if (state.clock.last <= limit) return;
+  const self = state.identity.id;
+  const far: MeshRecord[] = [];
+  let last: Version = 0;
+  for (const record of state.store.bySlot.values()) {
+    if (record.version <= limit) last = Math.max(last, record.version);
+    else if (record.author === self) far.push(record);
+  }
+  state.clock.last = last;
+  far.sort((left, right) => left.version - right.version);
+  for (const record of far) {
+    dropRecord(state.store, record);
+    indexRecord(state.index, record, true);
+    const log = logOf(state.store, record);
+    log.head = Math.min(log.head, newestOf(log));
+  }
+  for (const record of far) {
+    const body = restamped(turn, record, limit, wall);
+    const { scope, key, kind } = record;
+    const draft = { scope, key, kind, version: tick(state.clock, wall), body };
+    const anew = draftRecord(draft, self, turn.env.crypto);
+    putRecord(state.store, anew);
+    const change = indexRecord(state.index, anew);
+    if (change !== undefined) changed(turn, ...change.changed);
+    turn.fresh.push({ record: anew, from: undefined });
+  }
+  for (const pod of state.pods.values()) {
+    if (pod.body.claimedAt > limit) pod.body = { ...pod.body, claimedAt: tick(state.clock, wall) };
+  }
+  if (far.length > 0)
+    note(turn, "warning", "Restamped", `${far.length} own records had stamps of a wrong clock`);
+}
+
+/** The body with its own stamps put right: those of an intent's writes, and that of a pod's claim. */
+function restamped({ state }: Turn, record: MeshRecord, limit: Version, wall: WallTime): Json | undefined {
+  const body = bodyOf(record);
+  if (body === undefined) return undefined;
+  if (record.kind === "intent") {
+    const intent = readIntentBody(body);
+    if (intent === undefined) return body;
+    const order = intent.writes.map((write, at) => ({ at, version: write.version }));
+    const next = new Map<number, Version>();
+    for (const { at, version } of order.sort((left, right) => left.version - right.version)) {
+      next.set(at, version > limit ? tick(state.clock, wall) : version);
+    }
+    const writes = intent.writes.map((write, at) => ({ ...write, version: next.get(at) ?? write.version }));
+    return writeIntentBody({ ...intent, writes });
+  }
+  const claimedAt = isObject(body) ? body["claimedAt"] : undefined;
+  if (!isObject(body) || typeof claimedAt !== "number" || claimedAt <= limit) return body;
+  return { ...body, claimedAt: tick(state.clock, wall) };
+}

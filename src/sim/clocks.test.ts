@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Change } from "../core/intents/contract.ts";
+import { simConfig } from "./run-seed.ts";
+import type { Machine } from "./machine.ts";
+import { Trace } from "./trace.ts";
+import { World, type Layout } from "./world.ts";
+
+const year = 365 * 86_400_000;
+const ref = { group: "", kind: "ConfigMap", namespace: "default", name: "note" };
+
+function newWorld(layout: Layout = [{ site: "oslo", region: "north", nodes: 4 }]) {
+  const world = new World(7, layout, simConfig, new Trace());
+  const replies: boolean[] = [];
+  world.observers.push({ answered: (_machine, _request, reply) => void replies.push(reply.ok) });
+  return { world, replies };
+}
+
+function write(machine: Machine, key: string, value: string): void {
+  const current = machine.node?.view.object(ref)?.value ?? {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "note", namespace: "default" },
+  };
+  const data = (current as { data?: object }).data ?? {};
+  const next = { ...current, data: { ...data, [key]: value } } as Extract<
+    Change,
+    { type: "update" }
+  >["value"];
+  const change: Change = { type: "update", ref, value: next, manager: "m", class: "user", mode: "upsert" };
+  machine.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+}
+
+const dataAt = (machine: Machine): unknown =>
+  (machine.node?.view.object(ref)?.value as { data?: unknown } | undefined)?.data;
+const hashes = (world: World): Set<string | undefined> =>
+  new Set(world.machines.map(({ node }) => node?.view.stateHash()));
+const setAside = (world: World): number =>
+  world.machines.reduce((sum, { node }) => sum + (node?.view.records().setAside ?? 0), 0);
+const first = (world: World): [Machine, Machine] => world.machines.slice(0, 2) as [Machine, Machine];
+const isolate = (world: World, machine: Machine, cut: boolean): void => {
+  for (const other of world.machines) {
+    if (other === machine) continue;
+    for (const [from, to] of [
+      [machine, other],
+      [other, machine],
+    ] as const)
+      if (cut) world.network.cut(from.host, to.host);
+      else world.network.mend(from.host, to.host);
+  }
+};
+
+for (const [name, skew] of [
+  ["boots in 1970", -57 * year],
+  ["is 10 years behind", -10 * year],
+  ["is 10 years ahead", 10 * year],
+] as const) {
+  test(`a node whose clock ${name} takes part: its writes and those of others stand everywhere`, () => {
+    const { world, replies } = newWorld();
+    const [wrong, right] = first(world);
+    wrong.skew = skew;
+    for (const machine of world.machines) machine.startAgent();
+    world.run(10_000);
+    write(wrong, "a", "1");
+    world.run(11_000);
+    write(right, "b", "2");
+    world.run(12_000);
+    write(wrong, "b", "3");
+    world.run(40_000);
+    assert.deepEqual(replies, [true, true, true]);
+    for (const machine of world.machines) assert.deepEqual(dataAt(machine), { a: "1", b: "3" }, machine.name);
+    assert.equal(hashes(world).size, 1);
+    assert.equal(setAside(world), 0);
+    assert.deepEqual(world.violations, []);
+  });
+
+  test(`what a node whose clock ${name} wrote alone is not lost when it meets the others, nor stuck`, () => {
+    const { world, replies } = newWorld();
+    const [wrong, right] = first(world);
+    wrong.skew = skew;
+    isolate(world, wrong, true);
+    for (const machine of world.machines) machine.startAgent();
+    world.run(10_000);
+    write(wrong, "alone", "1");
+    world.run(12_000);
+    write(right, "other", "2");
+    world.run(20_000);
+    isolate(world, wrong, false);
+    world.run(60_000);
+    assert.deepEqual(replies, [true, true]);
+    write(right, "alone", "later");
+    world.run(90_000);
+    for (const machine of world.machines)
+      assert.deepEqual(dataAt(machine), { alone: "later", other: "2" }, machine.name);
+    assert.equal(hashes(world).size, 1);
+    assert.equal(setAside(world), 0);
+  });
+}
+
+test("a clock that is set right while the agent runs is trusted again at once", () => {
+  const { world } = newWorld();
+  const [wrong] = first(world);
+  wrong.skew = 10 * year;
+  for (const machine of world.machines) machine.startAgent();
+  world.run(10_000);
+  wrong.skew = 0;
+  world.run(15_000);
+  write(wrong, "a", "1");
+  world.run(40_000);
+  assert.equal(hashes(world).size, 1);
+  assert.equal(setAside(world), 0);
+  for (const machine of world.machines) assert.deepEqual(dataAt(machine), { a: "1" }, machine.name);
+});
+
+test("one poisoned clock among four moves nobody else's stamps", () => {
+  const { world } = newWorld();
+  const [wrong, right] = first(world);
+  wrong.skew = 10 * year;
+  for (const machine of world.machines) machine.startAgent();
+  world.run(20_000);
+  write(right, "a", "1");
+  world.run(30_000);
+  const version = right.node?.view.object(ref)?.version ?? 0;
+  const aheadMs = version / 4096 + 1_577_836_800_000 - world.trueTime();
+  assert.ok(aheadMs < simConfig.driftMax, `${aheadMs}`);
+});

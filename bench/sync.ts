@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { randomStream, type Random } from "../src/core/kernel/random.ts";
 import { createDecoder, createSketch, type Item } from "../src/core/sync/sketch.ts";
 import { atMost, median, quantile, type Bench, type Metric } from "./metric.ts";
+import { idleBytesPerSecond } from "./sync-parts/idle.ts";
 import { spreadOf } from "./sync-parts/spread.ts";
 import { runPeers, type PeerResult } from "./sync-peers/run.ts";
 import { createWorkload, exchanges, floorBytes, type SyncCase } from "./sync-peers/workload.ts";
@@ -19,6 +20,7 @@ export const bench: Bench = {
     ...sketchSize(),
     ...(await loading(progress)),
     ...spreading(progress),
+    ...(await idling(progress)),
   ],
 };
 
@@ -158,6 +160,13 @@ function spreading(progress: (line: string) => void): Metric[] {
     atMost("spread in 1,000 nodes, 8 links each, 1 % loss: p99", quantile(delays, 0.99), "ms", 1_000),
     atMost("copies of a record that reach a node", copies, "", 1.3),
   ];
+}
+
+async function idling(progress: (line: string) => void): Promise<Metric[]> {
+  progress("five idle agents in network namespaces for 30 s");
+  const idle = await idleBytesPerSecond(30, progress);
+  if (idle === undefined) return [];
+  return [atMost("idle agent in a site of five: sent, TCP, TLS and HTTP/2 included", idle.sent, "B/s", 540)];
 }
 
 async function child(file: string, ...args: string[]): Promise<string> {

@@ -95,9 +95,17 @@ test("a stranger that is back after very long resurrects nothing and loses none 
     send(stranger, upsert(noteRef, note));
     world.run(160_000);
     assert.deepEqual(tombstones(world).slice(0, 3), [0, 0, 0], `seed ${seed}`);
-    const alive = new Set(podsOf(first, first));
-    const dead = podsOf(stranger, first).filter((uid) => !alive.has(uid));
+    const others = world.machines.filter((machine) => machine !== stranger);
+    const alive = new Set(others.flatMap((machine) => podsOf(first, machine)));
+    const dead = others.flatMap((machine) => podsOf(stranger, machine)).filter((uid) => !alive.has(uid));
+    assert.ok(dead.length > 0, `seed ${seed}: nothing was deleted`);
     cut(world, stranger, false);
+    for (let at = 160_000; at < 190_000; at += 20) {
+      world.run(at);
+      const shown = new Set(others.flatMap((machine) => others.flatMap((each) => podsOf(machine, each))));
+      const risen = dead.filter((uid) => shown.has(uid));
+      assert.deepEqual(risen, [], `seed ${seed}: seen again at ${at} ms`);
+    }
     world.run(300_000);
     assert.equal(hashes(world), 1, `seed ${seed}`);
     assert.deepEqual(tombstones(world), [0, 0, 0, 0], `seed ${seed}`);

@@ -39,7 +39,14 @@ export function spreadOf(nodes: number, degree: number, writes: number, seed: nu
     const own = randomStream(seed, `node ${at}`);
     let armed = 0;
     const handle = (event: SyncEvent): void => {
-      const env = { now, random: own, place: { site: "s", region: "r" }, store, crypto };
+      const env = {
+        now,
+        random: own,
+        place: { site: "s", region: "r" },
+        store,
+        crypto,
+        linkClass: () => "lan" as const,
+      };
       for (const effect of sync.handle(event, env)) carryOut(handlers, effect);
       const wakeAt = sync.wake().at;
       const token = ++armed;

@@ -101,7 +101,14 @@ function newSide(
   const store = emptyStore();
   const sync = createSync({ self: idOf(at), compareEvery: 60_000 });
   const random = randomStream(1, `side ${at}`);
-  const env = { now: 0, random, place: { site: "s", region: "r" }, store, crypto: nodeCrypto };
+  const env = {
+    now: 0,
+    random,
+    place: { site: "s", region: "r" },
+    store,
+    crypto: nodeCrypto,
+    linkClass: () => "lan" as const,
+  };
   const handlers: Handlers<SyncEffect> = {
     send: ({ bytes }) => send(bytes),
     received: ({ link, records, covers }) => {

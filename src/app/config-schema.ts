@@ -93,6 +93,20 @@ export const configSchema = v.strictObject({
     60_000,
     "How long the next-ranked node waits for a better one's claim before it starts a pod itself.",
   ),
+  uplink: v.pipe(
+    v.picklist(["lan", "wan", "cellular", "satellite"], "must be lan, wan, cellular or satellite"),
+    v.description(
+      "How this machine reaches other sites. On cellular and satellite links signs of life and comparisons are rarer, and facts wait for the next comparison.",
+    ),
+  ),
+  uplinkBytesPerDay: v.pipe(
+    v.number("must be a whole number of bytes"),
+    v.integer("must be a whole number of bytes"),
+    v.minValue(0, "must be 0 or more"),
+    v.description(
+      "Bytes to other sites a day; from 80 % of them on, links are treated as satellite links. 0: no limit.",
+    ),
+  ),
   tombstoneEveryMs: duration(
     1_000,
     86_400_000,
@@ -137,6 +151,8 @@ export const configDefaults: Config = {
   bootSettleMs: 500,
   claimDelayMs: 250,
   quietPeriodMs: 8_000,
+  uplink: "lan",
+  uplinkBytesPerDay: 0,
   tombstoneEveryMs: 60_000,
   absentLongMs: 30 * 86_400_000,
   lostAfterMs: 10_000,
@@ -153,6 +169,8 @@ export function nodeConfigOf(config: Config): NodeConfig {
     bootSettle: config.bootSettleMs,
     claimDelay: config.claimDelayMs,
     quietPeriod: config.quietPeriodMs,
+    uplink: config.uplink,
+    uplinkBytesPerDay: config.uplinkBytesPerDay,
     tombstoneEvery: config.tombstoneEveryMs,
     absentLong: config.absentLongMs,
     lostAfter: config.lostAfterMs,

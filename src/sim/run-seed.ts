@@ -39,6 +39,8 @@ export const simConfig: NodeConfig = {
   quietPeriod: 8_000,
   lostAfter: 10_000,
   driftMax: 600_000,
+  uplink: "lan",
+  uplinkBytesPerDay: 0,
   tombstoneEvery: 5_000,
   absentLong: 30 * 86_400_000,
 };

@@ -29,6 +29,8 @@ export type Peer = Place & {
   readonly name: string;
   /** `host:port`, best first; empty when it never said. */
   readonly addresses: readonly string[];
+  /** How much slower than usual the link to it beats, from 1 on; both ends know the same. */
+  readonly pace: number;
 };
 
 /**

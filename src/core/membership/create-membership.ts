@@ -283,7 +283,7 @@ function tend(step: Step): void {
   const { state, now, random } = step;
   for (const peer of state.peers.values()) {
     for (const link of peer.links.values()) {
-      if (now >= link.heardAt + state.config.silentAfter) closeLink(step, link.id, "silent");
+      if (now >= link.heardAt + peer.peer.pace * state.config.silentAfter) closeLink(step, link.id, "silent");
       else if (now >= link.nextPingAt) ping(step, link);
     }
     settleStandby(step, peer);
@@ -301,7 +301,7 @@ function tend(step: Step): void {
  */
 function ping(step: Step, link: Link): void {
   const { state, now, random, out } = step;
-  const { pingEvery } = state.config;
+  const pingEvery = (state.peers.get(link.peer)?.peer.pace ?? 1) * state.config.pingEvery;
   link.nextPingAt = now + between(random, 0.8, 1.2) * pingEvery;
   const asks = link.pings % askEvery === 0 || link.doubted || now > link.heardAt + 1.5 * pingEvery;
   const number = ++link.pings;
@@ -345,7 +345,7 @@ function nextWake(state: State): Wake {
   for (const peer of state.peers.values()) {
     for (const link of peer.links.values()) {
       consider(link.nextPingAt, "ping");
-      consider(link.heardAt + state.config.silentAfter, "silence on a link");
+      consider(link.heardAt + peer.peer.pace * state.config.silentAfter, "silence on a link");
       if (peer.links.size > 1 && link.id !== peer.active && decides(state, peer.peer.id)) {
         consider(link.openedAt + standbyPatience, "a newer link");
       }

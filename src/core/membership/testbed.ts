@@ -14,6 +14,7 @@ export const peerOf = (at: number): Peer => ({
   site: "oslo",
   region: "north",
   addresses: [`10.0.0.${at}:1`],
+  pace: 1,
 });
 
 const dialTimeout: Duration = 1_000;

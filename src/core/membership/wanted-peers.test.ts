@@ -15,6 +15,7 @@ const meshOf = (sizes: readonly number[]): Mesh =>
       site: `s${site}`,
       region: `r${site % 2}`,
       addresses: [],
+      pace: 1,
     })),
   );
 

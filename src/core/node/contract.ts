@@ -1,3 +1,4 @@
+import type { LinkClass } from "../records/link-class.ts";
 import type { Crypto, Signer } from "../kernel/crypto.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 import type { JsonObject } from "../kernel/json.ts";
@@ -49,6 +50,10 @@ export type NodeConfig = {
   readonly tombstoneEvery: Duration;
   /** Nobody waits with dropping tombstones for a member that was not heard of for so long. */
   readonly absentLong: Duration;
+  /** How this machine is joined to other sites. */
+  readonly uplink: LinkClass;
+  /** Bytes to other sites that a day may cost; 0: any number. */
+  readonly uplinkBytesPerDay: number;
 };
 
 export type PodUid = string;
@@ -275,6 +280,12 @@ export type NodeView = {
   readonly positions: (slots: readonly string[]) => readonly Position[];
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
+  /** The class of the link to a peer, and what today's frames to other sites amount to. */
+  readonly uplink: () => {
+    readonly class: LinkClass;
+    readonly bytesToday: number;
+    readonly bytesPerDay: number;
+  };
   readonly records: () => { readonly total: number; readonly tombstones: number; readonly setAside: number };
 };
 

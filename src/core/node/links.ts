@@ -16,6 +16,7 @@ import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
+import { countSent, linkClassTo, paceTo } from "./uplink.ts";
 import { clockLost, clockSeen } from "./wall.ts";
 import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
@@ -57,6 +58,7 @@ export function tellSync(turn: Turn, event: SyncEvent): void {
     place: state.identity,
     store: state.store,
     crypto: env.crypto,
+    linkClass: (peer: string) => linkClassTo(state, peer),
   };
   for (const effect of state.sync.handle(event, syncEnv)) carryOut(syncHandlers(turn), effect);
 }
@@ -105,12 +107,14 @@ export function absorb(turn: Turn, admitted: readonly Admitted[], from: LinkId |
 
 /** The roster and the members' addresses, as the membership machine wants them. */
 export function peersOf(turn: Turn): Peer[] {
-  const { index, identity } = turn.state;
+  const { state } = turn;
+  const { index, identity } = state;
   const peers: Peer[] = [];
   for (const [id, { body }] of index.memberById) {
     if (id === identity.id || !isMember(index, id)) continue;
     const addresses = factsOf(index, id)?.status?.body.addresses ?? [];
-    peers.push({ id, name: body.name, site: body.site, region: body.region, addresses });
+    const pace = paceTo(state, id);
+    peers.push({ id, name: body.name, site: body.site, region: body.region, addresses, pace });
   }
   return peers.sort((left, right) => (left.id < right.id ? -1 : 1));
 }
@@ -148,10 +152,12 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       const member = state.index.memberById.get(peer);
       if (member === undefined) return;
       const { site, region } = member.body;
+      state.peerByLink.set(link, peer);
       tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
     },
     "peer-down": ({ link, peer }) => {
       clockLost(turn, peer);
+      state.peerByLink.delete(link);
       tellSync(turn, { type: "peer-down", link });
     },
     "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
@@ -199,7 +205,9 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
 }
 
 function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
-  turn.out.push({ type: "send", link, bytes: onChannel(channel, payload) });
+  const bytes = onChannel(channel, payload);
+  countSent(turn, link, bytes.length);
+  turn.out.push({ type: "send", link, bytes });
 }
 
 function onChannel(channel: number, payload: Uint8Array): Uint8Array {

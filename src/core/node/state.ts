@@ -10,6 +10,7 @@ import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
 import { nothingHeld, type Held } from "./progress.ts";
+import type { Uplink } from "./uplink.ts";
 import type { WallClock } from "./wall.ts";
 import { emptyIndex, type Index } from "./records-index.ts";
 
@@ -46,6 +47,8 @@ export type NodeState = {
   readonly config: NodeConfig;
   readonly clock: HybridClock;
   readonly clocks: WallClock;
+  readonly uplink: Uplink;
+  readonly peerByLink: Map<LinkId, NodeId>;
   readonly store: RecordStore;
   readonly index: Index;
   readonly membership: Membership;
@@ -121,6 +124,8 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     identity,
     config,
     clock: { last: 0 },
+    uplink: { day: 0, bytes: 0 },
+    peerByLink: new Map(),
     clocks: { aheadByPeer: new Map(), correction: 0, base: undefined },
     store: emptyStore(),
     index: emptyIndex(),

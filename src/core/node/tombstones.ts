@@ -103,6 +103,15 @@ function raiseFloors(turn: Turn): void {
   const before = factsOf(index, identity.id)?.floors?.body.logs ?? [];
   const floors = before.map((floor) => ({ ...floor }));
   let raised = false;
+  for (const [at, floor] of floors.entries()) {
+    const { scope, kind, upTo } = floor;
+    const log = isScope(scope) ? store.logs.get(logName({ scope, kind, author: identity.id })) : undefined;
+    const digest = log === undefined ? floor.digest : digestOf(standingUpTo(log, upTo));
+    // Something below the floor was written anew: what is left there is less, and must be said.
+    if (digest === floor.digest) continue;
+    floors[at] = { ...floor, digest };
+    raised = true;
+  }
   for (const log of store.logs.values()) {
     if (log.author !== identity.id || newestTombstone(log) === 0) continue;
     const upTo = knownToAll(turn, log);

@@ -91,6 +91,11 @@ export function createView(state: NodeState, given: Given): NodeView {
         .sort()
         .map((scope) => `${scope}=${hex(scopeDigest(store, scope).hash)}`)
         .join(" "),
+    uplink: () => ({
+      class: config.uplink,
+      bytesToday: state.uplink.bytes,
+      bytesPerDay: config.uplinkBytesPerDay,
+    }),
     records: () => ({
       total: store.bySlot.size,
       tombstones: tombstoneCount(store),

@@ -62,6 +62,8 @@ export const statusBody = fields({
   bootId: text(64),
   agentStartedAt: wall,
   runtimes: list(text(64), 16),
+  /** How the machine is joined to other sites; `lan` when it does not say. */
+  uplink: optional(oneOf("lan", "wan", "cellular", "satellite")),
 });
 export type StatusBody = Shaped<typeof statusBody>;
 
@@ -82,7 +84,7 @@ export type AcksBody = Shaped<typeof acksBody>;
 
 /**
  * `node/<id>/floors`: up to which stamp this node's own tombstones are dropped, and the digest (32 hex
- * digits, as in `liveDigest`) of what is left of its log up to there: whoever still holds something else
+ * digits, as in `digestOf`) of what is left of its log up to there: whoever still holds something else
  * holds what was deleted while it was away.
  */
 export const floorsBody = fields({

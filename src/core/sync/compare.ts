@@ -2,6 +2,7 @@ import { equalBytes } from "../kernel/bytes.ts";
 import { between } from "../kernel/random.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { logName, recordsAfter, type Log } from "../records/log.ts";
+import { paceOf } from "../records/link-class.ts";
 import { recordKinds, type MeshRecord } from "../records/record.ts";
 import type { Scope } from "../records/scope.ts";
 import { scopeDigest } from "../records/store.ts";
@@ -46,7 +47,8 @@ export const freshRounds = roundsMax;
 
 export function compare(step: Step, link: LinkId, peer: Peer): void {
   const { env, state } = step;
-  peer.compareAt = env.now + between(env.random, 0.75, 1.25) * state.config.compareEvery;
+  peer.compareAt =
+    env.now + between(env.random, 0.75, 1.25) * paceOf[env.linkClass(peer.id)] * state.config.compareEvery;
   if (peer.inStep) peer.rounds = roundsMax;
   peer.asked.clear();
   const scopes = filledScopes(step, peer).map((scope) => ({
@@ -238,7 +240,8 @@ function coverUpTo(covers: Cover[], log: Log, from: number, to: number): void {
 function headsOf(step: Step, scope: Scope): LogAt[] {
   return logsOf(step, scope)
     .filter(({ head }) => head > 0)
-    .map((log) => ({ ...refOf(log), at: log.head }));
+    .map((log) => ({ ...refOf(log), at: log.head }))
+    .slice(0, logsMax);
 }
 
 function logsOf({ env }: Step, scope: Scope): Log[] {

@@ -3,6 +3,7 @@ import type { Random } from "../kernel/random.ts";
 import type { Duration, Instant, Wake } from "../kernel/time.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 import type { LinkId } from "../membership/contract.ts";
+import type { LinkClass } from "../records/link-class.ts";
 import type { MeshRecord, NodeId, RecordKind } from "../records/record.ts";
 import type { Place, Scope } from "../records/scope.ts";
 import type { RecordStore } from "../records/store.ts";
@@ -54,6 +55,8 @@ export type SyncEnv = {
   readonly place: Place;
   readonly store: RecordStore;
   readonly crypto: Pick<Crypto, "sha256">;
+  /** What the link to a peer costs. */
+  readonly linkClass: (peer: NodeId) => LinkClass;
 };
 
 export type Sync = {

@@ -15,7 +15,7 @@ import type { Sync, SyncConfig, SyncEffect, SyncEvent } from "./contract.ts";
 import { decodeFrame, type SyncFrame } from "./frames.ts";
 import { answerItems, answerSymbols, symbolsArrived } from "./repair.ts";
 import { haveArrived, pushArrived, spread, spreadWake, tendSpread } from "./spread.ts";
-import type { Peer, State, Step } from "./state.ts";
+import { confirm, type Peer, type State, type Step } from "./state.ts";
 
 /**
  * State exchange with every linked peer. Two nodes that meet compare a hash per scope; where they differ,
@@ -136,6 +136,7 @@ function recordsArrived(
   noteCovers(peer, covers);
   if (mode === "push") pushArrived(step, link, peer, records, covers);
   if (records.length + covers.length > 0) step.out.push({ type: "received", link, records, covers });
+  if (mode === "found") confirm(step, peer);
   if (mode === "end" || mode === "cut") answerEnded(step, link, peer, mode === "cut");
 }
 

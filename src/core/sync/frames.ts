@@ -18,7 +18,7 @@ export type SyncFrame =
   | { readonly type: "wants"; readonly graft: boolean; readonly logs: readonly LogAt[] }
   /**
    * Records, and what they cover. `push`: fresh, unasked. `end`: the last frame of an answer to `wants`;
-   * `cut`: the same, but the window was full: ask again from the covers.
+   * `cut`: the same, but the window was full: ask again from the covers. `found`: the last frame of an answer to `items-want`.
    */
   | {
       readonly type: "records";
@@ -40,7 +40,7 @@ export type SyncFrame =
   /** A frame of a newer version: ignored. */
   | { readonly type: "unknown" };
 
-export type RecordsMode = "part" | "push" | "end" | "cut";
+export type RecordsMode = "part" | "push" | "end" | "cut" | "found";
 export type ScopeHash = { readonly scope: Scope; readonly hash: Uint8Array };
 /**
  * `equal`: nothing to do. `heads`: how far the sender knows every log. `sketch`: its logs are so many that
@@ -79,7 +79,7 @@ const types = [
 ] as const;
 const states: readonly ScopeState[] = ["equal", "heads", "sketch"];
 
-const modes: readonly RecordsMode[] = ["part", "push", "end", "cut"];
+const modes: readonly RecordsMode[] = ["part", "push", "end", "cut", "found"];
 
 export function encodeFrame(frame: SyncFrame, crypto: Pick<Crypto, "sha256">): Uint8Array {
   if (frame.type === "unknown") throw new RangeError("an unknown frame cannot be sent");

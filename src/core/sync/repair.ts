@@ -115,8 +115,7 @@ export function answerItems(
   const lacking = recordsNamed(step, scope, wanted);
   sendAll(step, link, peer, lacking);
   if (lacking.length > 0) step.out.push({ type: "only-here", records: lacking });
-  // An answer to `items-want` is an answer like any other: its end makes the asker compare again.
-  sendRecords(step, link, peer, "end", { records: [], covers: [] });
+  sendRecords(step, link, peer, "found", { records: [], covers: [] });
 }
 
 function newRepair(step: Step, scope: Scope, length: number, symbols: number): Repair {

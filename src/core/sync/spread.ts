@@ -1,6 +1,7 @@
 import { between } from "../kernel/random.ts";
 import type { Duration } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
+import { isMetered } from "../records/link-class.ts";
 import { logName } from "../records/log.ts";
 import { slotOf, type MeshRecord } from "../records/record.ts";
 import type { Seal } from "../records/record.ts";
@@ -27,7 +28,10 @@ const announcedMax = 10_000;
 export function spread(step: Step, records: readonly MeshRecord[], from: LinkId | undefined): void {
   for (const [link, peer] of step.state.peers) {
     if (link === from) continue;
-    const fresh = records.filter((record) => record.live && isShared(step, peer, record.scope));
+    const metered = isMetered(step.env.linkClass(peer.id));
+    const fresh = records.filter(
+      (record) => record.live && isShared(step, peer, record.scope) && !(metered && record.kind === "fact"),
+    );
     if (fresh.length === 0) continue;
     if (peer.eager) sendRecords(step, link, peer, "push", { records: fresh, covers: coversOf(step, fresh) });
     else owe(step, peer, fresh);

@@ -63,7 +63,14 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
       const random = randomStream(7, id);
       const links = new Map<number, Node>();
       const handle = (event: Parameters<typeof sync.handle>[0]): readonly SyncEffect[] => {
-        const effects = sync.handle(event, { now, random, place, store, crypto });
+        const effects = sync.handle(event, {
+          now,
+          random,
+          place,
+          store,
+          crypto,
+          linkClass: () => "lan" as const,
+        });
         for (const effect of effects) carryOut(handlers, effect);
         return effects;
       };

@@ -124,11 +124,11 @@ async function loading(progress: (line: string) => void): Promise<Metric[]> {
     progress(`${count} records from disk`);
     const folder = mkdtempSync(join(tmpdir(), "starlight-bench-"));
     try {
-      await child("load.ts", "write", folder, String(count));
+      await child("fill.ts", folder, String(count));
       const runs = [];
       for (let round = 0; round < repeats; round++) {
         runs.push(
-          JSON.parse(await child("load.ts", "read", folder, String(count))) as {
+          JSON.parse(await child("load-built.mjs", folder)) as {
             ms: number;
             rssBytes: number;
           },
@@ -164,9 +164,20 @@ function spreading(progress: (line: string) => void): Metric[] {
 
 async function idling(progress: (line: string) => void): Promise<Metric[]> {
   progress("five idle agents in network namespaces for 30 s");
-  const idle = await idleBytesPerSecond(30, progress);
-  if (idle === undefined) return [];
-  return [atMost("idle agent in a site of five: sent, TCP, TLS and HTTP/2 included", idle.sent, "B/s", 540)];
+  const idle = await idleBytesPerSecond({ idle: 5 }, {}, 30, progress);
+  progress("two idle agents that are joined by a satellite link for 180 s");
+  const metered = await idleBytesPerSecond(
+    { ship: 1, port: 1 },
+    { STARLIGHT_UPLINK: "satellite" },
+    180,
+    progress,
+  );
+  if (idle === undefined || metered === undefined) return [];
+  const perDay = (metered.sent * 86_400) / 1e6;
+  return [
+    atMost("idle agent in a site of five: sent, TCP, TLS and HTTP/2 included", idle.sent, "B/s", 540),
+    atMost("idle agent behind a satellite link: sent, all included", perDay, "MB/day", 1),
+  ];
 }
 
 async function child(file: string, ...args: string[]): Promise<string> {

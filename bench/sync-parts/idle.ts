@@ -3,11 +3,15 @@ import { whyNoNamespaces } from "../../test/support/netns.ts";
 
 /**
  * What an idle agent with the settings of a real deployment sends and receives: everything that passes
- * its network card, TCP, TLS and HTTP/2 included, in a site of five nodes. Needs root and `ip`.
+ * its network card, TCP, TLS and HTTP/2 included. Needs root and `ip`.
  *
+ * @param sizes Sites and how many nodes each has.
+ * @param settings Of every agent, as environment variables.
  * @returns bytes a second and node, both directions added; undefined where there are no namespaces.
  */
 export async function idleBytesPerSecond(
+  sizes: { readonly [site: string]: number },
+  settings: NodeJS.ProcessEnv,
   seconds: number,
   progress: (line: string) => void,
 ): Promise<{ readonly sent: number; readonly received: number } | undefined> {
@@ -16,7 +20,7 @@ export async function idleBytesPerSecond(
     progress(`idle traffic is not measured: ${why}`);
     return undefined;
   }
-  const fleet = await createNetFleet("slidle", { idle: 5 }, {});
+  const fleet = await createNetFleet("slidle", sizes, settings);
   try {
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     const count = (): { sent: number; received: number } => {
@@ -40,5 +44,5 @@ export async function idleBytesPerSecond(
 }
 
 if (process.argv[1] === import.meta.filename) {
-  process.stdout.write(`${JSON.stringify(await idleBytesPerSecond(30, console.error))}\n`);
+  process.stdout.write(`${JSON.stringify(await idleBytesPerSecond({ idle: 5 }, {}, 30, console.error))}\n`);
 }

@@ -114,6 +114,7 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
     })),
     records: view.records(),
     storage: { bytesWrittenToday: today, bytesWritten: total },
+    uplink: view.uplink(),
     stateHash: view.stateHash(),
     conflicts: view.conflicts().length,
     pods: {

@@ -158,6 +158,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const listening: Address = { host: listen.host, port: transport.port };
     const measure = (): StatusBody =>
       measureMachine({
+        uplink: settings.uplink,
         listen: listening,
         advertise: settings.advertise,
         runtime: runtime.name,

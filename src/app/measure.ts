@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, networkInterfaces, platform, release, totalmem } from "node:os";
+import type { LinkClass } from "../core/records/link-class.ts";
 import type { StatusBody } from "../core/records/bodies.ts";
 import { formatAddress, parseAddress } from "../shells/identity-file/address.ts";
 import { addressesMax } from "../shells/identity-file/names.ts";
@@ -20,6 +21,7 @@ export type MeasureOptions = {
   readonly runtime: string;
   readonly agentVersion: string;
   readonly agentStartedAt: number;
+  readonly uplink: LinkClass;
 };
 
 const mebi = 1024 * 1024;
@@ -46,6 +48,7 @@ export function measureMachine(options: MeasureOptions): StatusBody {
     bootId: bootId(),
     agentStartedAt: options.agentStartedAt,
     runtimes: [options.runtime],
+    uplink: options.uplink,
   };
 }
 

@@ -24,6 +24,7 @@ type Status = {
   }[];
   readonly records: { total: number; tombstones: number; setAside: number };
   readonly storage: { bytesWrittenToday: number; bytesWritten: number };
+  readonly uplink: { class: string; bytesToday: number; bytesPerDay: number };
   readonly conflicts: number;
   readonly pods: { total: number; ready: number };
 };
@@ -50,6 +51,12 @@ export async function action(
   print(
     `you see ${island.nodes} of ${island.of} nodes and ${island.sites} of ${island.ofSites} sites; ${freshness}`,
   );
+  const { uplink } = status;
+  const allowance = uplink.bytesPerDay === 0 ? "" : ` of ${Math.round(uplink.bytesPerDay / 1000)}`;
+  if (uplink.class !== "lan" || uplink.bytesPerDay > 0)
+    print(
+      `uplink ${uplink.class}: ${Math.round(uplink.bytesToday / 1000)}${allowance} kB to other sites today`,
+    );
   print(`${pods.ready} of ${pods.total} pods ready, ${conflicts} conflicts, ${records.total} records\n`);
   print(
     table(

@@ -257,3 +257,24 @@ test("a peer that offers logs without end, which nobody writes, is asked for 20,
   assert.deepEqual(b.errors, []);
   assert.equal(b.store.logs.size, 0);
 });
+
+test("on a metered link intents are pushed at once, and facts cross with the next comparison, which is rarer", () => {
+  const bed = createBed();
+  bed.linkClass = "satellite";
+  const a = bed.node(idOf(1));
+  const b = bed.node(idOf(2));
+  bed.link(a, b);
+  bed.run(300);
+  a.write([{ key: "intent/x", body: 1 }], { kind: "intent" });
+  a.write([entry(1)]);
+  bed.run(1_000);
+  assert.deepEqual(
+    [...b.store.bySlot.values()].map(({ key }) => key),
+    ["intent/x"],
+  );
+  bed.spent();
+  bed.run(100_000);
+  assert.equal(bed.spent().frames, 0);
+  bed.run(100_000);
+  assert.equal(a.digest(), b.digest());
+});

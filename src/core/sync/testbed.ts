@@ -3,6 +3,7 @@ import type { Signer } from "../kernel/crypto.ts";
 import type { Json } from "../kernel/json.ts";
 import { randomStream } from "../kernel/random.ts";
 import { draftRecord, type MeshRecord, type NodeId, type RecordKind } from "../records/record.ts";
+import type { LinkClass } from "../records/link-class.ts";
 import type { Place, Scope } from "../records/scope.ts";
 import { cover, emptyStore, putRecord, scopeDigest, sealNext, type RecordStore } from "../records/store.ts";
 import { hex } from "../kernel/bytes.ts";
@@ -42,6 +43,8 @@ export type Bed = {
   admits: (record: MeshRecord) => boolean;
   /** Drops every frame for which this says so. */
   drop: (from: Node, to: Node, bytes: Uint8Array) => boolean;
+  /** Of every link. */
+  linkClass: LinkClass;
 };
 
 /** Cheap stand-ins: hashes that mix well, signatures that nobody checks here. */
@@ -69,7 +72,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
           place,
           store,
           crypto,
-          linkClass: () => "lan" as const,
+          linkClass: () => bed.linkClass,
         });
         for (const effect of effects) carryOut(handlers, effect);
         return effects;
@@ -175,6 +178,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
     },
     admits: () => true,
     drop: () => false,
+    linkClass: "lan",
   };
   const authors = new Set<NodeId>();
   type Door = { up: (peer: Node, place: Place) => void; down: (peer: Node) => void; place: Place };

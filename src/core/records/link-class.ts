@@ -4,14 +4,14 @@ export type LinkClass = "lan" | "wan" | "cellular" | "satellite";
 export const linkClasses: readonly LinkClass[] = ["lan", "wan", "cellular", "satellite"];
 
 /**
- * How much slower signs of life and comparisons follow each other on a link of this class. At 30, an idle
- * link costs a few bytes a second, and silence is noticed after two minutes instead of four seconds.
+ * How much slower signs of life and comparisons follow each other on a link of this class. At 40, an idle
+ * link costs a few bytes a second, and silence is noticed after about three minutes instead of four seconds.
  */
 export const paceOf: { readonly [linkClass in LinkClass]: number } = {
   lan: 1,
   wan: 1,
   cellular: 8,
-  satellite: 30,
+  satellite: 40,
 };
 
 /** Where bytes are paid for, facts wait for the next comparison; trust and intents never wait. */

@@ -2,8 +2,8 @@ import { createNetFleet } from "../../test/support/net-fleet.ts";
 import { whyNoNamespaces } from "../../test/support/netns.ts";
 
 /**
- * What an idle agent with the settings of a real deployment sends and receives: everything that passes
- * its network card, TCP, TLS and HTTP/2 included. Needs root and `ip`.
+ * What an idle agent with the settings of a real deployment sends and receives: all IP
+ * packets, with TCP, TLS and HTTP/2. Needs root and `ip`.
  *
  * @param sizes Sites and how many nodes each has.
  * @param settings Of every agent, as environment variables.
@@ -26,10 +26,14 @@ export async function idleBytesPerSecond(
     const count = (): { sent: number; received: number } => {
       let [sent, received] = [0, 0];
       for (const node of fleet.nodes) {
-        const text = fleet.topology.run(node.host, "cat", ["/proc/net/dev"]);
-        const fields = /eth0:\s*(.*)/.exec(text)?.[1]?.trim().split(/\s+/).map(Number) ?? [];
-        received += fields[0] ?? 0;
-        sent += fields[8] ?? 0;
+        const text = fleet.topology.run(node.host, "cat", ["/proc/net/netstat"]);
+        const [names = [], values = []] = text
+          .split("\n")
+          .filter((line) => line.startsWith("IpExt:"))
+          .map((line) => line.split(" "));
+        const octets = (name: string): number => Number(values[names.indexOf(name)] ?? Number.NaN);
+        received += octets("InOctets");
+        sent += octets("OutOctets");
       }
       return { sent, received };
     };

@@ -46,6 +46,7 @@ export function spreadOf(nodes: number, degree: number, writes: number, seed: nu
         store,
         crypto,
         linkClass: () => "lan" as const,
+        linkedTo: () => [],
       };
       for (const effect of sync.handle(event, env)) carryOut(handlers, effect);
       const wakeAt = sync.wake().at;

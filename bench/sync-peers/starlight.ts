@@ -108,6 +108,7 @@ function newSide(
     store,
     crypto: nodeCrypto,
     linkClass: () => "lan" as const,
+    linkedTo: () => [],
   };
   const handlers: Handlers<SyncEffect> = {
     send: ({ bytes }) => send(bytes),

@@ -26,6 +26,7 @@ import { changed, note, placeSoon, type Turn } from "./turn.ts";
  */
 
 const membershipChannel = 0;
+const nobody: readonly string[] = [];
 const syncChannel = 1;
 
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
@@ -59,6 +60,7 @@ export function tellSync(turn: Turn, event: SyncEvent): void {
     store: state.store,
     crypto: env.crypto,
     linkClass: (peer: string) => linkClassTo(state, peer),
+    linkedTo: (node: string) => factsOf(state.index, node)?.links?.body.peers ?? nobody,
   };
   for (const effect of state.sync.handle(event, syncEnv)) carryOut(syncHandlers(turn), effect);
 }

@@ -55,6 +55,8 @@ export type SyncEnv = {
   readonly place: Place;
   readonly store: RecordStore;
   readonly crypto: Pick<Crypto, "sha256">;
+  /** Whom a node says that it has a link with: it pushes its own records there itself. */
+  readonly linkedTo: (node: NodeId) => readonly NodeId[];
   /** What the link to a peer costs. */
   readonly linkClass: (peer: NodeId) => LinkClass;
 };

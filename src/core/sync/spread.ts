@@ -24,17 +24,29 @@ const graftAfter: Duration = 400;
 const gapAfter: Duration = 150;
 const announcedMax = 10_000;
 
-/** Records that are new here, on to those who may lack them. */
+/**
+ * Records that are new here, on to those who may lack them. Our own go out on every link: nobody else can be
+ * earlier. Those of others are not pushed to whom their author has a link with itself, so where everybody
+ * is linked with everybody each record takes one hop and crosses once, and no tree is needed.
+ */
 export function spread(step: Step, records: readonly MeshRecord[], from: LinkId | undefined): void {
-  for (const [link, peer] of step.state.peers) {
+  const { env, state } = step;
+  for (const [link, peer] of state.peers) {
     if (link === from) continue;
-    const metered = isMetered(step.env.linkClass(peer.id));
+    const metered = isMetered(env.linkClass(peer.id));
     const fresh = records.filter(
       (record) => record.live && isShared(step, peer, record.scope) && !(metered && record.kind === "fact"),
     );
-    if (fresh.length === 0) continue;
-    if (peer.eager) sendRecords(step, link, peer, "push", { records: fresh, covers: coversOf(step, fresh) });
-    else owe(step, peer, fresh);
+    const pushed: MeshRecord[] = [];
+    const announced: MeshRecord[] = [];
+    for (const record of fresh) {
+      const own = record.author === state.config.self;
+      const served = own || !env.linkedTo(record.author).includes(peer.id);
+      (own || (served && peer.eager) ? pushed : announced).push(record);
+    }
+    if (pushed.length > 0)
+      sendRecords(step, link, peer, "push", { records: pushed, covers: coversOf(step, pushed) });
+    if (announced.length > 0) owe(step, peer, announced);
   }
 }
 

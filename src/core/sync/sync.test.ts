@@ -278,3 +278,18 @@ test("on a metered link intents are pushed at once, and facts cross with the nex
   bed.run(160_000);
   assert.equal(a.digest(), b.digest());
 });
+
+test("where all are linked with all, a record takes one hop and crosses once to each, however many write at once", () => {
+  const bed = createBed();
+  bed.knowsLinks = true;
+  const nodes = Array.from({ length: 6 }, (_, at) => bed.node(idOf(at + 1)));
+  nodes.forEach((node, at) => nodes.slice(at + 1).forEach((other) => bed.link(node, other)));
+  bed.run(1_000);
+  for (const node of nodes) node.received = 0;
+  for (let round = 0; round < 30; round++) {
+    for (const node of nodes) node.write([entry(round, node.id)]);
+    bed.run(6);
+    assert.equal(new Set(nodes.map((node) => node.digest())).size, 1, `round ${round}`);
+  }
+  assert.ok(nodes.every(({ received }) => received === 30 * 5));
+});

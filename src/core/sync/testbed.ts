@@ -43,6 +43,8 @@ export type Bed = {
   admits: (record: MeshRecord) => boolean;
   /** Drops every frame for which this says so. */
   drop: (from: Node, to: Node, bytes: Uint8Array) => boolean;
+  /** Whether everybody knows who is linked with whom. */
+  knowsLinks: boolean;
   /** Of every link. */
   linkClass: LinkClass;
 };
@@ -59,12 +61,16 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
   let order = 0;
   let bytes = 0;
   let log: string[] = [];
+  const linkedTo = (id: NodeId): NodeId[] =>
+    bed.knowsLinks ? [...(linksById.get(id)?.values() ?? [])].map((peer) => peer.id) : [];
+  const linksById = new Map<NodeId, Map<number, Node>>();
   const bed: Bed = {
     node: (id, place = { site: "s", region: "r" }) => {
       const store = emptyStore();
       const sync = createSync({ self: id, compareEvery: 5_000 });
       const random = randomStream(7, id);
       const links = new Map<number, Node>();
+      linksById.set(id, links);
       const handle = (event: Parameters<typeof sync.handle>[0]): readonly SyncEffect[] => {
         const effects = sync.handle(event, {
           now,
@@ -73,6 +79,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
           store,
           crypto,
           linkClass: () => bed.linkClass,
+          linkedTo: (id: NodeId) => linkedTo(id),
         });
         for (const effect of effects) carryOut(handlers, effect);
         return effects;
@@ -178,6 +185,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
     },
     admits: () => true,
     drop: () => false,
+    knowsLinks: false,
     linkClass: "lan",
   };
   const authors = new Set<NodeId>();

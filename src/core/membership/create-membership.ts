@@ -39,6 +39,8 @@ import { wantedPeers } from "./wanted-peers.ts";
 const retryFirst: Duration = 150;
 /** A dial that nobody answered for so long is over, whatever became of it. */
 const dialMax: Duration = 15_000;
+/** What all saw at once is known of all after so long. */
+const newsMax: Duration = 2_000;
 /** Of so many signs of life one asks for an answer. */
 const askEvery = 10;
 /** A chosen link has this long to show life before a newer one of the same peer takes its place. */
@@ -193,6 +195,7 @@ function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
   explain(peer, linkEndSentence(id, end));
   if (peer.links.size === 0) {
     peer.lastEnd = end;
+    peer.endedAt = now;
     peer.redialAt = end === "ours" ? now + retryFirst : now;
     return;
   }
@@ -217,8 +220,9 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
     explain(peer, "its host answers that no agent listens");
     return;
   }
-  // Others are in contact with it and we have no way to it: what we saw was an earlier process, perhaps.
-  if (peer.verdict === "alive") forgetEnd(peer);
+  // Others are still in contact with it and we have no way to it: what we saw was an earlier process,
+  // perhaps. Not at once: those others see the same end, and say so a moment later.
+  if (peer.verdict === "alive" && now > peer.endedAt + newsMax) forgetEnd(peer);
   explain(peer, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
 }
 

@@ -240,7 +240,20 @@ test("a member that restarts while others keep saying that it is alive is not de
   one.open(7, 2);
   one.close(7, "closed");
   one.refuse(2, "refused");
+  for (let waited = 0; waited <= 2_000; waited += 400) one.wakeAfter(400);
   one.refuse(2, "unreachable");
   one.tell({ type: "observed", observer: idOf(0), peers: [] });
   assert.equal(one.verdict(2), "unreachable");
+});
+
+test("a killed member is dead although a dial met a host that did not refuse while others had not noticed yet", () => {
+  const one = new Machine();
+  one.open(6, 0);
+  one.tell({ type: "observed", observer: idOf(0), peers: [idOf(2)] });
+  one.open(7, 2);
+  one.close(7, "closed");
+  one.refuse(2, "unreachable");
+  one.tell({ type: "observed", observer: idOf(0), peers: [] });
+  one.refuse(2, "refused");
+  assert.equal(one.verdict(2), "dead");
 });

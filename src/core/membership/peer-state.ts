@@ -31,6 +31,8 @@ export type PeerState = {
   failures: number;
   /** How our last link ended; undefined once the peer was seen alive after that, by us or by others. */
   lastEnd: LinkEnd | undefined;
+  /** When our last link to it ended. */
+  endedAt: Instant;
   refusedSince: boolean;
   heardAt: Instant | undefined;
   verdict: Verdict;
@@ -48,6 +50,7 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
     redialAt: now,
     failures: 0,
     lastEnd: undefined,
+    endedAt: now,
     refusedSince: false,
     heardAt: undefined,
     verdict: "unreachable",

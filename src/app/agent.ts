@@ -16,7 +16,7 @@ import { loadIdentity, loadIntroduction } from "../shells/identity-file/load-ide
 import { openSqliteStorage, type SqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
 import { createTransport, type Http2Transport } from "../shells/transport-http2/create-transport.ts";
 import { removeAgentFile, writeAgentFile } from "./agent-file.ts";
-import { createBundleRoutes } from "./bundle/routes.ts";
+import { bundleRoutesLazily } from "./bundle/lazily.ts";
 import { loadConfig, type ConfigSources, type LoadedConfig } from "./config.ts";
 import { nodeConfigOf, type Config } from "./config-schema.ts";
 import { createDriver, type Driver } from "./driver.ts";
@@ -251,7 +251,7 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
     leave,
     backup: createStreamBackup(layoutOf(directory).backups, storage),
     userOfToken,
-    bundles: createBundleRoutes(directory, driver),
+    bundles: bundleRoutesLazily(directory, driver),
     api: parts.api({
       view,
       env,

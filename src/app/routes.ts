@@ -7,7 +7,7 @@ import type { NodeView } from "../core/node/contract.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
 import { addressesMax } from "../shells/identity-file/names.ts";
 import { explained } from "./app-error.ts";
-import { bundleProblem, type BundleReply, type BundleRoutes } from "./bundle/routes.ts";
+import type { BundleReply, BundleRoutes } from "./bundle/routes.ts";
 import type { Enroller } from "./enrol/enroller.ts";
 import { joinBytesMax, joinPath, readJoinRequest, type JoinRefusal } from "./enrol/join-request.ts";
 import { createRateLimit } from "./enrol/rate-limit.ts";
@@ -135,6 +135,7 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
     try {
       return await reply();
     } catch (error) {
+      const { bundleProblem } = await import("./bundle/routes.ts");
       const known = bundleProblem(error);
       if (known === undefined) throw error;
       return known;

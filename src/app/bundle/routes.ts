@@ -32,8 +32,6 @@ export type BundleRoutes = {
 export function createBundleRoutes(directory: string, driver: Driver): BundleRoutes {
   const source = runningSource(driver);
   const folder = layoutOf(directory).incoming;
-  // What a killed agent was receiving; ours is the only one that works here.
-  rmSync(folder, { recursive: true, force: true });
   let importing = false;
   return {
     "/starlight/v1/bundle/export": async (request, query) => {

@@ -22,41 +22,53 @@ export type Member = {
 };
 
 /** Who holds whom for lost, and since when, in ms since 1970. */
+/** `dead` is a lost one whose process was seen to go; Serf has no such word. */
+export type Belief = "alive" | "lost" | "dead";
+
 export type Beliefs = {
-  readonly told: (observer: string, subject: string, alive: boolean, at: number) => void;
+  readonly told: (observer: string, subject: string, belief: Belief, at: number) => void;
   readonly look: () => void;
   /** Pairs of which the first holds the second for lost. */
   readonly lost: () => readonly { readonly observer: string; readonly subject: string }[];
-  /** When each of the observers last changed its mind about the subject after `since`, if it holds it so now. */
-  readonly changedAt: (subject: string, alive: boolean, since: number) => ReadonlyMap<string, number>;
+  /** When each of the observers came to hold the subject so for the first time after `since`. */
+  readonly heldSo: (subject: string, belief: Belief, since: number) => ReadonlyMap<string, number>;
   /** The last time that anybody changed its mind. */
   readonly lastChange: () => number;
   /** How often somebody was held for lost after `since`. */
   readonly losses: (since: number) => number;
 };
 
+type Held = {
+  readonly observer: string;
+  readonly subject: string;
+  readonly belief: Belief;
+  readonly at: number;
+};
+
 export function createBeliefs(refresh: () => void): Beliefs {
-  const state = new Map<string, { observer: string; subject: string; alive: boolean; at: number }>();
-  const lossTimes: number[] = [];
+  const state = new Map<string, Held>();
+  const history: Held[] = [];
   let last = 0;
   return {
-    told: (observer, subject, alive, at) => {
+    told: (observer, subject, belief, at) => {
       const key = `${observer} ${subject}`;
-      if (observer === subject || (state.get(key)?.alive ?? true) === alive) return;
-      state.set(key, { observer, subject, alive, at });
+      if (observer === subject || (state.get(key)?.belief ?? "alive") === belief) return;
+      const held = { observer, subject, belief, at };
+      state.set(key, held);
+      history.push(held);
       last = Math.max(last, at);
-      if (!alive) lossTimes.push(at);
     },
     look: refresh,
-    lost: () => [...state.values()].filter(({ alive }) => !alive),
-    changedAt: (subject, alive, since) =>
+    lost: () => [...state.values()].filter(({ belief }) => belief !== "alive"),
+    heldSo: (subject, belief, since) =>
       new Map(
-        [...state.values()]
-          .filter((belief) => belief.subject === subject && belief.alive === alive && belief.at >= since)
+        history
+          .filter((held) => held.subject === subject && held.belief === belief && held.at >= since)
+          .reverse()
           .map(({ observer, at }) => [observer, at]),
       ),
     lastChange: () => last,
-    losses: (since) => lossTimes.filter((at) => at >= since).length,
+    losses: (since) => history.filter(({ belief, at }) => belief !== "alive" && at >= since).length,
   };
 }
 

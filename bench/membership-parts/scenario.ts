@@ -7,6 +7,8 @@ export type Figures = {
   readonly updates: readonly number[];
   /** From `kill -9` until the last of the others no longer holds it for alive. */
   readonly kills: readonly number[];
+  /** The same until the last has seen enough to hold it for dead; none where there is no such word. */
+  readonly deaths: readonly number[];
   /** The same from a pulled cable: no FIN, no refusal. */
   readonly silences: readonly number[];
   /** From the end of a cut into halves of 60 s until everybody holds everybody for alive. */
@@ -36,11 +38,17 @@ export async function live(
   progress(`${lengths.updates} updates`);
   const updates = await cluster.update(lengths.updates);
   const kills: number[] = [];
+  const deaths: number[] = [];
   const silences: number[] = [];
   for (let round = 0; round < lengths.rounds; round++) {
     const victim = cluster.members[1 + round] as Member;
     progress(`kill -9, ${round + 1} of ${lengths.rounds}`);
+    const from = Date.now();
     kills.push(await lossOf(cluster, victim, () => cluster.kill(victim)));
+    await sleep(3_000);
+    cluster.beliefs.look();
+    const dead = cluster.beliefs.heldSo(victim.name, "dead", from);
+    if (dead.size === cluster.members.length - 1) deaths.push(Math.max(...dead.values()) - from);
     await cluster.start(victim);
     await backTogether(cluster);
     await sleep(3_000);
@@ -67,20 +75,23 @@ export async function live(
   cluster.beliefs.look();
   const falseVerdicts = cluster.beliefs.losses(busySince);
   relax();
-  return { idle, updates, kills, silences, heal, falseVerdicts };
+  return { idle, updates, kills, deaths, silences, heal, falseVerdicts };
 }
 
 async function lossOf({ beliefs, members }: Cluster, victim: Member, strike: () => void): Promise<number> {
   const from = Date.now();
   strike();
+  const known = (): readonly number[] => [
+    ...new Map([
+      ...beliefs.heldSo(victim.name, "dead", from),
+      ...beliefs.heldSo(victim.name, "lost", from),
+    ]).values(),
+  ];
   const all = await comesTrue(limitMs, () => {
     beliefs.look();
-    return beliefs.changedAt(victim.name, false, from).size >= members.length - 1;
+    return known().length >= members.length - 1;
   });
-  const times = [...beliefs.changedAt(victim.name, false, from)]
-    .filter(([observer]) => observer !== victim.name)
-    .map(([, at]) => at);
-  return all ? Math.max(...times) - from : Number.POSITIVE_INFINITY;
+  return all ? Math.max(...known()) - from : Number.POSITIVE_INFINITY;
 }
 
 /** ms since `from` until the last changed its mind; infinite when some never do. */

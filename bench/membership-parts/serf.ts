@@ -53,10 +53,10 @@ export async function createSerf(program: string, count: number): Promise<Cluste
         const at = Date.now();
         const gone = lost.exec(line)?.[1];
         const back = found.exec(line)?.[1];
-        if (gone !== undefined) beliefs.told(member.name, gone, false, at);
+        if (gone !== undefined) beliefs.told(member.name, gone, "lost", at);
         if (back !== undefined) {
           joined.get(member.name)?.add(back);
-          beliefs.told(member.name, back, true, at);
+          beliefs.told(member.name, back, "alive", at);
         }
         if (updated.test(line) && !seen.has(member.name)) seen.set(member.name, at);
       });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { layoutOf } from "../../src/shells/identity-file/layout.ts";
 import { createNetFleet, type NetNode } from "../../test/support/net-fleet.ts";
-import { comesTrue, createBeliefs, type Cluster, type Member } from "./cluster.ts";
+import { comesTrue, createBeliefs, type Belief, type Cluster, type Member } from "./cluster.ts";
 
 /** Starlight agents with their default settings, in one site; what they hold of each other is in their logs. */
 export async function createStarlight(count: number): Promise<Cluster> {
@@ -15,7 +15,8 @@ export async function createStarlight(count: number): Promise<Cluster> {
   });
   const note = (observer: string, line: string): void => {
     const [, time = "", reason = "", subject = ""] = verdictLine.exec(line) ?? [];
-    if (subject !== "") beliefs.told(observer, subject, reason === "NodeReachable", Date.parse(time));
+    const belief = beliefOf[reason];
+    if (belief !== undefined) beliefs.told(observer, subject, belief, Date.parse(time));
   };
   const members = fleet.nodes.map((node): Member => ({
     name: node.name,
@@ -60,6 +61,11 @@ export async function createStarlight(count: number): Promise<Cluster> {
   return cluster;
 }
 
+const beliefOf: { readonly [reason: string]: Belief } = {
+  NodeReachable: "alive",
+  NodeUnreachable: "lost",
+  NodeDead: "dead",
+};
 const verdictLine = /^(\S+) \w+ +(NodeReachable|NodeUnreachable|NodeDead): (\S+):/;
 
 /** What was appended to an agent's log since the last look, by whole lines. */

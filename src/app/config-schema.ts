@@ -76,7 +76,7 @@ export const configSchema = v.strictObject({
   redialMaxMs: duration(
     100,
     60_000,
-    "Longest wait between two attempts to reach a member that does not answer; reached after eight times as long.",
+    "Longest wait between two attempts to reach a member that does not answer; reached after sixteen times as long.",
   ),
   compareEveryMs: duration(
     200,

@@ -74,7 +74,7 @@ export type MembershipConfig = {
   readonly pingEvery: Duration;
   /** Silence on a link after which it is given up, whatever others say. */
   readonly silentAfter: Duration;
-  /** Longest wait between two dials of the same member; reached after eight times as long apart. */
+  /** Longest wait between two dials of the same member; reached after sixteen times as long apart. */
   readonly redialMax: Duration;
 };
 

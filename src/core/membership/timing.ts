@@ -15,7 +15,7 @@ const answerShare = 0.15;
 /** Silence of this share beyond the promised sign of life is the end, whatever was promised. */
 const beyondShare = 0.6;
 /** After this share of the time since contact was lost, the peer is dialled again. */
-const redialShare = 1 / 8;
+const redialShare = 1 / 16;
 
 /** Until our next sign of life on a link, with jitter. */
 export function beatAfter({ config, tended }: State, { peer }: PeerState, random: Random): Duration {

@@ -65,7 +65,7 @@ export type DriverOptions = {
 };
 
 const notesMax = 1_000;
-const beatEveryMs = 500;
+const beatEveryMs = 250;
 /** A beat that is later than this means that the whole process stood still. */
 const stalledAfterMs = 500;
 /** setTimeout counts in 31 bits. */

@@ -260,6 +260,19 @@ export function registerCommands(program: Command): void {
     .option("--group <name...>", "groups of the user", ["starlight:viewers"])
     .action(run(() => import("./token.ts")));
   program
+    .command("kubeconfig")
+    .description("make credentials for a user, good on every node; on a machine that admits others")
+    .option("--out <file>", "where to write it (default: print it)")
+    .option("--user <name>", "name of the user", "admin")
+    .option("--group <name...>", "groups of the user", ["system:masters"])
+    .option("--days <count>", "how long it is good", "365")
+    .option("--renew", "replace the one in the data folder")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  starlight kubeconfig --renew\n  starlight kubeconfig --user ada --group starlight:viewers --out ada.kubeconfig\n",
+    )
+    .action(run(() => import("./kubeconfig.ts")));
+  program
     .command("leave")
     .description("take the node that answers out of its mesh, for good")
     .option("--reason <text>", "for the record", "left by its operator")

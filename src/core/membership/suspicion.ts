@@ -147,7 +147,8 @@ function conclude(step: Step, peer: PeerState, link: Link): void {
       .sort();
   const [heard, lost, mute] = [by("heard"), by("lost"), by("asked")];
   if (mute.length > 0) doubt(state);
-  if (heard.length > 0) return explain(peer, now, `it does not answer us, but ${heard.join(", ")}`);
+  if (heard.length > 0)
+    return explain(peer, now, `it does not answer us, but it answers ${heard.join(", ")}`);
   if (lost.length === 0) return;
   explain(peer, now, `it answers neither us nor ${lost.join(", ")}`);
   closeLink(step, link.id, "silent");

@@ -1,6 +1,7 @@
 import { cpus, loadavg } from "node:os";
 import { atMost, median, type Bench, type Metric } from "./metric.ts";
 import { createSerf, findSerf, howToGetSerf, serfVersion } from "./membership-parts/serf.ts";
+import { roomForNeighbours } from "./membership-parts/cost.ts";
 import { live, type Figures, type Lengths } from "./membership-parts/scenario.ts";
 import { createStarlight } from "./membership-parts/starlight.ts";
 import { whyNoNamespaces } from "../test/support/netns.ts";
@@ -9,7 +10,8 @@ import { whyNoNamespaces } from "../test/support/netns.ts";
  * Who notices what and how fast, and what that costs, beside Serf on the same machine: real processes, each
  * in a network namespace of one bridge, both with the settings they come with.
  *
- * `STARLIGHT_SIZES=5,20` chooses other numbers of agents, `STARLIGHT_SERF` names a Serf off the path.
+ * `STARLIGHT_SIZES=5,20` chooses other numbers of agents, `STARLIGHT_ROUNDS=1` fewer deaths of each kind,
+ * `STARLIGHT_SERF` names a Serf off the path.
  */
 export const bench: Bench = {
   about: "who notices a death, an update, a heal, and how fast, beside Serf; idle bytes, CPU and memory",
@@ -21,22 +23,31 @@ export const bench: Bench = {
     else progress(serfVersion(serf));
     progress(`${cpus().length} cores, load ${loadavg()[0]?.toFixed(2) ?? "unknown"} before we start`);
     const sizes = (process.env["STARLIGHT_SIZES"] ?? "5,20,50").split(",").map(Number);
+    const lengths = { ...usual, rounds: Number(process.env["STARLIGHT_ROUNDS"] ?? usual.rounds) };
     const metrics: Metric[] = [];
-    for (const size of sizes) {
-      const told = (line: string): void => progress(`${size} agents: ${line}`);
-      const theirs =
-        serf === undefined ? undefined : await measured("serf", told, () => createSerf(serf, size));
-      const ours = await measured("starlight", told, () => createStarlight(size));
-      metrics.push(...compared(size, ours, theirs));
+    const putBack = roomForNeighbours(Math.max(...sizes));
+    try {
+      for (const size of sizes) {
+        const told = (line: string): void => progress(`${size} agents: ${line}`);
+        const theirs =
+          serf === undefined
+            ? undefined
+            : await measured("serf", lengths, told, () => createSerf(serf, size));
+        const ours = await measured("starlight", lengths, told, () => createStarlight(size));
+        metrics.push(...compared(size, ours, theirs));
+      }
+    } finally {
+      putBack();
     }
     return metrics;
   },
 };
 
-const lengths: Lengths = { idleSeconds: 20, rounds: 3, updates: 5, cutSeconds: 60, busySeconds: 20 };
+const usual: Lengths = { idleSeconds: 20, rounds: 3, updates: 5, cutSeconds: 60, busySeconds: 20 };
 
 async function measured(
   name: string,
+  lengths: Lengths,
   progress: (line: string) => void,
   create: () => ReturnType<typeof createStarlight>,
 ): Promise<Figures> {

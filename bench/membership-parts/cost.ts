@@ -1,6 +1,5 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import type { Cluster, Member } from "./cluster.ts";
 import { sleep } from "./cluster.ts";
@@ -55,6 +54,20 @@ function ticksOf({ process: child }: Member): number {
 function residentMB({ process: child }: Member): number {
   const text = readFileSync(`/proc/${child?.pid ?? 0}/status`, "utf8");
   return (Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1] ?? Number.NaN) * 1024) / 1e6;
+}
+
+const neighbourLimit = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
+
+/**
+ * Every host of a bridge keeps the address of every other, and the kernel has one limit for all namespaces,
+ * usually 1,024. Raises it where 50 hosts would not fit. Returns how to put it back.
+ */
+export function roomForNeighbours(hosts: number): () => void {
+  const before = readFileSync(neighbourLimit, "utf8").trim();
+  const wanted = 4 * hosts * hosts;
+  if (Number(before) >= wanted) return () => {};
+  writeFileSync(neighbourLimit, String(wanted));
+  return () => writeFileSync(neighbourLimit, before);
 }
 
 /** Two programs that never rest for every core. Returns how to end them. */

@@ -5,7 +5,6 @@ import type { Result } from "../core/kernel/result.ts";
 import { memberKey } from "../core/records/keys.ts";
 import { slotOf, type NodeId } from "../core/records/record.ts";
 import { openStored } from "../core/records/seal.ts";
-import type { StatusBody } from "../core/records/bodies.ts";
 import type { Runtime, RuntimeEvents } from "../ports/runtime.ts";
 import type { Storage } from "../ports/storage.ts";
 import { nodeCrypto } from "../shells/crypto-node/node-crypto.ts";
@@ -13,6 +12,8 @@ import { formatAddress, parseAddress, type Address } from "../shells/identity-fi
 import { makeDirectory } from "../shells/identity-file/durable-files.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
 import { loadIdentity, loadIntroduction } from "../shells/identity-file/load-identity.ts";
+import { createMachine, type Machine } from "../shells/machine/create-machine.ts";
+import { thisMachine } from "../shells/machine/this-machine.ts";
 import { openSqliteStorage, type SqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
 import { createTransport, type Http2Transport } from "../shells/transport-http2/create-transport.ts";
 import { removeAgentFile, writeAgentFile } from "./agent-file.ts";
@@ -24,7 +25,7 @@ import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createInvite } from "./enrol/invite-book.ts";
 import type { JoinRefusal } from "./enrol/join-request.ts";
 import { createLog, type Log } from "./log.ts";
-import { addressesOf, measureMachine } from "./measure.ts";
+import { addressesOf, createMeasure, tierSetting } from "./measure.ts";
 import { createRoutes } from "./routes.ts";
 import { mirrorFile } from "./store-files.ts";
 import { createStreamBackup } from "./stream-backup.ts";
@@ -63,6 +64,7 @@ export type RunningAgent = {
   readonly stop: () => Promise<void>;
 };
 
+/** So soon a new address is told to others. */
 const measureEveryMs = 30_000;
 const version = readVersion();
 
@@ -156,18 +158,21 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     driver.connect(transport);
 
     const listening: Address = { host: listen.host, port: transport.port };
-    const measure = (): StatusBody =>
-      measureMachine({
-        uplink: settings.uplink,
-        listen: listening,
-        advertise: settings.advertise,
-        runtime: runtime.name,
-        agentVersion: version,
-        agentStartedAt: startedAt,
-      });
+    const machine = createMachine({
+      host: thisMachine(),
+      folder: directory,
+      overrides: settings.capabilities,
+      tier: tierSetting(settings),
+    });
+    const measure = createMeasure({
+      listen: listening,
+      settings,
+      runtime: runtime.name,
+      agentVersion: version,
+      agentStartedAt: startedAt,
+    });
     driver.handle({ type: "boot", frames, adopted });
-    driver.handle({ type: "measured", status: measure() });
-    const stopMeasuring = measureAgain(driver, measure);
+    const stopMeasuring = keepMeasuring(driver, machine, measure);
 
     writeAgentFile(directory, {
       pid: process.pid,
@@ -268,15 +273,31 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
   });
 }
 
-/** Addresses and memory change while an agent runs: a cable is pulled, a limit is raised. */
-function measureAgain(driver: Driver, measure: () => StatusBody): () => void {
+/**
+ * Addresses, memory, power and the way out change while an agent runs: a cable is pulled, a limit is raised.
+ * Only a change is told.
+ */
+function keepMeasuring(
+  driver: Driver,
+  machine: Machine,
+  measure: ReturnType<typeof createMeasure>,
+): () => void {
   let last = "";
-  const timer = setInterval(() => {
-    const status = measure();
+  const look = (): void => {
+    const status = measure(machine.look());
     const text = JSON.stringify(status);
     if (text !== last) driver.handle({ type: "measured", status });
     last = text;
-  }, measureEveryMs);
+  };
+  const ask = async (): Promise<void> => {
+    if (await machine.ask()) look();
+  };
+  const tick = (): void => {
+    look();
+    void ask();
+  };
+  tick();
+  const timer = setInterval(tick, measureEveryMs);
   timer.unref();
   return () => clearInterval(timer);
 }

@@ -217,6 +217,11 @@ export function registerCommands(program: Command): void {
     "after",
     "\nExample, there and back:\n  bern$ starlight bundle heads bern.heads\n  oslo$ starlight bundle export --site bern --since-peer bern.heads oslo.bundle\n  bern$ starlight bundle import oslo.bundle\n",
   );
+  program
+    .command("capabilities")
+    .description("what this machine is, where each value is from, and the rule that gives its tier")
+    .option(output, outputHelp)
+    .action(run(() => import("./capabilities.ts")));
   const config = program.command("config").description("settings of this node");
   settings(
     config

@@ -23,6 +23,7 @@ import { nodeConfigOf, type Config } from "./config-schema.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createInvite } from "./enrol/invite-book.ts";
+import { createHints, withHints } from "./finding/hints.ts";
 import type { JoinRefusal } from "./enrol/join-request.ts";
 import { createLog, type Log } from "./log.ts";
 import { addressesOf, createMeasure, tierSetting } from "./measure.ts";
@@ -125,17 +126,27 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const admit = (frame: Uint8Array): Promise<boolean> => driver.handleDurably({ type: "enrolled", frame });
     const enroller = createEnroller({ directory, identity, view: driver.view, admit, wall: Date.now });
     const leave = (reason: string): Promise<boolean> => driver.handleDurably({ type: "leave", reason });
+    const admits = (peer: NodeId, tlsKey: string): boolean =>
+      driver.view.member(peer)?.member.tlsKey === tlsKey;
+    const hints = createHints({
+      isMember: (node) => driver.view.member(node) !== undefined,
+      now: () => performance.now(),
+    });
+    const hinted = withHints(hints, {
+      opened: (link, peer, outbound) => driver.handle({ type: "link-opened", link, peer, outbound }),
+      closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
+      frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
+      dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),
+    });
+    const addressesOfNode = (node: NodeId): readonly string[] => [
+      ...new Set([...(driver.view.member(node)?.status?.addresses ?? []), ...hints.of(node)]),
+    ];
     const transport: Http2Transport = await createTransport({
       identity,
       listen,
       dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
-      admits: (peer, tlsKey) => driver.view.member(peer)?.member.tlsKey === tlsKey,
-      events: {
-        opened: (link, peer, outbound) => driver.handle({ type: "link-opened", link, peer, outbound }),
-        closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
-        frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
-        dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),
-      },
+      admits,
+      events: hinted.events,
       handler: createHandler({
         directory,
         storage,
@@ -144,18 +155,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         leave,
         runtime,
         parts,
-        forward: (node, request, response) => {
-          const addresses = driver.view.member(node)?.status?.addresses ?? [];
-          transport.forward(node, addresses, request, response);
-        },
-        ask: (node, path, signal) => {
-          const addresses = driver.view.member(node)?.status?.addresses ?? [];
-          return transport.ask(node, addresses, path, signal);
-        },
+        forward: (node, request, response) =>
+          transport.forward(node, addressesOfNode(node), request, response),
+        ask: (node, path, signal) => transport.ask(node, addressesOfNode(node), path, signal),
       }),
     });
     opened.splice(1, 0, () => transport.stop());
-    driver.connect(transport);
+    driver.connect(hinted.wrap(transport));
 
     const listening: Address = { host: listen.host, port: transport.port };
     const machine = createMachine({
@@ -173,6 +179,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     });
     driver.handle({ type: "boot", frames, adopted });
     const stopMeasuring = keepMeasuring(driver, machine, measure);
+    const { startFinder } = await import("./finding/finder.ts");
+    const { view } = driver;
+    const finder = { identity, listen: listening, settings, view, admits, hints, log };
+    opened.unshift(await startFinder(finder));
 
     writeAgentFile(directory, {
       pid: process.pid,

@@ -2,6 +2,7 @@ import { isAbsolute } from "node:path";
 import * as v from "valibot";
 import type { NodeConfig } from "../core/node/contract.ts";
 import { parseAddress } from "../shells/identity-file/address.ts";
+import { isSeed, seedsMax } from "./finding/seeds.ts";
 import { parseOverride } from "../shells/machine/overrides.ts";
 
 /**
@@ -40,6 +41,23 @@ export const configSchema = v.strictObject({
   dialFrom: v.pipe(
     v.string("must be an IP address"),
     v.description("Source address of connections to other nodes. Empty: the kernel chooses."),
+  ),
+  discovery: v.pipe(
+    v.picklist(["mdns", "off"], "must be mdns or off"),
+    v.description(
+      "Say on the local network which mesh and node this is, and look there for members out of view. Never on loopback addresses.",
+    ),
+  ),
+  seeds: v.pipe(
+    v.array(
+      v.pipe(
+        v.string("must be HOST:PORT or the name of an SRV record"),
+        v.check(isSeed, "must be HOST:PORT or the name of an SRV record such as _starlight._tcp.example.org"),
+      ),
+      "must be a list of HOST:PORT or names of SRV records",
+    ),
+    v.maxLength(seedsMax, `at most ${seedsMax} seeds`),
+    v.description("Where members are looked for that answer nowhere else. Names are resolved each time."),
   ),
   podAddress: v.pipe(
     v.string("must be an IP address"),
@@ -162,6 +180,8 @@ export const configDefaults: Config = {
   listen: "0.0.0.0:7443",
   advertise: [],
   dialFrom: "",
+  discovery: "mdns",
+  seeds: [],
   podAddress: "",
   cgroups: "auto",
   mirrorPath: "",

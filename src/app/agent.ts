@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { CreateApi } from "../api/contract.ts";
 import type { NodeIdentity, NodeView, Note } from "../core/node/contract.ts";
 import type { Result } from "../core/kernel/result.ts";
@@ -31,6 +30,7 @@ import { createRoutes } from "./routes.ts";
 import { mirrorFile } from "./store-files.ts";
 import { createStreamBackup } from "./stream-backup.ts";
 import { tokenUsers } from "./tokens.ts";
+import { agentVersion } from "./version.ts";
 
 export type AgentOptions = ConfigSources & {
   /** Where log lines go; standard error when missing. */
@@ -67,7 +67,6 @@ export type RunningAgent = {
 
 /** So soon a new address is told to others. */
 const measureEveryMs = 30_000;
-const version = readVersion();
 
 /**
  * From a data folder to a running agent. What is needed to run workloads comes first; nothing waits for a
@@ -174,7 +173,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       listen: listening,
       settings,
       runtime: runtime.name,
-      agentVersion: version,
+      agentVersion,
       agentStartedAt: startedAt,
     });
     driver.handle({ type: "boot", frames, adopted });
@@ -277,7 +276,7 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       forward,
       ask,
       userOfToken,
-      version,
+      version: agentVersion,
       bytesWritten: () => storage.usage(),
     }),
   });
@@ -347,9 +346,4 @@ function localHost(host: string): string {
 function once(work: () => Promise<void>): () => Promise<void> {
   let result: Promise<void> | undefined;
   return () => (result ??= work());
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -48,13 +48,18 @@ export function registerCommands(program: Command): void {
     .option("--region <name>", "region of the site, when the site is new")
     .option("--ttl <duration>", "how long it is good for", "24h")
     .option("--uses <count>", "how many machines may use it", "1")
+    .option("--file <path>", "write it into a file that only you can read")
+    .option("--qr", "also as a QR code, for a telephone or a scanner")
     .option(output, outputHelp)
     .addHelpText("after", "\nExample:\n  starlight invite --site bern --region south\n")
     .action(run(() => import("./invite.ts")));
   program
     .command("join")
     .description("join a mesh with an invite")
-    .argument("<invite>", "the line that `starlight invite` printed, or @FILE")
+    .argument("[invite]", "the line that `starlight invite` printed")
+    .option("-f, --filename <path>", "the file that `starlight invite --file` wrote; - is standard input")
+    .option("--discover", "look for the mesh on the local network; without an invite, list the meshes there")
+    .option("--check", "try every hop up to the enroller's yes, and change nothing")
     .option("--name <name>", "name of this node (default: the host name)")
     .option(
       "--advertise <host:port...>",

@@ -73,4 +73,19 @@ suite("finding on a local network", { skip }, () => {
       });
     }
   });
+
+  test("a newcomer without an address lists the mesh, and joins it with an invite whose addresses are stale", () => {
+    const [a1, a2] = nodes();
+    assert.ok(a1 !== undefined && a2 !== undefined);
+    const at = (args: readonly string[]): string =>
+      fleet.topology.run(a2.host, process.execPath, [program, "--data", `${a2.data}-new`, ...args]);
+    const listed = at(["join", "--discover"]);
+    for (const { host } of nodes()) assert.match(listed, new RegExp(`${moved(host.address)}:7070`));
+    const here = { ...a1, host: { ...a1.host, address: moved(a1.host.address) } };
+    const { invite } = JSON.parse(fleet.starlight(here, ["invite", "--site", "a", "-o", "json"])) as {
+      readonly invite: string;
+    };
+    assert.throws(() => at(["join", invite, "--name", "late", "--check"]), { status: 24 });
+    assert.match(at(["join", invite, "--name", "late", "--discover"]), /joined mesh net in site a as late/);
+  });
 });

@@ -69,6 +69,9 @@ test("each hop that fails is named, and those behind it are not tried", async ()
     await failing(made(), { nodeName: "shop" }),
     /^invite: another member of the mesh is called shop/,
   );
+  const taken = await checkJoin({ invite: made(), nodeName: "shop" });
+  const wrong = await checkJoin({ invite: made({ ca: "0".repeat(64) }), nodeName: "x" });
+  assert.deepEqual([taken.exitCode, wrong.exitCode], [25, 22]);
   const { addresses } = await checkJoin({ invite: made({ addresses: ["127.0.0.1:1"] }), nodeName: "x" });
   assert.deepEqual(
     addresses[0]?.hops.slice(3).map(({ outcome }) => outcome),

@@ -157,6 +157,23 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         forward: (node, request, response) =>
           transport.forward(node, addressesOfNode(node), request, response),
         ask: (node, path, signal) => transport.ask(node, addressesOfNode(node), path, signal),
+        examine: async (node) => {
+          const { examine } = await import("./doctor/examine.ts");
+          const { view } = driver;
+          return examine(
+            {
+              identity,
+              member: view.member,
+              members: view.members,
+              admits,
+              addressesOf: addressesOfNode,
+              localAddress: settings.dialFrom === "" ? undefined : settings.dialFrom,
+              driftMaxMs: settings.driftMaxMs,
+              wall: Date.now,
+            },
+            node,
+          );
+        },
       }),
     });
     opened.splice(1, 0, () => transport.stop());
@@ -250,10 +267,11 @@ type HandlerParts = {
   readonly parts: AgentParts;
   readonly forward: Parameters<CreateApi>[0]["forward"];
   readonly ask: Parameters<CreateApi>[0]["ask"];
+  readonly examine: Parameters<CreateApi>[0]["examine"];
 };
 
 function createHandler(made: HandlerParts): ReturnType<CreateApi> {
-  const { directory, storage, driver, enroller, leave, runtime, parts, forward, ask } = made;
+  const { directory, storage, driver, enroller, leave, runtime, parts, forward, ask, examine } = made;
   const userOfToken = tokenUsers(directory);
   const { view, env, write, onChanged, notes } = driver;
   const { logs } = runtime;
@@ -275,6 +293,7 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       logs,
       forward,
       ask,
+      examine,
       userOfToken,
       version: agentVersion,
       bytesWritten: () => storage.usage(),

@@ -5,7 +5,7 @@ import { signerFromPem } from "../../shells/crypto-node/node-crypto.ts";
 import { newRecordKey, newTlsKey } from "../../shells/identity-file/keys.ts";
 import { agentVersion } from "../version.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { failed, failureIn, passed, runHops, type Hop, type HopResult } from "../hops/run-hops.ts";
+import { failed, failureIn, furthest, passed, runHops, type Hop, type HopResult } from "../hops/run-hops.ts";
 import { decodeInvite, type Invite } from "./invite.ts";
 import { inviteExplained, refusals } from "./join-errors.ts";
 import { checkPath, proveJoin, readJoinRefusal, type JoinRefusal } from "./join-request.ts";
@@ -65,17 +65,6 @@ export async function checkJoin(options: CheckOptions): Promise<JoinCheck> {
     if (way.refusal !== undefined) exitCode = refusals[way.refusal.refusal].exitCode;
   }
   return { addresses, failing: furthest(addresses.map((entry) => entry.hops)), exitCode };
-}
-
-/** Of several ways that failed, the failure that came latest: it is the one worth mending. */
-export function furthest(ways: readonly (readonly HopReport[])[]): HopReport | undefined {
-  let best: { readonly at: number; readonly report: HopReport } | undefined;
-  for (const reports of ways) {
-    const at = reports.findIndex(({ outcome }) => outcome === "failed");
-    const report = reports[at];
-    if (report !== undefined && (best === undefined || at > best.at)) best = { at, report };
-  }
-  return best?.report;
 }
 
 const versionShape = fields({ gitVersion: text(128) });

@@ -60,8 +60,8 @@ async function findRoute(path: NetworkPath): Promise<HopResult> {
     const socket = createSocket(isIP(ip) === 6 ? "udp6" : "udp4");
     try {
       await new Promise<void>((resolve, reject) => {
-        socket.once("error", reject);
-        socket.connect(port, ip, () => resolve());
+        // Its types leave out that a failure comes as the callback's argument.
+        socket.connect(port, ip, ((error?: Error) => (error ? reject(error) : resolve())) as () => void);
       });
       sources.add(socket.address().address);
       reachable.push(ip);

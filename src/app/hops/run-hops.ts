@@ -31,6 +31,17 @@ export async function runHops<C>(hops: readonly Hop<C>[], context: C): Promise<r
 export const failureIn = (reports: readonly HopReport[]): HopReport | undefined =>
   reports.find(({ outcome }) => outcome === "failed");
 
+/** Of several ways that failed, the failure that came latest: it is the one worth mending. */
+export function furthest(ways: readonly (readonly HopReport[])[]): HopReport | undefined {
+  let best: { readonly at: number; readonly report: HopReport } | undefined;
+  for (const reports of ways) {
+    const at = reports.findIndex(({ outcome }) => outcome === "failed");
+    const report = reports[at];
+    if (report !== undefined && (best === undefined || at > best.at)) best = { at, report };
+  }
+  return best?.report;
+}
+
 async function outcomeOf(run: () => Promise<HopResult> | HopResult): Promise<HopResult> {
   try {
     return await run();

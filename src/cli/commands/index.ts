@@ -135,6 +135,25 @@ export function registerCommands(program: Command): void {
     .option(output, outputHelp)
     .action(run(() => import("./status.ts")));
   program
+    .command("doctor")
+    .description("try every hop from a node to one other or to all, and name the one that fails")
+    .argument("[node]", "the other end, for example node/bern-1 (default: every node)")
+    .option("--from <node>", "the node that tries (default: the one that answers)")
+    .option("--to <node>", "the other end")
+    .option(output, outputHelp)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  starlight doctor\n  starlight doctor node/bern-1\n  starlight doctor --from bern-1 --to oslo-2\n",
+    )
+    .action(run(() => import("./doctor.ts")));
+  program
+    .command("topology")
+    .description("regions, sites and nodes, and who is linked with whom")
+    .option("--matrix", "every pair, with the age of what is known of it")
+    .option("-o, --output <format>", "json, yaml or dot (Graphviz)")
+    .addHelpText("after", "\nExample:\n  starlight topology -o dot | dot -Tsvg > mesh.svg\n")
+    .action(run(() => import("./topology.ts")));
+  program
     .command("why")
     .description("why a workload runs where it runs, or why a node is held for what it is")
     .argument("<workload>", "for example deployment/shop or node/oslo-1")

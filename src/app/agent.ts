@@ -24,6 +24,7 @@ import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createInvite } from "./enrol/invite-book.ts";
 import { createHints, withHints } from "./finding/hints.ts";
 import type { JoinRefusal } from "./enrol/join-request.ts";
+import { kubeconfigWarnings } from "./issue-user.ts";
 import { createLog, type Log } from "./log.ts";
 import { addressesOf, createMeasure, tierSetting } from "./measure.ts";
 import { createRoutes } from "./routes.ts";
@@ -206,7 +207,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       local: formatAddress({ host: localHost(listen.host), port: transport.port }),
       startedAt,
     });
-    for (const warning of [...identity.warnings, ...config.warnings])
+    for (const warning of [
+      ...identity.warnings,
+      ...config.warnings,
+      ...kubeconfigWarnings(directory, startedAt),
+    ])
       log("warning", "Configuration", warning);
     greet(log, identity.node, listening, adopted.length);
 

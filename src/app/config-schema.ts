@@ -2,7 +2,7 @@ import { isAbsolute } from "node:path";
 import * as v from "valibot";
 import type { NodeConfig } from "../core/node/contract.ts";
 import { parseAddress } from "../shells/identity-file/address.ts";
-import { isSeed, seedsMax } from "./finding/seeds.ts";
+import { isSeed, seedsMax } from "./finding/seed-names.ts";
 import { parseOverride } from "../shells/machine/overrides.ts";
 
 /**

@@ -3,11 +3,9 @@ import type { NodeId } from "../../core/records/record.ts";
 import type { Discovery } from "../../ports/discovery.ts";
 import type { Identity } from "../../ports/identity.ts";
 import type { Address } from "../../shells/identity-file/address.ts";
-import { whoAnswers } from "../../shells/transport-http2/who-answers.ts";
 import type { Config } from "../config-schema.ts";
 import type { Log } from "../log.ts";
 import type { Hints } from "./hints.ts";
-import { askSeeds } from "./seeds.ts";
 
 /**
  * Looks for members that are out of view: on the local network by mDNS, and at the seeds. Often at first,
@@ -29,7 +27,7 @@ const lookEveryMs = 5_000;
 const firstLookMs = 1_000;
 
 export async function startFinder(options: FinderOptions): Promise<() => Promise<void>> {
-  const { view, settings, hints, log, identity, admits } = options;
+  const { view, settings } = options;
   const ended = new AbortController();
   const discovery = await openDiscovery(options);
   if (discovery === undefined && settings.seeds.length === 0) return () => Promise.resolve();
@@ -43,26 +41,8 @@ export async function startFinder(options: FinderOptions): Promise<() => Promise
     everyMs = missing
       ? Math.min(seekEveryMs.last, seekEveryMs.first * 2 ** Math.min(sought - 1, 10))
       : lookEveryMs;
-    if (missing) {
-      discovery?.seek();
-      await askSeeds(
-        settings.seeds,
-        {
-          whoAnswers: (address, signal) =>
-            whoAnswers(address, {
-              identity,
-              admits,
-              signal,
-              localAddress: settings.dialFrom === "" ? undefined : settings.dialFrom,
-            }),
-          found: (node, address) => {
-            if (node !== identity.node.id) hints.add(node, address);
-          },
-          log: (message) => log("debug", "Seeds", message),
-        },
-        ended.signal,
-      );
-    }
+    if (missing) discovery?.seek();
+    if (missing && settings.seeds.length > 0) await seekAtSeeds(options, ended.signal);
     if (!ended.signal.aborted) arm();
   };
   const arm = (): void => {
@@ -75,6 +55,21 @@ export async function startFinder(options: FinderOptions): Promise<() => Promise
     clearTimeout(timer);
     await discovery?.stop();
   };
+}
+
+async function seekAtSeeds(options: FinderOptions, signal: AbortSignal): Promise<void> {
+  const { settings, identity, admits, hints, log } = options;
+  const { askSeeds } = await import("./seeds.ts");
+  const { whoAnswers } = await import("../../shells/transport-http2/who-answers.ts");
+  const localAddress = settings.dialFrom === "" ? undefined : settings.dialFrom;
+  const deps = {
+    whoAnswers: (address: string) => whoAnswers(address, { identity, admits, signal, localAddress }),
+    found: (node: NodeId, address: string) => {
+      if (node !== identity.node.id) hints.add(node, address);
+    },
+    log: (message: string) => log("debug", "Seeds", message),
+  };
+  await askSeeds(settings.seeds, deps, signal);
 }
 
 /** Undefined where it is off, has no network to speak on, or the port cannot be opened. */

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { Transport, TransportEvents } from "../../ports/transport.ts";
+import { loadIdentity } from "../../shells/identity-file/load-identity.ts";
+import { whoAnswers } from "../../shells/transport-http2/who-answers.ts";
 import { createTestBed } from "../testbed.ts";
 import { joinMesh } from "../enrol/join-mesh.ts";
 import { createInvite } from "../enrol/invite-book.ts";
 import { createHints, withHints } from "./hints.ts";
-import { askSeeds, isSeed } from "./seeds.ts";
+import { isSeed } from "./seed-names.ts";
+import { askSeeds } from "./seeds.ts";
 
 const silent: TransportEvents = { opened: () => {}, closed: () => {}, frame: () => {}, dialFailed: () => {} };
 
@@ -133,7 +136,7 @@ suite("seeds", () => {
   });
 });
 
-test("a node whose peer moved finds it again through a seed, and never by somebody else's address", async () => {
+test("a node whose peer moved finds it again through a seed", async () => {
   const bed = createTestBed();
   try {
     const first = await bed.mesh("first");
@@ -156,6 +159,27 @@ test("a node whose peer moved finds it again through a seed, and never by somebo
       assert.ok(tries < 200, "not found");
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+  } finally {
+    await bed.close();
+  }
+});
+
+test("a seed where a node of another mesh answers, or a program that is none, gives nothing", async () => {
+  const bed = createTestBed();
+  try {
+    const mine = await bed.mesh("mine");
+    const other = await bed.agent(await bed.mesh("other", { mesh: "other" }));
+    const own = await bed.agent(mine);
+    const ask = (address: string): Promise<string | undefined> =>
+      whoAnswers(address, {
+        identity: loadIdentity(mine),
+        admits: (peer, key) => own.view.member(peer)?.member.tlsKey === key,
+        signal: AbortSignal.timeout(5_000),
+      });
+    assert.equal(await ask(`127.0.0.1:${own.port}`), own.identity.id);
+    assert.equal(await ask(`127.0.0.1:${other.port}`), undefined);
+    assert.equal(await ask("127.0.0.1:1"), undefined);
+    assert.equal(await ask("nonsense"), undefined);
   } finally {
     await bed.close();
   }

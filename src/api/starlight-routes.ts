@@ -10,7 +10,9 @@ import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
 import type { ApiDeps } from "./contract.ts";
+import { doctor, hello } from "./doctor-routes.ts";
 import { history, undo } from "./history-routes.ts";
+import { topologyOf } from "./topology.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
 
@@ -57,6 +59,17 @@ export async function starlightRoute(
       sendJson(response, 200, { seenBy: view.identity.name, nodes });
       return true;
     }
+    case "GET hello":
+      sendJson(response, 200, hello(deps, demand(user, "get", "hello")));
+      return true;
+    case "GET doctor":
+      demand(user, "get", "doctor");
+      await doctor(deps, url.searchParams, request, response);
+      return true;
+    case "GET topology":
+      demand(user, "get", "topology");
+      sendJson(response, 200, topologyOf(deps));
+      return true;
     case "GET why":
       demand(user, "get", "explanations");
       sendJson(response, 200, why(deps, url.searchParams));

@@ -81,6 +81,7 @@ export class Machine {
       wall: this.#world.trueTime() + this.skew,
       crypto,
       signer: this.signer,
+      sentBytes: (link) => this.#endByLink.get(link)?.sentBytes ?? 0,
       random: (name) => {
         const stream =
           this.#streams.get(name) ?? randomStream(this.#world.seed, `${this.name} ${this.processes} ${name}`);

@@ -27,6 +27,8 @@ export type End = {
   readonly process: number;
   readonly connection: Connection;
   closed: boolean;
+  /** Bytes of the frames that were sent from here. */
+  sentBytes: number;
   /** Nothing arrives here before this: streams keep their order. */
   arrivesAfter: number;
   /** What waits for a cut towards this end to heal, in order. */
@@ -118,6 +120,7 @@ export class Network {
     if (end.closed) return;
     this.frames++;
     this.bytes += bytes.length;
+    end.sentBytes += bytes.length;
     this.#toward(end, () => {
       if (!far.closed && this.#isLive(far)) this.#host(far.host).frame(far, bytes);
       else this.#reset(far);
@@ -149,6 +152,7 @@ export class Network {
       process: this.#host(host).process(),
       connection,
       closed: false,
+      sentBytes: 0,
       arrivesAfter: this.#now(),
       held: [],
     });

@@ -40,6 +40,7 @@ export const simConfig: NodeConfig = {
   lostAfter: 10_000,
   driftMax: 600_000,
   uplink: "lan",
+  uplinkBytesPerSecond: 0,
   uplinkBytesPerDay: 0,
   tombstoneEvery: 5_000,
   absentLong: 30 * 86_400_000,

@@ -12,7 +12,9 @@ import {
   tellObserved,
   tellPeers,
   tellSync,
+  tendUplink,
 } from "./links.ts";
+import { linkEnded, linkOpened, settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { tendHeld } from "./held.ts";
@@ -44,6 +46,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       given.wall = env.wall;
       given.crypto = env.crypto;
       const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map() };
+      settleSent(turn);
       carryOut(handlers(turn), event);
       settleIfReady(turn);
       placeIfDue(turn);
@@ -52,6 +55,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       endOrphansIfDue(turn);
       noteHeadsIfDue(turn);
       tendTombstones(turn);
+      tendUplink(turn);
       flush(turn);
       tendHeld(turn);
       return turn.out;
@@ -72,9 +76,13 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     },
     "link-opened": ({ link, peer, outbound }) => {
       state.dialFailed.delete(peer);
+      linkOpened(turn, link, peer);
       tellMembership(turn, { type: "link-opened", link, peer, outbound });
     },
-    "link-closed": ({ link, end }) => tellMembership(turn, { type: "link-closed", link, end }),
+    "link-closed": ({ link, end }) => {
+      linkEnded(turn, link);
+      tellMembership(turn, { type: "link-closed", link, end });
+    },
     "dial-failed": ({ peer, why, detail }) => {
       state.dialFailed.add(peer);
       tellMembership(turn, { type: "dial-failed", peer, why, detail });

@@ -12,11 +12,12 @@ import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
-import { publishLinks } from "./own-records.ts";
+import { publishLinks, publishStatus } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
-import { countSent, linkClassTo, paceTo } from "./uplink.ts";
+import { budgetOf, countSent, linkClassTo, paceTo } from "./uplink.ts";
+import { judgeRoundTrips, ownClass } from "./uplink-class.ts";
 import { clockLost, clockSeen } from "./wall.ts";
 import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
@@ -27,6 +28,8 @@ import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
 const membershipChannel = 0;
 const nobody: readonly string[] = [];
+/** Members that came into view within so long may be one returning island. */
+const settledAfter = 10_000;
 const syncChannel = 1;
 
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
@@ -60,9 +63,35 @@ export function tellSync(turn: Turn, event: SyncEvent): void {
     store: state.store,
     crypto: env.crypto,
     linkClass: (peer: string) => linkClassTo(state, peer),
+    budget: budgetOf(turn),
+    settled: () => settledMembers(turn),
     linkedTo: (node: string) => factsOf(state.index, node)?.links?.body.peers ?? nobody,
   };
   for (const effect of state.sync.handle(event, syncEnv)) carryOut(syncHandlers(turn), effect);
+}
+
+/** What our uplink counts as may have changed: the others are told before we fall silent for longer. */
+export function tendUplink(turn: Turn): void {
+  const { state, env } = turn;
+  judgeRoundTrips(state, env.now);
+  const now = ownClass(state);
+  const before = state.uplink.class;
+  state.uplink.class = now;
+  if (before === undefined || before === now) return;
+  const why = state.uplink.roundTrips.far ? "its round trips are long" : "by what is declared and spent";
+  note(turn, "info", "UplinkClass", `the uplink counts as ${now}, no longer as ${before}: ${why}`);
+  publishStatus(turn);
+  tellPeers(turn);
+}
+
+/** Members in view for a while, we included: what was one island before those came who come just now. */
+function settledMembers({ state, env }: Turn): number {
+  let settled = 1;
+  for (const id of state.index.memberById.keys()) {
+    const evidence = state.membership.evidence(id);
+    if (evidence?.verdict === "alive" && env.now - evidence.since >= settledAfter) settled++;
+  }
+  return settled;
 }
 
 /**

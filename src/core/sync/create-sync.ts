@@ -20,28 +20,17 @@ import { answerItems, answerSymbols, symbolsArrived } from "./repair.ts";
 import { haveArrived, pushArrived, spread, spreadWake, tendSpread } from "./spread.ts";
 import { slotOf } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";
+import { frameWork, isQuestion, questionsMax, workOf } from "./questions.ts";
 import { confirm, isKnown, type Peer, type State, type Step } from "./state.ts";
 
-/** Questions of one peer that wait: an honest one asks one thing at a time, or a few after a search. */
-const questionsMax = 16;
-const questions: ReadonlySet<SyncFrame["type"]> = new Set([
-  "compare",
-  "heads",
-  "heads-want",
-  "offer",
-  "symbols-want",
-  "symbols",
-  "items-want",
-]);
-/** The work of any frame; of one that is not even read; and how many bytes of records are read in a unit. */
-const frameWork = 20;
+/** The work of a frame that is not even read, and how many bytes of records are read in a unit. */
 const unreadWork = 1;
 const readBytesPerUnit = 20;
 /** Links that open within so long may be one reunion. */
 const reunionLasts = 10_000;
-/** Those who do not begin at once wait about as long as an exchange and its spread take. */
-const othersWait = 500;
+/** Those who do not begin at once wait longer the more they are, up to what an exchange and its spread take. */
 const perLink = 50;
+const othersWait = 2_000;
 const othersWithin = 10_000;
 
 /**
@@ -133,7 +122,8 @@ function firstComparison({ state, env }: Step, place: Place): Instant {
   );
   const links = env.settled() * (1 + fresh.length);
   if (env.random() * links < 1) return env.now;
-  return env.now + othersWait + between(env.random, 0, Math.min(othersWithin, links * perLink));
+  const wait = links * perLink;
+  return env.now + Math.min(othersWait, wait) + between(env.random, 0, Math.min(othersWithin, wait));
 }
 
 function frameArrived(step: Step, link: LinkId, bytes: Uint8Array): void {
@@ -182,27 +172,6 @@ function answerQuestions(step: Step, link: LinkId, peer: Peer): void {
     answer(step, link, peer, next);
   }
   peer.questionsAt = Number.POSITIVE_INFINITY;
-}
-
-const isQuestion = ({ type }: SyncFrame): boolean => questions.has(type);
-
-/** What answering costs, about, in the unit of budget.ts: look-ups go through all logs, or all records. */
-function workOf({ env }: Step, frame: SyncFrame): number {
-  const { logs, bySlot } = env.store;
-  switch (frame.type) {
-    case "heads":
-      return frameWork + logs.size + frame.scopes.reduce((sum, scope) => sum + scope.logs.length, 0);
-    case "offer":
-      return frameWork + frame.logs.length;
-    case "symbols-want":
-      return 10 * frameWork + frame.count;
-    case "symbols":
-      return 10 * frameWork + frame.bytes.length / 8;
-    case "items-want":
-      return frameWork + bySlot.size / 10 + frame.items.length;
-    default:
-      return frameWork + logs.size;
-  }
 }
 
 function broken(step: Step, link: LinkId, detail: string): void {

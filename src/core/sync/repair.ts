@@ -3,6 +3,7 @@ import type { LinkId } from "../membership/contract.ts";
 import type { MeshRecord } from "../records/record.ts";
 import type { Scope } from "../records/scope.ts";
 import { scopeDigest } from "../records/store.ts";
+import { roomOf } from "./budget.ts";
 import { windowBytes, itemsMax, recordsFrameBytes, symbolsMax, type SyncFrame } from "./frames.ts";
 import {
   createDecoder,
@@ -186,7 +187,7 @@ function giveUp(step: Step, link: LinkId, peer: Peer, repair: Repair): void {
   finish(step, link, peer, repair);
 }
 
-/** One window of these records; what is left is found by the next comparison. */
+/** One window of these records, or less by the link's budget; what is left is found by the next comparison. */
 function sendAll(step: Step, link: LinkId, peer: Peer, records: readonly MeshRecord[]): void {
   let part: MeshRecord[] = [];
   let bytes = 0;
@@ -194,6 +195,7 @@ function sendAll(step: Step, link: LinkId, peer: Peer, records: readonly MeshRec
   for (const record of records) {
     all += record.frame.length;
     if (all > windowBytes && all > record.frame.length) break;
+    if (all - record.frame.length >= roomOf(step, link, record.kind)) break;
     if (bytes + record.frame.length > recordsFrameBytes && part.length > 0) {
       sendRecords(step, link, peer, "part", { records: part, covers: [] });
       [part, bytes] = [[], 0];

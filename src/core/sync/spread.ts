@@ -42,21 +42,33 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
     const pushed: MeshRecord[] = [];
     const announced: MeshRecord[] = [];
     let bytes = 0;
-    for (const record of fresh) {
-      const own = record.author === state.config.self;
+    for (const parcel of parcelsOf(fresh)) {
+      const [{ author, kind }] = parcel;
+      const own = author === state.config.self;
       // The first comparison on a link brings what others wrote, where both do not have it already.
       if (!own && !peer.compared) continue;
-      const served = own || !env.linkedTo(record.author).includes(peer.id);
-      const fits = bytes + record.frame.length <= roomOf(step, link, record.kind);
-      if (fits && (own || (served && peer.eager))) {
-        pushed.push(record);
-        bytes += record.frame.length;
-      } else announced.push(record);
+      const served = own || !env.linkedTo(author).includes(peer.id);
+      const length = parcel.reduce((sum, { frame }) => sum + frame.length, 0);
+      const fits = bytes + length <= roomOf(step, link, kind);
+      const pushes = fits && (own || (served && peer.eager));
+      (pushes ? pushed : announced).push(...parcel);
+      if (pushes) bytes += length;
     }
     if (pushed.length > 0)
       sendRecords(step, link, peer, "push", { records: pushed, covers: coversOf(step, pushed) });
     if (announced.length > 0) owe(step, peer, announced);
   }
+}
+
+/** What was written together is pushed together or not at all: what a push covers is the parcel. */
+function parcelsOf(records: readonly MeshRecord[]): (readonly [MeshRecord, ...MeshRecord[]])[] {
+  const parcels = new Map<Seal | MeshRecord, [MeshRecord, ...MeshRecord[]]>();
+  for (const record of records) {
+    const held = parcels.get(record.seal ?? record);
+    if (held === undefined) parcels.set(record.seal ?? record, [record]);
+    else held.push(record);
+  }
+  return [...parcels.values()];
 }
 
 /** Facts wait for the next comparison on a metered link; only what a node is, and its link, is told at once. */

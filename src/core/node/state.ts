@@ -133,7 +133,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
       day: 0,
       bytes: 0,
       linkById: new Map(),
-      roundTrips: { far: false, otherwiseSince: undefined },
+      roundTrips: { far: false, otherwiseSince: undefined, lookAt: 0 },
       class: undefined,
     },
     peerByLink: new Map(),

@@ -13,7 +13,7 @@ function uplinkOf(declared: LinkClass, roundTrips: readonly (number | undefined)
     uplink: {
       bytes: 0,
       linkById: new Map(trips.map((_, at) => [at, { peer: `${at}` }])),
-      roundTrips: { far: false, otherwiseSince: undefined },
+      roundTrips: { far: false, otherwiseSince: undefined, lookAt: 0 },
     },
     membership: { evidence: (peer: string) => ({ roundTrip: trips[Number(peer)] }) },
   } as unknown as NodeState;

@@ -13,11 +13,12 @@ const saveFrom = 0.8;
 const farFrom = 400;
 const nearBelow = 300;
 /** A congested hour is no satellite: so long it must last, and be over. */
+const lookEvery = 1_000;
 const farFor = 60_000;
 const nearFor = 600_000;
 
 /** Whether our uplink is far away, since when the round trips say otherwise, and when to look again. */
-export type RoundTrips = { far: boolean; otherwiseSince: Instant | undefined };
+export type RoundTrips = { far: boolean; otherwiseSince: Instant | undefined; lookAt: Instant };
 
 export function declaredClass({ config, status }: NodeState): LinkClass {
   return status?.uplink ?? config.uplink;
@@ -36,6 +37,8 @@ export function ownClass(state: NodeState): LinkClass {
  */
 export function judgeRoundTrips(state: NodeState, now: Instant): void {
   const { roundTrips, linkById } = state.uplink;
+  if (now < roundTrips.lookAt) return;
+  roundTrips.lookAt = now + lookEvery;
   let best = Number.POSITIVE_INFINITY;
   for (const { peer } of linkById.values()) {
     best = Math.min(best, state.membership.evidence(peer)?.roundTrip ?? Number.POSITIVE_INFINITY);

@@ -140,7 +140,7 @@ export function headsArrived(
       beginRepair(step, link, peer, scope, metered ? meteredSymbolsMax : lengthMax);
     }
   }
-  const pulls = gives.length > 0 && give(step, link, peer, gives);
+  const pulls = gives.length > 0 && give(step, link, peer, gives.slice(0, logsMax));
   ask(step, link, peer, wants);
   if (wants.length === 0 && !pulls && peer.repair === undefined) confirm(step, peer);
 }

@@ -9,7 +9,7 @@ import type { Seal } from "../records/record.ts";
 import type { Cover } from "./contract.ts";
 import { roomOf } from "./budget.ts";
 import { ask } from "./compare.ts";
-import type { LogAt } from "./frames.ts";
+import { logsMax, type LogAt } from "./frames.ts";
 import { headOf, isKnown, isShared, refOf, send, sendRecords, type Peer, type Step } from "./state.ts";
 
 /**
@@ -135,7 +135,8 @@ function announce(step: Step, link: LinkId, peer: Peer): void {
   peer.announceAt = Number.POSITIVE_INFINITY;
   const logs: LogAt[] = [];
   for (const [name, log] of peer.owed) {
-    if (roomOf(step, link, log.kind) > 0) {
+    if (logs.length === logsMax) peer.announceAt = now + 1;
+    else if (roomOf(step, link, log.kind) > 0) {
       logs.push(log);
       peer.owed.delete(name);
     } else {

@@ -3,6 +3,7 @@ import { isList, isObject, type Json, type JsonObject } from "../core/kernel/jso
 import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
+import type { UplinkView } from "../core/node/contract.ts";
 import { demand, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
 import { reasonsOf, whyNode } from "./evidence.ts";
@@ -86,6 +87,17 @@ export async function starlightRoute(
   }
 }
 
+function uplinkJson({ links, ...uplink }: UplinkView): JsonObject {
+  return {
+    ...uplink,
+    links: links.map(({ bytesPerSecond, waiting, ...link }) => ({
+      ...link,
+      bytesPerSecond: bytesPerSecond ?? null,
+      waiting: waiting ?? null,
+    })),
+  };
+}
+
 function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
   const members = view.members();
   const island = new Set(view.island());
@@ -128,7 +140,7 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
     })),
     records: view.records(),
     storage: { bytesWrittenToday: today, bytesWritten: total },
-    uplink: view.uplink(),
+    uplink: uplinkJson(view.uplink()),
     stateHash: view.stateHash(),
     conflicts: view.conflicts().length,
     pods: {

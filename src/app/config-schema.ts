@@ -121,12 +121,20 @@ export const configSchema = v.strictObject({
       "How this machine reaches other sites; auto: by what the default route goes through. On cellular and satellite links signs of life and comparisons are rarer, and facts wait for the next comparison.",
     ),
   ),
+  uplinkBytesPerSecond: v.pipe(
+    v.number("must be a whole number of bytes"),
+    v.integer("must be a whole number of bytes"),
+    v.check((bytes) => bytes === 0 || bytes >= 1_000, "must be 0 or at least 1000"),
+    v.description(
+      "Bytes a second on each link to another site; eight seconds of it may go at once. 0: what the link's class allows.",
+    ),
+  ),
   uplinkBytesPerDay: v.pipe(
     v.number("must be a whole number of bytes"),
     v.integer("must be a whole number of bytes"),
     v.minValue(0, "must be 0 or more"),
     v.description(
-      "Bytes to other sites a day; from 80 % of them on, links are treated as satellite links. 0: no limit.",
+      "Bytes to other sites a day, on the wire; from 80 % of them on, links are treated as satellite links. 0: no limit.",
     ),
   ),
   tier: v.pipe(
@@ -195,6 +203,7 @@ export const configDefaults: Config = {
   claimDelayMs: 250,
   quietPeriodMs: 8_000,
   uplink: "lan",
+  uplinkBytesPerSecond: 0,
   uplinkBytesPerDay: 0,
   tier: "auto",
   capabilities: [],
@@ -216,6 +225,7 @@ export function nodeConfigOf(config: Config): NodeConfig {
     quietPeriod: config.quietPeriodMs,
     // Before the first measurement; after it, the status says it.
     uplink: config.uplink === "auto" ? "wan" : config.uplink,
+    uplinkBytesPerSecond: config.uplinkBytesPerSecond,
     uplinkBytesPerDay: config.uplinkBytesPerDay,
     tombstoneEvery: config.tombstoneEveryMs,
     absentLong: config.absentLongMs,

@@ -18,6 +18,7 @@ function recordingTransport(): { readonly transport: Transport; readonly dialled
     dial: (peer, addresses) => void dialled.push(`${peer}@${addresses.join("+")}`),
     send: () => {},
     close: () => {},
+    sentBytes: () => 0,
     stop: () => Promise.resolve(),
   };
   return { transport, dialled };

@@ -151,6 +151,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     port: server.port,
     dial: (peer, addresses) => void dial(peer, addresses),
     send: (link, bytes) => links.get(link)?.send(bytes),
+    sentBytes: (link) => links.get(link)?.sentBytes() ?? 0,
     close: (link) => links.get(link)?.close(),
     forward: (peer, addresses, request, response) => {
       const session: Promise<ClientSession> = attempt((signal) => sessions.reuse(peer, addresses, signal));

@@ -131,8 +131,8 @@ function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
   if (kind === "Node") {
     const member = deps.view.members().find((candidate) => candidate.member.name === name);
     if (member === undefined) throw notFound("nodes", name);
-    const { verdict, reasons, roundTrip } = member.evidence;
-    return { kind, name, verdict, reasons, roundTripMs: roundTrip ?? null };
+    const { verdict, reasons, roundTrip, protocol } = member.evidence;
+    return { kind, name, verdict, reasons, protocol: protocol ?? null, roundTripMs: roundTrip ?? null };
   }
   const ref: ObjectRef = { group: "apps", kind, namespace, name };
   if (deps.view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);

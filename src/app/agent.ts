@@ -129,7 +129,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
       admits: (peer, tlsKey) => driver.view.member(peer)?.member.tlsKey === tlsKey,
       events: {
-        opened: (link, peer, outbound) => driver.handle({ type: "link-opened", link, peer, outbound }),
+        opened: (link, peer, outbound, speaks) =>
+          driver.handle({ type: "link-opened", link, peer, outbound, speaks }),
         closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
         frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
         dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),

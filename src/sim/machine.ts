@@ -15,6 +15,7 @@ import type {
   WriteReply,
 } from "../core/node/contract.ts";
 import { createNode } from "../core/node/create-node.ts";
+import { spoken, type ProtocolRange } from "../core/records/protocol.ts";
 import { SimDisk } from "./disk.ts";
 import type { End } from "./network.ts";
 import type { World } from "./world.ts";
@@ -26,6 +27,9 @@ export type SimPod = {
   phase: PodReport["phase"];
   ready: boolean;
 };
+
+/** A version of the agent: its core, and the protocols that it speaks. */
+export type Build = { readonly createNode: typeof createNode; readonly speaks: ProtocolRange };
 
 /** One machine: power, a disk, a clock, a runtime, and the agent that runs the real core. */
 export class Machine {
@@ -44,6 +48,8 @@ export class Machine {
   /** Difference of this machine's wall clock to the true time, in ms. */
   skew = 0;
   power = true;
+  /** Which agent is installed; the next start runs it. */
+  build: Build = { createNode, speaks: spoken };
   node: NodeMachine | undefined;
   /** Counts agent processes and boots of the machine. */
   processes = 0;
@@ -94,7 +100,7 @@ export class Machine {
     if (!this.power || this.node !== undefined) return;
     this.processes++;
     this.#streams = new Map();
-    this.node = createNode(this.identity, this.#config);
+    this.node = this.build.createNode(this.identity, this.#config, this.build.speaks);
     this.#world.trace.add(this.#world.now, this.name, `agent starts (${this.pods.size} pods still run)`);
     const adopted = [...this.pods.values()].map((pod) => reportOf(pod));
     this.deliver({ type: "boot", frames: this.disk.frames(), adopted });
@@ -175,7 +181,8 @@ export class Machine {
     this.#linkByEnd.set(end, link);
     this.#endByLink.set(link, end);
     const id = this.#world.machine(peer).identity.id;
-    this.deliver({ type: "link-opened", link, peer: id, outbound });
+    const { speaks } = this.#world.machine(peer).build;
+    this.deliver({ type: "link-opened", link, peer: id, outbound, speaks });
   }
 
   linkClosed(end: End, how: LinkEnd): void {

@@ -28,6 +28,7 @@ export async function action(
     seenBy?: string;
     slots?: readonly Slot[];
     verdict?: string;
+    protocol?: number | null;
     reasons?: readonly string[];
     name: string;
   };
@@ -35,6 +36,7 @@ export async function action(
   if (answer.slots === undefined) {
     print(`${answer.name} is held to be ${answer.verdict ?? "unknown"}, because:`);
     for (const reason of answer.reasons ?? []) print(`  ${reason}`);
+    if (typeof answer.protocol === "number") print(`our link to it speaks protocol ${answer.protocol}`);
     return;
   }
   print(`as ${answer.seenBy ?? ""} sees it:`);

@@ -1,5 +1,6 @@
 import { between } from "../kernel/random.ts";
 import { asleep, type Duration, type Instant, type Wake, type WallTime } from "../kernel/time.ts";
+import { commonProtocol, rangeText, type ProtocolRange } from "../records/protocol.ts";
 import type { NodeId } from "../records/record.ts";
 import type {
   DialFailure,
@@ -37,6 +38,8 @@ import { wantedPeers } from "./wanted-peers.ts";
  */
 
 const retryFirst: Duration = 150;
+/** A peer with which we have no protocol in common is dialled again after half of it to all of it. */
+const mismatchRetry: Duration = 10 * 60_000;
 /** A dial that nobody answered for so long is over, whatever became of it. */
 const dialMax: Duration = 15_000;
 /** What all saw at once is known of all after so long. */
@@ -91,7 +94,7 @@ function take(step: Step, event: MembershipEvent): void {
     case "peers":
       return setPeers(step, event);
     case "link-opened":
-      return linkOpened(step, event.link, event.peer, event.outbound);
+      return linkOpened(step, event);
     case "link-closed":
       return linkClosed(step, event.link, event.end);
     case "dial-failed":
@@ -136,18 +139,21 @@ function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>
   }
 }
 
-function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): void {
+function linkOpened(step: Step, event: Extract<MembershipEvent, { type: "link-opened" }>): void {
   const { state, now } = step;
+  const { link: id, peer: peerId, outbound } = event;
   const peer = state.peers.get(peerId);
   if (peer === undefined) {
     step.out.push({ type: "close", link: id, end: "ours" });
     return;
   }
   if (outbound) peer.dialingSince = undefined;
+  const protocol = commonProtocol(state.config.speaks, event.speaks ?? state.config.speaks);
+  if (protocol === undefined) return refuseProtocol(step, peer, id, event.speaks ?? state.config.speaks);
   peer.failures = 0;
   forgetEnd(peer);
   peer.heardAt = now;
-  const link = newLink(id, peerId, now);
+  const link = newLink(id, peerId, protocol, now);
   peer.links.set(id, link);
   state.peerByLink.set(id, peerId);
   explain(peer, `${outbound ? "we reached it" : "it reached us"} on link ${id}`);
@@ -160,6 +166,23 @@ function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): 
       chosen.doubted = true;
     }
   }
+}
+
+/**
+ * Both ends see both ranges, so both close and both say why. An upgraded peer dials us itself, and after
+ * an upgrade of ours we start anew: no dial of ours is urgent.
+ */
+function refuseProtocol(
+  { state, now, random, out }: Step,
+  peer: PeerState,
+  link: LinkId,
+  theirs: ProtocolRange,
+): void {
+  const ours = rangeText(state.config.speaks);
+  explain(peer, `it speaks protocol ${rangeText(theirs)}, we speak ${ours}: upgrade the older side`);
+  peer.redialAt = now + between(random, mismatchRetry / 2, mismatchRetry);
+  out.push({ type: "close", link, end: "ours" });
+  out.push({ type: "protocol-mismatch", peer: peer.peer.id, theirs });
 }
 
 /** The end with the smaller id decides which of several links is used. */
@@ -236,7 +259,7 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
     const pong = encodeFrame({ type: "pong", number: frame.number, wall: toldWall(step) });
     step.out.push({ type: "send", link: id, bytes: pong });
     clockSeen(step, link, frame.wall, 0);
-  } else if (frame.type === "beat") {
+  } else if (frame.type === "beat" || frame.type === "unknown") {
     return;
   } else if (frame.type === "pong") {
     const sentAt = link.sentAt.get(frame.number);

@@ -19,6 +19,7 @@ export function evidenceOf(known: Known, id: NodeId): Evidence | undefined {
     verdict: peer.verdict,
     since: peer.since,
     link: peer.active,
+    protocol: peer.links.get(link ?? -1)?.protocol,
     roundTrip: link === undefined ? undefined : peer.links.get(link)?.roundTrip,
     heardAt: peer.heardAt,
     reasons: reasons.slice(0, reasonsMax),

@@ -7,11 +7,14 @@ export type MembershipFrame =
   /** The deciding end chose this link for all other traffic. */
   | { readonly type: "use" }
   /** A sign of life that wants no answer. */
-  | { readonly type: "beat" };
+  | { readonly type: "beat" }
+  /** A frame of a newer version: a sign of life, and otherwise ignored. */
+  | { readonly type: "unknown" };
 
 const types = ["ping", "pong", "use", "beat"] as const;
 
 export function encodeFrame(frame: MembershipFrame): Uint8Array {
+  if (frame.type === "unknown") throw new RangeError("an unknown frame cannot be sent");
   const writer = new Writer().byte(types.indexOf(frame.type));
   return (
     frame.type === "use" || frame.type === "beat" ? writer : writer.uint(frame.number).uint(frame.wall)
@@ -21,7 +24,9 @@ export function encodeFrame(frame: MembershipFrame): Uint8Array {
 /** Undefined for anything that is not exactly one frame. */
 export function decodeFrame(bytes: Uint8Array): MembershipFrame | undefined {
   const reader = new Reader(bytes);
-  const type = types[reader.byte()];
+  const place = reader.byte();
+  if (!reader.failed && place >= types.length) return { type: "unknown" };
+  const type = types[place];
   const bare = type === "use" || type === "beat";
   const number = bare ? 0 : reader.uint();
   const wall = bare ? 0 : reader.uint();

@@ -10,6 +10,8 @@ export const reasonsMax = 8;
 export type Link = {
   readonly id: LinkId;
   readonly peer: NodeId;
+  /** What both ends agreed on. */
+  readonly protocol: number;
   readonly openedAt: Instant;
   heardAt: Instant;
   nextPingAt: Instant;
@@ -74,10 +76,11 @@ export function linkEndSentence(id: LinkId, end: LinkEnd): string {
   return end === "silent" ? `nothing was heard on link ${id} for too long` : `we closed link ${id}`;
 }
 
-export function newLink(id: LinkId, peer: NodeId, now: Instant): Link {
+export function newLink(id: LinkId, peer: NodeId, protocol: number, now: Instant): Link {
   return {
     id,
     peer,
+    protocol,
     openedAt: now,
     heardAt: now,
     nextPingAt: now,

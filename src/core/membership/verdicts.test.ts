@@ -120,7 +120,7 @@ test("a frame reads back as it was written; with a byte more or less it does not
 });
 
 test("bytes that are no frame are undefined and never throw", () => {
-  for (const bytes of [[], [3, 0], [255], [0], [1], [2, 0], [0, 0x80]])
+  for (const bytes of [[], [3, 0], [0], [1], [2, 0], [0, 0x80]])
     assert.equal(decodeFrame(new Uint8Array(bytes)), undefined, bytes.join());
   fc.assert(fc.property(fc.uint8Array({ maxLength: 12 }), (bytes) => void decodeFrame(bytes)));
 });

@@ -17,6 +17,7 @@ import type {
   StatusBody,
 } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
+import type { ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
@@ -136,7 +137,14 @@ export type NodeEvent =
   | { readonly type: "boot"; readonly frames: Iterable<Uint8Array>; readonly adopted: readonly PodReport[] }
   /** What the machine is, at start and when it changes. */
   | { readonly type: "measured"; readonly status: StatusBody }
-  | { readonly type: "link-opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }
+  /** `speaks`: what the peer said it speaks; absent where both ends are of one build. */
+  | {
+      readonly type: "link-opened";
+      readonly link: LinkId;
+      readonly peer: NodeId;
+      readonly outbound: boolean;
+      readonly speaks?: ProtocolRange | undefined;
+    }
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
       readonly type: "dial-failed";

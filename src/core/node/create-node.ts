@@ -21,6 +21,7 @@ import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
 import { factsOf } from "./records-index.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
+import { spoken } from "../records/protocol.ts";
 import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
 import { tendReunion } from "./reunion.ts";
 import { newState, type NodeState } from "./state.ts";
@@ -34,8 +35,8 @@ import { writeAsked, writeFailed, writeStored } from "./writes.ts";
  * One machine of the mesh: membership, sync, intents, placement and trust, composed. It holds no clock,
  * no chance and no IO: it is told what happened and says what is to be done.
  */
-export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMachine {
-  const state = newState(identity, config);
+export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = spoken): NodeMachine {
+  const state = newState(identity, config, speaks);
   const given: Given = { now: 0, wall: 0, crypto: undefined };
   return {
     handle: (event, world) => {
@@ -70,9 +71,9 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
       publishStatus(turn);
       placeSoon(turn);
     },
-    "link-opened": ({ link, peer, outbound }) => {
-      state.dialFailed.delete(peer);
-      tellMembership(turn, { type: "link-opened", link, peer, outbound });
+    "link-opened": (event) => {
+      state.dialFailed.delete(event.peer);
+      tellMembership(turn, event);
     },
     "link-closed": ({ link, end }) => tellMembership(turn, { type: "link-closed", link, end }),
     "dial-failed": ({ peer, why, detail }) => {

@@ -7,6 +7,7 @@ import type { Crypto } from "../kernel/crypto.ts";
 import { logName } from "../records/log.ts";
 import type { MeshRecord } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
+import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
@@ -34,8 +35,8 @@ export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void 
   const payload = bytes.subarray(1);
   if (channel === membershipChannel) return tellMembership(turn, { type: "frame", link, bytes: payload });
   tellMembership(turn, { type: "heard", link });
-  if (channel === syncChannel) return tellSync(turn, { type: "frame", link, bytes: payload });
-  note(turn, "warning", "ProtocolError", `a frame for the unknown channel ${String(channel)}`);
+  // Other channels are for machines of a later version.
+  if (channel === syncChannel) tellSync(turn, { type: "frame", link, bytes: payload });
 }
 
 /** Records as the frame that a peer takes them from. */
@@ -163,6 +164,11 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       tellSync(turn, { type: "peer-down", link });
     },
     "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
+    "protocol-mismatch": ({ peer, theirs }) => {
+      const name = state.index.memberById.get(peer)?.body.name ?? peer;
+      const message = `${name} speaks protocol ${rangeText(theirs)}, we speak ${rangeText(state.speaks)}: upgrade the older side`;
+      note(turn, "warning", "ProtocolMismatch", message);
+    },
     "links-changed": ({ peers }) => publishLinks(turn, peers),
     "verdict-changed": ({ peer, from, to }) => {
       const name = state.index.memberById.get(peer)?.body.name ?? peer;

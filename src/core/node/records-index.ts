@@ -22,6 +22,7 @@ import {
 import { objectKey, partsOf, type KeyParts, type ObjectRef } from "../records/keys.ts";
 import { bodyOf, isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import type { Changed } from "./contract.ts";
+import { countLater, type LaterRecords } from "./later.ts";
 
 /** A fact with the stamp it carries. */
 export type Fact<T> = { readonly body: T; readonly version: Version };
@@ -43,6 +44,7 @@ export type Index = {
   /** objectKey -> record slot -> entry. */
   readonly entriesByObject: Map<string, Map<string, IntentEntry>>;
   readonly objectByKey: Map<string, MergedObject>;
+  readonly later: LaterRecords;
   /** `group/kind` -> keys of the objects that exist or have conflicts. */
   readonly keysByKind: Map<string, Set<string>>;
 };
@@ -59,6 +61,7 @@ export const emptyIndex = (): Index => ({
   entriesByObject: new Map(),
   objectByKey: new Map(),
   keysByKind: new Map(),
+  later: new Map(),
 });
 
 export const isMember = (index: Index, id: NodeId): boolean =>
@@ -77,7 +80,10 @@ export function entriesOf(index: Index, ref: ObjectRef): readonly IntentEntry[] 
 /** Takes a record that the store just took (or lost: `removed`). Bodies we cannot read are left out. */
 export function indexRecord(index: Index, record: MeshRecord, removed = false): IndexChange | undefined {
   const parts = partsOf(record.key);
-  if (parts === undefined) return undefined;
+  if (parts === undefined) {
+    countLater(index.later, record, removed);
+    return undefined;
+  }
   switch (parts.type) {
     case "member":
       if (removed) index.memberById.delete(parts.node);

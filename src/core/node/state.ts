@@ -4,6 +4,7 @@ import type { LinkId, Membership } from "../membership/contract.ts";
 import { createMembership } from "../membership/create-membership.ts";
 import type { HealReport, PodBody, StatusBody } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
+import { spoken, type ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
@@ -45,6 +46,7 @@ export type Reunion = {
 export type NodeState = {
   readonly identity: NodeIdentity;
   readonly config: NodeConfig;
+  readonly speaks: ProtocolRange;
   readonly clock: HybridClock;
   readonly clocks: WallClock;
   readonly uplink: Uplink;
@@ -118,11 +120,12 @@ export type InFlight = {
 /** Two placements are at least this far apart, so that a burst of records costs one. */
 export const placementPause: Duration = 15;
 
-export function newState(identity: NodeIdentity, config: NodeConfig): NodeState {
+export function newState(identity: NodeIdentity, config: NodeConfig, speaks = spoken): NodeState {
   const self = identity.id;
   return {
     identity,
     config,
+    speaks,
     clock: { last: 0 },
     uplink: { day: 0, bytes: 0 },
     peerByLink: new Map(),
@@ -134,6 +137,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
       pingEvery: config.pingEvery,
       silentAfter: config.silentAfter,
       redialMax: config.redialMax,
+      speaks,
     }),
     sync: createSync({ self, compareEvery: config.compareEvery }),
     booted: false,

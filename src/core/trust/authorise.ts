@@ -28,17 +28,18 @@ export type Refusal =
  * - `roster/gone/<id>`: the same, or the member itself. Nobody ends the root, whose id is the mesh's.
  * - `node/<id>/...`: that node.
  * - `intent/...`: a member with the grant `write`.
+ * - A key of a later version: whoever may write its neighbours under `node/`, `intent/` and `roster/`, and
+ *   records of its kind; elsewhere any member. A version that knows the key judges it by its own rule.
  *
  * @returns undefined when it may.
  */
 export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto): Refusal | undefined {
   const parts = partsOf(record.key);
-  if (parts === undefined) return forbidden(`the key ${record.key} is not one we know`);
   const publicKey = keyOf(record.author, trust);
   if (publicKey === undefined) return { type: "unknown-author" };
   const gone = trust.goneSince(record.author);
   if (gone !== undefined && record.version > gone) return forbidden("the author left or was revoked before");
-  const why = ruleBroken(record, parts, trust, crypto);
+  const why = parts === undefined ? laterRuleBroken(record, trust) : ruleBroken(record, parts, trust, crypto);
   if (why !== undefined) return forbidden(why);
   if (!sealHolds(record, publicKey, crypto))
     return forbidden("the signature does not match the author's key");
@@ -70,6 +71,16 @@ function ruleBroken(
       if (record.kind !== "fact") return "a fact key on another kind of record";
       return parts.node === record.author ? undefined : `only ${parts.node} may write its own facts`;
   }
+}
+
+function laterRuleBroken({ key, kind, author }: MeshRecord, trust: TrustView): string | undefined {
+  const [root, owner] = key.split("/");
+  if (root === "node" && owner !== author) return `only ${owner ?? "a node"} may write its own facts`;
+  if ((root === "roster" || kind === "roster") && !mayEnrol(author, trust))
+    return "only the mesh root or an enroller writes the roster";
+  if ((root === "intent" || kind === "intent") && !holds(author, "write", trust))
+    return "the author has no grant to write intents";
+  return undefined;
 }
 
 function memberBroken(record: MeshRecord, id: NodeId, crypto: Crypto): string | undefined {

@@ -3,13 +3,14 @@ import { isList, isObject, type Json, type JsonObject } from "../core/kernel/jso
 import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
-import { demand, type User } from "./auth.ts";
+import { demand, demandClass, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
 import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
 import type { ApiDeps } from "./contract.ts";
 import { history, undo } from "./history-routes.ts";
+import { release } from "./release-route.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
 
@@ -41,6 +42,9 @@ export async function starlightRoute(
       return true;
     case "POST undo":
       await undo(deps, demand(user, "patch", "history"), request, response);
+      return true;
+    case "POST release":
+      await release(deps, demand(user, "patch", "deployments"), request, response);
       return true;
     case "GET heal-report": {
       demand(user, "get", "healreports");
@@ -165,6 +169,8 @@ async function applySet(
   const { wait } = writeOptions(searchParams);
   const body = await readObject(request);
   const { objects, manager, force, dryRun } = body;
+  const name = managerNamed(manager);
+  const managerClass = demandClass(user, name);
   if (!isList(objects) || objects.length === 0 || objects.length > setMax) {
     throw badRequest(`objects: give a list of 1 to ${setMax} objects`);
   }
@@ -181,8 +187,8 @@ async function applySet(
       type: "apply",
       ref,
       config: object,
-      manager: managerNamed(manager),
-      class: "user",
+      manager: name,
+      class: managerClass,
       force: force === true,
     };
   });

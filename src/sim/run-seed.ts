@@ -42,6 +42,7 @@ export const simConfig: NodeConfig = {
   uplink: "lan",
   uplinkBytesPerDay: 0,
   tombstoneEvery: 5_000,
+  keepDeleted: 2_000,
   absentLong: 30 * 86_400_000,
 };
 

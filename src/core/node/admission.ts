@@ -1,6 +1,7 @@
 import { aheadOf, observe } from "../kernel/hybrid-clock.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { partsOf } from "../records/keys.ts";
+import { logName } from "../records/log.ts";
 import { isUnjudged, openStored } from "../records/seal.ts";
 import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
@@ -125,7 +126,9 @@ function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admi
   if (refusal?.type === "unknown-author") return keepPending(turn, slot, record, from);
   if (refusal !== undefined) {
     note(turn, "warning", "RecordRefused", `${record.key} by ${record.author}: ${refusal.why}`);
-    notTaken(turn, record);
+    // What came with a forgery about that log is no better than it: its covers do not count.
+    if (refusal.forged === true) turn.forged.add(logName(record));
+    else notTaken(turn, record);
     return;
   }
   if (!hasRoom(state.index, record)) {

@@ -51,6 +51,8 @@ export type NodeConfig = {
   readonly tombstoneEvery: Duration;
   /** Nobody waits with dropping tombstones for a member that was not heard of for so long. */
   readonly absentLong: Duration;
+  /** How long a deleted object can be brought back, at least. */
+  readonly keepDeleted: Duration;
   /** How this machine is joined to other sites. */
   readonly uplink: LinkClass;
   /** Bytes to other sites that a day may cost; 0: any number. */
@@ -294,7 +296,12 @@ export type NodeView = {
     readonly bytesToday: number;
     readonly bytesPerDay: number;
   };
-  readonly records: () => { readonly total: number; readonly tombstones: number; readonly setAside: number };
+  readonly records: () => {
+    readonly total: number;
+    readonly tombstones: number;
+    readonly dead: number;
+    readonly setAside: number;
+  };
 };
 
 /** One machine of the mesh: the same code in the agent and in the simulator. */

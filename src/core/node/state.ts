@@ -1,4 +1,4 @@
-import type { HybridClock } from "../kernel/hybrid-clock.ts";
+import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
 import type { Duration, Instant } from "../kernel/time.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
 import { createMembership } from "../membership/create-membership.ts";
@@ -86,6 +86,8 @@ export type NodeState = {
   readonly held: Held;
   noteHeadsAt: Instant;
   tombstonesAt: Instant;
+  /** Object key -> its deletion, and since when we know of it. */
+  readonly deadSince: Map<string, { readonly version: Version; readonly at: Instant }>;
   /** Whether we hold all that we ever wrote; not so after our disk was lost, until a peer gave it back. */
   ownLogsWhole: boolean;
   queuedWrites: WriteRequest[];
@@ -160,6 +162,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     held: nothingHeld(),
     noteHeadsAt: Number.POSITIVE_INFINITY,
     tombstonesAt: 0,
+    deadSince: new Map(),
     ownLogsWhole: false,
     queuedWrites: [],
     inFlight: undefined,

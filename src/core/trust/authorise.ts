@@ -18,8 +18,11 @@ export type TrustView = {
 export type Refusal =
   /** We do not know the author (yet): the record may be offered again once the roster has it. */
   | { readonly type: "unknown-author" }
-  /** Final: this author may never write this record, or the signature is wrong. */
-  | { readonly type: "forbidden"; readonly why: string };
+  /**
+   * Final: this author may never write this record, or never did: `forged`, the signature is wrong. Then
+   * whoever sent it is to blame, and nothing is said about the author.
+   */
+  | { readonly type: "forbidden"; readonly why: string; readonly forged?: true };
 
 /**
  * Whether an author may write a record: pure, the same on every node that holds the same roster.
@@ -42,7 +45,7 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
   const why = parts === undefined ? laterRuleBroken(record, trust) : ruleBroken(record, parts, trust, crypto);
   if (why !== undefined) return forbidden(why);
   if (!sealHolds(record, publicKey, crypto))
-    return forbidden("the signature does not match the author's key");
+    return { ...forbidden("the signature does not match the author's key"), forged: true };
   return undefined;
 }
 
@@ -105,6 +108,6 @@ function keyOf(author: NodeId, trust: TrustView): Uint8Array | undefined {
   return member === undefined ? undefined : fromHex(member.signKey);
 }
 
-function forbidden(why: string): Refusal {
+function forbidden(why: string): Extract<Refusal, { type: "forbidden" }> {
   return { type: "forbidden", why };
 }

@@ -127,7 +127,7 @@ function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admi
   if (refusal !== undefined) {
     note(turn, "warning", "RecordRefused", `${record.key} by ${record.author}: ${refusal.why}`);
     // What came with a forgery about that log is no better than it: its covers do not count.
-    if (refusal.forged === true) turn.forged.add(logName(record));
+    if (refusal.void === true) turn.voided.add(logName(record));
     else notTaken(turn, record);
     return;
   }

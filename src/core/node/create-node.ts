@@ -44,7 +44,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       given.now = env.now;
       given.wall = env.wall;
       given.crypto = env.crypto;
-      const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map(), forged: new Set() };
+      const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
       carryOut(handlers(turn), event);
       settleIfReady(turn);
       placeIfDue(turn);

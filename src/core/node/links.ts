@@ -193,7 +193,7 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
       const { identity, index } = turn.state;
       for (const log of covers) {
         const known = index.memberById.has(log.author) || log.author === identity.mesh.id;
-        if (known && keeps(identity, log.scope) && !turn.forged.has(logName(log))) coverAndHold(turn, log);
+        if (known && keeps(identity, log.scope) && !turn.voided.has(logName(log))) coverAndHold(turn, log);
       }
       absorb(turn, admitted, link);
     },

@@ -1,9 +1,9 @@
 import { fromHex } from "../kernel/bytes.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { sealHolds } from "../records/seal.ts";
-import { bodyOf, nodeIdOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { bodyOf, nodeIdOf, type MeshRecord, type NodeId, type RecordKind } from "../records/record.ts";
 import { goneBody, memberBody, type Grant, type MemberBody } from "../records/bodies.ts";
-import { partsOf } from "../records/keys.ts";
+import { partsOf, type KeyParts } from "../records/keys.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 
 /** What a node needs to know of the roster to judge a record. */
@@ -19,10 +19,10 @@ export type Refusal =
   /** We do not know the author (yet): the record may be offered again once the roster has it. */
   | { readonly type: "unknown-author" }
   /**
-   * Final: this author may never write this record, or never did: `forged`, the signature is wrong. Then
-   * whoever sent it is to blame, and nothing is said about the author.
+   * Final: this author may not write this record. `void`: nobody takes it, whatever their roster says, since
+   * the signature is wrong or the key is one of another kind: whoever sent it is to blame.
    */
-  | { readonly type: "forbidden"; readonly why: string; readonly forged?: true };
+  | { readonly type: "forbidden"; readonly why: string; readonly void?: true };
 
 /**
  * Whether an author may write a record: pure, the same on every node that holds the same roster.
@@ -42,26 +42,31 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
   if (publicKey === undefined) return { type: "unknown-author" };
   const gone = trust.goneSince(record.author);
   if (gone !== undefined && record.version > gone) return forbidden("the author left or was revoked before");
+  if (parts !== undefined && record.kind !== kindOfKey(parts))
+    return { ...forbidden(`a ${kindOfKey(parts)} key on another kind of record`), void: true };
   const why = parts === undefined ? laterRuleBroken(record, trust) : ruleBroken(record, parts, trust, crypto);
   if (why !== undefined) return forbidden(why);
   if (!sealHolds(record, publicKey, crypto))
-    return { ...forbidden("the signature does not match the author's key"), forged: true };
+    return { ...forbidden("the signature does not match the author's key"), void: true };
   return undefined;
+}
+
+function kindOfKey({ type }: KeyParts): RecordKind {
+  if (type === "intent") return "intent";
+  return type === "member" || type === "gone" ? "roster" : "fact";
 }
 
 function ruleBroken(
   record: MeshRecord,
-  parts: NonNullable<ReturnType<typeof partsOf>>,
+  parts: KeyParts,
   trust: TrustView,
   crypto: Crypto,
 ): string | undefined {
   switch (parts.type) {
     case "member":
-      if (record.kind !== "roster") return "a roster key on another kind of record";
       if (!mayEnrol(record.author, trust)) return "only the mesh root or an enroller admits members";
       return memberBroken(record, parts.node, crypto);
     case "gone":
-      if (record.kind !== "roster") return "a roster key on another kind of record";
       if (parts.node === trust.root.id) return "nobody ends the mesh root";
       if (record.author !== parts.node && !mayEnrol(record.author, trust)) {
         return "only the member itself or an enroller ends a membership";
@@ -71,7 +76,6 @@ function ruleBroken(
       if (record.kind !== "intent") return "an intent key on another kind of record";
       return holds(record.author, "write", trust) ? undefined : "the author has no grant to write intents";
     default:
-      if (record.kind !== "fact") return "a fact key on another kind of record";
       return parts.node === record.author ? undefined : `only ${parts.node} may write its own facts`;
   }
 }

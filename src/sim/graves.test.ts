@@ -67,7 +67,13 @@ test("after 20 objects with three writers each were made and deleted twice the n
     world.run(world.now + 2_000);
   }
   assert.ok((sizesOf(world)[0] ?? 0) > (before[0] ?? 0) + 40);
-  world.run(world.now + 60_000);
+  const shown = (): number =>
+    machines.reduce((sum, { node }) => sum + (node?.view.objects("", "ConfigMap").length ?? 0), 0);
+  assert.equal(shown(), 0);
+  for (const end = world.now + 60_000; world.now < end;) {
+    world.run(world.now + 1);
+    assert.equal(shown(), 0, `an object is there again at ${world.now} ms`);
+  }
   assert.deepEqual(sizesOf(world), before);
 });
 

@@ -16,6 +16,7 @@ import type {
 } from "../core/node/contract.ts";
 import { createNode } from "../core/node/create-node.ts";
 import { spoken, type ProtocolRange } from "../core/records/protocol.ts";
+import { bundleToSign, readBundleFrame, type BundleMaker } from "../core/sync/bundle.ts";
 import { SimDisk } from "./disk.ts";
 import type { End } from "./network.ts";
 import type { World } from "./world.ts";
@@ -27,6 +28,9 @@ export type SimPod = {
   phase: PodReport["phase"];
   ready: boolean;
 };
+
+/** A bundle on its way. */
+export type Courier = { readonly frames: readonly Uint8Array[]; readonly maker: BundleMaker };
 
 /** A version of the agent: its core, and the protocols that it speaks. */
 export type Build = { readonly createNode: typeof createNode; readonly speaks: ProtocolRange };
@@ -196,6 +200,24 @@ export class Machine {
   frameArrived(end: End, bytes: Uint8Array): void {
     const link = this.#linkByEnd.get(end);
     if (link !== undefined) this.deliver({ type: "frame", link, bytes });
+  }
+
+  /** All that this machine holds, as a courier takes it along; undefined while its agent is down. */
+  exportBundle(): Courier | undefined {
+    if (this.node === undefined) return undefined;
+    const { crypto } = this.#world;
+    const frames = [...this.node.view.bundle(undefined, [], crypto).frames];
+    const digest = crypto.sha256(Buffer.concat(frames));
+    const maker = { node: this.identity.id, digest, signature: this.signer.sign(bundleToSign(digest)) };
+    return { frames, maker };
+  }
+
+  importBundle({ frames, maker }: Courier): void {
+    for (const [at, frame] of frames.entries()) {
+      const part = readBundleFrame(frame, this.#world.crypto);
+      if (part === undefined) this.#world.violated(`${this.name} cannot read a bundle of ${maker.node}`);
+      else this.deliver({ type: "bundle", request: at, ...part, maker, whole: at === frames.length - 1 });
+    }
   }
 
   /** Someone else speaks over this machine's links. */

@@ -113,8 +113,15 @@ function raiseFloors(turn: Turn): void {
   const { state } = turn;
   const { identity, index, store } = state;
   const before = factsOf(index, identity.id)?.floors?.body.logs ?? [];
-  const floors = before.map((floor) => ({ ...floor }));
   let raised = false;
+  const floors = before.map((floor) => {
+    const { scope, kind, upTo } = floor;
+    // Said by a clock that ran ahead: all that we write from now on, this word too, would lie below it.
+    if (upTo <= state.clock.last || !isScope(scope)) return { ...floor };
+    const log = store.logs.get(logName({ scope, kind, author: identity.id }));
+    raised = true;
+    return { ...floor, upTo: log === undefined ? 0 : newestOf(log) };
+  });
   for (const [at, floor] of floors.entries()) {
     const { scope, kind, upTo } = floor;
     const log = isScope(scope) ? store.logs.get(logName({ scope, kind, author: identity.id })) : undefined;

@@ -243,3 +243,21 @@ test("history tells who wrote what on which node, and undo takes it back or says
     /made configmap\/settings, so there is nothing before it; starlight delete configmap\/settings/,
   );
 });
+
+test("an override written with --class override refuses users' writes by name, and its release gives them back", async () => {
+  await apply("oslo-1", "night", { coffee: "3" });
+  const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "night" }, data: { coffee: "5" } };
+  outOf(await starlight("oslo-1", ["apply", "-f", "-", "--class", "override"], JSON.stringify(object)));
+  await bothHave("night", { coffee: "5" });
+  object.data.coffee = "4";
+  const refused = await starlight("bern-1", ["apply", "-f", "-", "--force"], JSON.stringify(object));
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.err, /conflict with "override:starlight": \.data\.coffee/);
+  const wrong = await starlight("bern-1", ["apply", "-f", "-", "--class", "boss"], JSON.stringify(object));
+  assert.match(wrong.err, /--class boss: use user, git or override/);
+  assert.match(
+    await said("bern-1", "override", "release", "configmap/night"),
+    /configmap\/night \(default\): override:starlight released\n {2}data\.coffee: "5" -> "3"/,
+  );
+  await bothHave("night", { coffee: "3" });
+});

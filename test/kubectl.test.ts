@@ -183,3 +183,30 @@ test("what is not supported is refused by name, and nothing of it is applied", a
   const ran = await at("lab-1", "get", "deployment", "bad");
   assert.match(ran.err, /NotFound/);
 });
+
+test("kubectl overrides by the name of its field manager, users meet its conflict, and an empty apply releases it", async () => {
+  const map = (data: object): object => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "prices", namespace: "default" },
+    ...(Object.keys(data).length === 0 ? {} : { data }),
+  });
+  const serverSide = (manager: string, data: object, ...more: string[]): Promise<Ran> =>
+    apply("lab-1", map(data), "--server-side", `--field-manager=${manager}`, ...more);
+  done(await serverSide("till", { coffee: "3", tea: "2" }));
+  done(await serverSide("override:night", { coffee: "5" }));
+  assert.match(done(await at("lab-1", "get", "configmap", "prices", "-o", "jsonpath={.data.coffee}")), /^5$/);
+  for (const force of [[], ["--force-conflicts"]]) {
+    const refused = await serverSide("till", { coffee: "4", tea: "2" }, ...force);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.err, /conflict with "override:night": \.data\.coffee/);
+  }
+  const patched = await at("lab-1", "patch", "configmap", "prices", "-p", '{"data":{"coffee":"4"}}');
+  assert.match(patched.err, /conflict with "override:night": \.data\.coffee/);
+  const shown = done(await at("lab-1", "get", "configmap", "prices", "-o", "yaml", "--show-managed-fields"));
+  assert.match(shown, /manager: override:night/);
+  done(await serverSide("override:night", {}));
+  assert.match(done(await at("lab-1", "get", "configmap", "prices", "-o", "jsonpath={.data.coffee}")), /^3$/);
+  done(await serverSide("till", { coffee: "4", tea: "2" }));
+  done(await at("lab-1", "delete", "configmap", "prices"));
+});

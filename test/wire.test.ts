@@ -8,9 +8,10 @@ import { decodeFrame as decodeMembership } from "../src/core/membership/frames.t
 import { memberBody, statusBody } from "../src/core/records/bodies.ts";
 import { memberKey, statusKey } from "../src/core/records/keys.ts";
 import { bodyOf, isTombstone, type MeshRecord } from "../src/core/records/record.ts";
+import { spoken } from "../src/core/records/protocol.ts";
 import { openStored, sealHolds, storedBytes } from "../src/core/records/seal.ts";
 import { emptyStore, putRecord } from "../src/core/records/store.ts";
-import { decodeFrame, encodeFrame, protocolVersion, type SyncFrame } from "../src/core/sync/frames.ts";
+import { decodeFrame, encodeFrame, type SyncFrame } from "../src/core/sync/frames.ts";
 import { decodeSymbols } from "../src/core/sync/sketch.ts";
 import { nodeCrypto } from "../src/shells/crypto-node/node-crypto.ts";
 import { member, membershipFrames, root, syncFrames } from "./support/wire-samples.ts";
@@ -49,7 +50,7 @@ const recordsOf = (frame: SyncFrame | undefined): readonly MeshRecord[] =>
   frame?.type === "records" ? frame.records : assert.fail("no frame of records");
 
 test("the fixture has one frame of every type that this version sends, and its protocol", () => {
-  assert.equal(fixture.protocol, protocolVersion);
+  assert.equal(fixture.protocol, spoken.max);
   assert.deepEqual(
     Object.keys(fixture.sync).sort(),
     syncFrames()

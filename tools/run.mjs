@@ -1,4 +1,4 @@
-// Installs, builds and runs: `node tools/run.mjs demo|test|verify|build|sim|bench|mutate|fuzz|format [arguments]`.
+// Installs, builds and runs: `node tools/run.mjs demo|test|verify|build|sim|bench|mutate|fuzz|freeze|format [arguments]`.
 // Plain JavaScript without dependencies, for the system's own Node (20 or newer) and an empty checkout.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -22,6 +22,7 @@ const tasks = {
   mutate: async (args) =>
     run(node(), ["--disable-warning=ExperimentalWarning", "test/mutations.ts", ...args]),
   fuzz: async (args) => run(node(), ["--disable-warning=ExperimentalWarning", "test/fuzz.ts", ...args]),
+  freeze: async () => run(node(), ["--disable-warning=ExperimentalWarning", "test/fixtures/freeze.ts"]),
   format: async () => run(tool("oxfmt"), []),
 };
 

@@ -1,4 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import type { ManagerClass } from "../core/intents/contract.ts";
+import { classNamed } from "../core/intents/manager.ts";
 import type { Client } from "../ports/http.ts";
 import type { ApiDeps } from "./contract.ts";
 import { ApiError } from "./status.ts";
@@ -19,6 +21,12 @@ export type Verb =
 
 export const administrators = "system:masters";
 export const viewers = "starlight:viewers";
+/** Write objects, as users. */
+export const editors = "starlight:editors";
+/** Write objects, also in the class `git`. */
+export const gitWriters = "starlight:git";
+/** Write objects, also in the class `override`. */
+export const overriders = "starlight:overriders";
 const nodes = "system:nodes";
 
 /** The user behind a request: client certificate first, then bearer token. */
@@ -37,6 +45,8 @@ export function userOf(request: IncomingMessage, client: Client, deps: ApiDeps):
 export function isAllowed(user: User, verb: Verb, resource: string): boolean {
   if (user.groups.includes(administrators)) return true;
   if (verb === "get" && resource === "holds") return true;
+  const writes = [editors, gitWriters, overriders].some((group) => user.groups.includes(group));
+  if (writes && verb !== "proxy" && verb !== "deletecollection") return true;
   if (user.groups.includes(viewers)) return verb === "get" || verb === "list" || verb === "watch";
   const forNodes =
     resource === "pods/log" || resource === "doctor" || resource === "hello" || verb === "proxy";
@@ -49,5 +59,14 @@ export function demand(user: User | undefined, verb: Verb, resource: string): Us
   }
   if (isAllowed(user, verb, resource)) return user;
   const message = `User "${user.name}" cannot ${verb} resource "${resource}": groups ${administrators} and ${viewers} may`;
+  throw new ApiError(403, "Forbidden", message);
+}
+
+/** Refuses a manager of a class that the user may not write; `user` is everybody's who may write at all. */
+export function demandClass(user: User, manager: string): ManagerClass {
+  const wanted = classNamed(manager);
+  const group = wanted === "override" ? overriders : gitWriters;
+  if (wanted === "user" || user.groups.includes(administrators) || user.groups.includes(group)) return wanted;
+  const message = `User "${user.name}" cannot write as field manager "${manager}": class ${wanted} is for groups ${administrators} and ${group}`;
   throw new ApiError(403, "Forbidden", message);
 }

@@ -210,8 +210,9 @@ async function review(
       status: { allowed },
     });
   }
-  const all = isAllowed(asked, "delete", "*");
-  const verbs = all ? ["*"] : ["get", "list", "watch"];
+  const every = ["get", "list", "watch", "create", "update", "patch", "delete"] as const;
+  const all = isAllowed(asked, "deletecollection", "*");
+  const verbs = all ? ["*"] : every.filter((verb) => isAllowed(asked, verb, "*"));
   const rules = [{ verbs, apiGroups: ["*"], resources: ["*"] }];
   sendJson(response, 201, {
     ...body,

@@ -22,6 +22,7 @@ export function whyNode(member: MemberView, view: NodeView, now: Instant): JsonO
     verdictForMs: ageOf(evidence.since),
     lostBySite: evidence.lostBySite,
     heardAgoMs: evidence.heardAt === undefined ? null : ageOf(evidence.heardAt),
+    protocol: evidence.protocol ?? null,
     roundTripMs: evidence.roundTrip ?? null,
     observations: evidence.observations.map(({ by, what, at }) => ({
       by: view.member(by)?.member.name ?? by,

@@ -4,7 +4,7 @@ import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import type { UplinkView } from "../core/node/contract.ts";
-import { demand, type User } from "./auth.ts";
+import { demand, demandClass, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
 import { reasonsOf, whyNode } from "./evidence.ts";
 import { holdsAnswer } from "./holders.ts";
@@ -14,6 +14,7 @@ import type { ApiDeps } from "./contract.ts";
 import { doctor, hello } from "./doctor-routes.ts";
 import { history, undo } from "./history-routes.ts";
 import { topologyOf } from "./topology.ts";
+import { release } from "./release-route.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
 
@@ -45,6 +46,9 @@ export async function starlightRoute(
       return true;
     case "POST undo":
       await undo(deps, demand(user, "patch", "history"), request, response);
+      return true;
+    case "POST release":
+      await release(deps, demand(user, "patch", "deployments"), request, response);
       return true;
     case "GET heal-report": {
       demand(user, "get", "healreports");
@@ -190,6 +194,8 @@ async function applySet(
   const { wait } = writeOptions(searchParams);
   const body = await readObject(request);
   const { objects, manager, force, dryRun } = body;
+  const name = managerNamed(manager);
+  const managerClass = demandClass(user, name);
   if (!isList(objects) || objects.length === 0 || objects.length > setMax) {
     throw badRequest(`objects: give a list of 1 to ${setMax} objects`);
   }
@@ -206,8 +212,8 @@ async function applySet(
       type: "apply",
       ref,
       config: object,
-      manager: managerNamed(manager),
-      class: "user",
+      manager: name,
+      class: managerClass,
       force: force === true,
     };
   });

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import { ok, type Result } from "../core/kernel/result.ts";
-import type { Change, FieldProblem } from "../core/intents/contract.ts";
+import type { Change, FieldProblem, ManagerClass } from "../core/intents/contract.ts";
 import { kindOf } from "../core/intents/kinds/index.ts";
 import { jsonPatch, mergePatch, strategicMergePatch } from "../core/intents/patch.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
-import type { User } from "./auth.ts";
+import { demandClass, type User } from "./auth.ts";
 import { readObject, readValue } from "./body.ts";
 import { sendWritten, writeOptions } from "./durability.ts";
 import { child } from "./values.ts";
@@ -31,7 +31,7 @@ export async function answerCreate(
     type: "update",
     ref,
     value: stripped(value),
-    ...managerOf(target, request),
+    ...managerOf(target, user, request),
     mode: "create",
   };
   await submit(context, { ...target, name }, change, user, response, 201);
@@ -51,7 +51,7 @@ export async function answerReplace(
     type: "update",
     ref,
     value: stripped(writable(value)),
-    ...managerOf(target, request),
+    ...managerOf(target, user, request),
     mode: "upsert",
   };
   await submit(context, target, change, user, response, 200);
@@ -65,7 +65,7 @@ export async function answerPatch(
   response: ServerResponse,
 ): Promise<void> {
   const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
-  const manager = managerOf(target, request);
+  const manager = managerOf(target, user, request);
   if (type === "application/apply-patch+yaml") {
     const config = await readObject(request);
     const ref = refOf(target, target.name, config);
@@ -103,7 +103,7 @@ export async function answerDelete(
   if (ref.kind === "Namespace" && implicitNamespaces.some((name) => name === ref.name)) {
     throw new ApiError(403, "Forbidden", `namespace ${ref.name} is always there`);
   }
-  const change: Change = { type: "delete", ref, ...managerOf(target, request) };
+  const change: Change = { type: "delete", ref, ...managerOf(target, user, request) };
   const dryRun = target.query.get("dryRun") === "All";
   const reply = await context.deps.write([change], user.name, { dryRun });
   if (!reply.ok) throw errorOfWrite(reply.error);
@@ -158,7 +158,13 @@ export async function answerScale(
   const value = rawOf(context, target);
   const next = { ...value, spec: { ...child(value, "spec"), replicas } };
   const ref = refOf(target, target.name, undefined);
-  const change: Change = { type: "update", ref, value: next, ...managerOf(target, request), mode: "upsert" };
+  const change: Change = {
+    type: "update",
+    ref,
+    value: next,
+    ...managerOf(target, user, request),
+    mode: "upsert",
+  };
   const dryRun = target.query.get("dryRun") === "All";
   const reply = await context.deps.write([change], user.name, { dryRun });
   if (!reply.ok) throw errorOfWrite(reply.error);
@@ -282,10 +288,16 @@ function refOf({ resource, namespace }: Target, name: string, value: JsonObject 
 
 /**
  * Who manages the fields: as asked, else the first word of the client's name, as in Kubernetes. What was
- * asked for is taken or refused as it is (core/intents/manager.ts); a client's name is made to fit.
+ * asked for is taken or refused as it is (core/intents/manager.ts); a client's name is made to fit, and is
+ * never of a class above users.
  */
-function managerOf({ query }: Target, request: IncomingMessage): { manager: string; class: "user" } {
+function managerOf(
+  { query }: Target,
+  user: User,
+  request: IncomingMessage,
+): { manager: string; class: ManagerClass } {
   const agent = (request.headers["user-agent"] ?? "").split(/[/ ]/)[0] || "unknown";
-  const fitting = agent.replaceAll(/[^\x21-\x7e]/g, "_").slice(0, 128);
-  return { manager: query.get("fieldManager") || fitting, class: "user" };
+  const fitting = agent.replaceAll(/[^\x21-\x7e]|:/g, "_").slice(0, 128);
+  const manager = query.get("fieldManager") || fitting;
+  return { manager, class: demandClass(user, manager) };
 }

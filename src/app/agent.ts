@@ -133,7 +133,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       now: () => performance.now(),
     });
     const hinted = withHints(hints, {
-      opened: (link, peer, outbound) => driver.handle({ type: "link-opened", link, peer, outbound }),
+      opened: (link, peer, outbound, speaks) =>
+        driver.handle({ type: "link-opened", link, peer, outbound, speaks }),
       closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
       frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
       dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),

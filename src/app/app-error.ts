@@ -126,6 +126,7 @@ function bundleExplained({ type }: BundleFailure, what: string): Explanation {
     case "kind":
       return { exitCode: exitCodes.usage, what, kept, fix: "" };
     case "newer":
+    case "protocol":
       return {
         exitCode: exitCodes.bundleDamaged,
         what,

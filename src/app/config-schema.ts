@@ -161,6 +161,11 @@ export const configSchema = v.strictObject({
     86_400_000,
     "How often nodes tell how far they know each other's deletions, so that these can be forgotten.",
   ),
+  keepDeletedMs: duration(
+    0,
+    315_360_000_000,
+    "How long a deleted object can be brought back with undo, at least; then its records go.",
+  ),
   absentLongMs: duration(
     3_600_000,
     315_360_000_000,
@@ -208,6 +213,7 @@ export const configDefaults: Config = {
   tier: "auto",
   capabilities: [],
   tombstoneEveryMs: 60_000,
+  keepDeletedMs: 86_400_000,
   absentLongMs: 30 * 86_400_000,
   lostAfterMs: 10_000,
   driftMaxMs: 600_000,
@@ -228,6 +234,7 @@ export function nodeConfigOf(config: Config): NodeConfig {
     uplinkBytesPerSecond: config.uplinkBytesPerSecond,
     uplinkBytesPerDay: config.uplinkBytesPerDay,
     tombstoneEvery: config.tombstoneEveryMs,
+    keepDeleted: config.keepDeletedMs,
     absentLong: config.absentLongMs,
     lostAfter: config.lostAfterMs,
     driftMax: config.driftMaxMs,

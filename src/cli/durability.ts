@@ -57,7 +57,10 @@ export function markUnreached(durability: Durability | undefined, { words }: Pic
 }
 
 function sentence({ site, wait, seenBy }: Durability): string {
-  if (wait === undefined) return `stored on this node (site ${site.have}/${site.of} so far)`;
+  if (wait === undefined)
+    return site.of === 1
+      ? "stored on this node, the only one of its site"
+      : `stored on this node; the others are not waited for (--wait site: until all ${site.of} nodes of the site have it)`;
   const place = places[wait.scope] ?? wait.scope;
   return `stored on ${wait.have}/${wait.of} nodes of ${place}: ${seenBy.join(", ")}`;
 }

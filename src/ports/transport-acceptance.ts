@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DialFailure, LinkEnd, LinkId } from "../core/membership/contract.ts";
+import { spoken, type ProtocolRange } from "../core/records/protocol.ts";
 import type { NodeId } from "../core/records/record.ts";
 import { frameBytesMax, type Transport, type TransportEvents } from "./transport.ts";
 
@@ -40,8 +41,20 @@ export function transportAcceptance(name: string, makeWorld: () => Promise<Trans
     inWorld(async ({ start }) => {
       const [a, b] = [await start(), await start()];
       a.transport.dial(b.id, [b.address]);
-      assert.deepEqual(await a.next("opened"), { type: "opened", link: 1, peer: b.id, outbound: true });
-      assert.deepEqual(await b.next("opened"), { type: "opened", link: 1, peer: a.id, outbound: false });
+      assert.deepEqual(await a.next("opened"), {
+        type: "opened",
+        link: 1,
+        peer: b.id,
+        outbound: true,
+        speaks: spoken,
+      });
+      assert.deepEqual(await b.next("opened"), {
+        type: "opened",
+        link: 1,
+        peer: a.id,
+        outbound: false,
+        speaks: spoken,
+      });
     }));
 
   test(`${name}: 10,000 frames in each direction arrive whole and in order`, () =>
@@ -213,7 +226,13 @@ export function transportAcceptance(name: string, makeWorld: () => Promise<Trans
 }
 
 type Told =
-  | { readonly type: "opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }
+  | {
+      readonly type: "opened";
+      readonly link: LinkId;
+      readonly peer: NodeId;
+      readonly outbound: boolean;
+      readonly speaks: ProtocolRange | undefined;
+    }
   | { readonly type: "closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
       readonly type: "dialFailed";
@@ -274,7 +293,7 @@ export function createListener(): Listener {
 
   return {
     events: {
-      opened: (link, peer, outbound) => tell({ type: "opened", link, peer, outbound }),
+      opened: (link, peer, outbound, speaks) => tell({ type: "opened", link, peer, outbound, speaks }),
       closed: (link, end) => tell({ type: "closed", link, end }),
       dialFailed: (peer, why, detail) => tell({ type: "dialFailed", peer, why, detail }),
       frame: (_link, bytes) => {

@@ -1,4 +1,5 @@
 import type { DialFailure, LinkEnd, LinkId } from "../core/membership/contract.ts";
+import { spoken } from "../core/records/protocol.ts";
 import type { NodeId } from "../core/records/record.ts";
 import { frameBytesMax, type Transport, type TransportEvents } from "./transport.ts";
 
@@ -80,8 +81,8 @@ function join(from: Host, to: Host): void {
   near.other = far;
   from.ends.set(near.link, near);
   to.ends.set(far.link, far);
-  to.events.opened(far.link, from.self, false);
-  from.events.opened(near.link, to.self, true);
+  to.events.opened(far.link, from.self, false, spoken);
+  from.events.opened(near.link, to.self, true, spoken);
 }
 
 function deliver(end: End, bytes: Uint8Array): void {

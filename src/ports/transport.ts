@@ -1,10 +1,14 @@
 import type { DialFailure, LinkEnd, LinkId } from "../core/membership/contract.ts";
+import type { ProtocolRange } from "../core/records/protocol.ts";
 import type { NodeId } from "../core/records/record.ts";
 
 /** What the transport tells: every callback comes from the event loop, never from inside a call. */
 export type TransportEvents = {
-  /** Both sides proved who they are, and `admits` agreed. */
-  readonly opened: (link: LinkId, peer: NodeId, outbound: boolean) => void;
+  /**
+   * Both sides proved who they are, and `admits` agreed. `speaks`: the protocols that the peer says it
+   * speaks; whether one is ours, too, is for the core to say.
+   */
+  readonly opened: (link: LinkId, peer: NodeId, outbound: boolean, speaks?: ProtocolRange) => void;
   readonly closed: (link: LinkId, end: LinkEnd) => void;
   /** One whole frame, in order. At most `frameBytesMax`; a longer one ends the link. */
   readonly frame: (link: LinkId, bytes: Uint8Array) => void;

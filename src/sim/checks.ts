@@ -184,8 +184,9 @@ export class Checks {
   /** 10. Deletions that everybody has heard of are forgotten. */
   #deletionsForgotten(): void {
     for (const machine of this.#world.machines) {
-      const { tombstones = 0 } = machine.node?.view.records() ?? {};
+      const { tombstones = 0, dead = 0 } = machine.node?.view.records() ?? {};
       if (tombstones > 0) this.#world.violated(`10: ${machine.name} still holds ${tombstones} tombstones`);
+      if (dead > 0) this.#world.violated(`10: ${machine.name} still holds ${dead} deleted objects`);
     }
   }
 

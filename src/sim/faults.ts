@@ -20,6 +20,8 @@ const faults: readonly { readonly weight: number; readonly strike: Fault }[] = [
   { weight: 1, strike: fillDisk },
   { weight: 1, strike: flapLink },
   { weight: 2, strike: sendForgeries },
+  { weight: 2, strike: sendCourier },
+  { weight: 1, strike: loseTime },
 ];
 
 /** Strikes at random moments of `[from, until)`, on average every `gap` ms. */
@@ -41,6 +43,7 @@ export function endFaults(world: World): void {
   world.network.mendAll();
   for (const machine of world.machines) {
     machine.disk.full = false;
+    setClock(machine);
     machine.powerOn();
     machine.startAgent();
   }
@@ -110,6 +113,32 @@ function jumpClock(world: World, random: Random): void {
   if (machine === undefined) return;
   machine.skew = between(random, -240_000, 240_000);
   world.trace.add(world.now, "FAULT", `the clock of ${machine.name} is ${Math.round(machine.skew)} ms off`);
+}
+
+/** Somebody carries a bundle from one machine to another, whatever lies between them, and takes its time. */
+function sendCourier(world: World, random: Random): void {
+  const [from, to] = shuffled(random, world.machines);
+  const bundle = from?.exportBundle();
+  if (from === undefined || to === undefined || bundle === undefined) return;
+  world.trace.add(world.now, "FAULT", `a courier takes a bundle from ${from.name} to ${to.name}`);
+  world.at(world.now + between(random, 500, 30_000), () => to.importBundle(bundle));
+}
+
+const year = 365 * 86_400_000;
+
+/** A machine boots in 1970, or years off, as one without a clock battery does; later somebody sets its clock. */
+function loseTime(world: World, random: Random): void {
+  const machine = pick(random, world.machines);
+  if (machine === undefined || world.machines.some(({ skew }) => Math.abs(skew) > year)) return;
+  machine.powerOff();
+  machine.skew = pick(random, [-57 * year, -10 * year, 10 * year]) ?? 0;
+  world.trace.add(world.now, "FAULT", `${machine.name} boots ${Math.round(machine.skew / year)} years off`);
+  world.at(world.now + between(random, 1_000, 5_000), () => machine.powerOn());
+  world.at(world.now + between(random, 10_000, 40_000), () => setClock(machine));
+}
+
+function setClock(machine: Machine): void {
+  if (Math.abs(machine.skew) > year) machine.skew = 0;
 }
 
 function fillDisk(world: World, random: Random): void {

@@ -15,6 +15,8 @@ import type {
   WriteReply,
 } from "../core/node/contract.ts";
 import { createNode } from "../core/node/create-node.ts";
+import { spoken, type ProtocolRange } from "../core/records/protocol.ts";
+import { bundleToSign, readBundleFrame, type BundleMaker } from "../core/sync/bundle.ts";
 import { SimDisk } from "./disk.ts";
 import type { End } from "./network.ts";
 import type { World } from "./world.ts";
@@ -26,6 +28,12 @@ export type SimPod = {
   phase: PodReport["phase"];
   ready: boolean;
 };
+
+/** A bundle on its way. */
+export type Courier = { readonly frames: readonly Uint8Array[]; readonly maker: BundleMaker };
+
+/** A version of the agent: its core, and the protocols that it speaks. */
+export type Build = { readonly createNode: typeof createNode; readonly speaks: ProtocolRange };
 
 /** One machine: power, a disk, a clock, a runtime, and the agent that runs the real core. */
 export class Machine {
@@ -44,6 +52,8 @@ export class Machine {
   /** Difference of this machine's wall clock to the true time, in ms. */
   skew = 0;
   power = true;
+  /** Which agent is installed; the next start runs it. */
+  build: Build = { createNode, speaks: spoken };
   node: NodeMachine | undefined;
   /** Counts agent processes and boots of the machine. */
   processes = 0;
@@ -95,7 +105,7 @@ export class Machine {
     if (!this.power || this.node !== undefined) return;
     this.processes++;
     this.#streams = new Map();
-    this.node = createNode(this.identity, this.config);
+    this.node = this.build.createNode(this.identity, this.config, this.build.speaks);
     this.#world.trace.add(this.#world.now, this.name, `agent starts (${this.pods.size} pods still run)`);
     const adopted = [...this.pods.values()].map((pod) => reportOf(pod));
     this.deliver({ type: "boot", frames: this.disk.frames(), adopted });
@@ -176,7 +186,8 @@ export class Machine {
     this.#linkByEnd.set(end, link);
     this.#endByLink.set(link, end);
     const id = this.#world.machine(peer).identity.id;
-    this.deliver({ type: "link-opened", link, peer: id, outbound });
+    const { speaks } = this.#world.machine(peer).build;
+    this.deliver({ type: "link-opened", link, peer: id, outbound, speaks });
   }
 
   linkClosed(end: End, how: LinkEnd): void {
@@ -190,6 +201,24 @@ export class Machine {
   frameArrived(end: End, bytes: Uint8Array): void {
     const link = this.#linkByEnd.get(end);
     if (link !== undefined) this.deliver({ type: "frame", link, bytes });
+  }
+
+  /** All that this machine holds, as a courier takes it along; undefined while its agent is down. */
+  exportBundle(): Courier | undefined {
+    if (this.node === undefined) return undefined;
+    const { crypto } = this.#world;
+    const frames = [...this.node.view.bundle(undefined, [], crypto).frames];
+    const digest = crypto.sha256(Buffer.concat(frames));
+    const maker = { node: this.identity.id, digest, signature: this.signer.sign(bundleToSign(digest)) };
+    return { frames, maker };
+  }
+
+  importBundle({ frames, maker }: Courier): void {
+    for (const [at, frame] of frames.entries()) {
+      const part = readBundleFrame(frame, this.#world.crypto);
+      if (part === undefined) this.#world.violated(`${this.name} cannot read a bundle of ${maker.node}`);
+      else this.deliver({ type: "bundle", request: at, ...part, maker, whole: at === frames.length - 1 });
+    }
   }
 
   /** Someone else speaks over this machine's links. */

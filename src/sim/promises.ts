@@ -1,6 +1,7 @@
 import type { Version } from "../core/kernel/hybrid-clock.ts";
 import { between } from "../core/kernel/random.ts";
 import type { WriteReply } from "../core/node/contract.ts";
+import { isTombstone } from "../core/records/record.ts";
 import { openStored } from "../core/records/seal.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
@@ -26,7 +27,7 @@ export function watchPromises(world: World): void {
       const author = slot.split("\0")[1] ?? "";
       if (!view.holds(author, version)) continue;
       const stored = storedVersion(world, machine, slot);
-      if (stored >= version) continue;
+      if (stored >= version || isCollected(world, author, slot)) continue;
       const name = slot.replace("\0", " by ");
       world.violated(`10: ${machine.name} says that it holds ${name} at ${version}; its disk has ${stored}`);
     }
@@ -49,6 +50,13 @@ export function watchPromises(world: World): void {
     answered: (machine, _request, reply) => answered(machine, reply),
     dying: (machine) => check(machine, acknowledged.keys()),
   });
+}
+
+/** Its author took it away, with what else there was of a deleted object. */
+function isCollected(world: World, author: string, slot: string): boolean {
+  const bytes = world.machine(world.hostOf(author)).disk.stored(slot);
+  const record = bytes === undefined ? undefined : openStored(bytes, world.crypto);
+  return record === undefined || (record.ok && isTombstone(record.value));
 }
 
 function storedVersion(world: World, machine: Machine, slot: string): Version {

@@ -44,6 +44,7 @@ export const simConfig: NodeConfig = {
   uplinkBytesPerSecond: 0,
   uplinkBytesPerDay: 0,
   tombstoneEvery: 5_000,
+  keepDeleted: 2_000,
   absentLong: 30 * 86_400_000,
 };
 

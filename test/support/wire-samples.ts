@@ -139,7 +139,7 @@ export function syncFrames(): readonly SyncFrame[] {
   return [
     {
       type: "compare",
-      protocol: 2,
+
       scopes: [
         { scope: "mesh", hash },
         { scope: "region:north", hash },
@@ -147,7 +147,7 @@ export function syncFrames(): readonly SyncFrame[] {
     },
     {
       type: "heads",
-      protocol: 2,
+
       scopes: [
         { scope: "mesh", hash, state: "heads", logs },
         { scope: "region:north", hash, state: "equal", logs: [] },

@@ -1,6 +1,7 @@
 import type { Place } from "../../core/records/scope.ts";
 import { bundleToSign, headFrames, readHeadFrame } from "../../core/sync/bundle.ts";
-import { protocolVersion, type LogAt } from "../../core/sync/frames.ts";
+import { spoken } from "../../core/records/protocol.ts";
+import type { LogAt } from "../../core/sync/frames.ts";
 import { BundleError } from "../../shells/bundle-file/bundle-error.ts";
 import { scopesOf, type BundleHeader } from "../../shells/bundle-file/header.ts";
 import { openBundle, type ByteSource, type OpenBundle } from "../../shells/bundle-file/read-bundle.ts";
@@ -82,7 +83,7 @@ function headOf(
 ): Pick<BundleHeader, "protocol" | "mesh" | "by" | "madeAtMs"> {
   const { id, name, site, mesh } = identity;
   return {
-    protocol: protocolVersion,
+    protocol: spoken.max,
     mesh: { id: mesh.id, name: mesh.name },
     by: { id, name, site },
     madeAtMs: Math.max(0, Math.floor(now)),

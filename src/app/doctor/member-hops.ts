@@ -4,9 +4,10 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { parseJson } from "../../core/kernel/json.ts";
 import { fields, integer, oneOf, text } from "../../core/kernel/shape.ts";
 import type { MemberView } from "../../core/node/contract.ts";
+import { commonProtocol, rangeText, readRange, spoken } from "../../core/records/protocol.ts";
 import type { NodeId } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
-import { linkPath, linkProtocol, protocolHeader } from "../../shells/transport-http2/create-transport.ts";
+import { linkPath, protocolHeader } from "../../shells/transport-http2/create-transport.ts";
 import { identityOf, tlsKeyOf } from "../../shells/transport-http2/peer-certificate.ts";
 import { networkHops, networkPath, type NetworkPath } from "../hops/network-hops.ts";
 import { failed, passed, type Hop, type HopResult } from "../hops/run-hops.ts";
@@ -181,9 +182,12 @@ async function sayHello(path: MemberPath): Promise<HopResult> {
 async function compareProtocols({ session, hello }: MemberPath): Promise<HopResult> {
   if (session === undefined) return failed("there is no connection", "");
   const { headers } = await get(session, linkPath);
-  const theirs = String(headers[protocolHeader] ?? "");
-  const both = `link protocol ${theirs || "unknown"} there, ${linkProtocol} here (Starlight ${hello?.version ?? ""} there)`;
-  return theirs === linkProtocol ? passed(both) : failed(both, "Upgrade the older of the two agents.");
+  const theirs = readRange(String(headers[protocolHeader] ?? ""));
+  const there = theirs === undefined ? "unknown" : rangeText(theirs);
+  const both = `link protocol ${there} there, ${rangeText(spoken)} here (Starlight ${hello?.version ?? ""} there)`;
+  return theirs !== undefined && commonProtocol(spoken, theirs) !== undefined
+    ? passed(both)
+    : failed(both, "Upgrade the older of the two agents.");
 }
 
 function compareClocks({ hello, deps }: MemberPath): HopResult {

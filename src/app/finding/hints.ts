@@ -52,9 +52,9 @@ export function withHints(
   return {
     events: {
       ...events,
-      opened: (link, peer, outbound) => {
+      opened: (link, peer, outbound, speaks) => {
         dials.delete(peer);
-        events.opened(link, peer, outbound);
+        events.opened(link, peer, outbound, speaks);
       },
     },
     wrap: (transport) => ({

@@ -1,4 +1,6 @@
 import type { Durability } from "../../api/durability.ts";
+import { managerIn } from "../../core/intents/manager.ts";
+import { classFlag } from "../manager-class.ts";
 import { connect } from "../client.ts";
 import { markUnreached, tellDurability, waitOf, type WaitFlags } from "../durability.ts";
 import { readManifests } from "../manifests.ts";
@@ -11,6 +13,7 @@ type Options = {
   readonly force?: true;
   readonly dryRun?: true;
   readonly manager: string;
+  readonly class: string;
   readonly output?: string;
 } & WaitFlags;
 
@@ -32,7 +35,7 @@ export async function action(options: Options, _args: string[], globals: GlobalO
   const client = await connect(globals);
   const asked = {
     objects: manifests.map(({ object }) => object),
-    manager: options.manager,
+    manager: managerIn(classFlag(options.class), options.manager),
     force: options.force === true,
     dryRun: options.dryRun === true,
   };

@@ -138,7 +138,15 @@ async function ofRecords(bundle: OpenBundle): Promise<Shown> {
   }
   names.set(bundle.header.mesh.id, "the mesh root");
   for (const line of logs.values()) line.name = names.get(line.author);
-  return { header: bundle.header, sizeBytes: bundle.sizeBytes, classes, logs: [...logs.values()] };
+  return {
+    header: bundle.header,
+    sizeBytes: bundle.sizeBytes,
+    classes: classes.filter(isShown),
+    logs: [...logs.values()],
+  };
 }
+
+/** Kinds of later versions only where there is something of them. */
+const isShown = ({ kind, records }: ClassLine): boolean => !kind.startsWith("later-") || records > 0;
 
 const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")}Z`;

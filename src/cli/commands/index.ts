@@ -21,6 +21,7 @@ export function registerCommands(program: Command): void {
   const outputHelp = "json, yaml or wide";
   const namespace = "-n, --namespace <name>";
   const wait = "--wait <who>";
+  const classHelp = "user, git or override: a higher class wins over a lower one";
   const waitHelp = "until all nodes of the site, of the region, or all hold it on disk: site, region or all";
   const timeout = "--timeout <duration>";
   const timeoutHelp = "how long to --wait; then exit code 31, and the write stands (default: 10s)";
@@ -88,6 +89,7 @@ export function registerCommands(program: Command): void {
     .option("--force", "take over fields that other managers own")
     .option("--dry-run", "check and say what would change")
     .option("--manager <name>", "name of the field manager", "starlight")
+    .option("--class <class>", classHelp, "user")
     .option(wait, waitHelp)
     .option(timeout, timeoutHelp)
     .option(output, outputHelp)
@@ -126,6 +128,7 @@ export function registerCommands(program: Command): void {
     .description("set the number of copies (per site for perSite workloads)")
     .argument("<workload>", "for example deployment/shop")
     .requiredOption("--replicas <count>", "copies")
+    .option("--class <class>", classHelp, "user")
     .option(wait, waitHelp)
     .option(timeout, timeoutHelp)
     .option(namespace, "namespace", "default")
@@ -191,6 +194,17 @@ export function registerCommands(program: Command): void {
       "\nExamples:\n  starlight resolve deployment/shop spec.replicas --take loser\n  starlight resolve deployment/shop spec.replicas --value 4\n  starlight resolve --all --take winner\n",
     )
     .action(run(() => import("./resolve.ts")));
+  const override = program.command("override").description("fields that a higher class holds");
+  override
+    .command("release")
+    .description("give up what overrides hold of an object: what was there before stands again")
+    .argument("<object>", "for example deployment/shop")
+    .argument("[name]")
+    .option("--manager <name>", "only this field manager, for example override:starlight")
+    .option("--class <class>", "override or git", "override")
+    .option(namespace, "namespace", "default")
+    .option(output, outputHelp)
+    .action(run(() => import("./override-release.ts")));
   program
     .command("history")
     .description("the writes of an object that are still known, newest first")

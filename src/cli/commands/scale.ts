@@ -1,4 +1,6 @@
 import { CommandError } from "../command-error.ts";
+import { managerIn } from "../../core/intents/manager.ts";
+import { classFlag } from "../manager-class.ts";
 import { connect } from "../client.ts";
 import type { Durability } from "../../api/durability.ts";
 import { tellDurability, waitOf, type WaitFlags } from "../durability.ts";
@@ -7,7 +9,7 @@ import { print } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
 export async function action(
-  options: { readonly replicas: string; readonly namespace: string } & WaitFlags,
+  options: { readonly replicas: string; readonly class: string; readonly namespace: string } & WaitFlags,
   args: string[],
   globals: GlobalOptions,
 ): Promise<void> {
@@ -22,7 +24,8 @@ export async function action(
     throw new CommandError("usage", `${kind} cannot be scaled; deployments can`);
   const client = await connect(globals);
   const scale = `${pathOf(resource, options.namespace, name === "" ? kind : name)}/scale`;
-  const path = `${scale}?fieldManager=starlight&durability=body&${wait.query}`;
+  const manager = encodeURIComponent(managerIn(classFlag(options.class), "starlight"));
+  const path = `${scale}?fieldManager=${manager}&durability=body&${wait.query}`;
   const { timeoutMs } = wait;
   const type = { contentType: "application/merge-patch+json", timeoutMs };
   const { text } = await client.call("PATCH", path, { spec: { replicas } }, type);

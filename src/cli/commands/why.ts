@@ -16,6 +16,7 @@ type NodeAnswer = {
   readonly verdict: string;
   readonly verdictForMs: number;
   readonly lostBySite: boolean;
+  readonly protocol: number | null;
   readonly observations: readonly { by: string; what: string; ageMs: number }[];
 };
 
@@ -58,6 +59,7 @@ function printNode(answer: Partial<NodeAnswer> & { readonly name: string }): voi
   print(`${name} has been ${verdict} to ${seenBy} for ${age(verdictForMs)}:`);
   const rows = observations.map(({ by, what, ageMs }) => [`${age(ageMs)} ago`, by, what]);
   print(table(["When", "Observer", "What"], rows));
+  if (typeof answer.protocol === "number") print(`our link to it speaks protocol ${answer.protocol}`);
   if (answer.lostBySite === true)
     print("most of its site is in view and nobody there has a link to it: it is off, or cut off alone");
 }

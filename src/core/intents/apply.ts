@@ -37,7 +37,9 @@ export function applyWishes(
   }
   for (const leaf of state.leaves.values()) {
     if (desired.has(leaf.path) || newestOf(leaf, manager)?.op !== "set") continue;
-    wishes.set(leaf.path, { op: dropOf(leaf, manager, desired, state) });
+    // What a higher class lets go of falls back to what the classes below it have there.
+    const op = rankOf(change.class) > 0 ? "release" : dropOf(leaf, manager, desired, state);
+    wishes.set(leaf.path, { op });
   }
   settleItems(wishes, state, desired);
   return { wishes, conflicts };

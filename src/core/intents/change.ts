@@ -17,6 +17,7 @@ import { managerParts, rankOf, recordManager, type Operation } from "./manager.t
 import { rawValue } from "./merge.ts";
 import { bodyTooLarge, nextBody } from "./next-body.ts";
 import { flatten, formatPath, isBelow, itemsAround, orderLast, parsePath, type HeldOrders } from "./path.ts";
+import { releaseWishes } from "./release.ts";
 import { setProblems, setWishes } from "./set.ts";
 import { stateOf, valuesOf, type ObjectState } from "./state.ts";
 import { updateWishes } from "./update.ts";
@@ -55,7 +56,8 @@ export function planChange(
   if (change.type === "update" && change.mode === "create" && exists) {
     return err({ type: "already-exists", ref });
   }
-  const needsIt = change.type === "set" || (change.type === "update" && change.mode === "replace");
+  const names = change.type === "set" || change.type === "release";
+  const needsIt = names || (change.type === "update" && change.mode === "replace");
   if (needsIt && !exists) return err({ type: "not-found", ref });
   const before = exists ? rawValue(kind, ref, state) : undefined;
   const wished = wishesOf(kind, change, state, manager, before);
@@ -76,7 +78,7 @@ export function planChange(
 }
 
 function operationOf(change: Change): Operation {
-  if (change.type === "set") return change.operation;
+  if (change.type === "set" || change.type === "release") return change.operation;
   return change.type === "apply" ? "Apply" : "Update";
 }
 
@@ -91,6 +93,7 @@ function wishesOf(
     const problems = setProblems(kind, change);
     return problems.length > 0 ? err(problems) : ok(setWishes(state, change));
   }
+  if (change.type === "release") return ok(releaseWishes(state, manager));
   const wanted = wantedObject(kind, change, before);
   if (!wanted.ok) return wanted;
   const desired = desiredLeaves(kind, wanted.value, state);

@@ -155,6 +155,14 @@ export type Change =
       readonly operation: "Apply" | "Update";
       readonly class: ManagerClass;
     }
+  /** The manager gives up all that it holds: what the others have there stands again. */
+  | {
+      readonly type: "release";
+      readonly ref: ObjectRef;
+      readonly manager: string;
+      readonly operation: "Apply" | "Update";
+      readonly class: ManagerClass;
+    }
   | {
       readonly type: "delete";
       readonly ref: ObjectRef;

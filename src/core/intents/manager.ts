@@ -22,12 +22,26 @@ export const managerBytesMax = 384;
 /** Why a name cannot be a manager's; undefined when it can. */
 export function managerProblem(name: string): string | undefined {
   if (name === "") return "is empty";
+  if (name === "override:" || name === "git:") return "has no name after its class";
   if (/\p{Surrogate}/u.test(name)) return "has half of a surrogate pair, which is no character";
   const bytes = encodeURIComponent(name).length;
   return bytes <= managerBytesMax
     ? undefined
     : `takes ${bytes} bytes when it is escaped for a key, of at most ${managerBytesMax}`;
 }
+
+/**
+ * The class is part of the name: `override:NAME` and `git:NAME`, everything else is a user's. So whoever sees
+ * a manager sees its class, and one manager never has two.
+ */
+export function classNamed(manager: string): ManagerClass {
+  if (manager.startsWith("override:")) return "override";
+  return manager.startsWith("git:") ? "git" : "user";
+}
+
+/** The manager of that name in a class; a name that has a class keeps it. */
+export const managerIn = (managerClass: ManagerClass, name: string): string =>
+  managerClass === "user" || classNamed(name) !== "user" ? name : `${managerClass}:${name}`;
 
 declare const encodeURIComponent: (text: string) => string;
 

@@ -107,13 +107,17 @@ function unsettled(held: readonly Held[], { state, manager, by }: NextWrite): He
   return [...kept, ...spent.slice(0, spentMax)];
 }
 
-/** Somebody who had seen it has said something else: it can never count again, nor be a conflict's side. */
+/**
+ * Somebody of its own class who had seen it has said something else: it can never count again, nor be a
+ * conflict's side. Below a higher class it counts again once that lets go.
+ */
 function isSettled(claim: Claim, state: ObjectState): boolean {
   const removal = state.removals.find((other) => other.claim === claim);
   if (removal !== undefined) return !removal.effective;
   const leaf = state.leaves.get(claim.path);
   if (leaf === undefined || !leaf.claims.includes(claim)) return false;
-  if (claim.op === "set" && isOverruled(claim, leaf.claims)) return true;
+  const equals = leaf.claims.filter(({ write }) => write.rank <= claim.write.rank);
+  if (claim.op === "set" && isOverruled(claim, equals)) return true;
   return leaf.claims.some(
     (other) =>
       other.write.manager === claim.write.manager &&

@@ -1,5 +1,6 @@
 import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
 import type { Random } from "../kernel/random.ts";
+import type { ProtocolRange } from "../records/protocol.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";
 
@@ -64,6 +65,8 @@ export type Evidence = {
   readonly roundTrip: Duration | undefined;
   /** When a frame of it last arrived on a link of ours; undefined if never since we started. */
   readonly heardAt: Instant | undefined;
+  /** The protocol that our link to it uses. */
+  readonly protocol: number | undefined;
   /** Newest first, at most 16: shown by `starlight why node/x`. */
   readonly observations: readonly Observation[];
 };
@@ -76,12 +79,21 @@ export type MembershipConfig = {
   readonly silentAfter: Duration;
   /** Longest wait between two dials of the same member; reached after sixteen times as long apart. */
   readonly redialMax: Duration;
+  /** The protocols that we speak. */
+  readonly speaks: ProtocolRange;
 };
 
 export type MembershipEvent =
   /** The roster or an address changed; the complete list without ourselves. */
   | { readonly type: "peers"; readonly peers: readonly Peer[]; readonly place: Place }
-  | { readonly type: "link-opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }
+  /** `speaks`: what the peer said it speaks; absent where both ends are of one build. */
+  | {
+      readonly type: "link-opened";
+      readonly link: LinkId;
+      readonly peer: NodeId;
+      readonly outbound: boolean;
+      readonly speaks?: ProtocolRange | undefined;
+    }
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
       readonly type: "dial-failed";
@@ -114,6 +126,8 @@ export type MembershipEffect =
   /** A link is ready for other traffic (exactly one per peer is). */
   | { readonly type: "peer-up"; readonly peer: NodeId; readonly link: LinkId }
   | { readonly type: "peer-down"; readonly peer: NodeId; readonly link: LinkId; readonly end: LinkEnd }
+  /** The peer speaks no protocol that we speak: the link is closed, and tried again now and then. */
+  | { readonly type: "protocol-mismatch"; readonly peer: NodeId; readonly theirs: ProtocolRange }
   /** Our working links, or the processes that we saw go, changed: to be published as our links fact. Sorted. */
   | { readonly type: "links-changed"; readonly peers: readonly NodeId[]; readonly gone: readonly NodeId[] }
   /** How far the peer's wall clock is ahead of ours, in ms, as far as a round trip tells. */

@@ -97,7 +97,7 @@ function take(step: Step, event: MembershipEvent): void {
     case "peers":
       return setPeers(step, event);
     case "link-opened":
-      return linkOpened(step, event.link, event.peer, event.outbound);
+      return linkOpened(step, event);
     case "link-closed":
       return linkClosed(step, event.link, event.end);
     case "dial-failed":
@@ -191,6 +191,8 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
       send(step, id, { type: "pong", number: frame.number, wall: toldWall(step) });
       clockSeen(step, link, frame.wall, 0);
       return promised(step, peer, link, frame.next);
+    case "unknown":
+      return;
     case "beat":
       return promised(step, peer, link, frame.next);
     case "pong": {

@@ -18,6 +18,7 @@ export function evidenceOf(state: State, id: NodeId): Evidence | undefined {
     since: peer.since,
     lostBySite: peer.verdict === "unreachable" && isLostBySite(state, peer),
     link: peer.active,
+    protocol: peer.links.get(link ?? -1)?.protocol,
     roundTrip: link === undefined ? undefined : peer.links.get(link)?.roundTrip,
     heardAt: peer.heardAt,
     observations: observationsOf(state, id, peer),

@@ -17,7 +17,9 @@ export type MembershipFrame =
   /** Do you hear this member? We do not. */
   | { readonly type: "probe"; readonly number: number; readonly peer: NodeId }
   /** `saw`: it answered me; it did not answer me either; I have no link with it. */
-  | { readonly type: "answer"; readonly number: number; readonly saw: Saw };
+  | { readonly type: "answer"; readonly number: number; readonly saw: Saw }
+  /** A frame of a newer version: a sign of life, and otherwise ignored. */
+  | { readonly type: "unknown" };
 
 const saws = ["heard", "lost", "apart"] as const;
 export type Saw = (typeof saws)[number];
@@ -26,6 +28,7 @@ const types = ["ping", "pong", "use", "beat", "probe", "answer"] as const;
 const idBytes = 10;
 
 export function encodeFrame(frame: MembershipFrame): Uint8Array {
+  if (frame.type === "unknown") throw new RangeError("an unknown frame cannot be sent");
   const writer = new Writer().byte(types.indexOf(frame.type));
   switch (frame.type) {
     case "ping":
@@ -54,11 +57,13 @@ function promise(writer: Writer, next: Duration): Writer {
 /** Undefined for anything that is not exactly one frame. */
 export function decodeFrame(bytes: Uint8Array): MembershipFrame | undefined {
   const reader = new Reader(bytes);
-  const frame = read(reader, types[reader.byte()]);
+  const place = reader.byte();
+  if (!reader.failed && place >= types.length) return { type: "unknown" };
+  const frame = read(reader, types[place]);
   return reader.failed || !reader.done ? undefined : frame;
 }
 
-function read(reader: Reader, type: MembershipFrame["type"] | undefined): MembershipFrame | undefined {
+function read(reader: Reader, type: (typeof types)[number] | undefined): MembershipFrame | undefined {
   switch (type) {
     case "ping":
       return { type, number: reader.uint(), wall: reader.uint(), next: promised(reader) };

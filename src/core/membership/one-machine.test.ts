@@ -174,7 +174,7 @@ test("a ping is answered with its number, and a malformed frame closes the link"
   one.open(7, 2);
   const [pong] = one.frame(7, { type: "ping", number: 300, wall: 0, next: 0 });
   assert.deepEqual(pong?.type === "send" && decodeFrame(pong.bytes), { type: "pong", number: 300, wall: 0 });
-  assert.equal(one.tell({ type: "frame", link: 7, bytes: new Uint8Array([9]) })[0]?.type, "close");
+  assert.equal(one.tell({ type: "frame", link: 7, bytes: new Uint8Array([0]) })[0]?.type, "close");
   assert.equal(one.linkTo(2), undefined);
 });
 

@@ -1,6 +1,8 @@
+import { between } from "../kernel/random.ts";
 import type { Duration } from "../kernel/time.ts";
+import { commonProtocol, rangeText, type ProtocolRange } from "../records/protocol.ts";
 import type { NodeId } from "../records/record.ts";
-import type { LinkEnd, LinkId } from "./contract.ts";
+import type { LinkEnd, LinkId, MembershipEvent } from "./contract.ts";
 import { answerDuties } from "./duties.ts";
 import { encodeFrame } from "./frames.ts";
 import {
@@ -25,19 +27,24 @@ import { dueAfter, retryFirst, usualBeat } from "./timing.ts";
 
 /** A chosen link has this long to show life before a newer one of the same peer takes its place. */
 export const standbyPatience: Duration = 600;
+/** A peer with which we have no protocol in common is dialled again after half of it to all of it. */
+const mismatchRetry: Duration = 10 * 60_000;
 
-export function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): void {
+export function linkOpened(step: Step, event: Extract<MembershipEvent, { type: "link-opened" }>): void {
   const { state, now } = step;
+  const { link: id, peer: peerId, outbound, speaks = state.config.speaks } = event;
   const peer = state.peers.get(peerId);
   if (peer === undefined) {
     step.out.push({ type: "close", link: id, end: "ours" });
     return;
   }
   if (outbound) peer.dialingSince = undefined;
+  const protocol = commonProtocol(state.config.speaks, speaks);
+  if (protocol === undefined) return refuseProtocol(step, peer, id, speaks);
   forgetEnd(peer);
   peer.heardAt = now;
   const promised = usualBeat(state, peer);
-  const link = newLink(id, peerId, now, promised, dueAfter(state, peer, promised));
+  const link = newLink(id, peerId, protocol, now, promised, dueAfter(state, peer, promised));
   peer.links.set(id, link);
   state.peerByLink.set(id, peerId);
   state.tended.set(peerId, peer);
@@ -51,6 +58,23 @@ export function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boo
       chosen.doubted = true;
     }
   }
+}
+
+/**
+ * Both ends see both ranges, so both close and both say why. An upgraded peer dials us itself, and after
+ * an upgrade of ours we start anew: no dial of ours is urgent.
+ */
+function refuseProtocol(
+  { state, now, random, out }: Step,
+  peer: PeerState,
+  link: LinkId,
+  theirs: ProtocolRange,
+): void {
+  const ours = rangeText(state.config.speaks);
+  explain(peer, now, `it speaks protocol ${rangeText(theirs)}, we speak ${ours}: upgrade the older side`);
+  peer.redialAt = now + between(random, mismatchRetry / 2, mismatchRetry);
+  out.push({ type: "close", link, end: "ours" });
+  out.push({ type: "protocol-mismatch", peer: peer.peer.id, theirs });
 }
 
 /** The end with the smaller id decides which of several links is used. */

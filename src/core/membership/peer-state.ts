@@ -24,6 +24,8 @@ export type Duty = { readonly link: LinkId; readonly number: number };
 export type Link = {
   readonly id: LinkId;
   readonly peer: NodeId;
+  /** What both ends agreed on. */
+  readonly protocol: number;
   readonly openedAt: Instant;
   heardAt: Instant;
   /** How long after its last sign of life the other end is going to give the next. */
@@ -114,10 +116,18 @@ export function linkEndSentence(id: LinkId, end: LinkEnd): string {
 }
 
 /** @param promised How often a peer gives a sign of life that has not said it itself yet. */
-export function newLink(id: LinkId, peer: NodeId, now: Instant, promised: Duration, due: Duration): Link {
+export function newLink(
+  id: LinkId,
+  peer: NodeId,
+  protocol: number,
+  now: Instant,
+  promised: Duration,
+  due: Duration,
+): Link {
   return {
     id,
     peer,
+    protocol,
     openedAt: now,
     heardAt: now,
     promised,

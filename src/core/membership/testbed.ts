@@ -1,12 +1,13 @@
 import { randomStream, type Random } from "../kernel/random.ts";
 import type { Duration, Instant } from "../kernel/time.ts";
+import { spoken } from "../records/protocol.ts";
 import type { NodeId } from "../records/record.ts";
 import type { LinkId, Membership, MembershipEffect, MembershipEvent, Peer, Verdict } from "./contract.ts";
 import { createMembership } from "./create-membership.ts";
 
 /** Some membership machines, with their effects carried by hand over a network that can be cut one way. */
 
-export const config = { pingEvery: 1_000, silentAfter: 3_000, redialMax: 2_000 };
+export const config = { pingEvery: 1_000, silentAfter: 3_000, redialMax: 2_000, speaks: spoken };
 export const idOf = (at: number): NodeId => at.toString(16).padStart(20, "0");
 export const peerOf = (at: number): Peer => ({
   id: idOf(at),

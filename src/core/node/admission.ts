@@ -1,13 +1,16 @@
 import { aheadOf, observe } from "../kernel/hybrid-clock.ts";
 import type { LinkId } from "../membership/contract.ts";
-import { openStored } from "../records/seal.ts";
+import { partsOf } from "../records/keys.ts";
+import { logName } from "../records/log.ts";
+import { isUnjudged, openStored } from "../records/seal.ts";
 import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { dropRecord, putRecord } from "../records/store.ts";
 import { refusalOf, type TrustView } from "../trust/authorise.ts";
 import { readHeads } from "./heads.ts";
 import { cameLate, notTaken } from "./held.ts";
-import { unpersist } from "./durable.ts";
+import { persist, unpersist } from "./durable.ts";
+import { hasRoom } from "./later.ts";
 import { indexRecord, isMember, type IndexChange } from "./records-index.ts";
 import { isShutOut, offend } from "./offences.ts";
 import { isCollected } from "./tombstones.ts";
@@ -50,6 +53,7 @@ export function admitStored(turn: Turn, bytes: Uint8Array): readonly Admitted[] 
 
 /** Frames from our own disk were judged when they came; here they are only put back in place. */
 export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
+  const unjudged: MeshRecord[] = [];
   for (const bytes of frames) {
     if (readHeads(turn, bytes)) continue;
     const opened = openStored(bytes, turn.env.crypto, turn.state.store.seals);
@@ -62,8 +66,24 @@ export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
       );
       continue;
     }
-    place(turn, opened.value, []);
+    if (isUnjudged(bytes)) unjudged.push(opened.value);
+    else place(turn, opened.value, []);
   }
+  for (const record of unjudged) restoreUnjudged(turn, record);
+}
+
+/** A version before ours, or ours, did not know the key. Where we do, the record is judged now. */
+function restoreUnjudged(turn: Turn, record: MeshRecord): void {
+  if (partsOf(record.key) === undefined) return place(turn, record, []);
+  const refusal = refusalOf(record, trustView(turn), turn.env.crypto);
+  if (refusal === undefined) {
+    place(turn, record, []);
+    persist(turn, [record]);
+    return;
+  }
+  const why = refusal.type === "forbidden" ? refusal.why : "its author is not on the roster";
+  note(turn, "warning", "RecordRefused", `${record.key} by ${record.author}: ${why}`);
+  unpersist(turn, [slotOf(record)]);
 }
 
 /** Judges once more what waited for its author's roster record. */
@@ -114,8 +134,14 @@ function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admi
     const what = `${record.key} by ${record.author}: ${refusal.why}`;
     if (refusal.forged && from !== undefined) offend(turn, from, "RecordRefused", what);
     else note(turn, "warning", "RecordRefused", what);
-    notTaken(turn, record);
+    // What came with a forgery about that log is no better than it: its covers do not count.
+    if (refusal.forged) turn.voided.add(logName(record));
+    else notTaken(turn, record);
     return;
+  }
+  if (!hasRoom(state.index, record)) {
+    note(turn, "warning", "LaterRecordsFull", `${record.author} has no room left for ${record.key}`);
+    return notTaken(turn, record);
   }
   // Written anew by an author whose clock was wrong: what lay aside for the slot is void.
   const aside = state.setAside.get(slot);

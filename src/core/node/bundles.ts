@@ -1,4 +1,5 @@
 import { fromHex } from "../kernel/bytes.ts";
+import { logName } from "../records/log.ts";
 import { slotOf, type MeshRecord } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { coverAndHold } from "./held.ts";
@@ -25,7 +26,7 @@ export function bundleArrived(turn: Turn, event: Extract<NodeEvent, { type: "bun
   // How far a log is complete is the maker's word: a member's, or nobody's. It may have come with these records.
   const vouched = isVouched(turn, maker);
   const covers = vouched ? event.covers.filter(({ scope }) => keeps(state.identity, scope)) : [];
-  for (const log of covers) coverAndHold(turn, log);
+  for (const log of covers) if (!turn.voided.has(logName(log))) coverAndHold(turn, log);
   absorb(turn, admitted, undefined);
   if (vouched && event.whole) coverOwnLogs(turn);
   if (covers.length > 0) headsMoved(turn);

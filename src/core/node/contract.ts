@@ -17,6 +17,7 @@ import type {
   StatusBody,
 } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
+import type { ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
@@ -50,6 +51,8 @@ export type NodeConfig = {
   readonly tombstoneEvery: Duration;
   /** Nobody waits with dropping tombstones for a member that was not heard of for so long. */
   readonly absentLong: Duration;
+  /** How long a deleted object can be brought back, at least. */
+  readonly keepDeleted: Duration;
   /** How this machine is joined to other sites. */
   readonly uplink: LinkClass;
   /** Bytes a second that the state exchange may put on one link to another site; 0: what its class allows. */
@@ -138,7 +141,14 @@ export type NodeEvent =
   | { readonly type: "boot"; readonly frames: Iterable<Uint8Array>; readonly adopted: readonly PodReport[] }
   /** What the machine is, at start and when it changes. */
   | { readonly type: "measured"; readonly status: StatusBody }
-  | { readonly type: "link-opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }
+  /** `speaks`: what the peer said it speaks; absent where both ends are of one build. */
+  | {
+      readonly type: "link-opened";
+      readonly link: LinkId;
+      readonly peer: NodeId;
+      readonly outbound: boolean;
+      readonly speaks?: ProtocolRange | undefined;
+    }
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
       readonly type: "dial-failed";
@@ -312,7 +322,12 @@ export type NodeView = {
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
   readonly uplink: () => UplinkView;
-  readonly records: () => { readonly total: number; readonly tombstones: number; readonly setAside: number };
+  readonly records: () => {
+    readonly total: number;
+    readonly tombstones: number;
+    readonly dead: number;
+    readonly setAside: number;
+  };
 };
 
 /** One machine of the mesh: the same code in the agent and in the simulator. */

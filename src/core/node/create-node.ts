@@ -24,6 +24,7 @@ import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
 import { factsOf } from "./records-index.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
+import { spoken } from "../records/protocol.ts";
 import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
 import { tendReunion } from "./reunion.ts";
 import { newState, type NodeState } from "./state.ts";
@@ -38,8 +39,8 @@ import { writeAsked, writeFailed, writeStored } from "./writes.ts";
  * One machine of the mesh: membership, sync, intents, placement and trust, composed. It holds no clock,
  * no chance and no IO: it is told what happened and says what is to be done.
  */
-export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMachine {
-  const state = newState(identity, config);
+export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = spoken): NodeMachine {
+  const state = newState(identity, config, speaks);
   const given: Given = { now: 0, wall: 0, crypto: undefined };
   return {
     handle: (event, world) => {
@@ -47,7 +48,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       given.now = env.now;
       given.wall = env.wall;
       given.crypto = env.crypto;
-      const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map() };
+      const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
       settleSent(turn);
       carryOut(handlers(turn), event);
       settleIfReady(turn);
@@ -78,9 +79,9 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
       if (declaredClass(state) !== before) tellPeers(turn);
       placeSoon(turn);
     },
-    "link-opened": ({ link, peer, outbound }) => {
-      state.dialFailed.delete(peer);
-      linkArrived(turn, link, peer, outbound);
+    "link-opened": (event) => {
+      state.dialFailed.delete(event.peer);
+      linkArrived(turn, event);
     },
     "link-closed": ({ link, end }) => {
       linkEnded(turn, link);

@@ -1,3 +1,4 @@
+import { partsOf } from "../records/keys.ts";
 import { slotOf, type MeshRecord } from "../records/record.ts";
 import { storedBytes } from "../records/seal.ts";
 import type { NodeState } from "./state.ts";
@@ -11,7 +12,7 @@ const storeAgainEvery = 2_000;
 export function persist(turn: Turn, records: readonly MeshRecord[]): number {
   return put(
     turn,
-    records.map((record) => ({ slot: slotOf(record), bytes: storedBytes(record, turn.env.crypto) })),
+    records.map((record) => ({ slot: slotOf(record), bytes: bytesOf(turn, record) })),
   );
 }
 
@@ -48,7 +49,7 @@ export function storeAgainIfDue(turn: Turn): void {
     turn,
     slots.map((slot) => {
       const record = state.store.bySlot.get(slot);
-      return { slot, bytes: record === undefined ? undefined : storedBytes(record, env.crypto) };
+      return { slot, bytes: record === undefined ? undefined : bytesOf(turn, record) };
     }),
   );
 }
@@ -60,6 +61,10 @@ export function storedUpTo({ storing, storingAgain, unstored, nextTicket }: Node
   const oldest = storing.keys().next().value ?? nextTicket;
   return oldest - 1;
 }
+
+/** What a key of a later version allows is judged once a version that knows it reads the disk. */
+const bytesOf = ({ env }: Turn, record: MeshRecord): Uint8Array =>
+  storedBytes(record, env.crypto, partsOf(record.key) !== undefined);
 
 function put(turn: Turn, puts: readonly { slot: string; bytes: Uint8Array | undefined }[]): number {
   const ticket = turn.state.nextTicket++;

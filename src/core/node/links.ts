@@ -7,6 +7,7 @@ import type { Crypto } from "../kernel/crypto.ts";
 import { logName } from "../records/log.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
+import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
@@ -16,7 +17,7 @@ import { publishLinks, publishStatus } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
-import { isShutOut, offend, shutOut, shutOutFor } from "./offences.ts";
+import { isShutOut, shutOut, shutOutFor } from "./offences.ts";
 import { budgetOf, countSent, linkClassTo, linkOpened, paceTo } from "./uplink.ts";
 import { judgeRoundTrips, ownClass } from "./uplink-class.ts";
 import { clockLost, clockSeen } from "./wall.ts";
@@ -38,19 +39,20 @@ export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void 
   const payload = bytes.subarray(1);
   if (channel === membershipChannel) return tellMembership(turn, { type: "frame", link, bytes: payload });
   tellMembership(turn, { type: "heard", link });
+  // Other channels are for machines of a later version.
   if (channel === syncChannel) tellSync(turn, { type: "frame", link, bytes: payload });
-  else offend(turn, link, "ProtocolError", `a frame for the unknown channel ${String(channel)}`);
   if (isShutOut(turn, link)) endLink(turn, link);
 }
 
 /** A link of a peer that is shut out is not used; a dial is not even tried. */
-export function linkArrived(turn: Turn, link: LinkId, peer: NodeId, outbound: boolean): void {
-  const keptOut = shutOutFor(turn.state, peer, turn.env.now) > 0;
-  if (keptOut) turn.out.push({ type: "close", link, end: "ours" });
-  else {
-    linkOpened(turn, link, peer);
-    tellMembership(turn, { type: "link-opened", link, peer, outbound });
+export function linkArrived(turn: Turn, event: Extract<MembershipEvent, { type: "link-opened" }>): void {
+  const { link, peer } = event;
+  if (shutOutFor(turn.state, peer, turn.env.now) > 0) {
+    turn.out.push({ type: "close", link, end: "ours" });
+    return;
   }
+  linkOpened(turn, link, peer);
+  tellMembership(turn, event);
 }
 
 function dial(turn: Turn, peer: NodeId, addresses: readonly string[]): void {
@@ -218,6 +220,11 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       tellSync(turn, { type: "peer-down", link });
     },
     "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
+    "protocol-mismatch": ({ peer, theirs }) => {
+      const name = state.index.memberById.get(peer)?.body.name ?? peer;
+      const message = `${name} speaks protocol ${rangeText(theirs)}, we speak ${rangeText(state.speaks)}: upgrade the older side`;
+      note(turn, "warning", "ProtocolMismatch", message);
+    },
     "links-changed": ({ peers, gone }) => publishLinks(turn, peers, gone),
     "verdict-changed": ({ peer, from, to }) => {
       const name = state.index.memberById.get(peer)?.body.name ?? peer;
@@ -242,7 +249,7 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
       const { identity, index } = turn.state;
       for (const log of covers) {
         const known = index.memberById.has(log.author) || log.author === identity.mesh.id;
-        if (known && keeps(identity, log.scope)) coverAndHold(turn, log);
+        if (known && keeps(identity, log.scope) && !turn.voided.has(logName(log))) coverAndHold(turn, log);
       }
       absorb(turn, admitted, link);
     },

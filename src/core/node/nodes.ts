@@ -93,6 +93,7 @@ function ourselves(state: NodeState, now: Instant): Evidence {
     since: state.bootedAt,
     lostBySite: false,
     link: undefined,
+    protocol: undefined,
     roundTrip: 0,
     heardAt: now,
     observations: [
@@ -108,6 +109,7 @@ function unheard(state: NodeState): Evidence {
     since: state.bootedAt,
     lostBySite: false,
     link: undefined,
+    protocol: undefined,
     roundTrip: undefined,
     heardAt: undefined,
     observations: [

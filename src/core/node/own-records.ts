@@ -43,6 +43,11 @@ export function publishLeave(turn: Turn, reason: string): void {
   publish(turn, "roster", goneKey(turn.state.identity.id), { how: "left", reason });
 }
 
+/** Takes our configuration of a dead object away. */
+export function publishIntentGone(turn: Turn, key: string): void {
+  publish(turn, "intent", key, undefined);
+}
+
 function publishFact(turn: Turn, key: string, body: Json | undefined): void {
   const held = findRecord(turn.state.store, key, turn.state.identity.id);
   if (held === undefined && body === undefined) return;

@@ -1,5 +1,5 @@
 import type { Version } from "../kernel/hybrid-clock.ts";
-import type { IntentEntry, MergedObject } from "../intents/contract.ts";
+import type { IntentBody, IntentEntry, MergedObject } from "../intents/contract.ts";
 import { readIntentBody } from "../intents/body.ts";
 import { kindOf } from "../intents/kinds/index.ts";
 import { mergeObject } from "../intents/merge.ts";
@@ -22,6 +22,7 @@ import {
 import { objectKey, partsOf, type KeyParts, type ObjectRef } from "../records/keys.ts";
 import { bodyOf, isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import type { Changed } from "./contract.ts";
+import { countLater, type LaterRecords } from "./later.ts";
 
 /** A fact with the stamp it carries. */
 export type Fact<T> = { readonly body: T; readonly version: Version };
@@ -43,6 +44,9 @@ export type Index = {
   /** objectKey -> record slot -> entry. */
   readonly entriesByObject: Map<string, Map<string, IntentEntry>>;
   readonly objectByKey: Map<string, MergedObject>;
+  readonly later: LaterRecords;
+  /** Keys of objects that were deleted, without a conflict about it, and whose records are still here. */
+  readonly dead: Set<string>;
   /** `group/kind` -> keys of the objects that exist or have conflicts. */
   readonly keysByKind: Map<string, Set<string>>;
 };
@@ -59,6 +63,8 @@ export const emptyIndex = (): Index => ({
   entriesByObject: new Map(),
   objectByKey: new Map(),
   keysByKind: new Map(),
+  later: new Map(),
+  dead: new Set(),
 });
 
 export const isMember = (index: Index, id: NodeId): boolean =>
@@ -66,6 +72,12 @@ export const isMember = (index: Index, id: NodeId): boolean =>
 
 export function factsOf(index: Index, node: NodeId): NodeFacts | undefined {
   return index.factsByNode.get(node);
+}
+
+/** The stamp of the newest word of a node about itself. */
+export function lastHeard(index: Index, node: NodeId): Version {
+  const facts = factsOf(index, node);
+  return Math.max(facts?.status?.version ?? 0, facts?.links?.version ?? 0, facts?.acks?.version ?? 0);
 }
 
 export const kindKey = (group: string, kind: string): string => `${group}/${kind}`;
@@ -77,7 +89,10 @@ export function entriesOf(index: Index, ref: ObjectRef): readonly IntentEntry[] 
 /** Takes a record that the store just took (or lost: `removed`). Bodies we cannot read are left out. */
 export function indexRecord(index: Index, record: MeshRecord, removed = false): IndexChange | undefined {
   const parts = partsOf(record.key);
-  if (parts === undefined) return undefined;
+  if (parts === undefined) {
+    countLater(index.later, record, removed);
+    return undefined;
+  }
   switch (parts.type) {
     case "member":
       if (removed) index.memberById.delete(parts.node);
@@ -116,6 +131,8 @@ function indexMember(index: Index, node: NodeId, record: MeshRecord): void {
   if (newer) index.memberById.set(node, { body, version: record.version, author: record.author });
 }
 
+const nothing: IntentBody = { class: "user", writes: [], fields: {} };
+
 function indexIntent(
   index: Index,
   ref: ObjectRef,
@@ -126,7 +143,8 @@ function indexIntent(
   const key = objectKey(ref);
   const entries = index.entriesByObject.get(key) ?? new Map<string, IntentEntry>();
   index.entriesByObject.set(key, entries);
-  const body = removed ? undefined : readIntentBody(bodyOf(record));
+  // A tombstone stays as an entry that says nothing: whoever writes next has seen it.
+  const body = removed ? undefined : isTombstone(record) ? nothing : readIntentBody(bodyOf(record));
   if (body === undefined) entries.delete(slotOf(record));
   else entries.set(slotOf(record), { author: record.author, manager, version: record.version, body });
   remerge(index, ref, key, entries);
@@ -138,6 +156,9 @@ function remerge(index: Index, ref: ObjectRef, key: string, entries: Map<string,
     kind === undefined || entries.size === 0 ? undefined : mergeObject(kind, ref, [...entries.values()]);
   const keys = index.keysByKind.get(kindKey(ref.group, ref.kind)) ?? new Set<string>();
   index.keysByKind.set(kindKey(ref.group, ref.kind), keys);
+  if (merged?.exists === false && merged.conflicts.length === 0) index.dead.add(key);
+  else index.dead.delete(key);
+  if (entries.size === 0) index.entriesByObject.delete(key);
   if (merged === undefined) {
     index.objectByKey.delete(key);
     keys.delete(key);

@@ -1,9 +1,10 @@
-import type { HybridClock } from "../kernel/hybrid-clock.ts";
+import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
 import type { Duration, Instant } from "../kernel/time.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
 import { createMembership } from "../membership/create-membership.ts";
 import type { HealReport, PodBody, StatusBody } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
+import { spoken, type ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
@@ -46,6 +47,7 @@ export type Reunion = {
 export type NodeState = {
   readonly identity: NodeIdentity;
   readonly config: NodeConfig;
+  readonly speaks: ProtocolRange;
   readonly clock: HybridClock;
   readonly clocks: WallClock;
   readonly uplink: Uplink;
@@ -86,6 +88,8 @@ export type NodeState = {
   readonly held: Held;
   noteHeadsAt: Instant;
   tombstonesAt: Instant;
+  /** Object key -> its deletion, and since when we know of it. */
+  readonly deadSince: Map<string, { readonly version: Version; readonly at: Instant }>;
   /** Whether we hold all that we ever wrote; not so after our disk was lost, until a peer gave it back. */
   ownLogsWhole: boolean;
   queuedWrites: WriteRequest[];
@@ -123,11 +127,12 @@ export type InFlight = {
 /** Two placements are at least this far apart, so that a burst of records costs one. */
 export const placementPause: Duration = 15;
 
-export function newState(identity: NodeIdentity, config: NodeConfig): NodeState {
+export function newState(identity: NodeIdentity, config: NodeConfig, speaks = spoken): NodeState {
   const self = identity.id;
   return {
     identity,
     config,
+    speaks,
     clock: { last: 0 },
     uplink: {
       day: 0,
@@ -146,6 +151,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
       pingEvery: config.pingEvery,
       silentAfter: config.silentAfter,
       redialMax: config.redialMax,
+      speaks,
     }),
     sync: createSync({ self, compareEvery: config.compareEvery }),
     booted: false,
@@ -168,6 +174,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     held: nothingHeld(),
     noteHeadsAt: Number.POSITIVE_INFINITY,
     tombstonesAt: 0,
+    deadSince: new Map(),
     ownLogsWhole: false,
     queuedWrites: [],
     inFlight: undefined,

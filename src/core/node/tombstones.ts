@@ -4,8 +4,10 @@ import { isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/re
 import { isScope, keeps } from "../records/scope.ts";
 import { dropRecord } from "../records/store.ts";
 import { unpersist } from "./durable.ts";
+import { heldUpTo, isIntent } from "./held.ts";
 import { publishAcks, publishFloors } from "./own-records.ts";
-import { factsOf, indexRecord, isMember } from "./records-index.ts";
+import { buryDead, deadByLog, ownIntentsHead } from "./graves.ts";
+import { factsOf, indexRecord, isMember, lastHeard } from "./records-index.ts";
 import { changed, note, type Turn } from "./turn.ts";
 
 /**
@@ -21,7 +23,9 @@ export function tendTombstones(turn: Turn): void {
   const { state, env } = turn;
   if (!state.booted || env.now < state.tombstonesAt) return;
   state.tombstonesAt = env.now + state.config.tombstoneEvery;
-  acknowledge(turn);
+  // What is on its way to our disk was written without what we would acknowledge.
+  if (state.inFlight === undefined) acknowledge(turn);
+  buryDead(turn);
   raiseFloors(turn);
 }
 
@@ -85,15 +89,23 @@ function acknowledge(turn: Turn): void {
   const said = new Map(
     before.flatMap((ack) => (isScope(ack.scope) ? [[logName({ ...ack, scope: ack.scope }), ack.head]] : [])),
   );
+  const dead = deadByLog(state);
   const logs = [...store.logs.values()].flatMap((log) => {
     const { scope, kind, author, head } = log;
-    const newest = newestTombstone(log);
+    const newest = Math.max(newestTombstone(log), dead.get(logName(log)) ?? 0);
     if (author === identity.id || newest === 0) return [];
     const held = said.get(logName(log)) ?? 0;
-    return [{ scope, kind, author, head: held >= newest || head < newest ? held : head }];
+    // Of intents only what outlives a crash of ours: afterwards we must not write as if we had not known.
+    const known = isIntent(log) ? Math.min(head, heldUpTo(state, author)) : head;
+    return [{ scope, kind, author, head: held >= newest || known < newest ? held : known }];
   });
   logs.sort((left, right) => (logName(left) < logName(right) ? -1 : 1));
-  if (logs.length > 0 || before.length > 0) publishAcks(turn, { logs: logs.slice(0, 4096) });
+  const own = { scope: "mesh", kind: "intent", author: identity.id } as const;
+  const moved = logs.some((ack) => said.get(logName({ ...ack })) !== ack.head) || !said.has(logName(own));
+  // Our own writes up to now are all that may not have known what we acknowledge with this.
+  const head = moved ? ownIntentsHead(state) : (said.get(logName(own)) ?? 0);
+  if (logs.length > 0) publishAcks(turn, { logs: [{ ...own, head }, ...logs.slice(0, 4095)] });
+  else if (before.length > 0) publishAcks(turn, { logs: [] });
 }
 
 /** Drops our own tombstones that everybody has, and says so. */
@@ -101,8 +113,15 @@ function raiseFloors(turn: Turn): void {
   const { state } = turn;
   const { identity, index, store } = state;
   const before = factsOf(index, identity.id)?.floors?.body.logs ?? [];
-  const floors = before.map((floor) => ({ ...floor }));
   let raised = false;
+  const floors = before.map((floor) => {
+    const { scope, kind, upTo } = floor;
+    // Said by a clock that ran ahead: all that we write from now on, this word too, would lie below it.
+    if (upTo <= state.clock.last || !isScope(scope)) return { ...floor };
+    const log = store.logs.get(logName({ scope, kind, author: identity.id }));
+    raised = true;
+    return { ...floor, upTo: log === undefined ? 0 : newestOf(log) };
+  });
   for (const [at, floor] of floors.entries()) {
     const { scope, kind, upTo } = floor;
     const log = isScope(scope) ? store.logs.get(logName({ scope, kind, author: identity.id })) : undefined;
@@ -134,12 +153,8 @@ function knownToAll({ state, env }: Turn, log: Log): Version {
   for (const [id, { body }] of state.index.memberById) {
     if (id === state.identity.id || !isMember(state.index, id) || !keeps(body, log.scope)) continue;
     const facts = factsOf(state.index, id);
-    const heard = Math.max(
-      facts?.status?.version ?? 0,
-      facts?.links?.version ?? 0,
-      facts?.acks?.version ?? 0,
-    );
-    if (env.wall - Math.max(wallOf(heard), body.joinedAt) > state.config.absentLong) continue;
+    if (env.wall - Math.max(wallOf(lastHeard(state.index, id)), body.joinedAt) > state.config.absentLong)
+      continue;
     const ack = facts?.acks?.body.logs.find(
       ({ scope, kind, author }) => scope === log.scope && kind === log.kind && author === log.author,
     );

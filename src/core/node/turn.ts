@@ -10,6 +10,8 @@ export type Turn = {
   readonly out: NodeEffect[];
   /** Whether our part of a log is what its author's floor says; found out at most once a turn. */
   readonly floorMatches: Map<string, boolean>;
+  /** Logs (by `logName`) of which somebody sent a void record: what it said of them is void. */
+  readonly voided: Set<string>;
   /** Records new in our store during this turn: written to disk and spread together at its end. */
   readonly fresh: { readonly record: MeshRecord; readonly from: LinkId | undefined }[];
 };

@@ -170,7 +170,7 @@ function roomOnLink(state: NodeState, metered: MeteredLink, urgency: Urgency, no
   const rate = rateOf(state, metered.peer);
   if (!Number.isFinite(rate.perSecond)) return Number.POSITIVE_INFINITY;
   metered.bucket ??= fullBucket(rate, now);
-  return Math.max(0, fill(metered.bucket, rate, now) - reserveOf[urgency] * rate.burst);
+  return Math.max(0, fill(metered.bucket, rate, now) - reserveOf(urgency) * rate.burst);
 }
 
 function opensAt(state: NodeState, metered: MeteredLink, urgency: Urgency, now: Instant): Instant {
@@ -178,14 +178,14 @@ function opensAt(state: NodeState, metered: MeteredLink, urgency: Urgency, now: 
   if (!Number.isFinite(rate.perSecond)) return now;
   metered.bucket ??= fullBucket(rate, now);
   fill(metered.bucket, rate, now);
-  return fullAt(metered.bucket, rate, (reserveOf[urgency] + pieceShare) * rate.burst);
+  return fullAt(metered.bucket, rate, (reserveOf(urgency) + pieceShare) * rate.burst);
 }
 
 function roomToday({ state, env }: Turn, urgency: Urgency): number {
   const { uplinkBytesPerDay } = state.config;
   if (uplinkBytesPerDay === 0) return Number.POSITIVE_INFINITY;
   const spent = Math.floor(env.wall / dayMs) === state.uplink.day ? state.uplink.bytes : 0;
-  return Math.max(0, dayShareOf[urgency] * uplinkBytesPerDay - spent);
+  return Math.max(0, dayShareOf(urgency) * uplinkBytesPerDay - spent);
 }
 
 /** Each end keeps to its own rate; that of the peer is known by its class alone. */

@@ -41,7 +41,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         return object?.exists === true ? [object] : [];
       }),
     object: (ref) => index.objectByKey.get(objectKey(ref)),
-    entries: (ref) => entriesOf(index, ref),
+    entries: (ref) => entriesOf(index, ref).filter(({ body }) => body.writes.length > 0),
     pods: () =>
       ids().flatMap((node) =>
         [...(factsOf(index, node)?.pods.keys() ?? [])].sort().flatMap((uid) => podView(node, uid) ?? []),
@@ -96,6 +96,7 @@ export function createView(state: NodeState, given: Given): NodeView {
     records: () => ({
       total: store.bySlot.size,
       tombstones: tombstoneCount(store),
+      dead: index.dead.size,
       setAside: state.setAside.size + state.pending.size,
     }),
   };

@@ -9,6 +9,7 @@ import {
   text,
   type Shaped,
 } from "../kernel/shape.ts";
+import { recordKinds } from "./record.ts";
 
 /**
  * The bodies of the records that nodes write about themselves and about who belongs. Everything here
@@ -21,9 +22,8 @@ const wall = integer(0, Number.MAX_SAFE_INTEGER);
 const count = integer(0, Number.MAX_SAFE_INTEGER);
 const address = text(300);
 
-/** What a member may do beyond running workloads and speaking for itself. */
-const grant = oneOf("enrol", "write");
-export type Grant = Shaped<typeof grant>;
+/** What a member may do beyond running workloads and speaking for itself. Later versions know more. */
+export type Grant = "enrol" | "write";
 
 /** `roster/member/<id>`: written by the mesh root or by a member with the grant `enrol`. */
 export const memberBody = fields({
@@ -34,14 +34,14 @@ export const memberBody = fields({
   signKey: text(64),
   /** SHA-256 of the TLS key's SubjectPublicKeyInfo, 64 hex digits; it authenticates links. */
   tlsKey: text(64),
-  grants: list(grant, 8),
+  grants: list(text(64), 32),
   labels,
   joinedAt: wall,
 });
 export type MemberBody = Shaped<typeof memberBody>;
 
-/** `roster/gone/<id>`: a leave (written by the member itself) or a revocation (by an enroller). */
-export const goneBody = fields({ how: oneOf("left", "revoked"), reason: text(1024) });
+/** `roster/gone/<id>`: how is `left` (written by the member itself) or `revoked` (by an enroller). */
+export const goneBody = fields({ how: text(64), reason: text(1024) });
 export type GoneBody = Shaped<typeof goneBody>;
 
 const resources = fields({
@@ -89,7 +89,7 @@ export type StatusBody = Shaped<typeof statusBody>;
 export const linksBody = fields({ peers: list(text(20), 4096), gone: optional(list(text(20), 4096)) });
 export type LinksBody = Shaped<typeof linksBody>;
 
-const logKind = oneOf("roster", "intent", "fact");
+const logKind = oneOf(...recordKinds);
 
 /**
  * `node/<id>/acks`: how far this node knows logs that hold tombstones. An author drops its tombstones once

@@ -35,12 +35,14 @@ export const bucketRateOf = (bytesPerSecond: number): BucketRate => ({
 
 /** What is paid for from a budget: records by their kind, and the questions and hashes of comparisons. */
 export type Urgency = RecordKind | "control";
+/** Kinds of a later version wait like facts. */
+type Known = Exclude<Urgency, `later-${number}`>;
 
 /**
  * What stays in a link's bucket for what is more urgent, as a share of the burst. Signs of life are paid
  * for too, but wait for nothing.
  */
-export const reserveOf: { readonly [urgency in Urgency]: number } = {
+const reserves: { readonly [urgency in Known]: number } = {
   roster: 0,
   control: 0.05,
   intent: 0.1,
@@ -48,12 +50,17 @@ export const reserveOf: { readonly [urgency in Urgency]: number } = {
 };
 
 /** Up to which share of the day's allowance this class is sent. */
-export const dayShareOf: { readonly [urgency in Urgency]: number } = {
+const dayShares: { readonly [urgency in Known]: number } = {
   roster: 1,
   control: 0.98,
   intent: 0.95,
   fact: 0.9,
 };
+
+export const reserveOf = (urgency: Urgency): number => reserves[knownOf(urgency)];
+export const dayShareOf = (urgency: Urgency): number => dayShares[knownOf(urgency)];
+
+const knownOf = (urgency: Urgency): Known => (Object.hasOwn(reserves, urgency) ? (urgency as Known) : "fact");
 
 /** Where bytes are paid for, facts wait for the next comparison; trust and intents never wait. */
 export const isMetered = (linkClass: LinkClass): boolean =>

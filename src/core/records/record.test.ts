@@ -158,7 +158,7 @@ test("a frame of another format is named as such, not judged", () => {
 
 test("an unknown kind, a scope that is none, or an author that is no node id is malformed", () => {
   assert.equal(refusal(forge({})), undefined);
-  assert.equal(refusal(forge({ kind: 3 })), "malformed");
+  assert.equal(refusal(forge({ kind: 16 })), "malformed");
   for (const scope of [
     "",
     "all",

@@ -9,8 +9,11 @@ import { isScope, type Scope } from "./scope.ts";
 /** A node's identity: the first 10 bytes of the SHA-256 of its Ed25519 public key, in hex. */
 export type NodeId = string;
 
-/** `roster`: who belongs. `intent`: what people want. `fact`: what a node says of itself. */
-export type RecordKind = "roster" | "intent" | "fact";
+/**
+ * `roster`: who belongs. `intent`: what people want. `fact`: what a node says of itself. The others are
+ * for later versions: this one keeps such records and passes them on, most urgent kind first.
+ */
+export type RecordKind = "roster" | "intent" | "fact" | `later-${number}`;
 
 /**
  * One signed, versioned entry of the replicated state.
@@ -89,7 +92,14 @@ export const bodyBytesMax = 1024 * 1024;
 export const extensionBytesMax = 4096;
 /** A frame: its parts and their lengths. */
 export const frameBytesMax = bodyBytesMax + extensionBytesMax + 2 * keyLengthMax;
-export const recordKinds: readonly RecordKind[] = ["roster", "intent", "fact"];
+/** How many kinds there can ever be: frames name a log by its scope and its kind in one byte. */
+const kindsMax = 16;
+const kinds: readonly RecordKind[] = ["roster", "intent", "fact"];
+/** By their number on the wire and on disks. */
+export const recordKinds: readonly RecordKind[] = Array.from(
+  { length: kindsMax },
+  (_, at): RecordKind => kinds[at] ?? `later-${at}`,
+);
 const nodeIdBytes = 10;
 const format = 2;
 const none = new Uint8Array(0);

@@ -7,6 +7,7 @@ import {
   draftRecord,
   frameBytesMax,
   openFrame,
+  recordKinds,
   type MeshRecord,
   type NodeId,
   type RecordDraft,
@@ -18,6 +19,8 @@ import {
 
 export const signatureBytes = 64;
 const storedFormat = 2;
+/** The same, of a record whose key meant nothing to the version that stored it; no one flipped bit makes it. */
+const unjudgedFormat = 5;
 /** A record with all that it takes to verify it alone. */
 export const storedBytesMax = frameBytesMax + 12 * hashBytes + signatureBytes + 64;
 /** Separates these signatures from any other use of the same key. */
@@ -111,15 +114,26 @@ export function writeSeal(
   writer.raw(seal.signature);
 }
 
-/** A record as bytes that can be verified on their own: for disks, files and introductions. */
-export function storedBytes(record: MeshRecord, crypto: Pick<Crypto, "sha256">): Uint8Array {
+/**
+ * A record as bytes that can be verified on their own: for disks, files and introductions.
+ *
+ * @param judged False when only its signature was looked at, since its key is one of a later version.
+ */
+export function storedBytes(
+  record: MeshRecord,
+  crypto: Pick<Crypto, "sha256">,
+  judged: boolean = true,
+): Uint8Array {
   const { seal } = record;
   if (seal === undefined) throw new RangeError(`${record.key} is not sealed`);
-  const writer = new Writer().byte(storedFormat).bytes(record.frame);
+  const writer = new Writer().byte(judged ? storedFormat : unjudgedFormat).bytes(record.frame);
   writer.uint(record.at).uint(seal.count).uint(seal.previous).uint(seal.last);
   writeSeal(writer, seal, [record], crypto);
   return writer.done();
 }
+
+/** Whether these are the stored bytes of a record that nobody has judged by its key. */
+export const isUnjudged = (bytes: Uint8Array): boolean => bytes[0] === unjudgedFormat;
 
 /**
  * Takes stored bytes apart. The signature is not checked here: see `sealHolds`.
@@ -135,7 +149,8 @@ export function openStored(
   if (bytes.length > storedBytesMax) return malformed(`${bytes.length} bytes, at most ${storedBytesMax}`);
   const reader = new Reader(bytes);
   const format = reader.byte();
-  if (!reader.failed && format !== storedFormat) return err({ type: "unknown-format", format });
+  if (!reader.failed && format !== storedFormat && format !== unjudgedFormat)
+    return err({ type: "unknown-format", format });
   const frame = reader.bytes(frameBytesMax);
   const at = reader.uint();
   const head = { count: reader.uint(), previous: reader.uint(), last: reader.uint() };
@@ -196,7 +211,7 @@ function toSign(
   { author, scope, kind }: MeshRecord,
   { count, previous, last, root }: Pick<Seal, "count" | "previous" | "last" | "root">,
 ): Uint8Array {
-  const writer = new Writer().raw(signedAs).text(author).text(scope).text(kind);
+  const writer = new Writer().raw(signedAs).text(author).text(scope).byte(recordKinds.indexOf(kind));
   return writer.uint(count).uint(previous).uint(last).raw(root).done();
 }
 

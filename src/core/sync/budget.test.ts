@@ -123,7 +123,7 @@ test("symbols of a sketch, comparisons and lists without end are answered at a b
   const questions: SyncFrame[] = [
     { type: "symbols-want", scope: "mesh", from: 0, count: 4096 },
     { type: "heads-want", scope: "mesh" },
-    { type: "compare", protocol: 2, scopes: [{ scope: "mesh", hash: new Uint8Array(16) }] },
+    { type: "compare", scopes: [{ scope: "mesh", hash: new Uint8Array(16) }] },
   ];
   for (const question of questions) {
     const bed = createBed();

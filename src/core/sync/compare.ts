@@ -9,7 +9,6 @@ import { scopeDigest } from "../records/store.ts";
 import type { Cover } from "./contract.ts";
 import {
   logsMax,
-  protocolVersion,
   recordsFrameBytes,
   windowBytes,
   type LogAt,
@@ -66,7 +65,7 @@ export function compare(step: Step, link: LinkId, peer: Peer): void {
     scope,
     hash: scopeDigest(env.store, scope).hash,
   }));
-  send(step, link, { type: "compare", protocol: protocolVersion, scopes });
+  send(step, link, { type: "compare", scopes });
 }
 
 export function compareArrived(
@@ -88,7 +87,7 @@ export function compareArrived(
     if (equalBytes(ours, hash)) answer.push({ scope, hash: ours, state: "equal", logs: [] });
     else answer.push(shown(step, scope, ours, count === 0 || equalBytes(hash, emptyHash)));
   }
-  send(step, link, { type: "heads", protocol: protocolVersion, scopes: answer });
+  send(step, link, { type: "heads", scopes: answer });
   if (answer.every(({ state }) => state === "equal")) nowInStep(step, link, peer);
   else peer.inStep = false;
 }
@@ -108,7 +107,7 @@ function shown(step: Step, scope: Scope, hash: Uint8Array, listed: boolean): Sco
 export function headsAsked(step: Step, link: LinkId, peer: Peer, scope: Scope): void {
   if (!isShared(step, peer, scope)) return;
   const { hash } = scopeDigest(step.env.store, scope);
-  send(step, link, { type: "heads", protocol: protocolVersion, scopes: [shown(step, scope, hash, true)] });
+  send(step, link, { type: "heads", scopes: [shown(step, scope, hash, true)] });
 }
 
 export function headsArrived(

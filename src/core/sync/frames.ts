@@ -9,9 +9,9 @@ import type { Cover, LogRef } from "./contract.ts";
 /** What two nodes say to compare and complete their records. Everything is bounded before it is read. */
 export type SyncFrame =
   /** From the end with the smaller id: the hash of each shared scope. */
-  | { readonly type: "compare"; readonly protocol: number; readonly scopes: readonly ScopeHash[] }
+  | { readonly type: "compare"; readonly scopes: readonly ScopeHash[] }
   /** Its answer: the same scopes; where hashes differ, how far this end knows every log of the scope. */
-  | { readonly type: "heads"; readonly protocol: number; readonly scopes: readonly ScopeHeads[] }
+  | { readonly type: "heads"; readonly scopes: readonly ScopeHeads[] }
   /** How far the sender knows these logs: the receiver has less of them, or more. Answered with `wants`. */
   | { readonly type: "offer"; readonly logs: readonly LogAt[] }
   /** Send what counts of these logs above the stamps. `graft`: and push what is new from now on. */
@@ -51,7 +51,6 @@ export type ScopeState = "equal" | "heads" | "sketch";
 /** A log up to, or from, a stamp. */
 export type LogAt = LogRef & { readonly at: Version };
 
-export const protocolVersion = 2;
 /** Records are sent in frames of about this size. */
 export const recordsFrameBytes = 256 * 1024;
 /** An answer ends after about this many bytes; the asker then asks on. Bounds what is under way on a link. */
@@ -86,11 +85,11 @@ export function encodeFrame(frame: SyncFrame, crypto: Pick<Crypto, "sha256">): U
   const writer = new Writer().byte(types.indexOf(frame.type));
   switch (frame.type) {
     case "compare":
-      writer.uint(frame.protocol).uint(frame.scopes.length);
+      writer.uint(frame.scopes.length);
       for (const { scope, hash } of frame.scopes) writer.text(scope).raw(hash);
       break;
     case "heads":
-      writer.uint(frame.protocol).uint(frame.scopes.length);
+      writer.uint(frame.scopes.length);
       for (const { scope, hash, state, logs } of frame.scopes) {
         writeLogs(writer.text(scope).raw(hash).byte(states.indexOf(state)), logs);
       }
@@ -150,17 +149,15 @@ function readFrame(
     case "compare":
       return {
         type,
-        protocol: reader.uint(),
         scopes: readMany(reader, scopesMax, () => readScopeHash(reader)),
       };
     case "heads": {
-      const protocol = reader.uint();
       const scopes = readMany(reader, scopesMax, () => ({
         ...readScopeHash(reader),
         state: states[reader.byte()] ?? "equal",
         logs: readLogs(reader),
       }));
-      return { type, protocol, scopes };
+      return { type, scopes };
     }
     case "offer":
     case "have":

@@ -94,12 +94,12 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
           budget: {
             room: (link, urgency) => {
               if (bed.rate === undefined) return Number.POSITIVE_INFINITY;
-              return Math.max(0, fill(bucketOf(link), bed.rate, now) - reserveOf[urgency] * bed.rate.burst);
+              return Math.max(0, fill(bucketOf(link), bed.rate, now) - reserveOf(urgency) * bed.rate.burst);
             },
             opensAt: (link, urgency) => {
               if (bed.rate === undefined) return now;
               fill(bucketOf(link), bed.rate, now);
-              return fullAt(bucketOf(link), bed.rate, (reserveOf[urgency] + 1 / 8) * bed.rate.burst);
+              return fullAt(bucketOf(link), bed.rate, (reserveOf(urgency) + 1 / 8) * bed.rate.burst);
             },
           },
           settled: () => bed.settled,

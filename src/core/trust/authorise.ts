@@ -1,9 +1,9 @@
 import { fromHex } from "../kernel/bytes.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { sealHolds } from "../records/seal.ts";
-import { bodyOf, nodeIdOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { bodyOf, nodeIdOf, type MeshRecord, type NodeId, type RecordKind } from "../records/record.ts";
 import { goneBody, memberBody, type Grant, type MemberBody } from "../records/bodies.ts";
-import { partsOf } from "../records/keys.ts";
+import { partsOf, type KeyParts } from "../records/keys.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 
 /** What a node needs to know of the roster to judge a record. */
@@ -33,50 +33,65 @@ export type Refusal =
  * - `roster/gone/<id>`: the same, or the member itself. Nobody ends the root, whose id is the mesh's.
  * - `node/<id>/...`: that node.
  * - `intent/...`: a member with the grant `write`.
+ * - A key of a later version: whoever may write its neighbours under `node/`, `intent/` and `roster/`, and
+ *   records of its kind; elsewhere any member. A version that knows the key judges it by its own rule.
  *
  * @returns undefined when it may.
  */
 export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto): Refusal | undefined {
   const parts = partsOf(record.key);
-  if (parts === undefined) return forbidden(`the key ${record.key} is not one we know`);
   const publicKey = keyOf(record.author, trust);
   if (publicKey === undefined) return { type: "unknown-author" };
   const gone = trust.goneSince(record.author);
   if (gone !== undefined && record.version > gone) return forbidden("the author left or was revoked before");
-  const broken = ruleBroken(record, parts, trust, crypto);
+  if (parts !== undefined && record.kind !== kindOfKey(parts))
+    return forged(`a ${kindOfKey(parts)} key on another kind of record`);
+  const broken =
+    parts === undefined ? laterRuleBroken(record, trust) : ruleBroken(record, parts, trust, crypto);
   if (broken !== undefined) return broken;
   if (!sealHolds(record, publicKey, crypto)) return forged("the signature does not match the author's key");
   return undefined;
 }
 
+function kindOfKey({ type }: KeyParts): RecordKind {
+  if (type === "intent") return "intent";
+  return type === "member" || type === "gone" ? "roster" : "fact";
+}
+
 function ruleBroken(
   record: MeshRecord,
-  parts: NonNullable<ReturnType<typeof partsOf>>,
+  parts: KeyParts,
   trust: TrustView,
   crypto: Crypto,
 ): Refusal | undefined {
   switch (parts.type) {
     case "member":
-      if (record.kind !== "roster") return forged("a roster key on another kind of record");
       if (!mayEnrol(record.author, trust))
         return forbidden("only the mesh root or an enroller admits members");
       return memberBroken(record, parts.node, crypto);
     case "gone":
-      if (record.kind !== "roster") return forged("a roster key on another kind of record");
       if (parts.node === trust.root.id) return forged("nobody ends the mesh root");
       if (record.author !== parts.node && !mayEnrol(record.author, trust)) {
         return forbidden("only the member itself or an enroller ends a membership");
       }
       return goneBody(bodyOf(record)) === undefined ? forged("not a valid end of membership") : undefined;
     case "intent":
-      if (record.kind !== "intent") return forged("an intent key on another kind of record");
       return holds(record.author, "write", trust)
         ? undefined
         : forbidden("the author has no grant to write intents");
     default:
-      if (record.kind !== "fact") return forged("a fact key on another kind of record");
       return parts.node === record.author ? undefined : forged(`only ${parts.node} may write its own facts`);
   }
+}
+
+function laterRuleBroken({ key, kind, author }: MeshRecord, trust: TrustView): Refusal | undefined {
+  const [root, owner] = key.split("/");
+  if (root === "node" && owner !== author) return forged(`only ${owner ?? "a node"} may write its own facts`);
+  if ((root === "roster" || kind === "roster") && !mayEnrol(author, trust))
+    return forbidden("only the mesh root or an enroller writes the roster");
+  if ((root === "intent" || kind === "intent") && !holds(author, "write", trust))
+    return forbidden("the author has no grant to write intents");
+  return undefined;
 }
 
 function memberBroken(record: MeshRecord, id: NodeId, crypto: Crypto): Refusal | undefined {

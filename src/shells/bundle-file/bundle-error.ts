@@ -6,6 +6,8 @@ export type BundleFailure =
   /** It is not what was written. */
   | { readonly type: "altered"; readonly detail: string }
   | { readonly type: "newer"; readonly format: number; readonly ours: number }
+  /** Its frames are of a protocol that this version does not speak. */
+  | { readonly type: "protocol"; readonly theirs: number; readonly ours: string }
   /** A bundle where heads are wanted, or the other way round. */
   | { readonly type: "kind"; readonly is: string; readonly wanted: string }
   | { readonly type: "wrong-mesh"; readonly theirs: string; readonly ours: string };
@@ -30,6 +32,8 @@ function messageOf(failure: BundleFailure): string {
       return `the file is not as it was written: ${failure.detail}`;
     case "newer":
       return `the file has format ${failure.format}; this version reads ${failure.ours}`;
+    case "protocol":
+      return `the file is of protocol ${failure.theirs}; this version speaks ${failure.ours}: upgrade the older side`;
     case "kind":
       return failure.wanted === "heads"
         ? "this is a bundle; heads are wanted, the small file of `starlight bundle heads`"

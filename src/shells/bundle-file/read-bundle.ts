@@ -3,7 +3,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
 import { zstdDecompress } from "node:zlib";
 import { equalBytes } from "../../core/kernel/bytes.ts";
-import { protocolVersion } from "../../core/sync/frames.ts";
+import { rangeText, spoken } from "../../core/records/protocol.ts";
 import { frameBytesMax } from "../../ports/transport.ts";
 import { BundleError } from "./bundle-error.ts";
 import { headerBytesMax, readHeader, type BundleHeader } from "./header.ts";
@@ -61,8 +61,8 @@ export async function openBundle(source: ByteSource): Promise<OpenBundle> {
   if ((await source.read(sizeBytes, 1)).length > 0) throw altered("something follows its end");
   const value = readHeader(await whole(source, startBytes, header.bytes));
   if (value === undefined) throw altered("its header cannot be read");
-  if (value.protocol !== protocolVersion) {
-    throw new BundleError({ type: "newer", format: value.protocol, ours: protocolVersion });
+  if (value.protocol < spoken.min || value.protocol > spoken.max) {
+    throw new BundleError({ type: "protocol", theirs: value.protocol, ours: rangeText(spoken) });
   }
   return { header: value, sizeBytes, digest, signature, frames: () => framesOf(source, first) };
 }

@@ -1,6 +1,7 @@
 import type { ClientHttp2Stream, Http2ServerRequest, Http2Stream } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { LinkId } from "../../core/membership/contract.ts";
+import { rangeText, readRange, spoken, type ProtocolRange } from "../../core/records/protocol.ts";
 import type { NodeId } from "../../core/records/record.ts";
 import type { Answer, Client, HttpHandler, HttpRequest, HttpResponse } from "../../ports/http.ts";
 import type { Identity } from "../../ports/identity.ts";
@@ -23,6 +24,8 @@ export type TransportOptions = {
   readonly dialFrom?: string | undefined;
   readonly admits: (peer: NodeId, tlsKey: string) => boolean;
   readonly events: TransportEvents;
+  /** The protocols that this node speaks. */
+  readonly speaks?: ProtocolRange | undefined;
   /** Everything that is not a link. */
   readonly handler: HttpHandler;
 };
@@ -46,8 +49,7 @@ export type Http2Transport = Transport & {
 };
 
 export const linkPath = "/starlight/v1/link";
-/** Versions of the framing and of what frames mean; a mismatch is answered 426 with ours in the header. */
-export const linkProtocol = "3";
+/** The range of protocols that each end speaks; the core says whether they have one in common. */
 export const protocolHeader = "starlight-protocol";
 /** For a dial as a whole: connecting, TLS and the peer's answer. */
 const dialTimeoutMs = 3_000;
@@ -69,7 +71,9 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
   let lastLink = 0;
   let stopped = false;
 
-  const adopt = (stream: Http2Stream, peer: NodeId, outbound: boolean): void => {
+  const ours = rangeText(options.speaks ?? spoken);
+
+  const adopt = (stream: Http2Stream, peer: NodeId, outbound: boolean, speaks: ProtocolRange): void => {
     const link = ++lastLink;
     const linkStream = createLinkStream(stream, {
       frame: (bytes) => events.frame(link, bytes),
@@ -79,7 +83,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
       },
     });
     links.set(link, linkStream);
-    events.opened(link, peer, outbound);
+    events.opened(link, peer, outbound, speaks);
   };
 
   const serve = (exchange: Exchange): void => {
@@ -94,17 +98,17 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
 
   const acceptLink = ({ stream, method, headers }: Http2ServerRequest, client: Client): void => {
     const refuse = (status: number, message: string): void => {
-      stream.respond({ ":status": status, "content-type": "text/plain", [protocolHeader]: linkProtocol });
+      stream.respond({ ":status": status, "content-type": "text/plain", [protocolHeader]: ours });
       stream.end(`${message}\n`);
     };
     if (stopped) return refuse(503, "this node is stopping");
     if (method !== "POST") return refuse(405, "a link is opened with POST");
     if (client.type !== "node") return refuse(403, "links are for members of this mesh");
-    if (headers[protocolHeader] !== linkProtocol)
-      return refuse(426, `links speak version ${linkProtocol} here`);
+    const speaks = readRange(String(headers[protocolHeader]));
+    if (speaks === undefined) return refuse(400, `${protocolHeader} is not a range such as ${ours}`);
     stream.session?.setLocalWindowSize?.(memberWindowBytes);
-    stream.respond({ ":status": 200, [protocolHeader]: linkProtocol });
-    adopt(stream, client.id, false);
+    stream.respond({ ":status": 200, [protocolHeader]: ours });
+    adopt(stream, client.id, false, speaks);
   };
 
   /** Runs `work` with a deadline; `stop` ends it too. */
@@ -124,11 +128,8 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
   const openLink = async (peer: NodeId, addresses: readonly string[], signal: AbortSignal): Promise<void> => {
     const session = await sessions.open(peer, addresses, signal);
     try {
-      const stream = session.request(
-        { ":method": "POST", ":path": linkPath, [protocolHeader]: linkProtocol },
-        false,
-      );
-      await admitted(stream, signal, () => adopt(stream, peer, true));
+      const stream = session.request({ ":method": "POST", ":path": linkPath, [protocolHeader]: ours }, false);
+      await admitted(stream, signal, (speaks) => adopt(stream, peer, true, speaks));
       stream.once("close", session.retire);
     } catch (error) {
       session.destroy();
@@ -174,7 +175,11 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
 }
 
 /** Calls `open` the moment the peer has agreed to a link; rejects with a `DialError` otherwise. */
-function admitted(stream: ClientHttp2Stream, signal: AbortSignal, open: () => void): Promise<void> {
+function admitted(
+  stream: ClientHttp2Stream,
+  signal: AbortSignal,
+  open: (speaks: ProtocolRange) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error: DialError): void => {
       signal.removeEventListener("abort", timedOut);
@@ -185,9 +190,12 @@ function admitted(stream: ClientHttp2Stream, signal: AbortSignal, open: () => vo
     stream.once("response", (headers) => {
       if (signal.aborted) return;
       const status = Number(headers[":status"]);
-      if (status !== 200) return fail(refusalOf(status, headers[protocolHeader]));
+      if (status !== 200) return fail(refusalOf(status));
+      const speaks = readRange(String(headers[protocolHeader]));
+      if (speaks === undefined)
+        return fail(new DialError("untrusted", "it does not say which protocols it speaks"));
       signal.removeEventListener("abort", timedOut);
-      open();
+      open(speaks);
       resolve();
     });
     stream.on("error", () => undefined);
@@ -195,13 +203,7 @@ function admitted(stream: ClientHttp2Stream, signal: AbortSignal, open: () => vo
   });
 }
 
-function refusalOf(status: number, theirs: string | string[] | undefined): DialError {
-  if (status === 426) {
-    return new DialError(
-      "untrusted",
-      `it speaks link protocol ${String(theirs)}, we speak ${linkProtocol}: upgrade the older side`,
-    );
-  }
+function refusalOf(status: number): DialError {
   if (status === 403) return new DialError("untrusted", "it does not admit us: our key is not on its roster");
   if (status === 503) return new DialError("unreachable", "it is stopping");
   return new DialError("untrusted", `it refused the link with status ${status}`);

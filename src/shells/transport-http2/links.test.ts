@@ -133,13 +133,23 @@ test("a plain HTTP server at the address is untrusted", async (t) => {
   plain.close();
 });
 
-test("link protocol 4 is answered 426 with the version spoken here, strangers 403, and neither opens a link", async (t) => {
+test("both ends of a link are told the range that the other speaks, also where it is none of theirs", async (t) => {
   const mesh = await newMesh();
   const a = await startNode(t, await newMember(mesh), everybody);
   const { identity } = await newMember(mesh);
   const member = { key: identity.tls.keyPem, cert: identity.tls.certificatePem, ca: identity.tls.caPem };
-  const later = await askForLink(a.address, member, "4");
-  assert.deepEqual([later[":status"], later["starlight-protocol"]], [426, "3"]);
+  const later = await askForLink(a.address, member, "3-7");
+  assert.deepEqual([later[":status"], later["starlight-protocol"]], [200, "2"]);
+  assert.deepEqual((await a.next("opened")).speaks, { min: 3, max: 7 });
+});
+
+test("a link without a protocol range is answered 400, strangers 403, and neither opens a link", async (t) => {
+  const mesh = await newMesh();
+  const a = await startNode(t, await newMember(mesh), everybody);
+  const { identity } = await newMember(mesh);
+  const member = { key: identity.tls.keyPem, cert: identity.tls.certificatePem, ca: identity.tls.caPem };
+  const vague = await askForLink(a.address, member, "7-3");
+  assert.deepEqual([vague[":status"], vague["starlight-protocol"]], [400, "2"]);
   const stranger = await askForLink(a.address, { ca: identity.tls.caPem }, "1");
   assert.equal(stranger[":status"], 403);
   assert.deepEqual(a.told, []);

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createMembership } from "./create-membership.ts";
+import type { Membership, MembershipEffect, MembershipEvent } from "./contract.ts";
+import { config, idOf, peerOf } from "./testbed.ts";
+
+/** Node 1 at the time `now`, with node 2 as its only peer. */
+function machine(speaks: { readonly min: number; readonly max: number }) {
+  const node: Membership = createMembership({ ...config, self: idOf(1), speaks });
+  const tell = (now: number, event: MembershipEvent): readonly MembershipEffect[] =>
+    node.handle(event, { now, wall: 0, random: () => 0.5 });
+  tell(0, { type: "peers", peers: [peerOf(2)], place: { site: "oslo", region: "north" } });
+  return { node, tell };
+}
+
+const opened = (link: number, min: number, max: number): MembershipEvent => ({
+  type: "link-opened",
+  link,
+  peer: idOf(2),
+  outbound: true,
+  speaks: { min, max },
+});
+const dials = (effects: readonly MembershipEffect[]): boolean => effects.some(({ type }) => type === "dial");
+
+test("a link uses protocol 4, the highest of 2 to 4 and 3 to 9, and its evidence says so", () => {
+  const { node, tell } = machine({ min: 2, max: 4 });
+  tell(0, opened(1, 3, 9));
+  assert.equal(node.evidence(idOf(2))?.protocol, 4);
+  assert.equal(node.evidence(idOf(2))?.verdict, "alive");
+});
+
+test("a peer without a common protocol is told of with both ranges, closed, and not dialled for 5 minutes", () => {
+  const { node, tell } = machine({ min: 2, max: 3 });
+  const effects = tell(0, opened(1, 4, 5));
+  assert.deepEqual(effects, [
+    { type: "close", link: 1, end: "ours" },
+    { type: "protocol-mismatch", peer: idOf(2), theirs: { min: 4, max: 5 } },
+  ]);
+  const evidence = node.evidence(idOf(2));
+  assert.equal(
+    evidence?.observations[0]?.what,
+    "it speaks protocol 4-5, we speak 2-3: upgrade the older side",
+  );
+  assert.equal(evidence?.verdict, "unreachable");
+  tell(5, { type: "link-closed", link: 1, end: "ours" });
+  for (let now = 1_000; now < 300_000; now += 1_000)
+    assert.equal(dials(tell(now, { type: "wake" })), false, `${now}`);
+  assert.ok(dials(tell(600_000, { type: "wake" })), "it is tried again within 10 minutes");
+  // An upgraded peer dials us itself.
+  tell(600_010, { type: "link-closed", link: 1, end: "ours" });
+  tell(600_020, { ...opened(2, 3, 5), outbound: false } as MembershipEvent);
+  assert.equal(node.evidence(idOf(2))?.protocol, 3);
+});
+
+test("a frame of a type that a later version added counts as a sign of life and leaves the link open", () => {
+  const { node, tell } = machine({ min: 2, max: 2 });
+  tell(0, opened(1, 2, 2));
+  for (let type = 6; type < 256; type++) {
+    const at = type * 1_000;
+    const effects = tell(at, { type: "frame", link: 1, bytes: Uint8Array.of(type, 1, 2, 3) });
+    assert.ok(effects.every((effect) => effect.type === "send"));
+    assert.equal(node.evidence(idOf(2))?.heardAt, at);
+  }
+  assert.equal(node.evidence(idOf(2))?.link, 1);
+});

@@ -42,8 +42,10 @@ export async function examine(deps: ExamineDeps, peer: NodeId): Promise<Examinat
   }
 }
 
+const unseen = { link: undefined, roundTrip: undefined, verdict: "unreachable", observations: [] } as const;
+
 function linkReport(member: MemberView | undefined, works: boolean): HopReport {
-  const { link, roundTrip, verdict, reasons } = member?.evidence ?? { verdict: "unreachable", reasons: [] };
+  const { link, roundTrip, verdict, observations } = member?.evidence ?? unseen;
   const as = (outcome: HopReport["outcome"], detail: string, fix = ""): HopReport => ({
     hop: "link",
     outcome,
@@ -54,7 +56,7 @@ function linkReport(member: MemberView | undefined, works: boolean): HopReport {
     const trip = roundTrip === undefined ? "" : `, round trip ${Math.round(roundTrip * 10) / 10} ms`;
     return as("ok", `open${trip}${works ? "" : "; it dialled us, as its own addresses cannot be dialled"}`);
   }
-  const said = `seen as ${verdict}: ${reasons[0] ?? "no reason known"}`;
+  const said = `seen as ${verdict}: ${observations[0]?.what ?? "no reason known"}`;
   if (verdict === "alive") return as("ok", `none of our own, none is needed; ${said}`);
   if (!works) return as("failed", `none; ${said}`, "Mend the hop that fails.");
   return as(

@@ -28,6 +28,10 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
         ...annotations,
         "starlight.dev/verdict": evidence.verdict,
         "starlight.dev/seen-by": view.identity.name,
+        ...(status?.uplink === undefined ? {} : { "starlight.dev/uplink": status.uplink }),
+        ...(status?.batteryPercent === undefined
+          ? {}
+          : { "starlight.dev/battery-percent": String(status.batteryPercent) }),
       },
     },
     spec: {

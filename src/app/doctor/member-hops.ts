@@ -44,7 +44,7 @@ const helloShape = fields({
 type Hello = NonNullable<ReturnType<typeof helloShape>>;
 
 export const helloPath = "/starlight/v1/hello";
-const timeoutMs = 3_000;
+const timeoutMs = 5_000;
 const answerBytesMax = 16_384;
 
 export const memberPath = (deps: ExamineDeps, peer: NodeId, address: string): MemberPath => ({

@@ -13,7 +13,7 @@ export const joinPath = "/starlight/v1/join";
 /** The same request, answered as if, and nothing is changed. */
 export const checkPath = "/starlight/v1/join/check";
 export const joinBytesMax = 16 * 1024;
-/** A roster of 10,000 nodes with their statuses is about 15 MB. */
+/** A roster of 10,000 nodes with their statuses is about 35 MB. */
 export const answerBytesMax = 64 * 1024 * 1024;
 
 const requestShape = fields({

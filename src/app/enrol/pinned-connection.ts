@@ -17,7 +17,8 @@ export type Answer = { readonly status: number; readonly body: Uint8Array };
 /** A connection that is proven to end at the enroller: see `pinnedHops`. */
 export type PinnedPath = NetworkPath & { readonly invite: Invite; tls: TLSSocket | undefined };
 
-const connectTimeoutMs = 5_000;
+/** A handshake over a satellite, with a machine that is busy. */
+const tlsTimeoutMs = 10_000;
 const answerTimeoutMs = 30_000;
 
 export const pinnedPath = (address: string, invite: Invite): PinnedPath => ({
@@ -114,7 +115,7 @@ async function openTls(way: PinnedPath): Promise<HopResult> {
         minVersion: "TLSv1.3",
         ALPNProtocols: ["http/1.1"],
       });
-      const timer = setTimeout(() => tls.destroy(new Error("no answer in time")), connectTimeoutMs);
+      const timer = setTimeout(() => tls.destroy(new Error("no answer in time")), tlsTimeoutMs);
       tls.on("error", reject);
       tls.once("close", () => {
         clearTimeout(timer);

@@ -21,7 +21,7 @@ export const networkPath = (address: string, localAddress?: string): NetworkPath
   socket: undefined,
 });
 
-const connectTimeoutMs = 3_000;
+const connectTimeoutMs = 5_000;
 const ipsMax = 4;
 
 export const networkHops: readonly Hop<NetworkPath>[] = [

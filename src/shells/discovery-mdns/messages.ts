@@ -1,4 +1,6 @@
-import { decode, encode, type Answer, type Packet, type Question } from "dns-packet";
+import { createRequire } from "node:module";
+import type * as DnsPacket from "dns-packet";
+import type { Answer, Packet, Question } from "dns-packet";
 import { isNodeId, type NodeId } from "../../core/records/record.ts";
 import type { Announcement } from "../../ports/discovery.ts";
 
@@ -13,6 +15,9 @@ import type { Announcement } from "../../ports/discovery.ts";
  * Names hold the node id, the hash of a key, so nobody has to probe whether they are taken (RFC 6762,
  * section 8.1).
  */
+
+// Required, not imported: the analysis of CommonJS for `import` costs an idle agent half a megabyte.
+const { decode, encode } = createRequire(import.meta.url)("dns-packet") as typeof DnsPacket;
 
 export const service = "_starlight._tcp.local";
 const everyService = "_services._dns-sd._udp.local";

@@ -3,6 +3,7 @@ import { isList, isObject, type Json, type JsonObject } from "../core/kernel/jso
 import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
+import type { UplinkView } from "../core/node/contract.ts";
 import { demand, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
 import { reasonsOf, whyNode } from "./evidence.ts";
@@ -10,7 +11,9 @@ import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
 import type { ApiDeps } from "./contract.ts";
+import { doctor, hello } from "./doctor-routes.ts";
 import { history, undo } from "./history-routes.ts";
+import { topologyOf } from "./topology.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
 
@@ -57,6 +60,17 @@ export async function starlightRoute(
       sendJson(response, 200, { seenBy: view.identity.name, nodes });
       return true;
     }
+    case "GET hello":
+      sendJson(response, 200, hello(deps, demand(user, "get", "hello")));
+      return true;
+    case "GET doctor":
+      demand(user, "get", "doctor");
+      await doctor(deps, url.searchParams, request, response);
+      return true;
+    case "GET topology":
+      demand(user, "get", "topology");
+      sendJson(response, 200, topologyOf(deps));
+      return true;
     case "GET why":
       demand(user, "get", "explanations");
       sendJson(response, 200, why(deps, url.searchParams));
@@ -71,6 +85,17 @@ export async function starlightRoute(
     default:
       return false;
   }
+}
+
+function uplinkJson({ links, ...uplink }: UplinkView): JsonObject {
+  return {
+    ...uplink,
+    links: links.map(({ bytesPerSecond, waiting, ...link }) => ({
+      ...link,
+      bytesPerSecond: bytesPerSecond ?? null,
+      waiting: waiting ?? null,
+    })),
+  };
 }
 
 function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
@@ -115,7 +140,7 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
     })),
     records: view.records(),
     storage: { bytesWrittenToday: today, bytesWritten: total },
-    uplink: view.uplink(),
+    uplink: uplinkJson(view.uplink()),
     stateHash: view.stateHash(),
     conflicts: view.conflicts().length,
     pods: {

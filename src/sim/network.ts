@@ -27,6 +27,8 @@ export type End = {
   readonly process: number;
   readonly connection: Connection;
   closed: boolean;
+  /** Bytes of the frames that were sent from here. */
+  sentBytes: number;
   /** Nothing arrives here before this: streams keep their order. */
   arrivesAfter: number;
   /** What waits for a cut towards this end to heal, in order. */
@@ -121,6 +123,7 @@ export class Network {
     if (end.closed) return;
     this.frames++;
     this.bytes += bytes.length;
+    end.sentBytes += bytes.length;
     this.#toward(end, () => {
       if (!far.closed && this.#isLive(far)) this.#host(far.host).frame(far, bytes);
       else this.#reset(far);
@@ -152,6 +155,7 @@ export class Network {
       process: this.#host(host).process(),
       connection,
       closed: false,
+      sentBytes: 0,
       arrivesAfter: this.#now(),
       held: [],
     });
@@ -236,6 +240,8 @@ export class Network {
     this.#queue.schedule(this.#now() + delay, run);
   }
 }
+
+export const peerOf = (end: End): number => other(end).host;
 
 function other(end: End): End {
   const [first, second] = end.connection.ends;

@@ -2,6 +2,7 @@ import type { NodeConfig } from "../core/node/contract.ts";
 import { between } from "../core/kernel/random.ts";
 import { Checks } from "./checks.ts";
 import { endFaults, plantFaults } from "./faults.ts";
+import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
 import { watchPromises } from "./promises.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
@@ -40,6 +41,7 @@ export const simConfig: NodeConfig = {
   lostAfter: 10_000,
   driftMax: 600_000,
   uplink: "lan",
+  uplinkBytesPerSecond: 0,
   uplinkBytesPerDay: 0,
   tombstoneEvery: 5_000,
   absentLong: 30 * 86_400_000,
@@ -48,10 +50,12 @@ export const simConfig: NodeConfig = {
 /** One life of a small fleet: a storm in which nothing wrong may happen, then calm in which all comes right. */
 export function runSeed(options: SeedOptions): SeedResult {
   const trace = new Trace(options.print);
-  const world = new World(options.seed, layoutOf(options.nodes), simConfig, trace);
+  const layout = withUplinks(layoutOf(options.nodes), options.seed);
+  const world = new World(options.seed, layout, simConfig, trace);
   const users = new Users(world);
   const checks = new Checks(world, users);
   watchPromises(world);
+  watchBudgets(world);
   const random = world.random("script");
   for (const machine of world.machines) {
     machine.skew = between(random, -clockErrorMax, clockErrorMax);
@@ -64,7 +68,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   trace.add(world.now, "PHASE", "the storm is over");
   endFaults(world);
   const calmSince = world.now;
-  world.run(calmSince + options.calmMs);
+  world.run(calmSince + options.calmMs + slowest(layout));
   checks.atEnd(calmSince);
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };

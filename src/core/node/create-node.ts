@@ -7,12 +7,15 @@ import {
   absorb,
   flush,
   frameArrived,
+  linkArrived,
   peersOf,
   tellMembership,
   tellObserved,
   tellPeers,
   tellSync,
+  tendUplink,
 } from "./links.ts";
+import { linkEnded, settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { tendHeld } from "./held.ts";
@@ -27,6 +30,7 @@ import { newState, type NodeState } from "./state.ts";
 import { tendTombstones } from "./tombstones.ts";
 import { withTrustedWall } from "./wall.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
+import { declaredClass } from "./uplink-class.ts";
 import { createView, type Given } from "./view.ts";
 import { writeAsked, writeFailed, writeStored } from "./writes.ts";
 
@@ -44,6 +48,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       given.wall = env.wall;
       given.crypto = env.crypto;
       const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map() };
+      settleSent(turn);
       carryOut(handlers(turn), event);
       settleIfReady(turn);
       placeIfDue(turn);
@@ -52,6 +57,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       endOrphansIfDue(turn);
       noteHeadsIfDue(turn);
       tendTombstones(turn);
+      tendUplink(turn);
       flush(turn);
       tendHeld(turn);
       return turn.out;
@@ -66,15 +72,20 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
   return {
     boot: (event) => boot(turn, event),
     measured: ({ status }) => {
+      const before = declaredClass(state);
       state.status = status;
       publishStatus(turn);
+      if (declaredClass(state) !== before) tellPeers(turn);
       placeSoon(turn);
     },
     "link-opened": ({ link, peer, outbound }) => {
       state.dialFailed.delete(peer);
-      tellMembership(turn, { type: "link-opened", link, peer, outbound });
+      linkArrived(turn, link, peer, outbound);
     },
-    "link-closed": ({ link, end }) => tellMembership(turn, { type: "link-closed", link, end }),
+    "link-closed": ({ link, end }) => {
+      linkEnded(turn, link);
+      tellMembership(turn, { type: "link-closed", link, end });
+    },
     "dial-failed": ({ peer, why, detail }) => {
       state.dialFailed.add(peer);
       tellMembership(turn, { type: "dial-failed", peer, why, detail });

@@ -14,6 +14,7 @@ import { memberView } from "./nodes.ts";
 import { placementInput } from "./placing.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { uplinkView } from "./uplink.ts";
 import { workloadsOf } from "./workloads.ts";
 
 /** What the machine was given last: ages are measured against its clocks. */
@@ -91,11 +92,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         .sort()
         .map((scope) => `${scope}=${hex(scopeDigest(store, scope).hash)}`)
         .join(" "),
-    uplink: () => ({
-      class: config.uplink,
-      bytesToday: state.uplink.bytes,
-      bytesPerDay: config.uplinkBytesPerDay,
-    }),
+    uplink: () => uplinkView(state, given.now),
     records: () => ({
       total: store.bySlot.size,
       tombstones: tombstoneCount(store),

@@ -9,6 +9,8 @@ import { frameBytesMax, queueBytesMax } from "../../ports/transport.ts";
  */
 export type LinkStream = {
   readonly send: (bytes: Uint8Array) => void;
+  /** On the wire so far, as far as this end can know: nobody here sees what is sent once more after a loss. */
+  readonly sentBytes: () => number;
   /** Ends the link on our side; what is queued still goes out if the peer takes it soon. */
   readonly close: () => void;
 };
@@ -20,6 +22,10 @@ export type LinkStreamEvents = {
 };
 
 const headerBytes = 4;
+/** HTTP/2 frame header, TLS 1.3 record, and for each packet IPv4 and TCP with timestamps. */
+const layersBytes = 9 + 22;
+const packetBytes = 1_448;
+const packetHeaderBytes = 52;
 const compressedBit = 0x80000000;
 /** How long a closed link may take to say goodbye before its stream is cut. */
 const goodbyeMs = 1_000;
@@ -27,6 +33,7 @@ const goodbyeMs = 1_000;
 export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents): LinkStream {
   let ended = false;
   let ownError = false;
+  let sentBytes = 0;
 
   const finish = (end: LinkEnd): boolean => {
     if (ended) return false;
@@ -70,8 +77,10 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
       frame.writeUInt32BE((packed === undefined ? 0 : compressedBit) + payload.length, 0);
       frame.set(payload, headerBytes);
       stream.write(frame);
+      sentBytes += onWire(frame.length);
       if (stream.writableLength > queueBytesMax) cut();
     },
+    sentBytes: () => sentBytes,
     close: closePolitely,
   };
 }
@@ -81,6 +90,11 @@ const ownErrors = new Set(["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN
 
 function isOurs(error: unknown): boolean {
   return error instanceof Error && "code" in error && ownErrors.has(String(error.code));
+}
+
+function onWire(frameBytes: number): number {
+  const bytes = frameBytes + layersBytes;
+  return bytes + Math.ceil(bytes / packetBytes) * packetHeaderBytes;
 }
 
 /**

@@ -136,12 +136,16 @@ export async function createNetFleet(
         const line = inviteBySite.get(node.site) ?? inviteFor(node.site);
         inviteBySite.set(node.site, line);
         const args = ["--data", node.data, "join", line, "--name", node.name, ...advertise(node)];
-        const joining = topology.spawn(node.host, process.execPath, [program, ...args], {
-          env,
-          stdio: "ignore",
-        });
-        await once(joining, "exit");
-        if (joining.exitCode !== 0) throw new Error(`${node.name} could not join: ${joining.exitCode}`);
+        for (let tries = 1; ; tries++) {
+          const joining = topology.spawn(node.host, process.execPath, [program, ...args], {
+            env,
+            stdio: "ignore",
+          });
+          await once(joining, "exit");
+          if (joining.exitCode === 0) break;
+          // A machine that is busy with dozens of agents may be late once; asking again gets the same answer.
+          if (tries === 3) throw new Error(`${node.name} could not join: ${joining.exitCode}`);
+        }
         await start(node);
       });
       await Promise.all(batch);

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isList, isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
+import type { Moment } from "../core/placement/contract.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import { demand, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
@@ -136,10 +137,16 @@ function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
   }
   const ref: ObjectRef = { group: "apps", kind, namespace, name };
   if (deps.view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);
-  const slots = deps.view.explain(ref, deps.env()) as unknown as Json;
+  const slots = deps.view.placement().explain(ref, momentOf(deps)) as unknown as Json;
   const pods = new Map(deps.view.pods().map((pod) => [pod.uid, pod.body.name] as const));
   return { kind, namespace, name, seenBy: deps.view.identity.name, slots: withPodNames(slots, pods) };
 }
+
+/** The clocks of this node, as placement reads them. */
+export const momentOf = ({ env }: ApiDeps): Moment => {
+  const { now, wall } = env();
+  return { now, wall };
+};
 
 function withPodNames(slots: Json, names: ReadonlyMap<string, string>): Json {
   if (!isList(slots)) return slots;

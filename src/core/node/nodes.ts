@@ -8,7 +8,7 @@ import type { NodeId } from "../records/record.ts";
 import type { MemberView } from "./contract.ts";
 import { factsOf, isMember, type Index } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
-import { objectAt, stringsAt } from "./workloads.ts";
+import { objectAt, stringsAt } from "./json-at.ts";
 
 /** Members as people see them: roster, facts, reachability and the labels set through the API, joined. */
 
@@ -32,6 +32,8 @@ export function labelsOf(
           "kubernetes.io/arch": status.architecture,
           "kubernetes.io/os": status.os,
           "starlight.dev/tier": String(status.tier),
+          "starlight.dev/uplink": status.uplink ?? "lan",
+          ...gpuLabel(status),
         };
   return {
     ...measured,
@@ -41,6 +43,14 @@ export function labelsOf(
     "topology.kubernetes.io/zone": member.site,
     "topology.kubernetes.io/region": member.region,
   };
+}
+
+/** How many GPUs, for `nodeAffinity` with `Gt`; no label without one. */
+function gpuLabel({ capacity }: StatusBody): { readonly [label: string]: string } {
+  const gpus = Object.entries(capacity.extended ?? {})
+    .filter(([resource]) => resource.endsWith("/gpu"))
+    .reduce((sum, [, count]) => sum + count, 0);
+  return gpus === 0 ? {} : { "starlight.dev/gpus": String(gpus) };
 }
 
 export function memberView(

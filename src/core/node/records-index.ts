@@ -45,6 +45,14 @@ export type Index = {
   readonly objectByKey: Map<string, MergedObject>;
   /** `group/kind` -> keys of the objects that exist or have conflicts. */
   readonly keysByKind: Map<string, Set<string>>;
+  /** What changed since placement looked last; see feed.ts. */
+  readonly touched: Touched;
+};
+
+export type Touched = {
+  readonly nodes: Set<NodeId>;
+  readonly pods: Map<string, NodeId>;
+  readonly objects: Map<string, ObjectRef>;
 };
 
 type MemberRecord = { readonly body: MemberBody; readonly version: Version; readonly author: NodeId };
@@ -59,6 +67,7 @@ export const emptyIndex = (): Index => ({
   entriesByObject: new Map(),
   objectByKey: new Map(),
   keysByKind: new Map(),
+  touched: { nodes: new Set(), pods: new Map(), objects: new Map() },
 });
 
 export const isMember = (index: Index, id: NodeId): boolean =>
@@ -78,6 +87,10 @@ export function entriesOf(index: Index, ref: ObjectRef): readonly IntentEntry[] 
 export function indexRecord(index: Index, record: MeshRecord, removed = false): IndexChange | undefined {
   const parts = partsOf(record.key);
   if (parts === undefined) return undefined;
+  if ("ref" in parts) index.touched.objects.set(objectKey(parts.ref), parts.ref);
+  else if (parts.type === "pod") index.touched.pods.set(parts.uid, parts.node);
+  else if (parts.type === "member" || parts.type === "gone" || parts.type === "status")
+    index.touched.nodes.add(parts.node);
   switch (parts.type) {
     case "member":
       if (removed) index.memberById.delete(parts.node);

@@ -44,7 +44,16 @@ export type MemberBody = Shaped<typeof memberBody>;
 export const goneBody = fields({ how: oneOf("left", "revoked"), reason: text(1024) });
 export type GoneBody = Shaped<typeof goneBody>;
 
-const resources = fields({ cpuMilli: count, memoryBytes: count, pods: count });
+/** Whole units of what else a machine has, by Kubernetes' names, for example `nvidia.com/gpu`. */
+const extended = optional(dictionary(count, 32, 317));
+const resources = fields({
+  cpuMilli: count,
+  memoryBytes: count,
+  pods: count,
+  /** Disk for pods; a node that does not say has any amount. */
+  ephemeralBytes: optional(count),
+  extended,
+});
 export type Resources = Shaped<typeof resources>;
 
 /** `node/<id>/status`: what a machine is and how to reach it. */
@@ -131,7 +140,14 @@ export const podBody = fields({
   address,
   containers: list(containerBody, 32),
   /** What it reserves on its node: the sum of its containers' requests. */
-  requests: fields({ cpuMilli: count, memoryBytes: count }),
+  requests: fields({
+    cpuMilli: count,
+    memoryBytes: count,
+    ephemeralBytes: optional(count),
+    extended,
+  }),
+  /** The rung of its workload's ladder that it runs. */
+  variant: optional(text(63)),
   /** Why it is Pending, Failed or Terminating. */
   reason: optional(text(128)),
   message: optional(text(1024)),

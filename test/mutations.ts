@@ -86,8 +86,8 @@ const mutations: readonly Mutation[] = [
   {
     name: "placement: each copy thinks the other one is to stay",
     file: "core/placement/plan.ts",
-    from: 'for (const pod of losers)\n      stop(planning, pod, "surplus"',
-    to: 'for (const pod of reachable)\n      stop(planning, pod, "surplus"',
+    from: 'for (const pod of losers) stop(planning, pod, "surplus"',
+    to: 'for (const pod of reachable) stop(planning, pod, "surplus"',
   },
   {
     name: "placement: a node out of reach is dead at once",

@@ -1,8 +1,15 @@
-import type { Moment, PlacePod, Variant } from "./contract.ts";
-import { openField, type Candidate, type Field } from "./line-up.ts";
-import type { Exclusion } from "./filter.ts";
-import { crowdOf } from "./crowds.ts";
-import type { Group, Host, PlannerState, Wanted } from "./planner-state.ts";
+import type { Moment, PlacePod, Requests, Variant } from "./contract.ts";
+import {
+  exclusions,
+  given,
+  lineUp,
+  openField,
+  type Candidate,
+  type Excluded,
+  type Field,
+} from "./line-up.ts";
+import { countIn, crowdOf } from "./crowds.ts";
+import type { Crowd, Group, Host, PlannerState, Wanted } from "./planner-state.ts";
 import { rungOf } from "./planner-state.ts";
 import { preemptionFor } from "./preempt.ts";
 import { take } from "./resources.ts";
@@ -28,7 +35,7 @@ export type Assignment = {
   readonly variant: Variant;
   /** Never empty: the one who gets it, and who stands in line behind. */
   readonly line: readonly Candidate[];
-  readonly excluded: readonly { readonly host: Host; readonly exclusion: Exclusion }[];
+  readonly excluded: readonly Excluded[];
   readonly why: string;
 };
 
@@ -58,9 +65,8 @@ export function assignAll<T>(
     at,
     explained,
     site: self?.node.site,
-    fields: new Map(),
-    counts: new Map(),
-    undo: [],
+    workByGroup: new Map(),
+    taken: [],
     leaving: new Set(),
     assignments: [],
     waiting: [],
@@ -73,7 +79,7 @@ export function assignAll<T>(
   try {
     return within(passing);
   } finally {
-    for (const back of passing.undo.reverse()) back();
+    giveBack(passing);
   }
 }
 
@@ -82,14 +88,24 @@ type Passing = {
   readonly at: Moment;
   readonly explained: Wanted | "all" | undefined;
   readonly site: string | undefined;
-  readonly fields: Map<Group, Map<string, Field>>;
-  readonly counts: Map<Group, Map<Host, number>>;
-  readonly undo: (() => void)[];
+  readonly workByGroup: Map<Group, Work>;
+  /** What was taken and given back for the time of the pass. */
+  readonly taken: Taken[];
   readonly leaving: Set<string>;
   readonly assignments: Assignment[];
   readonly waiting: { readonly group: Group; readonly slot: SlotState }[];
   readonly preemptions: Preempting[];
   readonly yielding: { readonly group: Group; readonly slot: SlotState }[];
+};
+
+/** A group's copies by host as they grow, and its fields by variant. */
+type Work = { readonly counts: Map<Host, number>; readonly fields: FieldOf[] };
+type FieldOf = { readonly variant: Variant; readonly keepFree: number; readonly field: Field };
+type Taken = {
+  readonly host: Host;
+  readonly requests: Requests;
+  readonly copies: 1 | -1;
+  readonly crowd: Crowd | undefined;
 };
 
 function fill(passing: Passing, group: Group, slot: SlotState): void {
@@ -107,8 +123,7 @@ function fill(passing: Passing, group: Group, slot: SlotState): void {
   const { host, victims } = preemption;
   for (const { uid, requests } of victims) {
     passing.leaving.add(uid);
-    take(host.used, requests, -1);
-    passing.undo.push(() => take(host.used, requests, 1));
+    takeFor(passing, { host, requests, copies: -1, crowd: undefined });
   }
   place(passing, group, host, smallest);
   passing.preemptions.push({ group, slot, host, victims });
@@ -157,8 +172,8 @@ function give(
   const ours = group.site === undefined || group.site.name === passing.site;
   for (const variant of ladder) {
     const field = fieldFor(passing, group, variant, keepFree);
-    const excluded = whole ? field.exclusions(slot) : [];
-    const line = field.lineUp(slot, whole ? Number.POSITIVE_INFINITY : ours ? lineMax : 1);
+    const excluded = whole ? exclusions(field, slot) : nobody;
+    const line = lineUp(field, slot, whole ? Number.POSITIVE_INFINITY : ours ? lineMax : 1);
     const [best] = line;
     if (best === undefined) continue;
     passing.assignments.push({ group, slot, variant, line, excluded, why });
@@ -168,35 +183,45 @@ function give(
   return false;
 }
 
+const nobody: Assignment["excluded"] = [];
+
 function place(passing: Passing, group: Group, host: Host, { requests }: Variant): void {
-  const { undo, counts, fields, state } = passing;
+  const { state } = passing;
   const { ref, labels } = group.wanted.workload;
-  take(host.used, requests, 1);
-  const crowd = crowdOf(state, ref.namespace, labels);
-  crowd.countByHost.set(host, (crowd.countByHost.get(host) ?? 0) + 1);
-  undo.push(() => {
-    take(host.used, requests, -1);
-    const left = (crowd.countByHost.get(host) ?? 0) - 1;
-    if (left > 0) crowd.countByHost.set(host, left);
-    else crowd.countByHost.delete(host);
-  });
-  const count = counts.get(group) ?? new Map(group.standing.countByHost);
-  counts.set(group, count);
-  count.set(host, (count.get(host) ?? 0) + 1);
-  for (const field of fields.get(group)?.values() ?? []) field.given(host);
+  const crowd = state.looking.size > 0 ? crowdOf(state, ref.namespace, labels) : undefined;
+  takeFor(passing, { host, requests, copies: 1, crowd });
+  const { counts, fields } = workFor(passing, group);
+  counts.set(host, (counts.get(host) ?? 0) + 1);
+  for (const { field } of fields) given(field, host);
+}
+
+function takeFor(passing: Passing, taken: Taken): void {
+  take(taken.host.used, taken.requests, taken.copies);
+  if (taken.crowd !== undefined) countIn(taken.crowd, taken.host, taken.copies);
+  passing.taken.push(taken);
+}
+
+function giveBack({ taken }: Passing): void {
+  for (const { host, requests, copies, crowd } of taken) {
+    take(host.used, requests, copies === 1 ? -1 : 1);
+    if (crowd !== undefined) countIn(crowd, host, copies === 1 ? -1 : 1);
+  }
+}
+
+function workFor({ workByGroup }: Passing, group: Group): Work {
+  const known = workByGroup.get(group);
+  if (known !== undefined) return known;
+  const work: Work = { counts: new Map(group.standing.countByHost), fields: [] };
+  workByGroup.set(group, work);
+  return work;
 }
 
 function fieldFor(passing: Passing, group: Group, variant: Variant, keepFree: number): Field {
-  const { fields, counts, state, at } = passing;
-  const ofGroup = fields.get(group) ?? new Map<string, Field>();
-  fields.set(group, ofGroup);
-  const name = `${keepFree} ${variant.name}`;
-  const known = ofGroup.get(name);
-  if (known !== undefined) return known;
-  const count = counts.get(group) ?? new Map(group.standing.countByHost);
-  counts.set(group, count);
-  const field = openField(state, group, { variant, keepFree }, count, at);
-  ofGroup.set(name, field);
+  const { counts, fields } = workFor(passing, group);
+  for (const known of fields)
+    if (known.variant === variant && known.keepFree === keepFree) return known.field;
+  const field = openField(passing.state, group, { variant, keepFree }, counts, passing.at);
+  fields.push({ variant, keepFree, field });
   return field;
 }
 

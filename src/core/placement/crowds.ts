@@ -14,7 +14,10 @@ export function crowdOf(state: PlannerState, namespace: string, labels: Crowd["l
 
 export function countPod(state: PlannerState, host: Host, pod: PlacePod, copies: 1 | -1): void {
   if (pod.ended) return;
-  const { countByHost } = crowdOf(state, pod.workload.namespace, pod.labels);
+  countIn(crowdOf(state, pod.workload.namespace, pod.labels), host, copies);
+}
+
+export function countIn({ countByHost }: Crowd, host: Host, copies: 1 | -1): void {
   const left = (countByHost.get(host) ?? 0) + copies;
   if (left > 0) countByHost.set(host, left);
   else countByHost.delete(host);

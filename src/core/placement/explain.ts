@@ -1,7 +1,7 @@
 import type { Pass } from "./assign.ts";
 import type { Moment, PlacePod, SlotExplanation } from "./contract.ts";
 import { isLost } from "./filter.ts";
-import { openField } from "./line-up.ts";
+import { exclusions, lineUp, noteOf, openField } from "./line-up.ts";
 import { mayHold, type Group, type PlannerState, type Wanted } from "./planner-state.ts";
 import type { SlotState } from "./standing.ts";
 
@@ -37,15 +37,20 @@ function explainSlot(
   const rank = (): Pick<Pass["assignments"][number], "line" | "excluded"> => {
     if (variant === undefined) return { line: [], excluded: [] };
     const field = openField(state, group, { variant, keepFree: 0 }, standing.countByHost, at);
-    const excluded = field.exclusions(slotState);
-    return { line: field.lineUp(slotState, Number.POSITIVE_INFINITY), excluded };
+    const excluded = exclusions(field, slotState);
+    return { line: lineUp(field, slotState, Number.POSITIVE_INFINITY), excluded };
   };
   const { line, excluded } = assigned ?? rank();
   return {
     slot,
     variant: variant === undefined || variant.name === "" ? undefined : variant.name,
     heldBy: slotState.pods.map((pod) => holder(state, group, pod, slot, at)),
-    ranking: line.map(({ host, score, points, note }) => ({ node: host.node.name, score, points, note })),
+    ranking: line.map((candidate) => ({
+      node: candidate.host.node.name,
+      score: candidate.score,
+      points: candidate.points,
+      note: noteOf(candidate),
+    })),
     excluded: excluded.map(({ host, exclusion }) => ({ node: host.node.name, ...exclusion })),
   };
 }

@@ -12,22 +12,23 @@ export function unavailable(node: PlaceNode): Exclusion | undefined {
   return undefined;
 }
 
+type Filter = (
+  node: PlaceNode,
+  workload: Workload,
+  ladder: readonly Variant[],
+  wall: WallTime,
+) => Exclusion | undefined;
+
 /** What does not depend on the moment: selector, affinity to nodes, taints, runtime, tier. */
-export function mismatchOf(...asked: Asked): Exclusion | undefined {
+export const mismatchOf: Filter = (node, workload, ladder, wall) => {
   for (const filter of fixedFilters) {
-    const exclusion = filter(...asked);
+    const exclusion = filter(node, workload, ladder, wall);
     if (exclusion !== undefined) return exclusion;
   }
   return undefined;
-}
+};
 
-/** All of them, for people. */
-export const mismatchesOf = (...asked: Asked): Exclusion[] =>
-  fixedFilters.flatMap((filter) => filter(...asked) ?? []);
-
-type Asked = readonly [node: PlaceNode, workload: Workload, ladder: readonly Variant[], wall: WallTime];
-
-const fixedFilters: readonly ((...asked: Asked) => Exclusion | undefined)[] = [
+const fixedFilters: readonly Filter[] = [
   (node, { nodeSelector }) => {
     for (const label in nodeSelector) {
       const [wants, has] = [nodeSelector[label], node.labels[label]];
@@ -58,7 +59,7 @@ const fixedFilters: readonly ((...asked: Asked) => Exclusion | undefined)[] = [
     return { filter: "runtime", detail: `wants the runtime ${runtime}, the node has ${has}` };
   },
   (node, _workload, ladder) => {
-    if (ladder.some(({ minTier }) => isOfTier(node, minTier))) return undefined;
+    for (const { minTier } of ladder) if (isOfTier(node, minTier)) return undefined;
     const weakest = Math.max(...ladder.map(({ minTier }) => minTier));
     const detail = `wants tier ${weakest} or better, the node has ${node.labels[tierLabel] ?? "no tier"}`;
     return { filter: "tier", detail };

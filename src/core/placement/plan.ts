@@ -2,6 +2,7 @@ import type { Instant } from "../kernel/time.ts";
 import type { Pass } from "./assign.ts";
 import type { Moment, PlacementPlan, PlacePod, StopReason } from "./contract.ts";
 import { evictedAt } from "./filter.ts";
+import { noteOf } from "./line-up.ts";
 import { isAlive, mayHold, rungOf, type Group, type Host, type PlannerState } from "./planner-state.ts";
 import { workloadKey } from "./slots.ts";
 import type { SlotState } from "./standing.ts";
@@ -54,7 +55,8 @@ function startsOf({ pass, self, state }: Planning): PlacementPlan["starts"] {
   const starts: PlacementPlan["starts"][number][] = [];
   for (const { group, slot, variant, line, why } of pass.assignments) {
     const rank = line.findIndex(({ host }) => host === self);
-    if (rank < 0) continue;
+    const place = line[rank];
+    if (place === undefined) continue;
     const { workload } = group.wanted;
     const named = variant.name === "" ? "" : `, variant ${variant.name}`;
     starts.push({
@@ -63,7 +65,7 @@ function startsOf({ pass, self, state }: Planning): PlacementPlan["starts"] {
       revision: workload.revision,
       variant: variant.name === "" ? undefined : variant.name,
       after: rank * state.config.claimDelay,
-      why: `${why}; rank ${rank + 1} of ${line.length}${named}: ${line[rank]?.note ?? ""}`,
+      why: `${why}; rank ${rank + 1} of ${line.length}${named}: ${noteOf(place)}`,
     });
   }
   return starts;

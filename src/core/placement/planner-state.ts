@@ -12,7 +12,8 @@ export type PlannerState = {
   readonly podByUid: Map<string, PlacePod>;
   /** Pods by what affinity sees of them: namespace and labels. */
   readonly crowdByKey: Map<string, Crowd>;
-  /** Workloads that keep others away from their pods. */
+  /** Workloads whose place depends on other pods; and of these, those that keep others away. */
+  readonly looking: Set<Wanted>;
   readonly repelling: Set<Wanted>;
   /** Nodes with a taint that ranks them last. */
   softTainted: number;

@@ -24,6 +24,7 @@ import { rendezvousKey } from "./rendezvous.ts";
 import { nothingUsed, sizeOf, take } from "./resources.ts";
 import { dropGroup, setSlots, tendGroup, workloadKey } from "./slots.ts";
 import { nothingStands, ownersOf, standingOf } from "./standing.ts";
+import { isLooking } from "./topology.ts";
 
 /**
  * Placement as a machine that lives as long as its node: it is told what changed and keeps how every slot
@@ -49,6 +50,7 @@ export function createPlanner(config: PlannerConfig): Planner {
     wantedByKey: new Map(),
     podByUid: new Map(),
     crowdByKey: new Map(),
+    looking: new Set(),
     repelling: new Set(),
     softTainted: 0,
     dirty: new Set(),
@@ -107,6 +109,7 @@ function handle(state: PlannerState, event: PlannerEvent): void {
       for (const group of wanted.groups.values()) dropGroup(state, group);
       state.wantedByKey.delete(wanted.key);
       state.repelling.delete(wanted);
+      state.looking.delete(wanted);
       state.newWanted.delete(wanted);
       return;
     }
@@ -190,8 +193,8 @@ function workloadChanged(state: PlannerState, workload: Workload): void {
     state.wantedByKey.set(key, wanted);
     for (const pod of state.podByUid.values()) if (workloadKey(pod.workload) === key) keepInSlot(wanted, pod);
   }
-  if (workload.constraints.podForbidden.length > 0) state.repelling.add(wanted);
-  else state.repelling.delete(wanted);
+  keepIf(state.repelling, wanted, workload.constraints.podForbidden.length > 0);
+  keepIf(state.looking, wanted, isLooking(workload));
   state.newWanted.add(wanted);
 }
 

@@ -1,7 +1,7 @@
 import type { Moment, PlacePod, Variant } from "./contract.ts";
 import { exclusionFor, hostsOf } from "./line-up.ts";
 import type { Group, Host, PlannerState, Wanted } from "./planner-state.ts";
-import { rendezvousScore } from "./rendezvous.ts";
+import { plainScore } from "./rendezvous.ts";
 import { shortageOf, sizeOf, take } from "./resources.ts";
 import { workloadKey } from "./slots.ts";
 import type { SlotState } from "./standing.ts";
@@ -41,7 +41,7 @@ export function preemptionFor(
       bereft(victims, leaving),
       victims.length,
       Math.max(...victims.map(({ of }) => of.workload.priority)),
-      -rendezvousScore(hash, host.key, 1),
+      -plainScore(hash, host.key),
     ];
     if (best !== undefined && !isLess(cost, best.cost, host, best.preemption.host)) continue;
     best = { cost, preemption: { host, victims: victims.map(({ pod }) => pod) } };

@@ -8,14 +8,18 @@ import { hash53 } from "../kernel/hash.ts";
  * in millionths, from 32-bit keys that are hashed once. The logarithm is a sum of products, which IEEE 754
  * fixes to the last bit; `Math.log` may differ from machine to machine.
  */
-export function rendezvousScore(what: number, where: number, weight: number): number {
+export const weightedScore = (what: number, where: number, weight: number): number =>
+  Math.floor((weight / minusLn(plainScore(what, where))) * 1e6);
+
+/** The hash itself, a 32-bit word: the same order where all weights are equal. */
+export function plainScore(what: number, where: number): number {
   let mixed = what ^ Math.imul(where, 0x9e3779b1);
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return Math.floor((weight / minusLn((mixed ^ (mixed >>> 16)) >>> 0)) * 1e6);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** The key of a workload, a node or a site for `rendezvousScore`. */
+/** The key of a workload, a node or a site for the scores. */
 export const rendezvousKey = (text: string): number => hash53(text) | 0;
 
 /** `-ln((word + 1/2) / 2^32)` for a 32-bit word, to about 10 digits. */

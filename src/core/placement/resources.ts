@@ -45,13 +45,11 @@ export function shortageOf(
   requests: Requests,
   keepFree = 0,
 ): Shortage | undefined {
-  const lacks = (total: number, taken: number, wanted: number): boolean =>
-    wanted > 0 && 100 * (taken + wanted) > (100 - keepFree) * total;
-  if (lacks(allocatable.cpuMilli, used.cpuMilli, requests.cpuMilli)) {
+  if (lacks(allocatable.cpuMilli, used.cpuMilli, requests.cpuMilli, keepFree)) {
     const free = allocatable.cpuMilli - used.cpuMilli;
     return { resource: "cpu", detail: `wants ${requests.cpuMilli}m, ${free}m are free` };
   }
-  if (lacks(allocatable.memoryBytes, used.memoryBytes, requests.memoryBytes)) {
+  if (lacks(allocatable.memoryBytes, used.memoryBytes, requests.memoryBytes, keepFree)) {
     const free = allocatable.memoryBytes - used.memoryBytes;
     return { resource: "memory", detail: `wants ${requests.memoryBytes} bytes, ${free} are free` };
   }
@@ -60,7 +58,7 @@ export function shortageOf(
   }
   const { ephemeralBytes = 0, extended } = requests;
   const disk = allocatable.ephemeralBytes;
-  if (disk !== undefined && lacks(disk, used.ephemeralBytes, ephemeralBytes)) {
+  if (disk !== undefined && lacks(disk, used.ephemeralBytes, ephemeralBytes, keepFree)) {
     const free = disk - used.ephemeralBytes;
     return { resource: "ephemeral-storage", detail: `wants ${ephemeralBytes} bytes, ${free} are free` };
   }
@@ -72,6 +70,9 @@ export function shortageOf(
   }
   return undefined;
 }
+
+const lacks = (total: number, taken: number, wanted: number, keepFree: number): boolean =>
+  wanted > 0 && 100 * (taken + wanted) > (100 - keepFree) * total;
 
 /** Large copies are placed first, while there is a place for them: in bytes, a core counted as 4 GiB. */
 export const sizeOf = ({ cpuMilli, memoryBytes }: Requests): number =>

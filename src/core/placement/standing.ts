@@ -35,13 +35,15 @@ export type SlotState = {
   readonly old: readonly PlacePod[];
 };
 
+const noCopies: ReadonlyMap<Host, number> = new Map();
+
 export const nothingStands: Standing = {
   states: [],
   empty: [],
   outdated: [],
   smaller: [],
   inChange: 0,
-  countByHost: new Map(),
+  countByHost: noCopies,
   again: Number.POSITIVE_INFINITY,
 };
 
@@ -53,7 +55,7 @@ export function standingOf(state: PlannerState, group: Group, at: Moment): Stand
   const empty: SlotState[] = [];
   const outdated: SlotState[] = [];
   const smaller: SlotState[] = [];
-  const countByHost = new Map<Host, number>();
+  let countByHost: Map<Host, number> | undefined;
   let inChange = 0;
   let again: Instant = Number.POSITIVE_INFINITY;
   for (const slot of group.slots) {
@@ -68,6 +70,7 @@ export function standingOf(state: PlannerState, group: Group, at: Moment): Stand
     for (const pod of slotState.live) {
       const host = state.hostById.get(pod.node);
       if (host === undefined) continue;
+      countByHost ??= new Map();
       countByHost.set(host, (countByHost.get(host) ?? 0) + 1);
       again = Math.min(again, nextChange(group, host, at));
     }
@@ -80,7 +83,7 @@ export function standingOf(state: PlannerState, group: Group, at: Moment): Stand
       else again = Math.min(again, due);
     }
   }
-  return { states, empty, outdated, smaller, inChange, countByHost, again };
+  return { states, empty, outdated, smaller, inChange, countByHost: countByHost ?? noCopies, again };
 }
 
 /** The slots of a DaemonSet's group: the nodes of the site that may run it. */

@@ -1,4 +1,4 @@
-import type { LabelRule, PodTerm } from "./contract.ts";
+import type { LabelRule, PodTerm, Workload } from "./contract.ts";
 import type { Exclusion } from "./filter.ts";
 import { rulesHold } from "./label-rules.ts";
 import type { Crowd, Group, Host, PlannerState } from "./planner-state.ts";
@@ -17,10 +17,15 @@ export type Topology = {
 };
 
 /** Whether other pods matter to the workload at all. */
-export function looksAtPods(state: PlannerState, { wanted }: Group): boolean {
-  const { podRequired, podForbidden, podPreferred, podAvoided, spreads } = wanted.workload.constraints;
-  const own = podRequired.length + podForbidden.length + podPreferred.length + podAvoided.length;
-  return own + spreads.length > 0 || state.repelling.size > 0;
+export const looksAtPods = ({ looking, repelling }: PlannerState, { wanted }: Group): boolean =>
+  repelling.size > 0 || looking.has(wanted);
+
+/** Whether the place of the workload depends on other pods. */
+export function isLooking({ constraints }: Workload): boolean {
+  const { podRequired, podForbidden, podPreferred, podAvoided, spreads } = constraints;
+  return (
+    podRequired.length + podForbidden.length + podPreferred.length + podAvoided.length + spreads.length > 0
+  );
 }
 
 export function topologyOf(

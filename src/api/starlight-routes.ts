@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isList, isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
-import type { Moment } from "../core/placement/contract.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import { demand, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
@@ -13,6 +12,8 @@ import type { ApiDeps } from "./contract.ts";
 import { history, undo } from "./history-routes.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
+import { timeline } from "./timeline.ts";
+import { forecastFor, why, whyNot, type DocumentSet } from "./why.ts";
 
 /** What Kubernetes has no words for, under `/starlight/v1/`. */
 export async function starlightRoute(
@@ -60,6 +61,18 @@ export async function starlightRoute(
     case "GET why":
       demand(user, "get", "explanations");
       sendJson(response, 200, why(deps, url.searchParams));
+      return true;
+    case "GET why-not":
+      demand(user, "get", "explanations");
+      sendJson(response, 200, whyNot(deps, url.searchParams));
+      return true;
+    case "GET timeline":
+      demand(user, "get", "timelines");
+      sendJson(response, 200, await timeline(deps, url.searchParams));
+      return true;
+    case "POST plan":
+      demand(user, "get", "explanations");
+      sendJson(response, 200, await forecastFor(deps, await readSet(deps, request)));
       return true;
     case "GET holds":
       demand(user, "get", "holds");
@@ -125,40 +138,6 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
   };
 }
 
-function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
-  const kind = query.get("kind") ?? "Deployment";
-  const name = query.get("name") ?? "";
-  const namespace = query.get("namespace") ?? "default";
-  if (kind === "Node") {
-    const member = deps.view.members().find((candidate) => candidate.member.name === name);
-    if (member === undefined) throw notFound("nodes", name);
-    const { verdict, reasons, roundTrip } = member.evidence;
-    return { kind, name, verdict, reasons, roundTripMs: roundTrip ?? null };
-  }
-  const ref: ObjectRef = { group: "apps", kind, namespace, name };
-  if (deps.view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);
-  const slots = deps.view.placement().explain(ref, momentOf(deps)) as unknown as Json;
-  const pods = new Map(deps.view.pods().map((pod) => [pod.uid, pod.body.name] as const));
-  return { kind, namespace, name, seenBy: deps.view.identity.name, slots: withPodNames(slots, pods) };
-}
-
-/** The clocks of this node, as placement reads them. */
-export const momentOf = ({ env }: ApiDeps): Moment => {
-  const { now, wall } = env();
-  return { now, wall };
-};
-
-function withPodNames(slots: Json, names: ReadonlyMap<string, string>): Json {
-  if (!isList(slots)) return slots;
-  return slots.map((slot) => {
-    if (!isObject(slot) || !isList(slot["heldBy"])) return slot;
-    const heldBy = slot["heldBy"].map((holder) =>
-      isObject(holder) ? { ...holder, pod: names.get(String(holder["uid"])) ?? "" } : holder,
-    );
-    return { ...slot, heldBy };
-  });
-}
-
 const setMax = 1_000;
 
 /** A document set, applied whole or not at all. */
@@ -170,6 +149,26 @@ async function applySet(
   response: ServerResponse,
 ): Promise<void> {
   const { wait } = writeOptions(searchParams);
+  const { changes, dryRun } = await readSet(deps, request);
+  const before = changes.map(({ ref }) => {
+    const object = deps.view.object(ref);
+    return object?.exists === true ? object.version : undefined;
+  });
+  const reply = await deps.write(changes, user.name, { dryRun });
+  if (!reply.ok) throw errorOfWrite(reply.error);
+  const results = changes.map(({ ref }, at) => {
+    const now = reply.value.objects.find((object) => JSON.stringify(object.ref) === JSON.stringify(ref));
+    const was = before[at];
+    return {
+      ...ref,
+      result: was === undefined ? "created" : now?.version === was ? "unchanged" : "configured",
+    };
+  });
+  await sendApplied(deps, wait, dryRun ? undefined : reply.value, response, results);
+}
+
+/** A document set in a request, as changes. */
+async function readSet(deps: ApiDeps, request: IncomingMessage): Promise<DocumentSet> {
   const body = await readObject(request);
   const { objects, manager, force, dryRun } = body;
   if (!isList(objects) || objects.length === 0 || objects.length > setMax) {
@@ -193,21 +192,7 @@ async function applySet(
       force: force === true,
     };
   });
-  const before = changes.map(({ ref }) => {
-    const object = deps.view.object(ref);
-    return object?.exists === true ? object.version : undefined;
-  });
-  const reply = await deps.write(changes, user.name, { dryRun: dryRun === true });
-  if (!reply.ok) throw errorOfWrite(reply.error);
-  const results = changes.map(({ ref }, at) => {
-    const now = reply.value.objects.find((object) => JSON.stringify(object.ref) === JSON.stringify(ref));
-    const was = before[at];
-    return {
-      ...ref,
-      result: was === undefined ? "created" : now?.version === was ? "unchanged" : "configured",
-    };
-  });
-  await sendApplied(deps, wait, dryRun === true ? undefined : reply.value, response, results);
+  return { changes, dryRun: dryRun === true, body };
 }
 
 /** Taken or refused as it is: see core/intents/manager.ts. */

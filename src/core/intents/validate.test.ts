@@ -36,7 +36,10 @@ const spread = { maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "DoNotSched
 test("a field of Kubernetes that is not supported is refused by name, not ignored", () => {
   for (const [path, value] of [
     ["spec/template/spec/initContainers", []],
-    ["spec/template/spec/affinity", { podAffinity: { [required]: [{ topologyKey: "zone", namespaceSelector: {} }] } }],
+    [
+      "spec/template/spec/affinity",
+      { podAffinity: { [required]: [{ topologyKey: "zone", namespaceSelector: {} }] } },
+    ],
     ["spec/template/spec/affinity", { nodeAffinity: { [required]: { nodeSelectorTerms: [matchFields] } } }],
     ["spec/template/spec/topologySpreadConstraints", [{ minDomains: 2, ...spread }]],
     [`${container}/lifecycle`, {}],

@@ -61,6 +61,7 @@ export function createView(state: NodeState, given: Given): NodeView {
       feedPlanner(state);
       return state.planner;
     },
+    clocks: () => ({ now: given.now, wall: given.wall }),
     placedAs: (object) => placedOf(object, index, config)?.workload,
     island: () =>
       ids().filter((id) => id === identity.id || state.membership.evidence(id)?.verdict === "alive"),

@@ -245,6 +245,25 @@ export type SlotExplanation = {
   }[];
 };
 
+/** One filter on one node. */
+export type Check = { readonly filter: string; readonly holds: boolean; readonly detail: string };
+
+/** One node against one slot. */
+export type NodeOnSlot = {
+  readonly slot: string;
+  readonly variant: string | undefined;
+  readonly holds: boolean;
+  readonly heldBy: readonly string[];
+  /** Who gets it now, if it is to be filled. */
+  readonly givenTo: string | undefined;
+  /** Its place among those that may fill the slot, from 1; undefined when it may not. */
+  readonly rank: number | undefined;
+  readonly of: number;
+  readonly score: number | undefined;
+  readonly points: number | undefined;
+  readonly checks: readonly Check[];
+};
+
 /** How one slot stands, or would. */
 export type Forecast = {
   readonly workload: ObjectRef;

@@ -21,48 +21,64 @@ type Filter = (
 
 /** What does not depend on the moment: selector, affinity to nodes, taints, runtime, tier. */
 export const mismatchOf: Filter = (node, workload, ladder, wall) => {
-  for (const filter of fixedFilters) {
-    const exclusion = filter(node, workload, ladder, wall);
+  for (const { check } of fixedFilters) {
+    const exclusion = check(node, workload, ladder, wall);
     if (exclusion !== undefined) return exclusion;
   }
   return undefined;
 };
 
-const fixedFilters: readonly Filter[] = [
-  (node, { nodeSelector }) => {
-    for (const label in nodeSelector) {
-      const [wants, has] = [nodeSelector[label], node.labels[label]];
-      if (has === wants) continue;
-      const detail = `wants ${label}=${wants ?? ""}, the node has ${has ?? "no such label"}`;
-      return { filter: "nodeSelector", detail };
-    }
-    return undefined;
-  },
-  (node, { constraints: { nodeRequired } }) => {
-    if (nodeRequired.length === 0 || nodeRequired.some((rules) => rulesHold(rules, node.labels)))
+/** Each with the name that it gives as its reason. */
+export const fixedFilters: readonly { readonly name: string; readonly check: Filter }[] = [
+  {
+    name: "nodeSelector",
+    check: (node, { nodeSelector }) => {
+      for (const label in nodeSelector) {
+        const [wants, has] = [nodeSelector[label], node.labels[label]];
+        if (has === wants) continue;
+        const detail = `wants ${label}=${wants ?? ""}, the node has ${has ?? "no such label"}`;
+        return { filter: "nodeSelector", detail };
+      }
       return undefined;
-    const missing = nodeRequired[0]?.find((rule) => !ruleHolds(rule, node.labels));
-    const has = missing === undefined ? "" : (node.labels[missing.key] ?? "no such label");
-    const wants = missing === undefined ? "one of its terms" : ruleText(missing);
-    return { filter: "nodeAffinity", detail: `wants ${wants}, the node has ${has}` };
+    },
   },
-  (node, { tolerations }, _ladder, wall) => {
-    for (const taint of node.taints) {
-      if (taint.effect === "PreferNoSchedule" || toleratedUntil(taint, tolerations) > wall) continue;
-      return { filter: "taint", detail: `the node has ${taint.key}=${taint.value}:${taint.effect}` };
-    }
-    return undefined;
+  {
+    name: "nodeAffinity",
+    check: (node, { constraints: { nodeRequired } }) => {
+      if (nodeRequired.length === 0 || nodeRequired.some((rules) => rulesHold(rules, node.labels)))
+        return undefined;
+      const missing = nodeRequired[0]?.find((rule) => !ruleHolds(rule, node.labels));
+      const has = missing === undefined ? "" : (node.labels[missing.key] ?? "no such label");
+      const wants = missing === undefined ? "one of its terms" : ruleText(missing);
+      return { filter: "nodeAffinity", detail: `wants ${wants}, the node has ${has}` };
+    },
   },
-  (node, { runtime }) => {
-    if (node.runtimes.includes(runtime)) return undefined;
-    const has = node.runtimes.length === 0 ? "none" : node.runtimes.join(", ");
-    return { filter: "runtime", detail: `wants the runtime ${runtime}, the node has ${has}` };
+  {
+    name: "taint",
+    check: (node, { tolerations }, _ladder, wall) => {
+      for (const taint of node.taints) {
+        if (taint.effect === "PreferNoSchedule" || toleratedUntil(taint, tolerations) > wall) continue;
+        return { filter: "taint", detail: `the node has ${taint.key}=${taint.value}:${taint.effect}` };
+      }
+      return undefined;
+    },
   },
-  (node, _workload, ladder) => {
-    for (const { minTier } of ladder) if (isOfTier(node, minTier)) return undefined;
-    const weakest = Math.max(...ladder.map(({ minTier }) => minTier));
-    const detail = `wants tier ${weakest} or better, the node has ${node.labels[tierLabel] ?? "no tier"}`;
-    return { filter: "tier", detail };
+  {
+    name: "runtime",
+    check: (node, { runtime }) => {
+      if (node.runtimes.includes(runtime)) return undefined;
+      const has = node.runtimes.length === 0 ? "none" : node.runtimes.join(", ");
+      return { filter: "runtime", detail: `wants the runtime ${runtime}, the node has ${has}` };
+    },
+  },
+  {
+    name: "tier",
+    check: (node, _workload, ladder) => {
+      for (const { minTier } of ladder) if (isOfTier(node, minTier)) return undefined;
+      const weakest = Math.max(...ladder.map(({ minTier }) => minTier));
+      const detail = `wants tier ${weakest} or better, the node has ${node.labels[tierLabel] ?? "no tier"}`;
+      return { filter: "tier", detail };
+    },
   },
 ];
 

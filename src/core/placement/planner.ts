@@ -3,6 +3,7 @@ import { assignAll, type Pass } from "./assign.ts";
 import type {
   Forecast,
   Moment,
+  NodeOnSlot,
   PlaceNode,
   PlacementInput,
   PlacementPlan,
@@ -25,6 +26,7 @@ import { nothingUsed, sizeOf, take } from "./resources.ts";
 import { dropGroup, setSlots, tendGroup, workloadKey } from "./slots.ts";
 import { nothingStands, ownersOf, standingOf } from "./standing.ts";
 import { isLooking } from "./topology.ts";
+import { whyNot } from "./why-not.ts";
 
 /**
  * Placement as a machine that lives as long as its node: it is told what changed and keeps how every slot
@@ -35,6 +37,8 @@ export type Planner = {
   readonly handle: (event: PlannerEvent) => void;
   readonly plan: (at: Moment) => PlacementPlan;
   readonly explain: (ref: ObjectRef, at: Moment) => readonly SlotExplanation[];
+  /** A node, by name, against every slot of a workload; undefined when either is not there. */
+  readonly whyNot: (ref: ObjectRef, node: string, at: Moment) => readonly NodeOnSlot[] | undefined;
   /** Where every slot is, or would be placed now. */
   readonly forecast: (at: Moment) => readonly Forecast[];
   readonly standing: (ref: ObjectRef, at: Moment) => WorkloadStanding | undefined;
@@ -70,6 +74,14 @@ export function createPlanner(config: PlannerConfig): Planner {
       const wanted = state.wantedByKey.get(workloadKey(ref));
       if (wanted === undefined) return [];
       return withPass(at, wanted, (pass) => explainWorkload(state, pass, wanted, at));
+    },
+    whyNot: (ref, name, at) => {
+      const wanted = state.wantedByKey.get(workloadKey(ref));
+      const host = [...state.hostById.values()].find(({ node }) => node.name === name);
+      if (wanted === undefined || host === undefined) return undefined;
+      return withPass(at, wanted, (pass) =>
+        whyNot(state, pass, wanted, host, explainWorkload(state, pass, wanted, at), at),
+      );
     },
     forecast: (at) => withPass(at, undefined, (pass) => forecastOf(state, pass)),
     standing: (ref, at) => {

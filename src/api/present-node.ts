@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../core/kernel/json.ts";
+import type { Resources } from "../core/records/bodies.ts";
 import type { MemberView, NodeView } from "../core/node/contract.ts";
 import { child, condition, timeOf } from "./values.ts";
 
@@ -14,10 +15,12 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
     member.factAge === undefined ? "never heard" : `newest fact ${Math.round(member.factAge / 1000)} s old`;
   const taints = Array.isArray(spec["taints"]) ? (spec["taints"] as readonly Json[]) : [];
   const cordon = member.cordoned ? [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }] : [];
-  const resources = (from: { cpuMilli: number; memoryBytes: number; pods: number }): JsonObject => ({
+  const resources = (from: Resources): JsonObject => ({
     cpu: from.cpuMilli % 1000 === 0 ? String(from.cpuMilli / 1000) : `${from.cpuMilli}m`,
     memory: `${Math.floor(from.memoryBytes / 1024)}Ki`,
     pods: String(from.pods),
+    ...(from.ephemeralBytes === undefined ? {} : { "ephemeral-storage": String(from.ephemeralBytes) }),
+    ...Object.fromEntries(Object.entries(from.extended ?? {}).map(([name, units]) => [name, String(units)])),
   });
   return {
     apiVersion: "v1",

@@ -13,6 +13,8 @@ import { addressesMax } from "../shells/identity-file/names.ts";
  *
  * Allocatable: the capacity without what the system and the agent need: 100 milli-CPU, and the larger of
  * 192 MiB and 5 % of the memory.
+ *
+ * Extended resources: `nvidia.com/gpu`, as many as there are device files of NVIDIA GPUs.
  */
 export type MeasureOptions = {
   readonly listen: { readonly host: string; readonly port: number };
@@ -31,14 +33,16 @@ const podsMax = 110;
 export function measureMachine(options: MeasureOptions): StatusBody {
   const memoryBytes = memoryLimit();
   const cpuMilli = availableParallelism() * 1_000;
+  const extended = gpuResources(deviceNames());
   const reserved = Math.max(192 * mebi, Math.ceil(memoryBytes / 20));
   return {
     addresses: addressesOf(options),
-    capacity: { cpuMilli, memoryBytes, pods: podsMax },
+    capacity: { cpuMilli, memoryBytes, pods: podsMax, ...extended },
     allocatable: {
       cpuMilli: Math.max(0, cpuMilli - 100),
       memoryBytes: Math.max(0, memoryBytes - reserved),
       pods: podsMax,
+      ...extended,
     },
     tier: tierOf(memoryBytes, hasComputeGpu()),
     os: platform(),
@@ -93,10 +97,22 @@ function memoryLimit(): number {
 
 function hasComputeGpu(): boolean {
   if (existsSync("/dev/kfd") || existsSync("/dev/nvhost-gpu")) return true;
+  return deviceNames().some((name) => nvidiaDevice.test(name));
+}
+
+const nvidiaDevice = /^nvidia\d+$/;
+
+/** @param devices Names in `/dev`. */
+export function gpuResources(devices: readonly string[]): Pick<StatusBody["capacity"], "extended"> {
+  const gpus = devices.filter((name) => nvidiaDevice.test(name)).length;
+  return gpus === 0 ? {} : { extended: { "nvidia.com/gpu": gpus } };
+}
+
+function deviceNames(): readonly string[] {
   try {
-    return readdirSync("/dev").some((name) => /^nvidia\d+$/.test(name));
+    return readdirSync("/dev");
   } catch {
-    return false;
+    return [];
   }
 }
 

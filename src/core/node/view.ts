@@ -13,7 +13,7 @@ import { memberView } from "./nodes.ts";
 import { feedPlanner } from "./feed.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
-import { placedOf } from "./workloads.ts";
+import { isWorkloadKind, placedOf } from "./workloads.ts";
 
 /** What the machine was given last: ages are measured against its clocks. */
 export type Given = { now: Instant; wall: WallTime; crypto: Crypto | undefined };
@@ -62,7 +62,10 @@ export function createView(state: NodeState, given: Given): NodeView {
       return state.planner;
     },
     clocks: () => ({ now: given.now, wall: given.wall }),
-    placedAs: (object) => placedOf(object, index, config)?.workload,
+    placedAs: (object) =>
+      isWorkloadKind(object.ref.group, object.ref.kind)
+        ? placedOf(object, index, config)?.workload
+        : undefined,
     island: () =>
       ids().filter((id) => id === identity.id || state.membership.evidence(id)?.verdict === "alive"),
     introduction: () => {

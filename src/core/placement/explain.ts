@@ -3,6 +3,7 @@ import type { Moment, PlacePod, SlotExplanation } from "./contract.ts";
 import { isLost } from "./filter.ts";
 import { exclusions, lineUp, noteOf, openField } from "./line-up.ts";
 import { mayHold, type Group, type PlannerState, type Wanted } from "./planner-state.ts";
+import { take } from "./resources.ts";
 import type { SlotState } from "./standing.ts";
 
 /**
@@ -37,8 +38,10 @@ function explainSlot(
   const rank = (): Pick<Pass["assignments"][number], "line" | "excluded"> => {
     if (variant === undefined) return { line: [], excluded: [] };
     const field = openField(state, group, { variant, keepFree: 0 }, standing.countByHost, at);
-    const excluded = exclusions(field, slotState);
-    return { line: lineUp(field, slotState, Number.POSITIVE_INFINITY), excluded };
+    return withoutOwn(state, slotState, () => ({
+      excluded: exclusions(field, slotState),
+      line: lineUp(field, slotState, Number.POSITIVE_INFINITY),
+    }));
   };
   const { line, excluded } = assigned ?? rank();
   return {
@@ -53,6 +56,18 @@ function explainSlot(
     })),
     excluded: excluded.map(({ host, exclusion }) => ({ node: host.node.name, ...exclusion })),
   };
+}
+
+/** With the room of the slot's own copies free: who holds a slot would fit there again. */
+export function withoutOwn<T>(state: PlannerState, { live }: SlotState, look: () => T): T {
+  const own = live.flatMap(({ node, requests }) => {
+    const host = state.hostById.get(node);
+    return host === undefined ? [] : [{ used: host.used, requests }];
+  });
+  for (const { used, requests } of own) take(used, requests, -1);
+  const seen = look();
+  for (const { used, requests } of own) take(used, requests, 1);
+  return seen;
 }
 
 function holder(

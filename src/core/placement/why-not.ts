@@ -1,6 +1,7 @@
 import type { Pass } from "./assign.ts";
 import type { Check, Moment, NodeOnSlot, SlotExplanation } from "./contract.ts";
 import { fixedFilters, isOfTier, unavailable, type Exclusion } from "./filter.ts";
+import { withoutOwn } from "./explain.ts";
 import { hostsOf } from "./line-up.ts";
 import type { Group, Host, PlannerState, Wanted } from "./planner-state.ts";
 import { shortageOf } from "./resources.ts";
@@ -57,7 +58,10 @@ function checksOf(
   const topology = looksAtPods(state, group)
     ? topologyOf(state, group, () => hostsOf(state, group), stands ?? none)
     : undefined;
-  const shortage = rung === undefined ? undefined : shortageOf(node.allocatable, used, rung.requests);
+  const shortage =
+    rung === undefined
+      ? undefined
+      : withoutOwn(state, stands ?? none, () => shortageOf(node.allocatable, used, rung.requests));
   const tier =
     rung === undefined || isOfTier(node, rung.minTier)
       ? undefined

@@ -30,15 +30,16 @@ export function userOf(request: IncomingMessage, client: Client, deps: ApiDeps):
 }
 
 /**
- * Whether a user may do it; nodes may read logs and timelines and use proxies, on behalf of users they have checked.
+ * Whether a user may do it; nodes may read logs and timelines, use proxies and have ways examined, on behalf
+ * of users they have checked, and greet each other.
  * Who holds a write is told to anyone we know.
  */
 export function isAllowed(user: User, verb: Verb, resource: string): boolean {
   if (user.groups.includes(administrators)) return true;
   if (verb === "get" && resource === "holds") return true;
   if (user.groups.includes(viewers)) return verb === "get" || verb === "list" || verb === "watch";
-  if (!user.groups.includes(nodes)) return false;
-  return resource === "pods/log" || resource === "timelines" || verb === "proxy";
+  const forNodes = new Set(["pods/log", "timelines", "doctor", "hello"]).has(resource) || verb === "proxy";
+  return user.groups.includes(nodes) && forNodes;
 }
 
 export function demand(user: User | undefined, verb: Verb, resource: string): User {

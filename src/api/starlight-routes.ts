@@ -5,11 +5,14 @@ import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import { demand, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
+import { reasonsOf } from "./evidence.ts";
 import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
 import type { ApiDeps } from "./contract.ts";
+import { doctor, hello } from "./doctor-routes.ts";
 import { history, undo } from "./history-routes.ts";
+import { topologyOf } from "./topology.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
 import { timeline } from "./timeline.ts";
@@ -58,6 +61,17 @@ export async function starlightRoute(
       sendJson(response, 200, { seenBy: view.identity.name, nodes });
       return true;
     }
+    case "GET hello":
+      sendJson(response, 200, hello(deps, demand(user, "get", "hello")));
+      return true;
+    case "GET doctor":
+      demand(user, "get", "doctor");
+      await doctor(deps, url.searchParams, request, response);
+      return true;
+    case "GET topology":
+      demand(user, "get", "topology");
+      sendJson(response, 200, topologyOf(deps));
+      return true;
     case "GET why":
       demand(user, "get", "explanations");
       sendJson(response, 200, why(deps, url.searchParams));
@@ -124,7 +138,7 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
       roundTripMs:
         member.evidence.roundTrip === undefined ? null : Math.round(member.evidence.roundTrip * 10) / 10,
       factAgeMs: member.factAge === undefined ? null : Math.round(member.factAge),
-      reasons: member.evidence.reasons,
+      reasons: reasonsOf(member, view),
     })),
     records: view.records(),
     storage: { bytesWrittenToday: today, bytesWritten: total },

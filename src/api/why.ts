@@ -4,6 +4,7 @@ import type { Forecast, Moment, PlaceNode, PlacementInput, Workload } from "../c
 import { forecast } from "../core/placement/decide.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import type { ApiDeps } from "./contract.ts";
+import { whyNode } from "./evidence.ts";
 import { badRequest, errorOfWrite, notFound } from "./status.ts";
 
 /** Placement explained: why here, why not there, and what would be if. */
@@ -20,7 +21,11 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
   const name = query.get("name") ?? "";
   const namespace = query.get("namespace") ?? "default";
   const kind = query.get("kind") ?? "Deployment";
-  if (kind === "Node") return whyNode(deps, name);
+  if (kind === "Node") {
+    const member = view.members().find((candidate) => candidate.member.name === name);
+    if (member === undefined) throw notFound("nodes", name);
+    return whyNode(member, view, deps.env().now);
+  }
   const pod =
     kind === "Pod"
       ? view.pods().find(({ body }) => body.namespace === namespace && body.name === name)
@@ -48,13 +53,6 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
     slots,
     ...inputs,
   } as Json as JsonObject;
-}
-
-function whyNode({ view }: ApiDeps, name: string): JsonObject {
-  const member = view.members().find((candidate) => candidate.member.name === name);
-  if (member === undefined) throw notFound("nodes", name);
-  const { verdict, reasons, roundTrip } = member.evidence;
-  return { kind: "Node", name, verdict, reasons, roundTripMs: roundTrip ?? null };
 }
 
 export function whyNot(deps: ApiDeps, query: URLSearchParams): JsonObject {

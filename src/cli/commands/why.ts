@@ -4,19 +4,25 @@ import { explain } from "../../core/placement/decide.ts";
 import { connect } from "../client.ts";
 import { CommandError } from "../command-error.ts";
 import { resourcesNamed, splitReference } from "../kinds.ts";
-import { formatOf, print, printValue } from "../output.ts";
+import { age, formatOf, print, printValue, table } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
 type Slot = Omit<SlotExplanation, "heldBy"> & {
   readonly heldBy: readonly { pod?: string; uid: string; node: string; note: string }[];
 };
 
-type Answer = {
-  readonly seenBy?: string;
-  readonly slots?: readonly Slot[];
-  readonly verdict?: string;
-  readonly reasons?: readonly string[];
+type NodeAnswer = {
   readonly name: string;
+  readonly seenBy: string;
+  readonly verdict: string;
+  readonly verdictForMs: number;
+  readonly lostBySite: boolean;
+  readonly observations: readonly { by: string; what: string; ageMs: number }[];
+};
+
+type Answer = Partial<NodeAnswer> & {
+  readonly name: string;
+  readonly slots?: readonly Slot[];
   readonly inputs?: PlacementInput;
 };
 
@@ -36,8 +42,7 @@ export async function action(options: Options, args: string[], globals: GlobalOp
   }
   if (await printValue(told, formatOf(options.output))) return;
   if (answer.slots === undefined) {
-    print(`${answer.name} is held to be ${answer.verdict ?? "unknown"}, because:`);
-    for (const reason of answer.reasons ?? []) print(`  ${reason}`);
+    printNode(answer);
     return;
   }
   print(`as ${answer.seenBy ?? ""} sees it:`);
@@ -84,4 +89,13 @@ function referenceOf(args: readonly string[]): { readonly kind: string; readonly
   const { kind, name } = splitReference(args);
   const [resource] = resourcesNamed(name === "" ? "deployment" : kind);
   return { kind: resource?.kind ?? "", name: name === "" ? kind : name };
+}
+
+function printNode(answer: Partial<NodeAnswer> & { readonly name: string }): void {
+  const { name, seenBy = "", verdict = "unknown", verdictForMs = 0, observations = [] } = answer;
+  print(`${name} has been ${verdict} to ${seenBy} for ${age(verdictForMs)}:`);
+  const rows = observations.map(({ by, what, ageMs }) => [`${age(ageMs)} ago`, by, what]);
+  print(table(["When", "Observer", "What"], rows));
+  if (answer.lostBySite === true)
+    print("most of its site is in view and nobody there has a link to it: it is off, or cut off alone");
 }

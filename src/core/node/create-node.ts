@@ -27,6 +27,7 @@ import { newState, type NodeState } from "./state.ts";
 import { tendTombstones } from "./tombstones.ts";
 import { withTrustedWall } from "./wall.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
+import { declaredUplink } from "./uplink.ts";
 import { createView, type Given } from "./view.ts";
 import { writeAsked, writeFailed, writeStored } from "./writes.ts";
 
@@ -66,8 +67,10 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
   return {
     boot: (event) => boot(turn, event),
     measured: ({ status }) => {
+      const before = declaredUplink(state);
       state.status = status;
       publishStatus(turn);
+      if (declaredUplink(state) !== before) tellPeers(turn);
       placeSoon(turn);
     },
     "link-opened": ({ link, peer, outbound }) => {

@@ -5,7 +5,7 @@ import type { NodeState } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
 /**
- * What links to other sites may cost. The class of an uplink is declared; a day's allowance that is almost
+ * What links to other sites may cost. The class of an uplink is declared or measured; a day's allowance that is almost
  * used up makes it one of the dearest.
  */
 export type Uplink = {
@@ -38,8 +38,12 @@ export function linkClassTo(state: NodeState, peer: NodeId): LinkClass {
 
 export const paceTo = (state: NodeState, peer: NodeId): number => paceOf[linkClassTo(state, peer)];
 
-function ownClass({ config, uplink }: NodeState): LinkClass {
+/** What was measured with our status; the setting before that. */
+export const declaredUplink = ({ status, config }: NodeState): LinkClass => status?.uplink ?? config.uplink;
+
+function ownClass(state: NodeState): LinkClass {
+  const { config, uplink } = state;
   const { uplinkBytesPerDay } = config;
   const saves = uplinkBytesPerDay > 0 && uplink.bytes >= saveFrom * uplinkBytesPerDay;
-  return saves ? "satellite" : config.uplink;
+  return saves ? "satellite" : declaredUplink(state);
 }

@@ -13,6 +13,7 @@ import { memberView } from "./nodes.ts";
 import { feedPlanner } from "./feed.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { declaredUplink } from "./uplink.ts";
 import { isWorkloadKind, placedOf } from "./workloads.ts";
 
 /** What the machine was given last: ages are measured against its clocks. */
@@ -99,7 +100,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         .map((scope) => `${scope}=${hex(scopeDigest(store, scope).hash)}`)
         .join(" "),
     uplink: () => ({
-      class: config.uplink,
+      class: declaredUplink(state),
       bytesToday: state.uplink.bytes,
       bytesPerDay: config.uplinkBytesPerDay,
     }),

@@ -92,9 +92,9 @@ function share({ nodes, ...capacity }: Resources & { readonly nodes: number }): 
     cpuMilli: Math.floor(capacity.cpuMilli / nodes),
     memoryBytes: Math.floor(capacity.memoryBytes / nodes),
     pods: Math.floor(capacity.pods / nodes),
-    ...(capacity.ephemeralBytes === undefined
+    ...(capacity.storageBytes === undefined
       ? {}
-      : { ephemeralBytes: Math.floor(capacity.ephemeralBytes / nodes) }),
+      : { storageBytes: Math.floor(capacity.storageBytes / nodes) }),
     ...(extended.length === 0 ? {} : { extended: Object.fromEntries(extended) as Record<string, number> }),
   };
 }

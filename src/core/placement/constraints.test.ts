@@ -198,7 +198,7 @@ test("an extended resource and disk are counted like memory; a node without the 
     one.id === "bern-2"
       ? {
           ...one,
-          allocatable: { ...one.allocatable, ephemeralBytes: 100, extended: { "nvidia.com/gpu": 4 } },
+          allocatable: { ...one.allocatable, storageBytes: 100, extended: { "nvidia.com/gpu": 4 } },
         }
       : one,
   );

@@ -57,7 +57,7 @@ export function shortageOf(
     return { resource: "pods", detail: `${used.pods} of ${allocatable.pods} pods run there` };
   }
   const { ephemeralBytes = 0, extended } = requests;
-  const disk = allocatable.ephemeralBytes;
+  const disk = allocatable.storageBytes;
   if (disk !== undefined && lacks(disk, used.ephemeralBytes, ephemeralBytes, keepFree)) {
     const free = disk - used.ephemeralBytes;
     return { resource: "ephemeral-storage", detail: `wants ${ephemeralBytes} bytes, ${free} are free` };

@@ -22,6 +22,10 @@ export function atMost(name: string, value: number, unit: string, goal: number):
   return { name, value: rounded(value), unit, goal: `<= ${goal}`, ok: value <= goal };
 }
 
+export function atLeast(name: string, value: number, unit: string, goal: number): Metric {
+  return { name, value: rounded(value), unit, goal: `>= ${goal}`, ok: value >= goal };
+}
+
 /** The value below which `share` of the samples lie (nearest rank). */
 export function quantile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((left, right) => left - right);

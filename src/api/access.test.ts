@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { issueUser } from "../app/issue-user.ts";
 import { allKinds } from "../core/intents/kinds/index.ts";
-import type { Json } from "../core/kernel/json.ts";
+import type { Json, JsonObject } from "../core/kernel/json.ts";
+import type { PlacementInput } from "../core/placement/contract.ts";
+import { explain } from "../core/placement/decide.ts";
 import { administrators, viewers } from "./auth.ts";
 import { at, configMap, createApiBed, deployment } from "./testbed.ts";
 
@@ -244,6 +246,90 @@ test("starlight/v1/why has a slot for each of 2 copies, and a node's verdict wit
   assert.equal(at(node.body, "verdict"), "alive");
   assert.equal((await call("GET", "/starlight/v1/why?name=absent")).status, 404);
   assert.equal((await call("GET", "/starlight/v1/why?kind=Node&name=absent")).status, 404);
+});
+
+/** A deployment that this node's runtime can run. */
+function running(name: string, replicas: number, more: JsonObject = {}): JsonObject {
+  const labels = { app: name };
+  const containers = [{ name: "main", image: "shop:1", command: ["sleep", "1000"] }];
+  const spec = { runtimeClassName: "none", terminationGracePeriodSeconds: 0, containers, ...more };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name },
+    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+  };
+}
+
+test("why-not tells every filter of a node, why of a pod its one slot, timeline its claim with the reason", async () => {
+  await call("POST", deployments, running("told", 2));
+  const { body } = await call("GET", "/starlight/v1/why-not?node=access&name=told");
+  const checks = at(body, "slots.0.checks") as readonly { filter: string; holds: boolean }[];
+  assert.deepEqual(
+    checks.map(({ filter }) => filter),
+    ["site", "reachable", "nodeSelector", "nodeAffinity", "taint", "runtime", "tier", "resources"],
+  );
+  assert.equal((await call("GET", "/starlight/v1/why-not?node=nobody&name=told")).status, 404);
+  const pods = await call("GET", "/api/v1/namespaces/default/pods");
+  const names = (pods.body["items"] as readonly { metadata: { name: string } }[]).map(
+    (pod) => pod.metadata.name,
+  );
+  const pod = names.find((name) => name.startsWith("told-")) ?? "";
+  const asked = await call("GET", `/starlight/v1/why?kind=Pod&name=${pod}&inputs=true`);
+  assert.equal((asked.body["slots"] as readonly Json[]).length, 1);
+  assert.equal(at(asked.body, "slots.0.heldBy.0.pod"), pod);
+  const inputs = asked.body["inputs"] as unknown as PlacementInput;
+  const again = explain(inputs, { group: "apps", kind: "Deployment", namespace: "default", name: "told" });
+  assert.deepEqual(
+    again[0]?.ranking,
+    at(asked.body, "slots.0.ranking"),
+    "the recorded inputs give the answer again",
+  );
+  const told = await call("GET", "/starlight/v1/timeline?name=told");
+  const entries = told.body["entries"] as readonly { reason: string; message: string }[];
+  const claim = entries.find(({ reason }) => reason === "PodClaimed");
+  assert.match(claim?.message ?? "", /mesh\/0 at revision .*no live copy fills the slot; rank 1 of 1/);
+});
+
+test("plan says where a set would run and what would wait, with a site gone too, and applies nothing", async () => {
+  const objects = [running("planned", 2)];
+  const slots = async (more: object): Promise<Json | undefined> => {
+    const { body } = await call("POST", "/starlight/v1/plan", { objects, ...more });
+    const views = body["views"] as readonly { as: string; slots: readonly Json[] }[];
+    return views.map(({ as, slots }) => [
+      as,
+      ...slots
+        .filter((slot) => at(slot, "workload.name") === "planned")
+        .map((slot) => `${String(at(slot, "slot"))} ${String(at(slot, "outcome"))}`),
+    ]);
+  };
+  assert.deepEqual(await slots({}), [["all", "mesh/0 starts", "mesh/1 starts"]]);
+  const site = String(at((await call("GET", "/starlight/v1/status")).body, "speaking.site"));
+  assert.deepEqual(await slots({ without: site }), [[`without ${site}`, "mesh/0 waits", "mesh/1 waits"]]);
+  assert.equal((await call("POST", "/starlight/v1/plan", { objects, cutOff: "nowhere" })).status, 400);
+  assert.equal((await call("GET", `${deployments}/planned`)).status, 404);
+});
+
+test("a workload without room is Degraded by name, and a DaemonSet that matches no node wants none", async () => {
+  const resources = { requests: { "nvidia.com/gpu": 64 } };
+  const containers = [{ name: "main", image: "shop:1", command: ["sleep", "1000"], resources }];
+  await call("POST", deployments, running("big", 1, { containers }));
+  const { body } = await call("GET", `${deployments}/big`);
+  const conditions = at(body, "status.conditions") as readonly {
+    type: string;
+    status: string;
+    message: string;
+  }[];
+  const found = conditions.find(({ type }) => type === "Degraded");
+  assert.deepEqual([found?.status, found?.message], ["True", "no node has room for mesh/0"]);
+  const daemonSets = deployments.replace("deployments", "daemonsets");
+  const { replicas: _replicas, ...spec } = running("nowhere", 1, { nodeSelector: { disk: "tape" } })[
+    "spec"
+  ] as JsonObject;
+  const daemonSet = { apiVersion: "apps/v1", kind: "DaemonSet", metadata: { name: "nowhere" }, spec };
+  assert.equal((await call("POST", daemonSets, daemonSet)).status, 201);
+  const nowhere = await call("GET", `${daemonSets}/nowhere`);
+  assert.equal(at(nowhere.body, "status.desiredNumberScheduled"), 0);
 });
 
 test("starlight/v1/apply takes a set whole or not at all, and says what it did to each", async () => {

@@ -38,8 +38,8 @@ export function userOf(request: IncomingMessage, client: Client, deps: ApiDeps):
 }
 
 /**
- * Whether a user may do it; nodes may read logs, use proxies and have ways examined, on behalf of users they
- * have checked, and greet each other.
+ * Whether a user may do it; nodes may read logs and timelines, use proxies and have ways examined, on behalf
+ * of users they have checked, and greet each other.
  * Who holds a write is told to anyone we know.
  */
 export function isAllowed(user: User, verb: Verb, resource: string): boolean {
@@ -48,8 +48,7 @@ export function isAllowed(user: User, verb: Verb, resource: string): boolean {
   const writes = [editors, gitWriters, overriders].some((group) => user.groups.includes(group));
   if (writes && verb !== "proxy" && verb !== "deletecollection") return true;
   if (user.groups.includes(viewers)) return verb === "get" || verb === "list" || verb === "watch";
-  const forNodes =
-    resource === "pods/log" || resource === "doctor" || resource === "hello" || verb === "proxy";
+  const forNodes = new Set(["pods/log", "timelines", "doctor", "hello"]).has(resource) || verb === "proxy";
   return user.groups.includes(nodes) && forNodes;
 }
 

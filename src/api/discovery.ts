@@ -13,6 +13,7 @@ const groupVersions: readonly GroupVersion[] = [
   { group: "apps", version: "v1" },
   { group: "authorization.k8s.io", version: "v1" },
   { group: "discovery.k8s.io", version: "v1" },
+  { group: "scheduling.k8s.io", version: "v1" },
   { group: "starlight.dev", version: "v1" },
 ];
 

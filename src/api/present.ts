@@ -119,23 +119,44 @@ function deploymentStatus(object: MergedObject, view: NodeView): JsonObject {
         message,
         object.createdAt,
       ),
+      ...degraded(object, view),
     ],
   };
 }
+
+/** `Degraded` while slots wait for room or run less than the best variant; it goes by itself. */
+function degraded(object: MergedObject, view: NodeView): Json[] {
+  const standing = view.placement().standing(object.ref, view.clocks());
+  if (standing === undefined) return [];
+  const { waiting, smaller } = standing;
+  const waits = waiting.length === 0 ? [] : [`no node has room for ${few(waiting)}`];
+  const less = smaller.map(({ slot, variant }) => `${slot} as ${variant}`);
+  const runs = less.length === 0 ? [] : [`smaller variants run: ${few(less)}`];
+  const is = waits.length + runs.length > 0;
+  const reason = waits.length > 0 ? "NoRoom" : is ? "SmallerVariant" : "AsWanted";
+  const message = [...waits, ...runs].join("; ");
+  return [condition("Degraded", is ? "True" : "False", reason, message, object.createdAt)];
+}
+
+const few = (items: readonly string[]): string =>
+  items.length <= 5 ? items.join(", ") : `${items.slice(0, 5).join(", ")} and ${items.length - 5} more`;
 
 function daemonSetStatus(object: MergedObject, view: NodeView): JsonObject {
   const pods = podsOf(object.ref, view).filter(({ current }) => current);
   const ready = pods.filter(({ body }) => body.ready).length;
   const revision = newestRevision(object.ref, view);
-  const desired = view.members().length;
+  const { now, wall } = view.clocks();
+  const desired = view.placement().standing(object.ref, { now, wall })?.wanted ?? 0;
   return {
     observedGeneration: 1,
     currentNumberScheduled: pods.length,
     desiredNumberScheduled: desired,
     numberAvailable: ready,
     numberMisscheduled: 0,
+    numberUnavailable: Math.max(0, desired - ready),
     numberReady: ready,
     updatedNumberScheduled: pods.filter(({ body }) => body.revision === revision).length,
+    conditions: degraded(object, view),
   };
 }
 

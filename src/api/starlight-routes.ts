@@ -6,7 +6,7 @@ import type { ObjectRef } from "../core/records/keys.ts";
 import type { UplinkView } from "../core/node/contract.ts";
 import { demand, demandClass, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
-import { reasonsOf, whyNode } from "./evidence.ts";
+import { reasonsOf } from "./evidence.ts";
 import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
@@ -17,6 +17,8 @@ import { topologyOf } from "./topology.ts";
 import { release } from "./release-route.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
+import { timeline } from "./timeline.ts";
+import { forecastFor, why, whyNot, type DocumentSet } from "./why.ts";
 
 /** What Kubernetes has no words for, under `/starlight/v1/`. */
 export async function starlightRoute(
@@ -78,6 +80,21 @@ export async function starlightRoute(
     case "GET why":
       demand(user, "get", "explanations");
       sendJson(response, 200, why(deps, url.searchParams));
+      return true;
+    case "GET why-not":
+      demand(user, "get", "explanations");
+      sendJson(response, 200, whyNot(deps, url.searchParams));
+      return true;
+    case "GET timeline":
+      demand(user, "get", "timelines");
+      sendJson(response, 200, await timeline(deps, url.searchParams));
+      return true;
+    case "POST plan":
+      sendJson(
+        response,
+        200,
+        await forecastFor(deps, await readSet(deps, demand(user, "get", "explanations"), request)),
+      );
       return true;
     case "GET holds":
       demand(user, "get", "holds");
@@ -154,33 +171,6 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
   };
 }
 
-function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
-  const kind = query.get("kind") ?? "Deployment";
-  const name = query.get("name") ?? "";
-  const namespace = query.get("namespace") ?? "default";
-  if (kind === "Node") {
-    const member = deps.view.members().find((candidate) => candidate.member.name === name);
-    if (member === undefined) throw notFound("nodes", name);
-    return whyNode(member, deps.view, deps.env().now);
-  }
-  const ref: ObjectRef = { group: "apps", kind, namespace, name };
-  if (deps.view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);
-  const slots = deps.view.explain(ref, deps.env()) as unknown as Json;
-  const pods = new Map(deps.view.pods().map((pod) => [pod.uid, pod.body.name] as const));
-  return { kind, namespace, name, seenBy: deps.view.identity.name, slots: withPodNames(slots, pods) };
-}
-
-function withPodNames(slots: Json, names: ReadonlyMap<string, string>): Json {
-  if (!isList(slots)) return slots;
-  return slots.map((slot) => {
-    if (!isObject(slot) || !isList(slot["heldBy"])) return slot;
-    const heldBy = slot["heldBy"].map((holder) =>
-      isObject(holder) ? { ...holder, pod: names.get(String(holder["uid"])) ?? "" } : holder,
-    );
-    return { ...slot, heldBy };
-  });
-}
-
 const setMax = 1_000;
 
 /** A document set, applied whole or not at all. */
@@ -192,6 +182,26 @@ async function applySet(
   response: ServerResponse,
 ): Promise<void> {
   const { wait } = writeOptions(searchParams);
+  const { changes, dryRun } = await readSet(deps, user, request);
+  const before = changes.map(({ ref }) => {
+    const object = deps.view.object(ref);
+    return object?.exists === true ? object.version : undefined;
+  });
+  const reply = await deps.write(changes, user.name, { dryRun });
+  if (!reply.ok) throw errorOfWrite(reply.error);
+  const results = changes.map(({ ref }, at) => {
+    const now = reply.value.objects.find((object) => JSON.stringify(object.ref) === JSON.stringify(ref));
+    const was = before[at];
+    return {
+      ...ref,
+      result: was === undefined ? "created" : now?.version === was ? "unchanged" : "configured",
+    };
+  });
+  await sendApplied(deps, wait, dryRun ? undefined : reply.value, response, results);
+}
+
+/** A document set in a request, as changes. */
+async function readSet(deps: ApiDeps, user: User, request: IncomingMessage): Promise<DocumentSet> {
   const body = await readObject(request);
   const { objects, manager, force, dryRun } = body;
   const name = managerNamed(manager);
@@ -217,21 +227,7 @@ async function applySet(
       force: force === true,
     };
   });
-  const before = changes.map(({ ref }) => {
-    const object = deps.view.object(ref);
-    return object?.exists === true ? object.version : undefined;
-  });
-  const reply = await deps.write(changes, user.name, { dryRun: dryRun === true });
-  if (!reply.ok) throw errorOfWrite(reply.error);
-  const results = changes.map(({ ref }, at) => {
-    const now = reply.value.objects.find((object) => JSON.stringify(object.ref) === JSON.stringify(ref));
-    const was = before[at];
-    return {
-      ...ref,
-      result: was === undefined ? "created" : now?.version === was ? "unchanged" : "configured",
-    };
-  });
-  await sendApplied(deps, wait, dryRun === true ? undefined : reply.value, response, results);
+  return { changes, dryRun: dryRun === true, body };
 }
 
 /** Taken or refused as it is: see core/intents/manager.ts. */

@@ -5,7 +5,18 @@ import { createProgram } from "../main.ts";
 import { print } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
-const takesKind = new Set(["get", "describe", "delete", "scale", "why", "resolve", "history", "undo"]);
+const takesKind = new Set([
+  "get",
+  "describe",
+  "delete",
+  "scale",
+  "why",
+  "why-not",
+  "timeline",
+  "resolve",
+  "history",
+  "undo",
+]);
 
 /** Candidates for the last word, one a line. */
 export async function action(_options: object, words: string[], globals: GlobalOptions): Promise<void> {

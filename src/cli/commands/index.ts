@@ -168,11 +168,37 @@ export function registerCommands(program: Command): void {
     .action(run(() => import("./topology.ts")));
   program
     .command("why")
-    .description("why a workload runs where it runs, or why a node is held for what it is")
-    .argument("<workload>", "for example deployment/shop or node/oslo-1")
+    .description("why a workload or a pod runs where it runs, or why a node is held for what it is")
+    .argument("<workload>", "for example deployment/shop, pod/shop-x-y or node/oslo-1")
     .option(namespace, "namespace", "default")
+    .option("--record <file>", "keep all that the answer is computed from")
+    .option("--replay <file>", "compute the answer again from such a file, without a node")
     .option(output, outputHelp)
     .action(run(() => import("./why.ts")));
+  program
+    .command("why-not")
+    .description("what keeps a node from running a workload: every filter, rank and score")
+    .argument("<words...>", "node/oslo-1 for deployment/shop")
+    .option(namespace, "namespace", "default")
+    .option(output, outputHelp)
+    .action(run(() => import("./why-not.ts")));
+  program
+    .command("plan")
+    .description("where the workloads of a file would run; nothing is applied")
+    .requiredOption("-f, --filename <path...>", "files or folders; - is standard input")
+    .option("-R, --recursive", "also folders in folders")
+    .option("--without <site>", "as if all nodes of the site were gone")
+    .option("--cut-off <site>", "as both sides would have it if the site were cut off for long")
+    .option(output, outputHelp)
+    .addHelpText("after", "\nExample:\n  starlight plan -f examples/shop.yaml --cut-off site=oslo\n")
+    .action(run(() => import("./plan.ts")));
+  program
+    .command("timeline")
+    .description("what happened to a workload, as the nodes in view remember it")
+    .argument("<workload>", "for example deployment/shop")
+    .option(namespace, "namespace", "default")
+    .option(output, outputHelp)
+    .action(run(() => import("./timeline.ts")));
   program
     .command("conflicts")
     .description("edits of the same field that did not know of each other")

@@ -1,13 +1,14 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import type { PlacementInput, SlotExplanation } from "../../core/placement/contract.ts";
+import { explain } from "../../core/placement/decide.ts";
 import { connect } from "../client.ts";
+import { CommandError } from "../command-error.ts";
 import { resourcesNamed, splitReference } from "../kinds.ts";
 import { age, formatOf, print, printValue, table } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
-type Slot = {
-  readonly slot: string;
-  readonly heldBy: readonly { pod: string; node: string; note: string }[];
-  readonly ranking: readonly { node: string; score: number; note: string }[];
-  readonly excluded: readonly { node: string; filter: string; detail: string }[];
+type Slot = Omit<SlotExplanation, "heldBy"> & {
+  readonly heldBy: readonly { pod?: string; uid: string; node: string; note: string }[];
 };
 
 type NodeAnswer = {
@@ -20,38 +21,75 @@ type NodeAnswer = {
   readonly observations: readonly { by: string; what: string; ageMs: number }[];
 };
 
-export async function action(
-  options: { readonly namespace: string; readonly output?: string },
-  args: string[],
-  globals: GlobalOptions,
-): Promise<void> {
-  const { kind, name } = splitReference(args);
-  const [resource] = resourcesNamed(name === "" ? "deployment" : kind);
-  const client = await connect(globals);
-  const query = new URLSearchParams({
-    kind: resource?.kind ?? "",
-    namespace: options.namespace,
-    name: name === "" ? kind : name,
-  });
-  const { text } = await client.call("GET", `/starlight/v1/why?${query.toString()}`);
-  const answer = JSON.parse(text) as Partial<NodeAnswer> & {
-    seenBy?: string;
-    slots?: readonly Slot[];
-    name: string;
-  };
-  if (await printValue(answer, formatOf(options.output))) return;
+type Answer = Partial<NodeAnswer> & {
+  readonly name: string;
+  readonly slots?: readonly Slot[];
+  readonly inputs?: PlacementInput;
+};
+
+type Options = {
+  readonly namespace: string;
+  readonly output?: string;
+  readonly record?: string;
+  readonly replay?: string;
+};
+
+export async function action(options: Options, args: string[], globals: GlobalOptions): Promise<void> {
+  const answer = options.replay === undefined ? await ask(options, args, globals) : replay(options, args);
+  const { inputs, ...told } = answer;
+  if (options.record !== undefined) {
+    writeFileSync(options.record, JSON.stringify(inputs));
+    print(`all that this was computed from is in ${options.record}`);
+  }
+  if (await printValue(told, formatOf(options.output))) return;
   if (answer.slots === undefined) {
     printNode(answer);
     return;
   }
   print(`as ${answer.seenBy ?? ""} sees it:`);
-  for (const { slot, heldBy, ranking, excluded } of answer.slots) {
-    print(`\n${slot}`);
-    for (const holder of heldBy) print(`  runs on ${holder.node}: ${holder.pod} (${holder.note})`);
+  for (const { slot, variant, heldBy, ranking, excluded } of answer.slots) {
+    print(`\n${slot}${variant === undefined ? "" : ` (variant ${variant})`}`);
+    for (const { node, pod, uid, note } of heldBy) print(`  runs on ${node}: ${pod ?? uid} (${note})`);
     if (heldBy.length === 0) print("  nobody runs it");
-    ranking.forEach((entry, at) => print(`  ${at + 1}. ${entry.node}: ${entry.note}`));
+    ranking.forEach(({ node, note, points, score }, at) => {
+      const liked = points === 0 ? "" : `, ${points} points`;
+      print(`  ${at + 1}. ${node}: ${note}${liked}, score ${score}`);
+    });
     for (const entry of excluded) print(`  not ${entry.node}: ${entry.filter}: ${entry.detail}`);
   }
+}
+
+async function ask(options: Options, args: string[], globals: GlobalOptions): Promise<Answer> {
+  const { kind, name } = referenceOf(args);
+  const client = await connect(globals);
+  const query = new URLSearchParams({ kind, namespace: options.namespace, name });
+  if (options.record !== undefined) query.set("inputs", "true");
+  const { text } = await client.call("GET", `/starlight/v1/why?${query.toString()}`);
+  return JSON.parse(text) as Answer;
+}
+
+/** Computes the answer again from recorded inputs, with no node. */
+function replay({ replay: file = "", namespace }: Options, args: string[]): Answer {
+  const { kind, name } = referenceOf(args);
+  let input: PlacementInput;
+  try {
+    input = JSON.parse(readFileSync(file, "utf8")) as PlacementInput;
+  } catch (error) {
+    throw new CommandError("usage", `${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!Array.isArray(input.nodes) || !Array.isArray(input.workloads) || !Array.isArray(input.pods))
+    throw new CommandError("usage", `${file}: is not what \`starlight why --record\` wrote`);
+  const slots = explain(input, { group: "apps", kind, namespace, name });
+  if (slots.length === 0)
+    throw new CommandError("usage", `${file}: has no ${kind} ${name} with slots in namespace ${namespace}`);
+  const self = input.nodes.find(({ id }) => id === input.self)?.name ?? input.self;
+  return { name, seenBy: `${self}, recorded,`, slots };
+}
+
+function referenceOf(args: readonly string[]): { readonly kind: string; readonly name: string } {
+  const { kind, name } = splitReference(args);
+  const [resource] = resourcesNamed(name === "" ? "deployment" : kind);
+  return { kind: resource?.kind ?? "", name: name === "" ? kind : name };
 }
 
 function printNode(answer: Partial<NodeAnswer> & { readonly name: string }): void {

@@ -186,7 +186,6 @@ export const refusedByName: readonly {
   "ephemeralContainers",
   "imagePullSecrets",
   "hostAliases",
-  "topologySpreadConstraints",
   "resourceClaims",
   "schedulingGates",
 ].map((field) => ({

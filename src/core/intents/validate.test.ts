@@ -29,10 +29,19 @@ test("a typing mistake is named with the field that was probably meant", () => {
   assert.deepEqual([field, what, fix], ["spec.replica", "is not a known field", "did you mean replicas?"]);
 });
 
+const required = "requiredDuringSchedulingIgnoredDuringExecution";
+const matchFields = { matchFields: [{ key: "metadata.name", operator: "In", values: ["a"] }] };
+const spread = { maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "DoNotSchedule" };
+
 test("a field of Kubernetes that is not supported is refused by name, not ignored", () => {
   for (const [path, value] of [
     ["spec/template/spec/initContainers", []],
-    ["spec/template/spec/affinity", {}],
+    [
+      "spec/template/spec/affinity",
+      { podAffinity: { [required]: [{ topologyKey: "zone", namespaceSelector: {} }] } },
+    ],
+    ["spec/template/spec/affinity", { nodeAffinity: { [required]: { nodeSelectorTerms: [matchFields] } } }],
+    ["spec/template/spec/topologySpreadConstraints", [{ minDomains: 2, ...spread }]],
     [`${container}/lifecycle`, {}],
     ["spec/paused", true],
     ["metadata/finalizers", ["x"]],
@@ -60,7 +69,7 @@ test("wrong types and ranges are named with path, value and fix", () => {
     [
       `${container}/resources`,
       { requests: { cpu: "1 core" } },
-      `${dotted(container)}.resources.requests.cpu`,
+      `${dotted(container)}.resources.requests[cpu]`,
       '"1 core"',
     ],
     [`${container}/name`, "Web", `${dotted(container)}.name`, '"Web"'],
@@ -191,10 +200,18 @@ test("the taints of a node are replaced as a whole, and none is there twice", ()
   assert.equal(problem(node, tainted([taint, { ...taint, value: "x" }])).field, "spec.taints[1]");
 });
 
-test("6 kinds are known, by group and kind", () => {
+test("7 kinds are known, by group and kind", () => {
   assert.deepEqual(
     allKinds().map(({ group, kind: name }) => `${group}/${name}`),
-    ["/ConfigMap", "/Namespace", "/Node", "/Service", "apps/DaemonSet", "apps/Deployment"],
+    [
+      "/ConfigMap",
+      "/Namespace",
+      "/Node",
+      "/Service",
+      "apps/DaemonSet",
+      "apps/Deployment",
+      "scheduling.k8s.io/PriorityClass",
+    ],
   );
   assert.equal(kindOf("apps", "StatefulSet"), undefined);
   assert.equal(kindOf("", "__proto__"), undefined);

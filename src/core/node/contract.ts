@@ -7,7 +7,8 @@ import type { Result } from "../kernel/result.ts";
 import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
 import type { Change, ChangeError, FieldConflict, IntentEntry, MergedObject } from "../intents/contract.ts";
 import type { DialFailure, Evidence, LinkEnd, LinkId } from "../membership/contract.ts";
-import type { SlotExplanation } from "../placement/contract.ts";
+import type { Moment, Workload } from "../placement/contract.ts";
+import type { Planner } from "../placement/planner.ts";
 import type {
   ContainerBody,
   HealReport,
@@ -303,7 +304,12 @@ export type NodeView = {
   readonly pod: (uid: PodUid) => PodView | undefined;
   readonly conflicts: () => readonly { readonly object: MergedObject; readonly conflict: FieldConflict }[];
   readonly heals: (id: NodeId) => readonly HealReport[];
-  readonly explain: (workload: ObjectRef, env: NodeEnv) => readonly SlotExplanation[];
+  /** Placement as this view has it: plans, explanations, forecasts, and what they are made of. */
+  readonly placement: () => Omit<Planner, "handle">;
+  /** What the machine was last given. */
+  readonly clocks: () => Moment;
+  /** A workload, also one that nobody wrote yet, as placement would see it. */
+  readonly placedAs: (object: MergedObject) => Workload | undefined;
   /** Nodes whose site can be reached from here, ourselves included, sorted. */
   readonly island: () => readonly NodeId[];
   /** Frames of the roster and of every member's status: what a newcomer needs to trust and reach us. */

@@ -8,7 +8,7 @@ import type { NodeId } from "../records/record.ts";
 import type { MemberView } from "./contract.ts";
 import { factsOf, isMember, type Index } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
-import { objectAt, stringsAt } from "./workloads.ts";
+import { objectAt, stringsAt } from "./json-at.ts";
 
 /** Members as people see them: roster, facts, reachability and the labels set through the API, joined. */
 
@@ -37,6 +37,7 @@ export function labelsOf(
           "kubernetes.io/arch": status.architecture,
           "kubernetes.io/os": status.os,
           "starlight.dev/tier": String(status.tier),
+          "starlight.dev/uplink": status.uplink ?? "lan",
         };
   return {
     ...measured,

@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../kernel/result.ts";
 import { objectKey } from "../records/keys.ts";
 import type { NodeIdentity, PodStart } from "./contract.ts";
 import type { Index } from "./records-index.ts";
-import { listAt, objectAt, stringsAt, textAt } from "./workloads.ts";
+import { listAt, objectAt, stringsAt, textAt } from "./json-at.ts";
 
 /** Who the pod is, before anything of it runs. */
 export type PodName = {

@@ -5,15 +5,18 @@ import type { Random } from "../kernel/random.ts";
 import { seconds, type Duration } from "../kernel/time.ts";
 import type { StopReason } from "../placement/contract.ts";
 import { podBody, type PodBody } from "../records/bodies.ts";
-import type { ObjectRef } from "../records/keys.ts";
+import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { PodReport } from "./contract.ts";
+import { touchOwnPods } from "./feed.ts";
 import { publishPod } from "./own-records.ts";
 import { podStartOf } from "./pod-start.ts";
 import { factsOf } from "./records-index.ts";
 import { podStopped } from "./reunion.ts";
 import type { LocalPod } from "./state.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
-import { numberAt, stringsAt, objectAt, workloadsOf, type PlacedWorkload } from "./workloads.ts";
+import { numberAt, objectAt, stringsAt } from "./json-at.ts";
+import { templateOf } from "./placement-rules.ts";
+import type { PlacedWorkload } from "./workloads.ts";
 
 /** The pods of this machine: claimed, started, reported on, stopped. Their facts follow at once. */
 
@@ -26,7 +29,13 @@ export const placeKey = (ref: ObjectRef, slot: string): string =>
   `${ref.group}/${ref.kind}/${ref.namespace}/${ref.name} ${slot}`;
 
 /** Claims a slot in public and starts its pod. */
-export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): void {
+export function claimSlot(
+  turn: Turn,
+  placed: PlacedWorkload,
+  slot: string,
+  variant: string | undefined,
+  why: string,
+): void {
   const { state, env } = turn;
   const { workload, template } = placed;
   const { identity } = state;
@@ -49,7 +58,8 @@ export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): voi
     },
     address: hostAddress(turn),
     containers: [],
-    requests: workload.requests,
+    requests: workload.variants.find(({ name }) => name === variant)?.requests ?? workload.requests,
+    ...(variant === undefined ? {} : { variant }),
   };
   if (podBody(body) === undefined) {
     // Nobody could read the claim, and the slot would look empty for ever.
@@ -60,7 +70,13 @@ export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): voi
   }
   state.pods.set(uid, { body, start: undefined, stopping: false });
   forgetFormer(turn, workload.ref, slot);
-  note(turn, "info", "PodClaimed", `${body.name} for ${slot} at revision ${workload.revision}`, workload.ref);
+  note(
+    turn,
+    "info",
+    "PodClaimed",
+    `${body.name} for ${slot} at revision ${workload.revision}: ${why}`,
+    workload.ref,
+  );
   startPod(turn, uid, placed);
 }
 
@@ -70,7 +86,8 @@ export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void 
   const pod = state.pods.get(uid);
   if (pod === undefined || pod.start !== undefined || pod.stopping) return;
   const name = { uid, namespace: pod.body.namespace, name: pod.body.name, labels: pod.body.labels };
-  const start = podStartOf(placed.template, name, state.identity, pod.body.address, state.index);
+  const template = templateOf(placed.template, pod.body.variant);
+  const start = podStartOf(template, name, state.identity, pod.body.address, state.index);
   if (start.ok) {
     pod.start = start.value;
     const { reason: _reason, message: _message, ...body } = pod.body;
@@ -87,11 +104,10 @@ export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void 
 }
 
 /** Tries again to start what lacked something. */
-export function startWaitingPods(turn: Turn, workloads: readonly PlacedWorkload[]): void {
+export function startWaitingPods(turn: Turn): void {
   for (const [uid, pod] of turn.state.pods) {
     if (pod.start !== undefined || pod.stopping || pod.body.phase !== "Pending") continue;
-    const key = placeKey(pod.body.workload, "");
-    const placed = workloads.find(({ workload }) => placeKey(workload.ref, "") === key);
+    const placed = turn.state.workloads.get(objectKey(pod.body.workload));
     if (placed !== undefined && placed.workload.revision === pod.body.revision) startPod(turn, uid, placed);
   }
 }
@@ -113,6 +129,10 @@ export function adoptPods(turn: Turn, adopted: readonly PodReport[]): void {
     if (!alive.has(uid) && fact.body.phase !== "Terminating") state.former.push({ uid, body: fact.body });
   }
   state.former.sort((left, right) => (left.uid < right.uid ? -1 : 1));
+  touchOwnPods(
+    state,
+    state.former.map(({ uid }) => uid),
+  );
 }
 
 /** Takes over a running pod under the fact that describes it. */
@@ -208,6 +228,10 @@ export function reconcileOwnFacts(turn: Turn): void {
 export function releaseFormer(turn: Turn, keep: ReadonlySet<string>): void {
   const { state } = turn;
   if (state.former.length === 0) return;
+  touchOwnPods(
+    state,
+    state.former.map(({ uid }) => uid),
+  );
   state.former = state.former.filter(({ body }) => keep.has(placeKey(body.workload, body.slot)));
   reconcileOwnFacts(turn);
 }
@@ -250,10 +274,7 @@ function adoptedStart(report: PodReport, body: PodBody): LocalPod["start"] {
 }
 
 function graceOf(turn: Turn, pod: LocalPod): Duration {
-  const key = placeKey(pod.body.workload, "");
-  const known = workloadsOf(turn.state.index, turn.state.config).find(
-    ({ workload }) => placeKey(workload.ref, "") === key,
-  );
+  const known = turn.state.workloads.get(objectKey(pod.body.workload));
   const spec = { ...objectAt(known?.template ?? {}, "spec"), ...pod.start?.spec };
   return seconds(numberAt(spec, "terminationGracePeriodSeconds", 30));
 }

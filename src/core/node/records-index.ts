@@ -49,6 +49,14 @@ export type Index = {
   readonly dead: Set<string>;
   /** `group/kind` -> keys of the objects that exist or have conflicts. */
   readonly keysByKind: Map<string, Set<string>>;
+  /** What changed since placement looked last; see feed.ts. */
+  readonly touched: Touched;
+};
+
+export type Touched = {
+  readonly nodes: Set<NodeId>;
+  readonly pods: Map<string, NodeId>;
+  readonly objects: Map<string, ObjectRef>;
 };
 
 type MemberRecord = { readonly body: MemberBody; readonly version: Version; readonly author: NodeId };
@@ -65,6 +73,7 @@ export const emptyIndex = (): Index => ({
   keysByKind: new Map(),
   later: new Map(),
   dead: new Set(),
+  touched: { nodes: new Set(), pods: new Map(), objects: new Map() },
 });
 
 export const isMember = (index: Index, id: NodeId): boolean =>
@@ -93,6 +102,10 @@ export function indexRecord(index: Index, record: MeshRecord, removed = false): 
     countLater(index.later, record, removed);
     return undefined;
   }
+  if ("ref" in parts) index.touched.objects.set(objectKey(parts.ref), parts.ref);
+  else if (parts.type === "pod") index.touched.pods.set(parts.uid, parts.node);
+  else if (parts.type === "member" || parts.type === "gone" || parts.type === "status")
+    index.touched.nodes.add(parts.node);
   switch (parts.type) {
     case "member":
       if (removed) index.memberById.delete(parts.node);

@@ -2,6 +2,8 @@ import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
 import type { Duration, Instant } from "../kernel/time.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
 import { createMembership } from "../membership/create-membership.ts";
+import type { PlaceNode } from "../placement/contract.ts";
+import { createPlanner, type Planner } from "../placement/planner.ts";
 import type { HealReport, PodBody, StatusBody } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import { spoken, type ProtocolRange } from "../records/protocol.ts";
@@ -15,6 +17,7 @@ import type { Offender } from "./offences.ts";
 import type { Uplink } from "./uplink.ts";
 import type { WallClock } from "./wall.ts";
 import { emptyIndex, type Index } from "./records-index.ts";
+import type { PlacedWorkload } from "./workloads.ts";
 
 export type WriteRequest = Extract<NodeEvent, { type: "write" }>;
 
@@ -70,6 +73,10 @@ export type NodeState = {
   former: FormerSlot[];
   podsMade: number;
 
+  readonly planner: Planner;
+  /** What the planner was told of nodes and workloads. */
+  readonly placeNodes: Map<NodeId, PlaceNode>;
+  readonly workloads: Map<string, PlacedWorkload>;
   /** Moment of the next placement; Infinity when nothing changed. */
   placeAt: Instant;
   placedAt: Instant;
@@ -162,6 +169,13 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     pods: new Map(),
     former: [],
     podsMade: 0,
+    planner: createPlanner({
+      self,
+      quietPeriod: config.quietPeriod,
+      claimDelay: config.claimDelay,
+    }),
+    placeNodes: new Map(),
+    workloads: new Map(),
     placeAt: Number.POSITIVE_INFINITY,
     placedAt: Number.NEGATIVE_INFINITY,
     waitingStarts: new Map(),

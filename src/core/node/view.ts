@@ -3,7 +3,6 @@ import { storedBytes } from "../records/seal.ts";
 import { hex } from "../kernel/bytes.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
-import { explain } from "../placement/explain.ts";
 import { objectKey } from "../records/keys.ts";
 import { keeps } from "../records/scope.ts";
 import { scopeDigest, tombstoneCount } from "../records/store.ts";
@@ -11,11 +10,11 @@ import { headsIn, makeBundle } from "../sync/bundle.ts";
 import type { NodeView, PodView } from "./contract.ts";
 import { heldUpTo } from "./held.ts";
 import { memberView } from "./nodes.ts";
-import { placementInput } from "./placing.ts";
+import { feedPlanner } from "./feed.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { uplinkView } from "./uplink.ts";
-import { workloadsOf } from "./workloads.ts";
+import { isWorkloadKind, placedOf } from "./workloads.ts";
 
 /** What the machine was given last: ages are measured against its clocks. */
 export type Given = { now: Instant; wall: WallTime; crypto: Crypto | undefined };
@@ -59,7 +58,15 @@ export function createView(state: NodeState, given: Given): NodeView {
         return object === undefined ? [] : object.conflicts.map((conflict) => ({ object, conflict }));
       }),
     heals: (id) => factsOf(index, id)?.heal?.body.reports ?? [],
-    explain: (workload, env) => explain(placementInput(state, env.now, workloadsOf(index, config)), workload),
+    placement: () => {
+      feedPlanner(state);
+      return state.planner;
+    },
+    clocks: () => ({ now: given.now, wall: given.wall }),
+    placedAs: (object) =>
+      isWorkloadKind(object.ref.group, object.ref.kind)
+        ? placedOf(object, index, config)?.workload
+        : undefined,
     island: () =>
       ids().filter((id) => id === identity.id || state.membership.evidence(id)?.verdict === "alive"),
     introduction: () => {

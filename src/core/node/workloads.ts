@@ -1,12 +1,16 @@
-import { canonical, isList, isObject, type Json, type JsonObject } from "../kernel/json.ts";
+import { canonical, isObject, type Json, type JsonObject } from "../kernel/json.ts";
 import { shortName } from "../kernel/hash.ts";
+import { seconds } from "../kernel/time.ts";
 import type { MergedObject } from "../intents/contract.ts";
 import { kindOf } from "../intents/kinds/index.ts";
-import { cpuMilli as cpuMilliOf, memoryBytes as memoryBytesOf, parseDuration } from "../intents/quantity.ts";
+import { parseDuration } from "../intents/quantity.ts";
 import { parseSiteSelector } from "../intents/site-selector.ts";
 import { withDefaults } from "../intents/validate.ts";
 import type { PartitionPolicy, Toleration, Workload, WorkloadSpread } from "../placement/contract.ts";
+import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { NodeConfig } from "./contract.ts";
+import { listAt, numberAt, objectAt, stringsAt, textAt } from "./json-at.ts";
+import { constraintsOf, ladderOf, priorityOf, requestsOf } from "./placement-rules.ts";
 import type { Index } from "./records-index.ts";
 import { kindKey } from "./records-index.ts";
 
@@ -26,38 +30,35 @@ export type PlacedWorkload = {
 
 const translated = new WeakMap<MergedObject, PlacedWorkload>();
 
-/** Every workload that exists, sorted by key. */
-export function workloadsOf(index: Index, config: NodeConfig): PlacedWorkload[] {
-  const found: PlacedWorkload[] = [];
-  for (const { group, kind } of workloadKinds) {
-    const keys = [...(index.keysByKind.get(kindKey(group, kind)) ?? [])].sort();
-    for (const key of keys) {
-      const object = index.objectByKey.get(key);
-      if (object === undefined || !object.exists) continue;
-      const known = translated.get(object) ?? translate(object, config);
-      if (known === undefined) continue;
-      translated.set(object, known);
-      found.push(known);
-    }
-  }
-  return found;
+export const isWorkloadKind = (group: string, kind: string): boolean =>
+  workloadKinds.some((known) => known.group === group && known.kind === kind);
+
+/** The keys of all workloads, deleted ones included. */
+export const workloadKeys = (index: Index): string[] =>
+  workloadKinds.flatMap(({ group, kind }) => [...(index.keysByKind.get(kindKey(group, kind)) ?? [])]);
+
+/** A workload as it stands; undefined when there is none. */
+export function workloadOf(index: Index, config: NodeConfig, ref: ObjectRef): PlacedWorkload | undefined {
+  const object = index.objectByKey.get(objectKey(ref));
+  if (object === undefined || !object.exists || !isWorkloadKind(ref.group, ref.kind)) return undefined;
+  return placedOf(object, index, config);
+}
+
+/** An object as placement wants it, with the priority that its class has now. */
+export function placedOf(object: MergedObject, index: Index, config: NodeConfig): PlacedWorkload | undefined {
+  const known = translated.get(object) ?? translate(object, config);
+  if (known === undefined) return undefined;
+  translated.set(object, known);
+  const { priority, preempts } = priorityOf(known.template, index);
+  const { workload } = known;
+  if (workload.priority === priority && workload.preempts === preempts) return known;
+  const placed = { ...known, workload: { ...workload, priority, preempts } };
+  translated.set(object, placed);
+  return placed;
 }
 
 /** The name of a pod template's content: two templates that run the same have the same revision. */
 export const revisionOf = (template: JsonObject): string => shortName(canonical(template), 10);
-
-/** What all containers of a pod template reserve together. */
-export function requestsOf(template: JsonObject): { cpuMilli: number; memoryBytes: number } {
-  let cpuMilli = 0;
-  let memoryBytes = 0;
-  for (const container of listAt(objectAt(template, "spec"), "containers")) {
-    if (!isObject(container)) continue;
-    const requests = objectAt(objectAt(container, "resources"), "requests");
-    cpuMilli += cpuMilliOf(requests["cpu"]) ?? 0;
-    memoryBytes += memoryBytesOf(requests["memory"]) ?? 0;
-  }
-  return { cpuMilli, memoryBytes };
-}
 
 function translate(object: MergedObject, config: NodeConfig): PlacedWorkload | undefined {
   const kind = kindOf(object.ref.group, object.ref.kind);
@@ -73,9 +74,14 @@ function translate(object: MergedObject, config: NodeConfig): PlacedWorkload | u
     uid: object.uid,
     spread: spreadOf(object.ref.kind, annotations, replicas),
     revision: revisionOf(template),
+    priority: 0,
+    preempts: true,
+    labels: stringsAt(objectAt(template, "metadata"), "labels"),
     nodeSelector: stringsAt(podSpec, "nodeSelector"),
+    constraints: constraintsOf(podSpec, object.ref.namespace),
     tolerations: listAt(podSpec, "tolerations").flatMap(tolerationOf),
     requests: requestsOf(template),
+    variants: ladderOf(template),
     runtime: textAt(podSpec, "runtimeClassName") ?? "container",
     policy: policyOf(annotations, config),
     updatesAtOnce: updatesAtOnce(spec, replicas),
@@ -118,35 +124,7 @@ function tolerationOf(json: Json): Toleration[] {
       operator: json["operator"] === "Exists" ? "Exists" : "Equal",
       value: textAt(json, "value"),
       effect: textAt(json, "effect"),
+      forMs: typeof json["tolerationSeconds"] === "number" ? seconds(json["tolerationSeconds"]) : undefined,
     },
   ];
-}
-
-export function objectAt(json: JsonObject, key: string): JsonObject {
-  const value = json[key];
-  return isObject(value) ? value : {};
-}
-
-export function listAt(json: JsonObject, key: string): readonly Json[] {
-  const value = json[key];
-  return isList(value) ? value : [];
-}
-
-export function textAt(json: JsonObject, key: string): string | undefined {
-  const value = json[key];
-  return typeof value === "string" ? value : undefined;
-}
-
-export function numberAt(json: JsonObject, key: string, otherwise: number): number {
-  const value = json[key];
-  return typeof value === "number" ? value : otherwise;
-}
-
-/** A map of strings; entries that are not strings are left out. */
-export function stringsAt(json: JsonObject, key: string): { readonly [key: string]: string } {
-  const strings: { [key: string]: string } = {};
-  for (const [name, value] of Object.entries(objectAt(json, key))) {
-    if (typeof value === "string") strings[name] = value;
-  }
-  return strings;
 }

@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { PlaceNode, PlacePod, Workload, WorkloadSpread } from "./contract.ts";
-import { concerns, inOrder } from "./slots.ts";
-import { survey } from "./survey.ts";
-import { inputOf, node, planOf, pod, running, settle, workload, type View } from "./testbed.ts";
+import { node, planOf, pod, running, settle, workload, type View, now, since } from "./testbed.ts";
 
 const ids = ["oslo-1", "oslo-2", "oslo-3", "bern-1", "bern-2", "rome-1", "rome-2"];
 const taint = fc.record(
@@ -12,6 +10,7 @@ const taint = fc.record(
     key: fc.constant("gpu"),
     value: fc.constantFrom("", "yes"),
     effect: fc.constantFrom("NoSchedule", "NoExecute", "PreferNoSchedule"),
+    since: fc.constant(0),
   },
   { noNullPrototype: true },
 );
@@ -35,7 +34,7 @@ const anyNode = (id: string): fc.Arbitrary<PlaceNode> =>
         "unreachable" as const,
         "dead" as const,
       ),
-      verdictFor: fc.constantFrom(0, 9_999, 10_000, 59_999, 60_000, 1_000_000),
+      verdictSince: fc.constantFrom(0, 9_999, 10_000, 59_999, 60_000, 1_000_000).map((ms) => now - ms),
     })
     .map((parts) => node(id, parts));
 const spread: fc.Arbitrary<WorkloadSpread> = fc.oneof(
@@ -184,7 +183,7 @@ test("a node starts no slot twice, and stops only what is its own and has not en
 test("any view whose verdicts stand for long comes to rest, with at most one reachable copy of any slot", () => {
   fc.assert(
     fc.property(view, (view) => {
-      const nodes = view.nodes.map((node) => ({ ...node, verdictFor: 1_000_000 }));
+      const nodes = view.nodes.map((node) => ({ ...node, ...since(1_000_000) }));
       const settled = settle({ ...view, nodes });
       const slots = ["a", "b"].flatMap((name) =>
         running(settled, name).map((at) => `${name} ${at.split("@")[0]}`),
@@ -211,25 +210,6 @@ test("of one workload, every slot without a copy has one node that goes first, a
           slot,
         );
       }
-    }),
-    { numRuns: 300 },
-  );
-});
-
-test("what a node leaves out of its survey changes nothing of what it finds for its own site", () => {
-  const found = (view: View, self: PlaceNode, whole: boolean): unknown =>
-    survey(inOrder(inputOf(view, self.id)), whole ? undefined : self)
-      .groups.filter(({ group }) => concerns(group, self))
-      .map(({ workload, assigned, yielding }) => ({
-        name: workload.ref.name,
-        assigned: assigned.map(({ slot, ranking }) => [slot, ...ranking.ranked.map(({ node }) => node.id)]),
-        yielding: yielding.map(({ slot }) => slot),
-      }));
-  fc.assert(
-    fc.property(view, (view) => {
-      for (const settled of [view, { ...view, pods: view.pods.map((pod) => ({ ...pod, ready: true })) }])
-        for (const self of view.nodes)
-          assert.deepEqual(found(settled, self, false), found(settled, self, true));
     }),
     { numRuns: 300 },
   );

@@ -14,6 +14,7 @@ import {
   withNode,
   workload,
   type View,
+  since,
 } from "./testbed.ts";
 
 const ids = ["oslo-1", "oslo-2", "oslo-3", "bern-1", "bern-2", "rome-1", "rome-2"];
@@ -69,7 +70,7 @@ test("a mesh-wide workload of 3 has one copy in each of 3 sites, and one of 6 ha
 
 test("a DaemonSet has one copy on every node that matches and none elsewhere", () => {
   const view = withNode(viewOf({ type: "per-node" }), "oslo-2", {
-    taints: [{ key: "gpu", value: "", effect: "NoSchedule" }],
+    taints: [{ key: "gpu", value: "", effect: "NoSchedule", since: 0 }],
   });
   const settled = running(settle(view), "w0");
   assert.deepEqual(
@@ -125,7 +126,7 @@ test("a dead node's copies are replaced, one each, and no other copy moves", () 
 test("copies on an unreachable node are replaced after 60,000 ms and not 1 ms sooner; `again` says when", () => {
   const settled = settle(viewOf(mesh(7)));
   const after = (verdictFor: number): View =>
-    withNode(settled, "bern-1", { verdict: "unreachable", verdictFor });
+    withNode(settled, "bern-1", { verdict: "unreachable", ...since(verdictFor) });
   assert.deepEqual(firstStarts(after(59_999)), []);
   assert.equal(planOf(after(59_000), "oslo-1").again, 1_000);
   assert.equal(firstStarts(after(60_000)).length, 1);
@@ -135,10 +136,7 @@ test("copies on an unreachable node are replaced after 60,000 ms and not 1 ms so
 test("with `freeze` copies on an unreachable node are let be for ever, and those on a dead one replaced", () => {
   const policy = { onPartition: "freeze", lostAfter: 60_000, onHeal: "keepOriginal" } as const;
   const settled = settle({ nodes, workloads: [workload("w0", { spread: mesh(7), policy })], pods: [] });
-  assert.deepEqual(
-    firstStarts(withNode(settled, "bern-1", { verdict: "unreachable", verdictFor: 1e12 })),
-    [],
-  );
+  assert.deepEqual(firstStarts(withNode(settled, "bern-1", { verdict: "unreachable", ...since(1e12) })), []);
   assert.equal(firstStarts(withNode(settled, "bern-1", { verdict: "dead" })).length, 1);
 });
 
@@ -147,7 +145,7 @@ const twice = (onHeal: "keepOriginal" | "keepReplacement", verdictFor: number, r
   const one = workload("w0", { spread: mesh(1), policy });
   const original = pod("original", "oslo-1", one, "mesh/0", { claimedAt: 5, ready });
   const replacement = pod("replacement", "rome-1", one, "mesh/0", { claimedAt: 9 });
-  return withNode({ nodes, workloads: [one], pods: [replacement, original] }, "oslo-1", { verdictFor });
+  return withNode({ nodes, workloads: [one], pods: [replacement, original] }, "oslo-1", since(verdictFor));
 };
 
 test("after a heal the original or the replacement stays, as the policy says; one that is not ready never does", () => {
@@ -179,7 +177,7 @@ test("a cordon keeps new copies off a node and stops none; a NoExecute taint end
   const cordoned = withNode(settled, "oslo-1", { cordoned: true });
   assert.deepEqual(settle(cordoned).pods, settled.pods);
   assert.equal(planOf({ ...cordoned, pods: [] }, "oslo-1").starts.length, 0);
-  const taints = [{ key: "fire", value: "", effect: "NoExecute" }];
+  const taints = [{ key: "fire", value: "", effect: "NoExecute", since: 0 }];
   const evicted = settle(withNode(settled, "oslo-1", { taints }));
   assert.equal(running(evicted, "w0").length, 7);
   assert.ok(!nodesOf(running(evicted, "w0")).includes("oslo-1"));

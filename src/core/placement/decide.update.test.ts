@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlacePod, Workload, WorkloadSpread } from "./contract.ts";
-import { firstStarts, node, pod, settle, stopsOf, withNode, workload, type View } from "./testbed.ts";
+import { firstStarts, node, pod, settle, stopsOf, withNode, workload, type View, since } from "./testbed.ts";
 
 const ids = ["oslo-1", "oslo-2", "oslo-3", "bern-1", "bern-2", "rome-1", "rome-2"];
 const nodes = ids.map((id) => node(id));
@@ -56,7 +56,7 @@ test("a new revision starts at best on the node of the old copy, and the old one
 test("copies out of reach are neither updated nor counted: the update goes on with the others", () => {
   const pods = [old("oslo-1", "mesh/0"), old("bern-1", "mesh/1")];
   const view: View = { nodes, workloads: [next(2)], pods };
-  const away = withNode(view, "oslo-1", { verdict: "unreachable", verdictFor: 0 });
+  const away = withNode(view, "oslo-1", { verdict: "unreachable", ...since(0) });
   assert.deepEqual(firstStarts(away), ["w0 mesh/1@bern-1"]);
 });
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { PlaceNode, SlotExplanation, Workload } from "./contract.ts";
-import { explain } from "./explain.ts";
-import { inputOf, node, planOf, pod, refOf, settle, workload, type View } from "./testbed.ts";
+import { explain } from "./decide.ts";
+import { inputOf, node, planOf, pod, refOf, settle, workload, type View, since } from "./testbed.ts";
 
 const ids = ["oslo-1", "oslo-2", "bern-1", "bern-2", "rome-1"];
 const name = (id: string): string => `name-${id}`;
@@ -120,7 +120,7 @@ test("each filter says by name what it wanted and what it saw", () => {
     [{ labels: {} }, "nodeSelector", "wants disk=ssd, the node has no such label"],
     [{ labels: { disk: "hdd" } }, "nodeSelector", "wants disk=ssd, the node has hdd"],
     [
-      { taints: [{ key: "gpu", value: "a", effect: "NoSchedule" }] },
+      { taints: [{ key: "gpu", value: "a", effect: "NoSchedule", since: 0 }] },
       "taint",
       "the node has gpu=a:NoSchedule",
     ],
@@ -159,7 +159,7 @@ test("taints are tolerated by key and value, by key alone, by effect, or all at 
     [[{ key: "gpu", operator: "Exists", effect: "" }], true],
     [[{ key: "gpu", operator: "Exists", effect: "NoExecute" }], false],
   ];
-  const tainted = node("oslo-1", { taints: [{ key: "gpu", value: "a", effect: "NoSchedule" }] });
+  const tainted = node("oslo-1", { taints: [{ key: "gpu", value: "a", effect: "NoSchedule", since: 0 }] });
   for (const [tolerations, tolerated] of cases) {
     const [slot] = explained({ nodes: [tainted], workloads: [workload("w", { tolerations })], pods: [] });
     assert.equal(slot?.excluded.length === 0, tolerated, JSON.stringify(tolerations));
@@ -167,7 +167,7 @@ test("taints are tolerated by key and value, by key alone, by effect, or all at 
 });
 
 test("a PreferNoSchedule taint excludes nobody and ranks its node last", () => {
-  const taints = [{ key: "slow", value: "", effect: "PreferNoSchedule" }];
+  const taints = [{ key: "slow", value: "", effect: "PreferNoSchedule", since: 0 }];
   for (const avoided of ids) {
     const nodes = ids.map((id) => node(id, id === avoided ? { taints } : {}));
     const [slot] = explained({ nodes, workloads: [workload("w")], pods: [] });
@@ -194,13 +194,10 @@ test("whoever runs a slot is its holder and leads its ranking; what is odd about
   assert.equal(note({ revision: "r0" }), "ready, older revision r0");
   assert.equal(note({}, { verdict: "dead" }), "ready, counts as lost: dead");
   assert.equal(
-    note({}, { verdict: "unreachable", verdictFor: 59_999 }),
+    note({}, { verdict: "unreachable", ...since(59_999) }),
     "ready, unreachable, still holds the slot",
   );
-  assert.equal(
-    note({}, { verdict: "unreachable", verdictFor: 60_000 }),
-    "ready, counts as lost: unreachable",
-  );
+  assert.equal(note({}, { verdict: "unreachable", ...since(60_000) }), "ready, counts as lost: unreachable");
   const settled = settle({ nodes: ids.map((id) => node(id)), workloads: [of], pods: [] });
   const [slot] = explained(settled);
   assert.equal(slot?.ranking[0]?.node, slot?.heldBy[0]?.node);

@@ -1,108 +1,68 @@
-import type { NodeId } from "../records/record.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import { belongsOn } from "./filter.ts";
-import type { LabelSelector, PlaceNode, PlacementInput, PlacePod, Workload } from "./contract.ts";
+import type { LabelSelector, Workload } from "./contract.ts";
+import type { Group, PlannerState, Site, Wanted } from "./planner-state.ts";
+import { nothingStands } from "./standing.ts";
 
 /**
- * Slots that are decided together, by the nodes that may fill them: the replicas of one site, of the
- * whole mesh, or the nodes of one site for a DaemonSet.
+ * Brings the groups of a workload at a site in line with what there is: they come and go with the site,
+ * the workload and what it selects.
+ *
+ * @returns The group, new or kept; undefined when the workload has none there.
  */
-export type SlotGroup = {
-  readonly slots: readonly string[];
-  readonly nodes: readonly PlaceNode[];
-  /** Undefined for the whole mesh: its slots are spread over sites before nodes. */
-  readonly site: string | undefined;
-  /** For a slot that belongs to one node. */
-  readonly ownerOf: (slot: string) => NodeId | undefined;
-};
-
-export function groupsOf(workload: Workload, nodes: readonly PlaceNode[]): SlotGroup[] {
-  const { spread } = workload;
-  if (spread.type === "mesh") {
-    const slots = numbered("mesh", spread.replicas);
-    return [{ slots, nodes, site: undefined, ownerOf: () => undefined }];
+export function tendGroup(state: PlannerState, wanted: Wanted, site: Site | undefined): Group | undefined {
+  const name = site?.name ?? "";
+  const { spread } = wanted.workload;
+  const held = wanted.groups.get(name);
+  if (!wantsGroup(wanted.workload, site)) {
+    if (held !== undefined) dropGroup(state, held);
+    return undefined;
   }
-  const groups: SlotGroup[] = [];
-  for (const [site, members] of bySite(nodes)) {
-    if (spread.type === "per-node") {
-      const owners = members.filter((node) => belongsOn(node, workload));
-      const ownerBySlot = new Map<string, NodeId>(owners.map(({ id }) => [`node/${id}`, id]));
-      groups.push({
-        slots: [...ownerBySlot.keys()],
-        nodes: members,
-        site,
-        ownerOf: (slot) => ownerBySlot.get(slot),
-      });
-    } else if (matchesSite(spread.sites, site, members[0]?.region ?? "")) {
-      const slots = numbered(`site/${site}`, spread.replicas);
-      groups.push({ slots, nodes: members, site, ownerOf: () => undefined });
-    }
-  }
-  return groups;
-}
-
-/** Whether the node is one of those that may fill the group's slots, or stand in line for them. */
-export const concerns = ({ site }: SlotGroup, node: PlaceNode): boolean =>
-  site === undefined || site === node.site;
-
-/** Whether a copy on the node fills the slot; one at another site, or on another slot's node, does not. */
-export function mayHold(group: SlotGroup, slot: string, node: PlaceNode): boolean {
-  const owner = group.ownerOf(slot);
-  return owner === undefined ? concerns(group, node) : owner === node.id;
-}
-
-/** The input with its lists in one order, so that everybody computes the same. */
-export function inOrder(input: PlacementInput): PlacementInput {
-  return {
-    ...input,
-    nodes: sortedBy(input.nodes, ({ id }) => id),
-    workloads: sortedBy(input.workloads, ({ ref }) => workloadKey(ref)),
-    pods: sortedBy(input.pods, ({ uid }) => uid),
+  const group: Group = held ?? {
+    wanted,
+    site,
+    slots: [],
+    ownerBySlot: undefined,
+    standing: nothingStands,
   };
+  wanted.groups.set(name, group);
+  if (spread.type !== "per-node" && group.slots.length !== spread.replicas) {
+    const base = site === undefined ? "mesh" : `site/${site.name}`;
+    setSlots(group, numbered(base, spread.replicas));
+  }
+  state.dirty.add(group);
+  return group;
+}
+
+export function dropGroup(state: PlannerState, group: Group): void {
+  setSlots(group, []);
+  group.wanted.groups.delete(group.site?.name ?? "");
+  for (const set of [state.dirty, state.open, state.timed]) set.delete(group);
+}
+
+export function setSlots(group: Group, slots: readonly string[]): void {
+  const { groupBySlot } = group.wanted;
+  for (const slot of group.slots) if (groupBySlot.get(slot) === group) groupBySlot.delete(slot);
+  group.slots = slots;
+  for (const slot of slots) groupBySlot.set(slot, group);
+}
+
+function wantsGroup({ spread }: Workload, site: Site | undefined): boolean {
+  if (spread.type === "mesh") return site === undefined;
+  if (site === undefined || site.hosts.length === 0) return false;
+  return spread.type === "per-node" || matchesSite(spread.sites, site);
+}
+
+function matchesSite(selector: LabelSelector, site: Site): boolean {
+  const labels: { readonly [label: string]: string } = {
+    name: site.name,
+    region: site.hosts[0]?.node.region ?? "",
+  };
+  return Object.entries(selector).every(([label, values]) => values.includes(labels[label] ?? ""));
 }
 
 export function workloadKey({ group, kind, namespace, name }: ObjectRef): string {
   return `${group}/${kind}/${namespace}/${name}`;
 }
 
-export const slotKey = (workload: ObjectRef, slot: string): string => `${workloadKey(workload)} ${slot}`;
-
-/** Pods by workload and slot. */
-export function podsBySlot(pods: readonly PlacePod[]): Map<string, Map<string, PlacePod[]>> {
-  const byWorkload = new Map<string, Map<string, PlacePod[]>>();
-  for (const pod of pods) {
-    const key = workloadKey(pod.workload);
-    const bySlot = byWorkload.get(key) ?? new Map<string, PlacePod[]>();
-    byWorkload.set(key, bySlot);
-    const inSlot = bySlot.get(pod.slot) ?? [];
-    bySlot.set(pod.slot, inSlot);
-    inSlot.push(pod);
-  }
-  return byWorkload;
-}
-
-function matchesSite(selector: LabelSelector, site: string, region: string): boolean {
-  const labels: { readonly [label: string]: string } = { name: site, region };
-  return Object.entries(selector).every(([label, values]) => values.includes(labels[label] ?? ""));
-}
-
-function bySite(nodes: readonly PlaceNode[]): (readonly [string, PlaceNode[]])[] {
-  const sites = new Map<string, PlaceNode[]>();
-  for (const node of nodes) {
-    const members = sites.get(node.site) ?? [];
-    sites.set(node.site, members);
-    members.push(node);
-  }
-  return sortedBy([...sites], ([site]) => site);
-}
-
-function numbered(base: string, count: number): string[] {
-  return Array.from({ length: count }, (_, at) => `${base}/${at}`);
-}
-
-export function sortedBy<T>(items: readonly T[], key: (item: T) => string): T[] {
-  return items
-    .map((item) => ({ item, key: key(item) }))
-    .sort((left, right) => (left.key < right.key ? -1 : left.key > right.key ? 1 : 0))
-    .map(({ item }) => item);
-}
+const numbered = (base: string, count: number): string[] =>
+  Array.from({ length: count }, (_, at) => `${base}/${at}`);

@@ -1,5 +1,14 @@
+import { epochMs } from "../kernel/hybrid-clock.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import type { PlaceNode, PlacementInput, PlacementPlan, PlacePod, StopReason, Workload } from "./contract.ts";
+import {
+  noConstraints,
+  type PlaceNode,
+  type PlacementInput,
+  type PlacementPlan,
+  type PlacePod,
+  type StopReason,
+  type Workload,
+} from "./contract.ts";
 import { decide } from "./decide.ts";
 
 /** Views to place in, and rounds in which every node decides and does what it decided. */
@@ -7,6 +16,9 @@ import { decide } from "./decide.ts";
 export const quietPeriod = 10_000;
 export const claimDelay = 300;
 export const gibibyte = 2 ** 30;
+/** The moment at which views are decided upon; long after the verdicts of `node`. */
+export const now = 100_000_000;
+export const wall = 1_800_000_000_000;
 
 export const refOf = (name: string): ObjectRef => ({
   group: "apps",
@@ -28,7 +40,7 @@ export function node(id: string, parts: Partial<PlaceNode> = {}): PlaceNode {
     allocatable: { cpuMilli: 4_000, memoryBytes: 8 * gibibyte, pods: 100 },
     runtimes: ["process"],
     verdict: "alive",
-    verdictFor: 1_000_000,
+    verdictSince: now - 1_000_000,
     ...parts,
   };
 }
@@ -39,9 +51,14 @@ export function workload(name: string, parts: Partial<Workload> = {}): Workload 
     uid: `uid-${name}`,
     spread: { type: "mesh", replicas: 3 },
     revision: "r1",
+    priority: 0,
+    preempts: true,
+    labels: { app: name },
     nodeSelector: {},
+    constraints: noConstraints,
     tolerations: [],
     requests: { cpuMilli: 10, memoryBytes: 1 },
+    variants: [],
     runtime: "process",
     policy: { onPartition: "duplicate", lostAfter: 60_000, onHeal: "keepOriginal" },
     updatesAtOnce: 1,
@@ -65,18 +82,21 @@ export function pod(
     claimedAt: 1,
     ended: false,
     ready: true,
+    labels: of.labels,
     requests: of.requests,
     ...parts,
   };
 }
 
-export type View = Omit<PlacementInput, "self" | "quietPeriod" | "claimDelay">;
+export type View = Pick<PlacementInput, "nodes" | "workloads" | "pods">;
 
 export const inputOf = (view: View, self: string): PlacementInput => ({
   ...view,
   self,
   quietPeriod,
   claimDelay,
+  now,
+  wall,
 });
 export const planOf = (view: View, self: string): PlacementPlan => decide(inputOf(view, self));
 
@@ -115,7 +135,9 @@ export function nextRound(view: View): {
         const of = view.workloads.find(({ ref }) => ref.name === start.workload.name);
         if (of === undefined) throw new Error(`a start of the unknown workload ${start.workload.name}`);
         const uid = `${start.workload.name} ${start.slot}@${id} ${claimedAt}`;
-        return pod(uid, id, of, start.slot, { claimedAt, ready: false });
+        const { variant } = start;
+        const requests = of.variants.find(({ name }) => name === variant)?.requests ?? of.requests;
+        return pod(uid, id, of, start.slot, { claimedAt, ready: false, variant, requests });
       }),
   );
   const kept = view.pods.filter(({ uid }) => !stops.some((stop) => stop.uid === uid));
@@ -155,3 +177,11 @@ export const withNode = (view: View, id: string, parts: Partial<PlaceNode>): Vie
   ...view,
   nodes: view.nodes.map((node) => (node.id === id ? { ...node, ...parts } : node)),
 });
+
+/** For how long a verdict has stood. */
+export const since = (verdictFor: number): { readonly verdictSince: number } => ({
+  verdictSince: now - verdictFor,
+});
+
+/** The version stamp of a wall time. */
+export const versionAt = (at: number): number => (at - epochMs) * 4096;

@@ -44,14 +44,15 @@ export type MemberBody = Shaped<typeof memberBody>;
 export const goneBody = fields({ how: text(64), reason: text(1024) });
 export type GoneBody = Shaped<typeof goneBody>;
 
+/** Whole units of what else there is, by Kubernetes' names, for example `nvidia.com/gpu`. */
+const extended = optional(dictionary(count, 16, 317));
 const resources = fields({
   cpuMilli: count,
   memoryBytes: count,
   pods: count,
   /** Of the disk under the data folder: `ephemeral-storage`. */
   storageBytes: optional(count),
-  /** Extended resources such as `nvidia.com/gpu`. */
-  extended: optional(dictionary(count, 16, 317)),
+  extended,
 });
 export type Resources = Shaped<typeof resources>;
 
@@ -149,7 +150,14 @@ export const podBody = fields({
   address,
   containers: list(containerBody, 32),
   /** What it reserves on its node: the sum of its containers' requests. */
-  requests: fields({ cpuMilli: count, memoryBytes: count }),
+  requests: fields({
+    cpuMilli: count,
+    memoryBytes: count,
+    ephemeralBytes: optional(count),
+    extended,
+  }),
+  /** The rung of its workload's ladder that it runs. */
+  variant: optional(text(63)),
   /** Why it is Pending, Failed or Terminating. */
   reason: optional(text(128)),
   message: optional(text(1024)),

@@ -192,7 +192,7 @@ function inputOf(site: Site, node: number): PlacementInput {
     self: site.nodes[node]?.id ?? "",
     nodes: site.nodes.map((known, other) => {
       const { verdict = "unreachable", since = 0 } = seenBy[other] ?? {};
-      return { ...known, verdict, verdictFor: now - since };
+      return { ...known, verdict, verdictSince: since };
     }),
     workloads: site.workloads,
     pods: seenBy.flatMap(({ pods }) =>
@@ -200,6 +200,8 @@ function inputOf(site: Site, node: number): PlacementInput {
     ),
     quietPeriod: site.times.quietPeriodMs,
     claimDelay: site.times.claimDelayMs,
+    now,
+    wall: now,
   };
 }
 
@@ -216,6 +218,7 @@ function claim(site: Site, node: number, workload: Workload, slot: string, revis
     claimedAt: site.stamps,
     ended: false,
     ready: false,
+    labels: workload.labels,
     requests: workload.requests,
     readyAt,
   };

@@ -1,4 +1,9 @@
-import type { PartitionPolicy, PlaceNode, Workload } from "../../core/placement/contract.ts";
+import {
+  noConstraints,
+  type PartitionPolicy,
+  type PlaceNode,
+  type Workload,
+} from "../../core/placement/contract.ts";
 import { randomStream } from "../../core/kernel/random.ts";
 import { runExclusiveSite, type LeaseTimes } from "./exclusive-site.ts";
 import { kubernetesTimes, runHubSite } from "./hub-site.ts";
@@ -105,7 +110,7 @@ function siteNodes(site: string, count: number): PlaceNode[] {
     allocatable: { cpuMilli: 4_000, memoryBytes: 8 * 2 ** 30, pods: 100 },
     runtimes: ["process"],
     verdict: "alive",
-    verdictFor: 0,
+    verdictSince: 0,
   }));
 }
 
@@ -116,9 +121,14 @@ function workloadOf({ name, replicas, policy }: Kind): Workload {
     uid: name,
     spread: { type: "per-site", replicas, sites: {} },
     revision: "1",
+    priority: 0,
+    preempts: true,
+    labels: { app: name },
     nodeSelector: {},
+    constraints: noConstraints,
     tolerations: [],
     requests: { cpuMilli: 100, memoryBytes: 2 ** 28 },
+    variants: [],
     runtime: "process",
     policy: { onPartition, lostAfter: 30_000, onHeal: "keepOriginal" },
     updatesAtOnce: 1,

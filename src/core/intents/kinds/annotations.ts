@@ -1,12 +1,15 @@
-import { isObject, type JsonObject } from "../../kernel/json.ts";
+import { isList, isObject, type JsonObject } from "../../kernel/json.ts";
 import type { FieldProblem } from "../contract.ts";
 import { parseDuration } from "../quantity.ts";
 import { parseSiteSelector } from "../site-selector.ts";
+import { parseVariants, variantsAnnotation, variantsExample } from "../variants.ts";
+
+type Rules = {
+  readonly [name: string]: { readonly holds: (text: string) => boolean; readonly fix: string };
+};
 
 /** The annotations that steer Starlight: what each takes, and the fix when it is something else. */
-const rules: {
-  readonly [name: string]: { readonly holds: (text: string) => boolean; readonly fix: string };
-} = {
+const rules: Rules = {
   "starlight.dev/placement": {
     holds: (text) => text === "perSite" || text === "mesh",
     fix: 'use "perSite" (copies in every site) or "mesh" (copies in the whole mesh)',
@@ -29,15 +32,48 @@ const rules: {
   },
 };
 
+const templateRules: typeof rules = {
+  [variantsAnnotation]: {
+    holds: (text) => parseVariants(text).ok,
+    fix: `give a JSON list, best first, such as ${variantsExample}`,
+  },
+};
+
 /** Checks the `starlight.dev/` annotations of a workload; a name we do not know is refused. */
-export function checkAnnotations(value: JsonObject): FieldProblem[] {
+export const checkAnnotations = (value: JsonObject): FieldProblem[] =>
+  checkAll(value, rules, "metadata.annotations");
+
+/** Those of its pod template. */
+export function checkTemplateAnnotations(template: JsonObject): FieldProblem[] {
+  const problems = checkAll(template, templateRules, "spec.template.metadata.annotations");
+  const { metadata, spec } = template;
+  const annotations = isObject(metadata) && isObject(metadata["annotations"]) ? metadata["annotations"] : {};
+  const text = annotations[variantsAnnotation];
+  const variants = typeof text === "string" ? parseVariants(text) : undefined;
+  const field = `spec.template.metadata.annotations[${variantsAnnotation}]`;
+  if (variants?.ok === false) {
+    return problems.map((problem) =>
+      problem.field === field ? { ...problem, problem: variants.error } : problem,
+    );
+  }
+  const containers = isObject(spec) && isList(spec["containers"]) ? spec["containers"] : [];
+  for (const { name, container } of variants?.value ?? []) {
+    if (container === undefined || containers.some((of) => isObject(of) && of["name"] === container))
+      continue;
+    const problem = `names a container ${JSON.stringify(container)} that is not there`;
+    problems.push({ field, value: JSON.stringify(name), problem, fix: "name one of the pod's containers" });
+  }
+  return problems;
+}
+
+function checkAll(value: JsonObject, rules: Rules, path: string): FieldProblem[] {
   const { metadata } = value;
   const annotations = isObject(metadata) ? metadata["annotations"] : undefined;
   const problems: FieldProblem[] = [];
   for (const [name, text] of Object.entries(isObject(annotations) ? annotations : {})) {
     if (!name.startsWith("starlight.dev/")) continue;
     const rule = rules[name];
-    const field = `metadata.annotations[${name}]`;
+    const field = `${path}[${name}]`;
     if (rule === undefined) {
       const known = Object.keys(rules).join(", ");
       problems.push({

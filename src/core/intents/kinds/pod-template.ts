@@ -12,6 +12,7 @@ import {
   type ObjectSchema,
 } from "../schema.ts";
 import { dnsLabel, dnsName, labelKey, labelValue, templateMetadata } from "./metadata.ts";
+import { affinity, resourceName, tolerations, topologySpreadConstraints } from "./placement-rules.ts";
 
 /** The part of Kubernetes' PodSpec that Starlight runs. Everything else is refused by name. */
 
@@ -99,18 +100,12 @@ const probe = (description: string): ObjectSchema =>
     },
   );
 
+const amounts = (description: string): ReturnType<typeof map> =>
+  map(description, quantity("How much, for example `100m` or `64Mi`."), { keys: { pattern: resourceName } });
+
 const resources = object(
   "What the container needs and may use.",
-  {
-    requests: object("What is reserved for it.", {
-      cpu: quantity("Cores, for example `100m`."),
-      memory: quantity("Bytes, for example `64Mi`."),
-    }),
-    limits: object("What it may use at most.", {
-      cpu: quantity("Cores."),
-      memory: quantity("Bytes."),
-    }),
-  },
+  { requests: amounts("What is reserved for it."), limits: amounts("What it may use at most.") },
   { unsupported: ["claims"] },
 );
 
@@ -233,15 +228,6 @@ const volume = object(
   },
 );
 
-const toleration = object("A taint that does not keep the pod away.", {
-  key: text("The taint's key; all when missing.", { pattern: labelKey }),
-  operator: text("Exists or Equal.", { choices: ["Exists", "Equal"] }),
-  value: text("The taint's value.", { pattern: labelValue }),
-  effect: text("The taint's effect; all when missing.", {
-    choices: ["NoSchedule", "PreferNoSchedule", "NoExecute"],
-  }),
-});
-
 export const podSpec: ObjectSchema = object(
   "How the pods run.",
   {
@@ -253,7 +239,10 @@ export const podSpec: ObjectSchema = object(
       keys: { pattern: labelKey },
       atomic: true,
     }),
-    tolerations: list("Taints to live with.", toleration, { lengthMax: 256 }),
+    affinity,
+    topologySpreadConstraints,
+    tolerations,
+    priorityClassName: text("The PriorityClass; 0 while there is none of that name.", { pattern: dnsName }),
     runtimeClassName: text("What runs it: `process`, or containers when missing.", { pattern: dnsName }),
     hostNetwork: bool("Use the node's ports as they are."),
     dnsPolicy: text("Accepted for compatibility.", {
@@ -268,9 +257,6 @@ export const podSpec: ObjectSchema = object(
     unsupported: [
       "initContainers",
       "ephemeralContainers",
-      "affinity",
-      "topologySpreadConstraints",
-      "priorityClassName",
       "imagePullSecrets",
       "hostPID",
       "hostIPC",

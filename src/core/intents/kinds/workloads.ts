@@ -1,9 +1,10 @@
 import { isList, isObject, type Json, type JsonObject } from "../../kernel/json.ts";
 import type { FieldProblem } from "../contract.ts";
 import { int, int32Max, intOrText, object, text } from "../schema.ts";
-import { checkAnnotations } from "./annotations.ts";
+import { checkAnnotations, checkTemplateAnnotations } from "./annotations.ts";
 import type { Kind } from "./kind.ts";
 import { labelSelector, metadata } from "./metadata.ts";
+import { checkPlacement, checkResources } from "./check-placement.ts";
 import { podTemplate } from "./pod-template.ts";
 
 const percent = { test: /^\d{1,3}%$/, says: "a number, or a percentage such as `25%`" };
@@ -109,7 +110,13 @@ function checkWorkload(value: JsonObject): FieldProblem[] {
       fix: `set it to ${JSON.stringify(expected)}`,
     });
   }
-  return [...problems, ...checkContainers(childOf(template, "spec"))];
+  const podSpec = childOf(template, "spec");
+  return [
+    ...problems,
+    ...checkTemplateAnnotations(template),
+    ...checkContainers(podSpec),
+    ...checkPlacement(podSpec),
+  ];
 }
 
 function checkContainers(podSpec: JsonObject): FieldProblem[] {
@@ -132,6 +139,7 @@ function checkContainers(podSpec: JsonObject): FieldProblem[] {
         fix: "add the volume or correct the name",
       });
     });
+    problems.push(...checkResources(childOf(container, "resources"), `${field}.resources`));
     itemsOf(container, "ports").forEach((port, number) => {
       const name = port["name"];
       if (name === undefined) return;

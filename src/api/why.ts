@@ -1,0 +1,144 @@
+import type { Json, JsonObject } from "../core/kernel/json.ts";
+import type { Change } from "../core/intents/contract.ts";
+import type { Forecast, Moment, PlaceNode, PlacementInput, Workload } from "../core/placement/contract.ts";
+import { forecast } from "../core/placement/decide.ts";
+import type { ObjectRef } from "../core/records/keys.ts";
+import type { ApiDeps } from "./contract.ts";
+import { whyNode } from "./evidence.ts";
+import { badRequest, errorOfWrite, notFound } from "./status.ts";
+
+/** Placement explained: why here, why not there, and what would be if. */
+
+export type DocumentSet = {
+  readonly changes: readonly Change[];
+  readonly dryRun: boolean;
+  readonly body: JsonObject;
+};
+
+/** `inputs=true` adds all that the answer was computed from: with it anybody can compute it again. */
+export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
+  const { view } = deps;
+  const name = query.get("name") ?? "";
+  const namespace = query.get("namespace") ?? "default";
+  const kind = query.get("kind") ?? "Deployment";
+  if (kind === "Node") {
+    const member = view.members().find((candidate) => candidate.member.name === name);
+    if (member === undefined) throw notFound("nodes", name);
+    return whyNode(member, view, deps.env().now);
+  }
+  const pod =
+    kind === "Pod"
+      ? view.pods().find(({ body }) => body.namespace === namespace && body.name === name)
+      : undefined;
+  if (kind === "Pod" && pod === undefined) throw notFound("pods", name);
+  const ref: ObjectRef = pod?.body.workload ?? { group: "apps", kind, namespace, name };
+  if (view.object(ref)?.exists !== true) throw notFound(ref.kind.toLowerCase(), ref.name);
+  const at = momentOf(deps);
+  const planner = view.placement();
+  const nameByUid = new Map(view.pods().map(({ uid, body }) => [uid, body.name] as const));
+  const slots = planner
+    .explain(ref, at)
+    .filter(({ slot }) => pod === undefined || slot === pod.body.slot)
+    .map((slot) => ({
+      ...slot,
+      heldBy: slot.heldBy.map((holder) => ({ ...holder, pod: nameByUid.get(holder.uid) ?? "" })),
+    }));
+  const inputs = query.get("inputs") === "true" ? { inputs: planner.input(at) } : {};
+  return {
+    kind,
+    namespace,
+    name,
+    workload: ref.name,
+    seenBy: view.identity.name,
+    slots,
+    ...inputs,
+  } as Json as JsonObject;
+}
+
+export function whyNot(deps: ApiDeps, query: URLSearchParams): JsonObject {
+  const { view } = deps;
+  const name = query.get("name") ?? "";
+  const namespace = query.get("namespace") ?? "default";
+  const kind = query.get("kind") ?? "Deployment";
+  const node = query.get("node") ?? "";
+  const ref: ObjectRef = { group: "apps", kind, namespace, name };
+  if (view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);
+  const slots = view.placement().whyNot(ref, node, momentOf(deps));
+  if (slots === undefined) throw notFound("nodes", node);
+  return { kind, namespace, name, node, seenBy: view.identity.name, slots } as Json as JsonObject;
+}
+
+/** The clocks of this node, as placement reads them. */
+export function momentOf({ env }: ApiDeps): Moment {
+  const { now, wall } = env();
+  return { now, wall };
+}
+
+/**
+ * Where everything would be with these objects applied; `without` a site that is gone, or as both sides
+ * of a `cutOff` site would see it, once their patience is over. Nothing is written.
+ */
+export async function forecastFor(deps: ApiDeps, { changes, body }: DocumentSet): Promise<JsonObject> {
+  const { view } = deps;
+  const reply = await deps.write(changes, "plan", { dryRun: true });
+  if (!reply.ok) throw errorOfWrite(reply.error);
+  const planned = reply.value.objects.flatMap((object) => view.placedAs(object) ?? []);
+  const input = withWorkloads(view.placement().input(momentOf(deps)), planned);
+  const before = forecast(view.placement().input(momentOf(deps)));
+  const { without, cutOff } = {
+    without: siteIn(input, body, "without"),
+    cutOff: siteIn(input, body, "cutOff"),
+  };
+  const lost = (of: (node: PlaceNode) => boolean, verdict: PlaceNode["verdict"]): PlacementInput => ({
+    ...input,
+    nodes: input.nodes.map((node) =>
+      of(node) ? { ...node, verdict, verdictSince: Number.MIN_SAFE_INTEGER } : node,
+    ),
+  });
+  const views: readonly (readonly [string, PlacementInput])[] =
+    without !== undefined
+      ? [[`without ${without}`, lost(({ site }) => site === without, "dead")]]
+      : cutOff !== undefined
+        ? [
+            ["the rest", lost(({ site }) => site === cutOff, "unreachable")],
+            [`inside ${cutOff}`, lost(({ site }) => site !== cutOff, "unreachable")],
+          ]
+        : [["all", input]];
+  const answer = views.map(([as, seen]) => ({ as, slots: changed(forecast(seen), before, planned) }));
+  return { seenBy: view.identity.name, views: answer } as Json as JsonObject;
+}
+
+/** The slots of the planned workloads, and those of others that would not be as they are. */
+function changed(
+  after: readonly Forecast[],
+  before: readonly Forecast[],
+  planned: readonly Workload[],
+): readonly Forecast[] {
+  const keyOf = ({ workload: { kind, namespace, name }, slot }: Forecast): string =>
+    `${kind} ${namespace} ${name} ${slot}`;
+  const was = new Map(before.map((slot) => [keyOf(slot), slot] as const));
+  const isPlanned = ({ workload }: Forecast): boolean =>
+    planned.some(({ ref }) => JSON.stringify(ref) === JSON.stringify(workload));
+  return after.filter((slot) => {
+    const then = was.get(keyOf(slot));
+    return isPlanned(slot) || then?.node !== slot.node || then?.outcome !== slot.outcome;
+  });
+}
+
+function withWorkloads(input: PlacementInput, planned: readonly Workload[]): PlacementInput {
+  const keyOf = ({ ref: { kind, namespace, name } }: Workload): string => `${kind} ${namespace} ${name}`;
+  const byKey = new Map([...input.workloads, ...planned].map((of) => [keyOf(of), of] as const));
+  return { ...input, workloads: [...byKey.values()] };
+}
+
+function siteIn({ nodes }: PlacementInput, body: JsonObject, field: string): string | undefined {
+  const site = body[field];
+  if (site === undefined) return undefined;
+  const sites = [...new Set(nodes.map((node) => node.site))].sort();
+  const found = sites.find((name) => name === site);
+  if (found === undefined)
+    throw badRequest(
+      `${field}: no site in view is called ${JSON.stringify(site)}; there are ${sites.join(", ")}`,
+    );
+  return found;
+}

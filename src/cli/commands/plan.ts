@@ -1,0 +1,55 @@
+import type { Forecast } from "../../core/placement/contract.ts";
+import { connect } from "../client.ts";
+import { CommandError } from "../command-error.ts";
+import { readManifests } from "../manifests.ts";
+import { formatOf, print, printValue, table } from "../output.ts";
+import type { GlobalOptions } from "./index.ts";
+
+type Options = {
+  readonly filename: string[];
+  readonly recursive?: true;
+  readonly without?: string;
+  readonly cutOff?: string;
+  readonly output?: string;
+};
+
+type Answer = {
+  readonly seenBy: string;
+  readonly views: readonly { readonly as: string; readonly slots: readonly Forecast[] }[];
+};
+
+/** Where a file's workloads would run, before anything is applied. */
+export async function action(options: Options, _args: string[], globals: GlobalOptions): Promise<void> {
+  const site = (text: string | undefined): string | undefined => text?.replace(/^site[=/]/, "");
+  const { without, cutOff } = { without: site(options.without), cutOff: site(options.cutOff) };
+  if (without !== undefined && cutOff !== undefined)
+    throw new CommandError("usage", "give one of --without and --cut-off");
+  const manifests = await readManifests(options.filename, options.recursive === true);
+  const client = await connect(globals);
+  const { text } = await client.call("POST", "/starlight/v1/plan", {
+    objects: manifests.map(({ object }) => object),
+    ...(without === undefined ? {} : { without }),
+    ...(cutOff === undefined ? {} : { cutOff }),
+  });
+  const answer = JSON.parse(text) as Answer;
+  if (await printValue(answer, formatOf(options.output))) return;
+  for (const { as, slots } of answer.views) {
+    if (answer.views.length > 1 || as !== "all") print(`\n${as}, as ${answer.seenBy} would have it:`);
+    print(
+      table(
+        ["WORKLOAD", "SLOT", "OUTCOME", "NODE", "VARIANT", "WHY"],
+        slots.map(({ workload, slot, outcome, node, variant, why }) => [
+          `${workload.kind.toLowerCase()}/${workload.name}`,
+          slot,
+          outcome,
+          node ?? "-",
+          variant ?? "-",
+          why,
+        ]),
+      ),
+    );
+    const waiting = slots.filter(({ outcome }) => outcome === "waits").length;
+    if (waiting > 0) print(`${waiting} of ${slots.length} would wait: no node has room for them`);
+  }
+  print("\nnothing was applied");
+}

@@ -1,0 +1,28 @@
+import { connect } from "../client.ts";
+import { objectNamed } from "../kinds.ts";
+import { formatOf, print, printable, printValue } from "../output.ts";
+import type { GlobalOptions } from "./index.ts";
+
+type Answer = {
+  readonly name: string;
+  readonly entries: readonly { at: number; node: string; level: string; reason: string; message: string }[];
+  readonly silent: readonly string[];
+};
+
+/** What happened to a workload, on all nodes in view, oldest first. */
+export async function action(
+  options: { readonly namespace: string; readonly output?: string },
+  args: string[],
+  globals: GlobalOptions,
+): Promise<void> {
+  const { resource, name } = objectNamed(args);
+  const query = new URLSearchParams({ kind: resource.kind, namespace: options.namespace, name });
+  const client = await connect(globals);
+  const { text } = await client.call("GET", `/starlight/v1/timeline?${query.toString()}`);
+  const answer = JSON.parse(text) as Answer;
+  if (await printValue(answer, formatOf(options.output))) return;
+  for (const { at, node, reason, message } of answer.entries)
+    print(`${new Date(at).toISOString()}  ${node}  ${reason}  ${printable(message)}`);
+  if (answer.entries.length === 0) print(`nobody in view remembers anything of ${name}`);
+  for (const line of answer.silent) print(`(not heard: ${line})`);
+}

@@ -1,0 +1,170 @@
+import { wallOf } from "../kernel/hybrid-clock.ts";
+import { equalJson, isObject } from "../kernel/json.ts";
+import type { Instant, WallTime } from "../kernel/time.ts";
+import type { PlaceNode, PlacePod, Taint } from "../placement/contract.ts";
+import type { PodBody } from "../records/bodies.ts";
+import { objectKey, type ObjectRef } from "../records/keys.ts";
+import type { NodeId } from "../records/record.ts";
+import { listAt, objectAt, textAt } from "./json-at.ts";
+import { labelsOf, nodeObject } from "./nodes.ts";
+import { factsOf, isMember } from "./records-index.ts";
+import type { NodeState } from "./state.ts";
+import { isWorkloadKind, workloadKeys, workloadOf } from "./workloads.ts";
+
+/**
+ * Tells the planner what changed: the records that the index touched since last time, and the verdicts,
+ * which are compared one by one because time may move them without an event.
+ */
+export function feedPlanner(state: NodeState): void {
+  const { touched } = state.index;
+  const nodes = new Set(touched.nodes);
+  for (const ref of touched.objects.values()) feedObject(state, ref, nodes);
+  for (const [id, node] of state.placeNodes) if (hasOtherVerdict(state, node)) nodes.add(id);
+  for (const id of nodes) feedNode(state, id);
+  for (const [uid, id] of touched.pods) {
+    if (state.placeNodes.has(id)) feedPod(state, id, uid);
+    else state.planner.handle({ type: "pod-gone", uid });
+  }
+  touched.nodes.clear();
+  touched.objects.clear();
+  touched.pods.clear();
+}
+
+/** Own pods count differently while this machine remembers that it ran them: see `former`. */
+export function touchOwnPods({ index, identity }: NodeState, uids: Iterable<string>): void {
+  for (const uid of uids) index.touched.pods.set(uid, identity.id);
+}
+
+function feedObject(state: NodeState, ref: ObjectRef, nodes: Set<NodeId>): void {
+  const { index } = state;
+  if (ref.kind === "Node" && ref.group === "") {
+    for (const [id, { body }] of index.memberById) if (body.name === ref.name) nodes.add(id);
+  } else if (isWorkloadKind(ref.group, ref.kind)) feedWorkload(state, ref);
+  else if (ref.kind === "PriorityClass") {
+    for (const key of workloadKeys(index)) {
+      const object = index.objectByKey.get(key);
+      if (object !== undefined) feedWorkload(state, object.ref);
+    }
+  }
+}
+
+function feedWorkload({ index, config, planner, workloads }: NodeState, ref: ObjectRef): void {
+  const key = objectKey(ref);
+  const placed = workloadOf(index, config, ref);
+  if (placed === undefined) {
+    if (workloads.delete(key)) planner.handle({ type: "workload-gone", ref });
+  } else if (workloads.get(key)?.workload !== placed.workload) {
+    workloads.set(key, placed);
+    planner.handle({ type: "workload", workload: placed.workload });
+  }
+}
+
+function feedNode(state: NodeState, id: NodeId): void {
+  const { planner, placeNodes, index } = state;
+  const before = placeNodes.get(id);
+  const now = isMember(index, id) ? placeNodeOf(state, id) : undefined;
+  const uids = factsOf(index, id)?.pods.keys() ?? [];
+  if (now === undefined) {
+    if (!placeNodes.delete(id)) return;
+    for (const uid of uids) planner.handle({ type: "pod-gone", uid });
+    planner.handle({ type: "node-gone", id });
+    return;
+  }
+  const node = before === undefined ? now : withSameParts(now, before);
+  placeNodes.set(id, node);
+  planner.handle({ type: "node", node });
+  if (before === undefined) for (const uid of uids) feedPod(state, id, uid);
+}
+
+/** Equal parts stay the same objects, so that the planner sees at once what is new. */
+function withSameParts(now: PlaceNode, before: PlaceNode): PlaceNode {
+  return {
+    ...now,
+    labels: equalJson(now.labels, before.labels) ? before.labels : now.labels,
+    taints: equalJson(now.taints, before.taints) ? before.taints : now.taints,
+    runtimes: equalJson(now.runtimes, before.runtimes) ? before.runtimes : now.runtimes,
+  };
+}
+
+function placeNodeOf(state: NodeState, id: NodeId): PlaceNode | undefined {
+  const { index, identity } = state;
+  const member = index.memberById.get(id)?.body;
+  const status = id === identity.id ? state.status : factsOf(index, id)?.status?.body;
+  if (member === undefined || status === undefined) return undefined;
+  const object = nodeObject(index, member.name);
+  const spec = objectAt(object?.value ?? {}, "spec");
+  const since = wallOf(object?.version ?? 0);
+  return {
+    id,
+    name: member.name,
+    site: member.site,
+    region: member.region,
+    labels: labelsOf(index, member, status),
+    taints: listAt(spec, "taints").flatMap((taint): Taint[] =>
+      isObject(taint)
+        ? [
+            {
+              key: textAt(taint, "key") ?? "",
+              value: textAt(taint, "value") ?? "",
+              effect: textAt(taint, "effect") ?? "",
+              since: addedAt(textAt(taint, "timeAdded")) ?? since,
+            },
+          ]
+        : [],
+    ),
+    cordoned: spec["unschedulable"] === true,
+    allocatable: status.allocatable,
+    runtimes: status.runtimes,
+    ...verdictOn(state, id),
+  };
+}
+
+function verdictOn(state: NodeState, id: NodeId): Pick<PlaceNode, "verdict" | "verdictSince"> {
+  const { identity, membership, bootedAt } = state;
+  if (id === identity.id) return { verdict: "alive", verdictSince: bootedAt };
+  const evidence = membership.evidence(id);
+  return { verdict: evidence?.verdict ?? "unreachable", verdictSince: evidence?.since ?? bootedAt };
+}
+
+function hasOtherVerdict(state: NodeState, { id, verdict, verdictSince }: PlaceNode): boolean {
+  const now: { readonly verdict: string; readonly verdictSince: Instant } = verdictOn(state, id);
+  return now.verdict !== verdict || now.verdictSince !== verdictSince;
+}
+
+function feedPod(state: NodeState, node: NodeId, uid: string): void {
+  const fact = factsOf(state.index, node)?.pods.get(uid);
+  if (fact === undefined) return state.planner.handle({ type: "pod-gone", uid });
+  const own = node === state.identity.id;
+  const former = own && state.former.some((slot) => slot.uid === uid);
+  state.planner.handle({ type: "pod", pod: placePodOf(uid, node, fact.body, former) });
+}
+
+function placePodOf(uid: string, node: NodeId, body: PodBody, former: boolean): PlacePod {
+  const over = body.phase === "Failed" || body.phase === "Succeeded" || body.phase === "Terminating";
+  const {
+    "topology.kubernetes.io/zone": _zone,
+    "topology.kubernetes.io/region": _region,
+    ...labels
+  } = body.labels;
+  return {
+    uid,
+    node,
+    workload: body.workload,
+    slot: body.slot,
+    revision: body.revision,
+    variant: body.variant,
+    claimedAt: body.claimedAt,
+    ended: over || former,
+    ready: body.ready && !over && !former,
+    labels,
+    requests: body.requests,
+  };
+}
+
+/** RFC 3339 in UTC, as Kubernetes writes it. */
+function addedAt(text: string | undefined): WallTime | undefined {
+  const parts = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z$/.exec(text ?? "");
+  if (parts === null) return undefined;
+  const [, year, month, day, hour, minute, second] = parts.map(Number);
+  return Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second);
+}

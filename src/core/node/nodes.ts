@@ -37,7 +37,6 @@ export function labelsOf(
           "kubernetes.io/arch": status.architecture,
           "kubernetes.io/os": status.os,
           "starlight.dev/tier": String(status.tier),
-          "starlight.dev/uplink": status.uplink ?? "lan",
         };
   return {
     ...measured,

@@ -1,4 +1,5 @@
 import { carryOut, type Handlers } from "../core/kernel/effects.ts";
+import { hex } from "../core/kernel/bytes.ts";
 import { isObject } from "../core/kernel/json.ts";
 import { between, randomStream, type Random } from "../core/kernel/random.ts";
 import type { Signer } from "../core/kernel/crypto.ts";
@@ -31,6 +32,7 @@ export type SimPod = {
 export class Machine {
   readonly identity: NodeIdentity;
   readonly signer: Signer;
+  readonly tlsKey: string;
   readonly disk: SimDisk;
   readonly pods = new Map<string, SimPod>();
   /** Told to stop before they had started. */
@@ -59,6 +61,7 @@ export class Machine {
     this.#world = world;
     this.identity = identity;
     this.signer = signer;
+    this.tlsKey = hex(world.crypto.sha256(signer.publicKey));
     this.#config = config;
     this.#random = randomStream(world.seed, `machine ${identity.name}`);
     this.disk = new SimDisk(world.queue, () => world.now, this.#random);
@@ -174,8 +177,8 @@ export class Machine {
     const link = ++this.#links;
     this.#linkByEnd.set(end, link);
     this.#endByLink.set(link, end);
-    const id = this.#world.machine(peer).identity.id;
-    this.deliver({ type: "link-opened", link, peer: id, outbound });
+    const { identity, tlsKey } = this.#world.machine(peer);
+    this.deliver({ type: "link-opened", link, peer: identity.id, outbound, tlsKey });
   }
 
   linkClosed(end: End, how: LinkEnd): void {

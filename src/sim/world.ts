@@ -4,6 +4,7 @@ import type { NodeConfig, Note, WriteReply } from "../core/node/contract.ts";
 import { memberKey, statusKey } from "../core/records/keys.ts";
 import { sealRecord, storedBytes } from "../core/records/seal.ts";
 import { nodeIdOf, slotOf, type MeshRecord, type NodeId } from "../core/records/record.ts";
+import { detailScope, type Detail, type Place, type Scope } from "../core/records/scope.ts";
 import { hex } from "../core/kernel/bytes.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Machine, type SimPod } from "./machine.ts";
@@ -13,6 +14,8 @@ import type { Trace } from "./trace.ts";
 
 /** Where a simulated fleet stands: sites by name, each in a region, with its number of nodes. */
 export type Layout = readonly { readonly site: string; readonly region: string; readonly nodes: number }[];
+
+type Preload = { readonly slot: string; readonly bytes: Uint8Array };
 
 /** Whoever watches the world: the checks and the users. */
 export type Observer = {
@@ -41,7 +44,7 @@ export class World {
   now = 0;
   #hostById = new Map<NodeId, number>();
 
-  constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace) {
+  constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace, detail: Detail = "mesh") {
     this.seed = seed;
     this.trace = trace;
     this.crypto = createSimCrypto(seed);
@@ -50,7 +53,7 @@ export class World {
       retransmitAfter: 200,
       dialTimeout: 3_000,
     });
-    this.#populate(layout, config);
+    this.#populate(layout, config, detail);
   }
 
   random(name: string): Random {
@@ -114,13 +117,23 @@ export class World {
     for (const observer of this.observers) observer.podStopping?.(machine, pod, reason);
   }
 
-  /** Makes the mesh: a root, its members, and what every disk knows of them from the invitation on. */
-  #populate(layout: Layout, config: NodeConfig): void {
+  /**
+   * Makes the mesh: a root, its members, and what every disk knows of them from the invitation on. Where
+   * detail does not travel everywhere, that is the own site or region, and one node of the site from which
+   * the site was invited: each site invited two others.
+   */
+  #populate(layout: Layout, config: NodeConfig, detail: Detail): void {
     const root = this.crypto.signer("root");
     const rootId = nodeIdOf(root.publicKey, this.crypto);
-    const mesh = { id: rootId, name: "sim", rootKey: root.publicKey };
-    const introduction: MeshRecord[] = [];
+    const mesh = { id: rootId, name: "sim", rootKey: root.publicKey, detail };
+    const introductions: { readonly place: Place; readonly slots: Preload[] }[] = [];
+    const preload = (record: MeshRecord): Preload => ({
+      slot: slotOf(record),
+      bytes: storedBytes(record, this.crypto),
+    });
     for (const { site, region, nodes } of layout) {
+      const slots: Preload[] = [];
+      introductions.push({ place: { site, region }, slots });
       for (let number = 1; number <= nodes; number++) {
         const name = `${site}-${number}`;
         const signer = this.crypto.signer(name);
@@ -149,29 +162,37 @@ export class World {
           site,
           region,
           signKey: hex(signer.publicKey),
-          tlsKey: hex(this.crypto.sha256(signer.publicKey)),
+          tlsKey: machine.tlsKey,
           grants: ["write"],
           labels: {},
           joinedAt: startOfTime,
+          ...(detail === "mesh" ? {} : { detail }),
         };
-        introduction.push(
-          sealRecord(
-            { scope: "mesh", key: memberKey(id), version: 1, kind: "roster", body },
-            rootId,
-            root,
-            this.crypto,
-          ),
-          this.#firstStatus(machine),
+        const scope = detailScope(detail, { site, region });
+        const member = { scope, key: memberKey(id), version: 1, kind: "roster", body } as const;
+        slots.push(
+          preload(sealRecord(member, rootId, root, this.crypto)),
+          preload(this.#firstStatus(machine, scope)),
         );
       }
     }
+    const siteAt = new Map(layout.map(({ site }, at) => [site, at] as const));
     for (const machine of this.machines) {
-      for (const record of introduction)
-        machine.disk.preload(slotOf(record), storedBytes(record, this.crypto));
+      const { site, region } = machine.identity;
+      const at = siteAt.get(site) ?? 0;
+      const inviter = introductions[(at - 1) >> 1]?.slots.slice(0, 2) ?? [];
+      const known = introductions.filter(({ place }) =>
+        detail === "site" ? place.site === site : detail === "mesh" || place.region === region,
+      );
+      for (const { slot, bytes } of [
+        ...(detail === "mesh" ? [] : inviter),
+        ...known.flatMap(({ slots }) => slots),
+      ])
+        machine.disk.preload(slot, bytes);
     }
   }
 
-  #firstStatus(machine: Machine): MeshRecord {
+  #firstStatus(machine: Machine, scope: Scope): MeshRecord {
     const resources = { cpuMilli: 4000, memoryBytes: 4 * 2 ** 30, pods: 60 };
     const body = {
       addresses: [`${machine.name}:7070`],
@@ -188,7 +209,7 @@ export class World {
     };
     const { id } = machine.identity;
     return sealRecord(
-      { scope: "mesh", key: statusKey(id), version: 2, kind: "fact", body },
+      { scope, key: statusKey(id), version: 2, kind: "fact", body },
       id,
       machine.signer,
       this.crypto,

@@ -4,12 +4,15 @@ import { openStored } from "../records/seal.ts";
 import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { dropRecord, putRecord } from "../records/store.ts";
-import { refusalOf, type TrustView } from "../trust/authorise.ts";
+import { refusalOf } from "../trust/authorise.ts";
+import { admitGuest, restoreGuests } from "./guests.ts";
 import { readHeads } from "./heads.ts";
 import { cameLate, notTaken } from "./held.ts";
 import { unpersist } from "./durable.ts";
-import { indexRecord, isMember, type IndexChange } from "./records-index.ts";
+import { askWho } from "./unknown-authors.ts";
+import { indexRecord, type IndexChange } from "./records-index.ts";
 import { isCollected } from "./tombstones.ts";
+import { belongs, trustView } from "./trust-view.ts";
 import { changed, note, type Turn } from "./turn.ts";
 
 /**
@@ -44,6 +47,7 @@ export function admitStored(turn: Turn, bytes: Uint8Array): readonly Admitted[] 
 
 /** Frames from our own disk were judged when they came; here they are only put back in place. */
 export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
+  const guests: MeshRecord[] = [];
   for (const bytes of frames) {
     if (readHeads(turn, bytes)) continue;
     const opened = openStored(bytes, turn.env.crypto, turn.state.store.seals);
@@ -56,15 +60,17 @@ export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
       );
       continue;
     }
-    place(turn, opened.value, []);
+    if (keeps(turn.state.identity, opened.value.scope)) place(turn, opened.value, []);
+    else guests.push(opened.value);
   }
+  restoreGuests(turn, guests);
 }
 
 /** Judges once more what waited for its author's roster record. */
 export function admitPending(turn: Turn): readonly Admitted[] {
   const admitted: Admitted[] = [];
   for (const [slot, { record, from }] of turn.state.pending) {
-    if (!isMember(turn.state.index, record.author)) continue;
+    if (!belongs(turn.state, record.author)) continue;
     turn.state.pending.delete(slot);
     admitOne(turn, record, from, admitted);
   }
@@ -84,25 +90,16 @@ export function admitAside(turn: Turn): readonly Admitted[] {
   return admitted;
 }
 
-export function trustView(turn: Turn): TrustView {
-  const { index, identity } = turn.state;
-  return {
-    root: { id: identity.mesh.id, publicKey: identity.mesh.rootKey },
-    member: (id) => index.memberById.get(id)?.body,
-    goneSince: (id) => index.goneSince.get(id),
-  };
-}
-
 function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admitted: Admitted[]): void {
   const { state, env } = turn;
-  if (!keeps(state.identity, record.scope)) return;
+  if (!keeps(state.identity, record.scope)) return admitGuest(turn, record);
   const slot = slotOf(record);
   const held = state.store.bySlot.get(slot);
   if (held !== undefined && held.version > record.version) return;
   if (held !== undefined && held.version === record.version && sameId(held, record)) return;
   if (held === undefined && isCollected(turn, record)) return;
   if (aheadOf(env.wall, record.version) > state.config.driftMax) return setAside(turn, slot, record);
-  const refusal = refusalOf(record, trustView(turn), env.crypto);
+  const refusal = refusalOf(record, trustView(state), env.crypto);
   if (refusal?.type === "unknown-author") return keepPending(turn, slot, record, from);
   if (refusal !== undefined) {
     note(turn, "warning", "RecordRefused", `${record.key} by ${record.author}: ${refusal.why}`);
@@ -168,6 +165,7 @@ function keepPending(turn: Turn, slot: string, record: MeshRecord, from: LinkId 
   }
   const held = pending.get(slot);
   if (held === undefined || held.record.version < record.version) pending.set(slot, { record, from });
+  askWho(turn, from, record.author);
 }
 
 function setAside(turn: Turn, slot: string, record: MeshRecord): void {

@@ -18,7 +18,8 @@ import type {
 } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
-import type { Place } from "../records/scope.ts";
+import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
+import type { Detail, Place } from "../records/scope.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
@@ -29,7 +30,15 @@ export type NodeIdentity = {
   readonly name: string;
   readonly site: string;
   readonly region: string;
-  readonly mesh: { readonly id: NodeId; readonly name: string; readonly rootKey: Uint8Array };
+  readonly mesh: MeshIdentity;
+};
+
+export type MeshIdentity = {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly rootKey: Uint8Array;
+  /** How far the detail of a node travels; the mesh when missing. The root says so in the records it signs. */
+  readonly detail?: Detail | undefined;
 };
 
 /** Timing of one node; the same everywhere in a mesh unless an operator has a reason. */
@@ -136,7 +145,14 @@ export type NodeEvent =
   | { readonly type: "boot"; readonly frames: Iterable<Uint8Array>; readonly adopted: readonly PodReport[] }
   /** What the machine is, at start and when it changes. */
   | { readonly type: "measured"; readonly status: StatusBody }
-  | { readonly type: "link-opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }
+  | {
+      readonly type: "link-opened";
+      readonly link: LinkId;
+      readonly peer: NodeId;
+      readonly outbound: boolean;
+      /** SHA-256 of the key that the peer proved, in hex; a node outside of our roster must have shown one. */
+      readonly tlsKey?: string | undefined;
+    }
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
       readonly type: "dial-failed";
@@ -247,6 +263,23 @@ export type PodView = {
   readonly current: boolean;
 };
 
+/** What is told of another place, or counted in the own one. */
+export type SiteView = {
+  readonly name: string;
+  readonly region: string;
+  readonly summary: SiteSummary;
+  /** Age of what is told, by its own stamp and our clock; 0 for what is seen at first hand. */
+  readonly age: Duration;
+  /** Its detail is kept here. */
+  readonly detailed: boolean;
+};
+
+export type RegionView = {
+  readonly name: string;
+  readonly summary: RegionSummary;
+  readonly age: Duration;
+};
+
 /** Everything this node knows, read-only: what the API, the CLI and the simulator's checks look at. */
 export type NodeView = {
   readonly identity: NodeIdentity;
@@ -265,6 +298,14 @@ export type NodeView = {
   readonly explain: (workload: ObjectRef, env: NodeEnv) => readonly SlotExplanation[];
   /** Nodes whose site can be reached from here, ourselves included, sorted. */
   readonly island: () => readonly NodeId[];
+  /** Whether a node that proves this TLS key may open a link: what it may say there is judged by the core. */
+  readonly admits: (peer: NodeId, tlsKey: string) => boolean;
+  /** What is on record of a node, also of one outside of our roster; undefined when its membership ended. */
+  readonly memberBody: (id: NodeId) => MemberBody | undefined;
+  /** Sites that we know of, ours included, sorted by name. */
+  readonly sites: () => readonly SiteView[];
+  /** Regions other than ours that we know of, sorted by name. */
+  readonly regions: () => readonly RegionView[];
   /** Frames of the roster and of every member's status: what a newcomer needs to trust and reach us. */
   readonly introduction: () => readonly Uint8Array[];
   /** What a node at that place (we, if undefined) lacks of our records when it knows its logs so far. */

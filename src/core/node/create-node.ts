@@ -24,6 +24,8 @@ import { wallOf } from "../kernel/hybrid-clock.ts";
 import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
 import { tendReunion } from "./reunion.ts";
 import { newState, type NodeState } from "./state.ts";
+import { introductionArrived, linkClosed, linkOpened, strangersWake, tendStrangers } from "./strangers.ts";
+import { firstSummary, tendSummaries } from "./summaries.ts";
 import { tendTombstones } from "./tombstones.ts";
 import { withTrustedWall } from "./wall.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
@@ -52,6 +54,8 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       endOrphansIfDue(turn);
       noteHeadsIfDue(turn);
       tendTombstones(turn);
+      tendStrangers(turn);
+      tendSummaries(turn);
       flush(turn);
       tendHeld(turn);
       return turn.out;
@@ -70,16 +74,15 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
       publishStatus(turn);
       placeSoon(turn);
     },
-    "link-opened": ({ link, peer, outbound }) => {
-      state.dialFailed.delete(peer);
-      tellMembership(turn, { type: "link-opened", link, peer, outbound });
-    },
-    "link-closed": ({ link, end }) => tellMembership(turn, { type: "link-closed", link, end }),
+    "link-opened": (event) => linkOpened(turn, event),
+    "link-closed": (event) => linkClosed(turn, event),
     "dial-failed": ({ peer, why, detail }) => {
       state.dialFailed.add(peer);
       tellMembership(turn, { type: "dial-failed", peer, why, detail });
     },
-    frame: ({ link, bytes }) => frameArrived(turn, link, bytes),
+    frame: ({ link, bytes }) => {
+      if (!introductionArrived(turn, link, bytes)) frameArrived(turn, link, bytes);
+    },
     write: (event) => writeAsked(turn, event),
     bundle: (event) => bundleArrived(turn, event),
     enrolled: ({ frame }) => absorb(turn, admitStored(turn, frame), undefined),
@@ -123,6 +126,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   for (const observer of state.index.factsByNode.keys()) {
     if (observer !== state.identity.id) tellObserved(turn, observer);
   }
+  firstSummary(turn);
   placeSoon(turn);
 }
 
@@ -159,6 +163,8 @@ function wakeOf(state: NodeState): Wake {
     { at: Math.max(state.placeAt, state.settledAt), why: "placement" },
     { at: state.orphansUntil, why: "pods without a record" },
     { at: state.tombstonesAt, why: "tombstones" },
+    { at: strangersWake({ state }), why: "contacts of other places" },
+    { at: state.levels.summariesAt, why: "a summary of the site" },
     { at: state.noteHeadsAt, why: "noting how far logs are known" },
     { at: state.storeAgainAt, why: "a disk that refused" },
     { at: state.retryAsideAt, why: "records set aside" },

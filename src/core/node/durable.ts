@@ -1,5 +1,6 @@
 import { slotOf, type MeshRecord } from "../records/record.ts";
 import { storedBytes } from "../records/seal.ts";
+import { guestRecord } from "./guest-slots.ts";
 import type { NodeState } from "./state.ts";
 import { note, type Turn } from "./turn.ts";
 
@@ -47,7 +48,7 @@ export function storeAgainIfDue(turn: Turn): void {
   state.storingAgain = put(
     turn,
     slots.map((slot) => {
-      const record = state.store.bySlot.get(slot);
+      const record = state.store.bySlot.get(slot) ?? guestRecord(state, slot);
       return { slot, bytes: record === undefined ? undefined : storedBytes(record, env.crypto) };
     }),
   );

@@ -9,6 +9,10 @@ import type { MeshRecord } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
 import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
+import { contactsOf } from "./contacts.ts";
+import { addressesOf } from "./guests.ts";
+import { coverLater } from "./unknown-authors.ts";
+import { summaryHeard } from "./summaries.ts";
 import { persist } from "./durable.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
@@ -16,6 +20,7 @@ import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
+import { belongs, memberOf } from "./trust-view.ts";
 import { countSent, linkClassTo, paceTo } from "./uplink.ts";
 import { clockLost, clockSeen } from "./wall.ts";
 import { changed, note, placeSoon, type Turn } from "./turn.ts";
@@ -28,6 +33,8 @@ import { changed, note, placeSoon, type Turn } from "./turn.ts";
 const membershipChannel = 0;
 const nobody: readonly string[] = [];
 const syncChannel = 1;
+/** Who somebody is that is not on the roster: see strangers.ts. */
+export const introductionChannel = 2;
 
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
   const [channel] = bytes;
@@ -118,6 +125,19 @@ export function peersOf(turn: Turn): Peer[] {
     const pace = paceTo(state, id);
     peers.push({ id, name: body.name, site: body.site, region: body.region, addresses, pace });
   }
+  const listed = new Set<string>();
+  for (const contact of contactsOf(state, turn.env.now)) {
+    listed.add(contact.id);
+    peers.push({ ...contact, pace: paceTo(state, contact.id), contact: "wanted" });
+  }
+  for (const { peer } of state.levels.links.values()) {
+    const member = memberOf(state, peer);
+    if (listed.has(peer) || member === undefined || !belongs(state, peer) || isMember(index, peer)) continue;
+    listed.add(peer);
+    const { name, site, region } = member;
+    const addresses = addressesOf(state, peer);
+    peers.push({ id: peer, name, site, region, addresses, pace: paceTo(state, peer), contact: "accepted" });
+  }
   return peers.sort((left, right) => (left.id < right.id ? -1 : 1));
 }
 
@@ -130,9 +150,10 @@ function react(turn: Turn, changes: readonly IndexChange[]): void {
   const { identity } = turn.state;
   const touches = (type: string): boolean => changes.some(({ parts }) => parts.type === type);
   if (touches("member") || touches("gone") || touches("status")) tellPeers(turn);
+  if (touches("site-summary") || touches("region-summary")) summaryHeard(turn, changes);
   if (touches("member")) absorb(turn, admitPending(turn), undefined);
   for (const { parts } of changes) {
-    if (parts.type === "floors") collect(turn, parts.node);
+    if (parts.type === "floors" || parts.type === "mesh-floors") collect(turn, parts.node);
     if (parts.type === "links" && parts.node !== identity.id) tellObserved(turn, parts.node);
   }
   if (changes.some(({ parts }) => "node" in parts && parts.node === identity.id)) reconcileOwnFacts(turn);
@@ -151,9 +172,9 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
     close: ({ link, end }) => out.push({ type: "close", link, end }),
     send: ({ link, bytes }) => send(turn, link, membershipChannel, bytes),
     "peer-up": ({ peer, link }) => {
-      const member = state.index.memberById.get(peer);
+      const member = memberOf(state, peer);
       if (member === undefined) return;
-      const { site, region } = member.body;
+      const { site, region } = member;
       state.peerByLink.set(link, peer);
       tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
     },
@@ -165,7 +186,8 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
     "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
     "links-changed": ({ peers }) => publishLinks(turn, peers),
     "verdict-changed": ({ peer, from, to }) => {
-      const name = state.index.memberById.get(peer)?.body.name ?? peer;
+      const name = memberOf(state, peer)?.name ?? peer;
+      state.levels.peersDue = true;
       const reason = to === "alive" ? "NodeReachable" : to === "dead" ? "NodeDead" : "NodeUnreachable";
       note(turn, to === "alive" ? "info" : "warning", reason, `${name}: ${from} -> ${to}`);
       changed(turn, { type: "node", node: peer });
@@ -184,10 +206,12 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
     received: ({ link, records, covers }) => {
       const admitted = admitRecords(turn, records, link);
       // Of logs that nobody on the roster can write there is nothing to keep track of.
-      const { identity, index } = turn.state;
+      const { identity } = turn.state;
       for (const log of covers) {
-        const known = index.memberById.has(log.author) || log.author === identity.mesh.id;
-        if (known && keeps(identity, log.scope)) coverAndHold(turn, log);
+        if (!keeps(identity, log.scope)) continue;
+        const known = memberOf(turn.state, log.author) !== undefined || log.author === identity.mesh.id;
+        if (known) coverAndHold(turn, log);
+        else coverLater(turn, log);
       }
       absorb(turn, admitted, link);
     },
@@ -206,7 +230,7 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
   };
 }
 
-function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
+export function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
   const bytes = onChannel(channel, payload);
   countSent(turn, link, bytes.length);
   turn.out.push({ type: "send", link, bytes });

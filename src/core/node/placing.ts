@@ -1,9 +1,11 @@
 import { decide } from "../placement/decide.ts";
-import type { PlaceNode, PlacementInput, PlacePod } from "../placement/contract.ts";
+import type { PlaceNode, PlacementInput, PlacePod, Workload } from "../placement/contract.ts";
 import type { Instant } from "../kernel/time.ts";
 import { isList, isObject } from "../kernel/json.ts";
 import type { NodeId } from "../records/record.ts";
 import { claimSlot, placeKey, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
+import { allotted } from "./allotment.ts";
+import { detailOf } from "./levels.ts";
 import { factsOf, isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import type { Turn } from "./turn.ts";
@@ -57,11 +59,17 @@ export function placementInput(
   return {
     self: identity.id,
     nodes,
-    workloads: workloads.map(({ workload }) => workload),
+    workloads: workloads.map(({ workload }) => ownShare(state, workload, now)),
     pods,
     quietPeriod: config.quietPeriod,
     claimDelay: config.claimDelay,
   };
+}
+
+/** Of a mesh-wide workload the slots that are our place's, where we do not see all nodes of the mesh. */
+function ownShare(state: NodeState, workload: Workload, now: Instant): Workload {
+  if (detailOf(state) === "mesh" || workload.spread.type !== "mesh") return workload;
+  return { ...workload, spread: { ...workload.spread, only: allotted(state, workload, now) } };
 }
 
 function placeNode(state: NodeState, id: NodeId, now: Instant): PlaceNode | undefined {

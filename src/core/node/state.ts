@@ -11,6 +11,7 @@ import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
 import { nothingHeld, type Held } from "./progress.ts";
 import type { Uplink } from "./uplink.ts";
+import { newLevels, type Levels } from "./levels.ts";
 import type { WallClock } from "./wall.ts";
 import { emptyIndex, type Index } from "./records-index.ts";
 
@@ -100,6 +101,7 @@ export type NodeState = {
   readonly orphans: Map<string, PodReport>;
   orphansUntil: Instant;
   readonly awaySince: Map<NodeId, Instant>;
+  readonly levels: Levels;
   reunion: Reunion | undefined;
   heals: readonly HealReport[];
 };
@@ -165,6 +167,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     orphans: new Map(),
     orphansUntil: Number.POSITIVE_INFINITY,
     awaySince: new Map(),
+    levels: newLevels(),
     reunion: undefined,
     heals: [],
   };

@@ -2,6 +2,7 @@ import { linkClassOf, paceOf, type LinkClass } from "../records/link-class.ts";
 import type { NodeId } from "../records/record.ts";
 import { factsOf } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { memberOf } from "./trust-view.ts";
 import type { Turn } from "./turn.ts";
 
 /**
@@ -20,7 +21,7 @@ const saveFrom = 0.8;
 
 export function countSent({ state, env }: Turn, link: number, bytes: number): void {
   const peer = state.peerByLink.get(link);
-  if (peer === undefined || state.index.memberById.get(peer)?.body.site === state.identity.site) return;
+  if (peer === undefined || memberOf(state, peer)?.site === state.identity.site) return;
   const { uplink } = state;
   const day = Math.floor(env.wall / dayMs);
   if (day !== uplink.day) {
@@ -31,8 +32,9 @@ export function countSent({ state, env }: Turn, link: number, bytes: number): vo
 }
 
 export function linkClassTo(state: NodeState, peer: NodeId): LinkClass {
-  const member = state.index.memberById.get(peer)?.body;
-  const theirs = factsOf(state.index, peer)?.status?.body.uplink ?? "lan";
+  const member = memberOf(state, peer);
+  const status = factsOf(state.index, peer)?.status?.body ?? state.levels.guests.get(peer)?.status?.body;
+  const theirs = status?.uplink ?? "lan";
   return linkClassOf(member?.site === state.identity.site, ownClass(state), theirs);
 }
 

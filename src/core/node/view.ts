@@ -5,19 +5,28 @@ import { wallOf } from "../kernel/hybrid-clock.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
 import { explain } from "../placement/explain.ts";
 import { objectKey } from "../records/keys.ts";
+import type { MeshRecord } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { scopeDigest, tombstoneCount } from "../records/store.ts";
 import { headsIn, makeBundle } from "../sync/bundle.ts";
 import type { NodeView, PodView } from "./contract.ts";
 import { heldUpTo } from "./held.ts";
+import { guestRecords } from "./guests.ts";
+import { detailOf } from "./levels.ts";
 import { memberView } from "./nodes.ts";
 import { placementInput } from "./placing.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { regionsOf, sitesOf } from "./sites.ts";
+import { belongs, memberOf } from "./trust-view.ts";
 import { workloadsOf } from "./workloads.ts";
 
 /** What the machine was given last: ages are measured against its clocks. */
 export type Given = { now: Instant; wall: WallTime; crypto: Crypto | undefined };
+
+/** Who belongs, where they are reached, and what is told of other places. */
+const isIntroducing = ({ kind, key }: MeshRecord): boolean =>
+  kind === "roster" || key.endsWith("/status") || key.endsWith("/summary");
 
 export function createView(state: NodeState, given: Given): NodeView {
   const { identity, config, index, store } = state;
@@ -61,15 +70,22 @@ export function createView(state: NodeState, given: Given): NodeView {
     explain: (workload, env) => explain(placementInput(state, env.now, workloadsOf(index, config)), workload),
     island: () =>
       ids().filter((id) => id === identity.id || state.membership.evidence(id)?.verdict === "alive"),
+    admits: (peer, tlsKey) => {
+      if (index.goneSince.has(peer)) return false;
+      const known = memberOf(state, peer);
+      return known === undefined ? detailOf(state) !== "mesh" : known.tlsKey === tlsKey;
+    },
+    memberBody: (id) => (belongs(state, id) ? memberOf(state, id) : undefined),
+    sites: () => sitesOf(state, given),
+    regions: () => regionsOf(state, given),
     introduction: () => {
       const frames: Uint8Array[] = [];
       if (given.crypto === undefined) return frames;
       for (const slot of [...store.bySlot.keys()].sort()) {
         const record = store.bySlot.get(slot);
-        if (record !== undefined && (record.kind === "roster" || record.key.endsWith("/status"))) {
-          frames.push(storedBytes(record, given.crypto));
-        }
+        if (record !== undefined && isIntroducing(record)) frames.push(storedBytes(record, given.crypto));
       }
+      for (const record of guestRecords(state)) frames.push(storedBytes(record, given.crypto));
       return frames;
     },
     bundle: (to, since, crypto) =>

@@ -19,7 +19,7 @@ export type SlotGroup = {
 export function groupsOf(workload: Workload, nodes: readonly PlaceNode[]): SlotGroup[] {
   const { spread } = workload;
   if (spread.type === "mesh") {
-    const slots = numbered("mesh", spread.replicas);
+    const slots = spread.only ?? numbered("mesh", spread.replicas);
     return [{ slots, nodes, site: undefined, ownerOf: () => undefined }];
   }
   const groups: SlotGroup[] = [];
@@ -81,7 +81,7 @@ export function podsBySlot(pods: readonly PlacePod[]): Map<string, Map<string, P
   return byWorkload;
 }
 
-function matchesSite(selector: LabelSelector, site: string, region: string): boolean {
+export function matchesSite(selector: LabelSelector, site: string, region: string): boolean {
   const labels: { readonly [label: string]: string } = { name: site, region };
   return Object.entries(selector).every(([label, values]) => values.includes(labels[label] ?? ""));
 }

@@ -100,9 +100,14 @@ export function nodeIdOf(publicKey: Uint8Array, crypto: Pick<Crypto, "sha256">):
 
 export const isNodeId = (text: string): text is NodeId => /^[0-9a-f]{20}$/.test(text);
 
-/** What a record replaces: the newest record of the same key and author. */
-export const slotOf = (record: { readonly key: string; readonly author: NodeId }): string =>
-  `${record.key}\0${record.author}`;
+/**
+ * What a record replaces: the newest record of the same key and author. A place is spoken for by one of its
+ * nodes after another, so of a summary the newest of all authors stands.
+ */
+export const slotOf = ({ key, author }: { readonly key: string; readonly author: NodeId }): string =>
+  isShared(key) ? key : `${key}\0${author}`;
+
+const isShared = (key: string): boolean => key.startsWith("site/") || key.startsWith("region/");
 
 export const isTombstone = (record: MeshRecord): boolean => record.body.length === 0;
 

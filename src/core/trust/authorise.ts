@@ -3,7 +3,9 @@ import type { Crypto } from "../kernel/crypto.ts";
 import { sealHolds } from "../records/seal.ts";
 import { bodyOf, nodeIdOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { goneBody, memberBody, type Grant, type MemberBody } from "../records/bodies.ts";
-import { partsOf } from "../records/keys.ts";
+import { regionSummaryBody, siteSummaryBody } from "../records/summaries.ts";
+import { partsOf, type KeyParts } from "../records/keys.ts";
+import { detailScope, type Detail, type Place, type Scope } from "../records/scope.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 
 /** What a node needs to know of the roster to judge a record. */
@@ -11,6 +13,8 @@ export type TrustView = {
   /** The mesh root: its key signs the first members. */
   readonly root: { readonly id: NodeId; readonly publicKey: Uint8Array };
   readonly member: (id: NodeId) => MemberBody | undefined;
+  /** How far detail travels in this mesh. */
+  readonly detail: Detail;
   /** The stamp of the record that ended a membership; its author's later records are void. */
   readonly goneSince: (id: NodeId) => Version | undefined;
 };
@@ -28,6 +32,10 @@ export type Refusal =
  * - `roster/gone/<id>`: the same, or the member itself. Nobody ends the root, whose id is the mesh's.
  * - `node/<id>/...`: that node.
  * - `intent/...`: a member with the grant `write`.
+ * - `site/<name>/summary`, `region/<name>/summary`: a node that stands there.
+ *
+ * Each in one scope, which follows from the key, the author's place and the mesh's `detail`: nobody writes
+ * into another site's or region's scope.
  *
  * @returns undefined when it may.
  */
@@ -38,7 +46,7 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
   if (publicKey === undefined) return { type: "unknown-author" };
   const gone = trust.goneSince(record.author);
   if (gone !== undefined && record.version > gone) return forbidden("the author left or was revoked before");
-  const why = ruleBroken(record, parts, trust, crypto);
+  const why = ruleBroken(record, parts, trust, crypto) ?? scopeBroken(record, parts, trust);
   if (why !== undefined) return forbidden(why);
   if (!sealHolds(record, publicKey, crypto))
     return forbidden("the signature does not match the author's key");
@@ -47,7 +55,7 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
 
 function ruleBroken(
   record: MeshRecord,
-  parts: NonNullable<ReturnType<typeof partsOf>>,
+  parts: KeyParts,
   trust: TrustView,
   crypto: Crypto,
 ): string | undefined {
@@ -55,7 +63,7 @@ function ruleBroken(
     case "member":
       if (record.kind !== "roster") return "a roster key on another kind of record";
       if (!mayEnrol(record.author, trust)) return "only the mesh root or an enroller admits members";
-      return memberBroken(record, parts.node, crypto);
+      return memberBroken(record, parts.node, trust, crypto);
     case "gone":
       if (record.kind !== "roster") return "a roster key on another kind of record";
       if (parts.node === trust.root.id) return "nobody ends the mesh root";
@@ -66,18 +74,66 @@ function ruleBroken(
     case "intent":
       if (record.kind !== "intent") return "an intent key on another kind of record";
       return holds(record.author, "write", trust) ? undefined : "the author has no grant to write intents";
+    case "site-summary":
+    case "region-summary":
+      if (record.kind !== "fact") return "a fact key on another kind of record";
+      return summaryBroken(record, parts, trust);
     default:
       if (record.kind !== "fact") return "a fact key on another kind of record";
       return parts.node === record.author ? undefined : `only ${parts.node} may write its own facts`;
   }
 }
 
-function memberBroken(record: MeshRecord, id: NodeId, crypto: Crypto): string | undefined {
+function memberBroken(record: MeshRecord, id: NodeId, trust: TrustView, crypto: Crypto): string | undefined {
   const body = memberBody(bodyOf(record));
   if (body === undefined) return "not a valid member";
+  if (record.author === trust.root.id && (body.detail ?? "mesh") !== trust.detail) {
+    return `the mesh root says that detail travels as far as the ${body.detail ?? "mesh"}, not the ${trust.detail}`;
+  }
   const key = fromHex(body.signKey);
   if (key === undefined || key.length !== 32) return "signKey is not 32 bytes of hex";
   return nodeIdOf(key, crypto) === id ? undefined : "the signing key does not belong to this node id";
+}
+
+function summaryBroken(
+  record: MeshRecord,
+  parts: Extract<KeyParts, { type: "site-summary" | "region-summary" }>,
+  trust: TrustView,
+): string | undefined {
+  const place = trust.member(record.author);
+  const stands = parts.type === "site-summary" ? place?.site : place?.region;
+  if (stands !== parts.place) return "only a node that stands there speaks for a place";
+  const body = bodyOf(record);
+  if (parts.type === "region-summary")
+    return regionSummaryBody(body) === undefined ? "not a valid summary of a region" : undefined;
+  const summary = siteSummaryBody(body);
+  if (summary === undefined) return "not a valid summary of a site";
+  return summary.region === place?.region ? undefined : "the site stands in another region";
+}
+
+function scopeBroken(record: MeshRecord, parts: KeyParts, trust: TrustView): string | undefined {
+  const scope = scopeOf(record, parts, trust);
+  if (scope === undefined) return `${record.key} is not written where detail travels as far as the mesh`;
+  if (record.scope === scope) return undefined;
+  return `the scope is ${record.scope}; its author may write this record into ${scope}`;
+}
+
+/** The one scope that a record belongs into; undefined where this mesh has no such records. */
+function scopeOf(record: MeshRecord, parts: KeyParts, { detail, member }: TrustView): Scope | undefined {
+  const place: Place | undefined =
+    parts.type === "member" ? memberBody(bodyOf(record)) : member(record.author);
+  switch (parts.type) {
+    case "intent":
+    case "gone":
+      return "mesh";
+    case "mesh-floors":
+    case "region-summary":
+      return detail === "mesh" ? undefined : "mesh";
+    case "site-summary":
+      return detail === "site" && place !== undefined ? `region:${place.region}` : undefined;
+    default:
+      return place === undefined ? "mesh" : detailScope(detail, place);
+  }
 }
 
 function mayEnrol(author: NodeId, trust: TrustView): boolean {

@@ -55,7 +55,8 @@ export const simConfig: NodeConfig = {
 export function runSeed(options: SeedOptions): SeedResult {
   const trace = new Trace(options.print);
   const { sites, regions, detail } = options;
-  const layout = sites === undefined ? layoutOf(options.nodes) : evenLayout(options.nodes, sites, regions ?? 2);
+  const layout =
+    sites === undefined ? layoutOf(options.nodes) : evenLayout(options.nodes, sites, regions ?? 2);
   const world = new World(options.seed, layout, simConfig, trace, detail);
   const users = new Users(world);
   const checks = new Checks(world, users);

@@ -127,9 +127,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       identity,
       listen,
       dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
-      admits: (peer, tlsKey) => driver.view.member(peer)?.member.tlsKey === tlsKey,
+      admits: (peer, tlsKey) => driver.view.admits(peer, tlsKey),
       events: {
-        opened: (link, peer, outbound) => driver.handle({ type: "link-opened", link, peer, outbound }),
+        opened: (link, peer, outbound, tlsKey) =>
+          driver.handle({ type: "link-opened", link, peer, outbound, tlsKey }),
         closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
         frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
         dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),
@@ -243,7 +244,7 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
   const userOfToken = tokenUsers(directory);
   const { view, env, write, onChanged, notes } = driver;
   const { logs } = runtime;
-  return createRoutes({
+  const routes = createRoutes({
     view,
     enroller,
     invite: (options) => createInvite({ ...options, directory, now: Date.now() }),
@@ -266,6 +267,11 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       bytesWritten: () => storage.usage(),
     }),
   });
+  // A node outside of our roster may open a link, to prove there that it is a member; it is nobody to the API.
+  return (request, response, client) => {
+    const proven = client.type !== "node" || view.memberBody(client.id) !== undefined;
+    routes(request, response, proven ? client : { type: "anonymous" });
+  };
 }
 
 /** Addresses and memory change while an agent runs: a cable is pulled, a limit is raised. */

@@ -78,8 +78,8 @@ function join(from: Host, to: Host): void {
   near.other = far;
   from.ends.set(near.link, near);
   to.ends.set(far.link, far);
-  to.events.opened(far.link, from.self, false);
-  from.events.opened(near.link, to.self, true);
+  to.events.opened(far.link, from.self, false, from.tlsKey);
+  from.events.opened(near.link, to.self, true, to.tlsKey);
 }
 
 function deliver(end: End, bytes: Uint8Array): void {

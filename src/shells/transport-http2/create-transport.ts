@@ -11,7 +11,7 @@ import { createClientSessions, type ClientSession } from "./client-sessions.ts";
 import { DialError } from "./dial.ts";
 import { forwardRequest } from "./forward.ts";
 import { createLinkStream, type LinkStream } from "./link-stream.ts";
-import { clientOf } from "./peer-certificate.ts";
+import { clientOf, keyOfSocket } from "./peer-certificate.ts";
 import { startServer, type Exchange } from "./server.ts";
 
 export { ListenError } from "./server.ts";
@@ -79,7 +79,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
       },
     });
     links.set(link, linkStream);
-    events.opened(link, peer, outbound);
+    events.opened(link, peer, outbound, keyOfSocket(stream.session?.socket as TLSSocket | undefined));
   };
 
   const serve = (exchange: Exchange): void => {

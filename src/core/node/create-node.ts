@@ -160,7 +160,7 @@ function settleIfReady(turn: Turn): void {
 
 function wakeOf(state: NodeState): Wake {
   const own: Wake[] = [
-    { at: Math.max(state.placeAt, state.settledAt), why: "placement" },
+    { at: Math.max(state.placeAt, state.settledAt, state.levels.placeFrom), why: "placement" },
     { at: state.orphansUntil, why: "pods without a record" },
     { at: state.tombstonesAt, why: "tombstones" },
     { at: strangersWake({ state }), why: "contacts of other places" },

@@ -23,6 +23,11 @@ export type Levels = {
   readonly askedAt: Map<string, Instant>;
   /** What links covered of the logs of authors that are not known yet. */
   readonly covers: Map<NodeId, readonly Cover[]>;
+  /**
+   * Until then nothing is placed: of intents that came together, some wait for their authors' credentials,
+   * and half of an object may look like the end of a workload.
+   */
+  placeFrom: Instant;
   /** Somebody was added to the guests in this turn. */
   grew: boolean;
   /** Whom we keep links with is to be found anew. */
@@ -67,6 +72,7 @@ export function newLevels(): Levels {
     asks: new Map(),
     askedAt: new Map(),
     covers: new Map(),
+    placeFrom: Number.NEGATIVE_INFINITY,
     grew: false,
     peersDue: false,
     contactsAt: Number.POSITIVE_INFINITY,

@@ -16,7 +16,7 @@ import { listAt, objectAt, textAt, workloadsOf, type PlacedWorkload } from "./wo
 export function placeIfDue(turn: Turn): void {
   const { state, env } = turn;
   if (!state.booted || state.status === undefined) return;
-  if (env.now < state.settledAt || env.now < state.placeAt) return;
+  if (env.now < Math.max(state.settledAt, state.placeAt, state.levels.placeFrom)) return;
   state.placedAt = env.now;
   const workloads = workloadsOf(state.index, state.config);
   startWaitingPods(turn, workloads);

@@ -114,6 +114,7 @@ function welcome(turn: Turn): void {
   const { levels } = turn.state;
   levels.grew = false;
   absorb(turn, admitPending(turn), undefined);
+  if (turn.state.pending.size === 0) levels.placeFrom = Math.min(levels.placeFrom, turn.env.now);
   for (const [author, covers] of levels.covers) {
     if (memberOf(turn.state, author) === undefined) continue;
     levels.covers.delete(author);

@@ -12,6 +12,8 @@ const askAgainAfter: Duration = seconds(5);
 const askedMax = 4_096;
 const coversMax = 4_096;
 const coversPerAuthor = 64;
+const heldUpMax: Duration = seconds(2);
+const heldUpEvery: Duration = seconds(20);
 
 /** An author that we do not know: whoever sent its record holds its credentials. */
 export function askWho({ state, env }: Turn, link: LinkId | undefined, author: NodeId): void {
@@ -24,6 +26,8 @@ export function askWho({ state, env }: Turn, link: LinkId | undefined, author: N
   const asks = levels.asks.get(link) ?? new Set<NodeId>();
   levels.asks.set(link, asks);
   if (asks.size < whoMax) asks.add(author);
+  // Who sends one stranger's records after another holds nothing up for long.
+  if (env.now > levels.placeFrom + heldUpEvery) levels.placeFrom = env.now + heldUpMax;
 }
 
 /** What a link covered of the log of an author that is not known yet: it counts when its records do. */

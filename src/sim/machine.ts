@@ -54,6 +54,7 @@ export class Machine {
   #inbox: NodeEvent[] = [];
   #links = 0;
   #armed = 0;
+  #armedFor: number | undefined;
   #streams = new Map<string, Random>();
   #spins = 0;
 
@@ -272,13 +273,18 @@ export class Machine {
   #arm(): void {
     if (this.node === undefined || this.#pausedUntil !== undefined) return;
     const { at, why } = this.node.wake();
+    // Most events leave the deadline where it was.
+    if (at === this.#armedFor && at > this.#world.now) return;
+    this.#armedFor = at;
     const token = ++this.#armed;
     if (at === Number.POSITIVE_INFINITY) return;
     this.#spins = at <= this.#world.now ? this.#spins + 1 : 0;
     if (this.#spins > 1_000) this.#world.violated(`${this.name} wakes for "${why}" without end`);
     const due = Math.max(at, this.#spins > 1_000 ? this.#world.now + 1_000 : this.#world.now);
     this.#world.queue.schedule(due, () => {
-      if (token === this.#armed && this.#pausedUntil === undefined) this.deliver({ type: "wake" });
+      if (token !== this.#armed || this.#pausedUntil !== undefined) return;
+      this.#armedFor = undefined;
+      this.deliver({ type: "wake" });
     });
   }
 
@@ -288,6 +294,7 @@ export class Machine {
     this.node = undefined;
     this.processes++;
     this.#armed++;
+    this.#armedFor = undefined;
     this.#pausedUntil = undefined;
     this.#inbox = [];
     this.#linkByEnd.clear();

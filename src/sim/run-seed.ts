@@ -57,7 +57,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   const { sites, regions, detail } = options;
   const layout =
     sites === undefined ? layoutOf(options.nodes) : evenLayout(options.nodes, sites, regions ?? 2);
-  const world = new World(options.seed, layout, simConfig, trace, detail);
+  const world = new World(options.seed, layout, simConfig, trace, { detail });
   const users = new Users(world);
   const checks = new Checks(world, users);
   watchPromises(world);

@@ -15,6 +15,13 @@ import type { Trace } from "./trace.ts";
 /** Where a simulated fleet stands: sites by name, each in a region, with its number of nodes. */
 export type Layout = readonly { readonly site: string; readonly region: string; readonly nodes: number }[];
 
+export type WorldOptions = {
+  /** How far detail travels; everywhere when missing. */
+  readonly detail?: Detail | undefined;
+  /** Equal records of all nodes are one piece of memory: for fleets of thousands. */
+  readonly sharing?: boolean;
+};
+
 type Preload = { readonly slot: string; readonly bytes: Uint8Array };
 
 /** Whoever watches the world: the checks and the users. */
@@ -44,10 +51,11 @@ export class World {
   now = 0;
   #hostById = new Map<NodeId, number>();
 
-  constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace, detail: Detail = "mesh") {
+  constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace, options: WorldOptions = {}) {
+    const { detail = "mesh", sharing = false } = options;
     this.seed = seed;
     this.trace = trace;
-    this.crypto = createSimCrypto(seed);
+    this.crypto = createSimCrypto(seed, sharing);
     this.network = new Network(this.queue, () => this.now, this.random("network"), {
       lossProbability: 0.01,
       retransmitAfter: 200,

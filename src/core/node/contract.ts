@@ -327,6 +327,8 @@ export type NodeView = {
     readonly bytesToday: number;
     readonly bytesPerDay: number;
   };
+  /** What is held of records and of guests: how many, and the bytes of their frames. */
+  readonly footprint: () => { readonly records: number; readonly bytes: number };
   readonly records: () => { readonly total: number; readonly tombstones: number; readonly setAside: number };
 };
 

@@ -176,7 +176,7 @@ function indexPod(index: Index, node: NodeId, uid: string, record: MeshRecord, r
 }
 
 /** Bodies by their bytes: nodes that share memory (in the simulator) share what is read from them. */
-const summaryByBytes = new WeakMap<Uint8Array, unknown>();
+const summaryByBytes = new WeakMap<object, unknown>();
 
 function indexSummary<T>(
   summaries: Map<string, Summary<T>>,
@@ -185,10 +185,10 @@ function indexSummary<T>(
   record: MeshRecord,
   removed: boolean,
 ): void {
-  const known = summaryByBytes.get(record.body) as T | undefined;
+  const known = summaryByBytes.get(record.frame.buffer) as T | undefined;
   const body = removed ? undefined : (known ?? shape(bodyOf(record)));
   if (body === undefined) return void summaries.delete(place);
-  summaryByBytes.set(record.body, body);
+  summaryByBytes.set(record.frame.buffer, body);
   summaries.set(place, { body, version: record.version, author: record.author });
 }
 

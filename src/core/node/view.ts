@@ -112,6 +112,13 @@ export function createView(state: NodeState, given: Given): NodeView {
       bytesToday: state.uplink.bytes,
       bytesPerDay: config.uplinkBytesPerDay,
     }),
+    footprint: () => {
+      const guests = [...state.levels.guests.values()].flatMap(({ record, status }) =>
+        status === undefined ? [record] : [record, status.record],
+      );
+      const held = [...store.bySlot.values(), ...guests];
+      return { records: held.length, bytes: held.reduce((sum, { frame }) => sum + frame.length, 0) };
+    },
     records: () => ({
       total: store.bySlot.size,
       tombstones: tombstoneCount(store),

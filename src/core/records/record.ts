@@ -130,7 +130,7 @@ export function draftRecord(draft: RecordDraft, author: NodeId, crypto: Pick<Cry
 }
 
 /** The record of these parts, in a buffer of its own: what arrived in one frame is not kept alive by it. */
-export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256">): MeshRecord {
+export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256" | "share">): MeshRecord {
   const { scope, key, author, version, kind, body, extension } = parts;
   const written = new Writer()
     .byte(format)
@@ -143,9 +143,11 @@ export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256">): Me
     .bytes(extension)
     .done();
   // One buffer for all: records are many, and every buffer has a price of its own.
-  const memory = new Uint8Array(written.length + hashBytes);
-  memory.set(written);
-  memory.set(leafHash(written, crypto), written.length);
+  const made = new Uint8Array(written.length + hashBytes);
+  const hash = leafHash(written, crypto);
+  made.set(written);
+  made.set(hash, written.length);
+  const memory = crypto.share?.(made, hash) ?? made;
   const bodyEnd = written.length - extension.length - lengthBytes(extension.length);
   return {
     scope,

@@ -93,12 +93,14 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
       }
     }
   }
-  if (at >= 0 && state.levels.links.size === 0)
-    for (const contact of trials(state, now)) found.set(contact.id, contact);
+  if (at >= 0) for (const contact of trials(state, now)) found.set(contact.id, contact);
   return [...found.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
 }
 
-/** Who has no link to the outside: some of all those it ever heard of, others each time. */
+/**
+ * Some of those it ever heard of, others each time: of all, for who has no link to the outside; else of
+ * guests from places that nothing is told of. We belong together, and are not joined.
+ */
 function trials(state: NodeState, now: Instant): readonly Contact[] {
   const { index, identity, levels } = state;
   const known = new Map<NodeId, Contact>();
@@ -107,13 +109,19 @@ function trials(state: NodeState, now: Instant): readonly Contact[] {
       return;
     if (contact.addresses.length > 0) known.set(contact.id, contact);
   };
-  for (const { body } of index.siteSummaries.values())
-    for (const gateway of body.gateways) note({ ...gateway, region: body.region });
-  for (const [region, { body }] of index.regionSummaries)
-    for (const gateway of body.gateways) note({ ...gateway, region });
+  const alone = levels.links.size === 0;
+  if (alone) {
+    for (const { body } of index.siteSummaries.values())
+      for (const gateway of body.gateways) note({ ...gateway, region: body.region });
+    for (const [region, { body }] of index.regionSummaries)
+      for (const gateway of body.gateways) note({ ...gateway, region });
+  }
   for (const [id, { member }] of levels.guests) {
     const { name, site, region } = member;
-    if (belongs(state, id)) note({ id, name, site, region, addresses: addressesOf(state, id) });
+    const told =
+      region === identity.region ? index.siteSummaries.has(site) : index.regionSummaries.has(region);
+    if (belongs(state, id) && (alone || !told))
+      note({ id, name, site, region, addresses: addressesOf(state, id) });
   }
   const epoch = Math.floor(now / trialEvery);
   return ranked([...known.keys()], `trial ${epoch} ${identity.id}`)

@@ -185,7 +185,7 @@ async function applySet(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { wait } = writeOptions(searchParams);
+  const { wait } = writeOptions(searchParams, deps.view);
   const body = await readObject(request);
   const { objects, manager, force, dryRun } = body;
   if (!isList(objects) || objects.length === 0 || objects.length > setMax) {

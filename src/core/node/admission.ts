@@ -1,7 +1,7 @@
 import { aheadOf, observe } from "../kernel/hybrid-clock.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { openStored } from "../records/seal.ts";
-import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { isPlaceKey, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { dropRecord, putRecord } from "../records/store.ts";
 import { refusalOf } from "../trust/authorise.ts";
@@ -141,7 +141,7 @@ function voidLaterRecords(turn: Turn, author: NodeId): void {
   const slots: string[] = [];
   const shared = new Set<string>();
   for (const [slot, record] of state.store.bySlot) {
-    if (record.author !== author || record.version <= end) continue;
+    if (record.author !== author || (record.version <= end && !isPlaceKey(record.key))) continue;
     if (record.kind === "roster") shared.add(record.key);
     dropRecord(state.store, record);
     const change = indexRecord(state.index, record, true);

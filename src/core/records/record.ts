@@ -105,9 +105,10 @@ export const isNodeId = (text: string): text is NodeId => /^[0-9a-f]{20}$/.test(
  * nodes after another, so of a summary the newest of all authors stands.
  */
 export const slotOf = ({ key, author }: { readonly key: string; readonly author: NodeId }): string =>
-  isShared(key) ? key : `${key}\0${author}`;
+  isPlaceKey(key) ? key : `${key}\0${author}`;
 
-const isShared = (key: string): boolean => key.startsWith("site/") || key.startsWith("region/");
+/** A summary of a site or a region. */
+export const isPlaceKey = (key: string): boolean => key.startsWith("site/") || key.startsWith("region/");
 
 export const isTombstone = (record: MeshRecord): boolean => record.body.length === 0;
 

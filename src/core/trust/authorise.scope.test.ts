@@ -45,13 +45,13 @@ const oslo = member("oslo-1", "oslo", "north");
 const bern = member("bern-1", "bern", "south");
 const newcomer = member("lima-1", "lima", "south");
 
-function view(detail: Detail): TrustView {
+function view(detail: Detail, gone: { readonly [id: NodeId]: number } = {}): TrustView {
   const members = new Map([oslo, bern].map(({ id, body }) => [id, body] as const));
   return {
     root: { id: root.id, publicKey: root.signer.publicKey },
     member: (id) => members.get(id),
     detail,
-    goneSince: () => undefined,
+    goneSince: (id) => gone[id],
   };
 }
 
@@ -127,6 +127,16 @@ test("a region is spoken for to everybody by its own nodes, and not where everyb
   assert.deepEqual(taken("region", oslo, draft), ["mesh"]);
   assert.deepEqual(taken("mesh", oslo, draft), []);
   assert.match(judge("site", bern, draft, "mesh"), /only a node that stands there/);
+});
+
+test("who left speaks for no place any more, whatever its summaries' stamps; its other records up to the end stand", () => {
+  const record = (key: string, kind: RecordKind, body: unknown, scope: Scope) =>
+    sealRecord({ scope, key, kind, version: 5, body: body as JsonObject }, oslo.id, oslo.signer, crypto);
+  const summaryBefore = record(siteSummaryKey("oslo"), "fact", siteBody, "region:north");
+  const statusBefore = record(statusKey(oslo.id), "fact", {}, "site:oslo");
+  const trust = view("site", { [oslo.id]: 10 });
+  assert.equal(refusalOf(summaryBefore, trust, crypto)?.type, "forbidden");
+  assert.equal(refusalOf(statusBefore, trust, crypto), undefined);
 });
 
 test("a summary with 5 gateways, 65 workloads or 257 acknowledgements is refused", () => {

@@ -45,7 +45,10 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
   const publicKey = keyOf(record.author, trust);
   if (publicKey === undefined) return { type: "unknown-author" };
   const gone = trust.goneSince(record.author);
-  if (gone !== undefined && record.version > gone) return forbidden("the author left or was revoked before");
+  // Nobody speaks for a place who does not belong any more; of a place without members nothing is told.
+  const speaks = parts.type === "site-summary" || parts.type === "region-summary";
+  if (gone !== undefined && (record.version > gone || speaks))
+    return forbidden("the author left or was revoked before");
   const why = ruleBroken(record, parts, trust, crypto) ?? scopeBroken(record, parts, trust);
   if (why !== undefined) return forbidden(why);
   if (!sealHolds(record, publicKey, crypto))

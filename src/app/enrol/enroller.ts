@@ -151,8 +151,9 @@ async function finish(desk: Desk, entry: InviteEntry, joined: JoinEntry): Outcom
 async function revoke(desk: Desk, node: NodeId, reason: string): Outcome<undefined> {
   const { identity, view } = desk;
   if (node === identity.node.id) return refuse("malformed", "a node leaves by itself: `starlight leave`");
-  const member = view.memberBody(node);
-  if (member === undefined) return refuse("malformed", `${node} is not a member`);
+  const unknown = view.memberBody(node) === undefined;
+  if (unknown && (identity.node.mesh.detail ?? "mesh") === "mesh")
+    return refuse("malformed", `${node} is not a member`);
   const grants = view.member(identity.node.id)?.member.grants ?? [];
   if (!grants.includes("enrol")) return refuse("not-an-enroller", "this node has not the grant `enrol`");
   const body = { how: "revoked", reason: reason.slice(0, 1024) };

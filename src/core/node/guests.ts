@@ -61,19 +61,24 @@ export function addressesOf(state: NodeState, id: NodeId): readonly string[] {
   return status?.addresses ?? [];
 }
 
-/** The guests who wrote something that we hold, with their enrollers and where they are reached; bounded. */
-export function guestRecords(state: NodeState): readonly MeshRecord[] {
+/** What proves the authors of all that we hold, enrollers first; bounded. */
+export function authorsProven(state: NodeState): readonly MeshRecord[] {
   const found = new Set<MeshRecord>();
   for (const log of [...state.store.logs.values()].sort((left, right) =>
     left.author < right.author ? -1 : 1,
   )) {
     if (found.size >= guestsMax || newestOf(log) === 0) continue;
-    for (const record of credentialsOf(state, log.author)) {
-      const id = partsOf(record.key);
-      if (id !== undefined && "node" in id && state.levels.guests.has(id.node)) found.add(record);
-    }
+    for (const record of credentialsOf(state, log.author)) found.add(record);
   }
   return [...found];
+}
+
+/** Of these the guests, whose records are in no scope of ours. */
+export function guestRecords(state: NodeState): readonly MeshRecord[] {
+  return authorsProven(state).filter(({ key }) => {
+    const parts = partsOf(key);
+    return parts !== undefined && "node" in parts && state.levels.guests.has(parts.node);
+  });
 }
 
 function isAboutGuests({ key, kind }: MeshRecord): boolean {

@@ -11,7 +11,8 @@ import { scopeDigest, tombstoneCount } from "../records/store.ts";
 import { headsIn, makeBundle } from "../sync/bundle.ts";
 import type { NodeView, PodView } from "./contract.ts";
 import { heldUpTo } from "./held.ts";
-import { guestRecords } from "./guests.ts";
+import { encodeFrame } from "../sync/frames.ts";
+import { authorsProven, guestRecords } from "./guests.ts";
 import { detailOf } from "./levels.ts";
 import { memberView } from "./nodes.ts";
 import { placementInput } from "./placing.ts";
@@ -23,6 +24,11 @@ import { workloadsOf } from "./workloads.ts";
 
 /** What the machine was given last: ages are measured against its clocks. */
 export type Given = { now: Instant; wall: WallTime; crypto: Crypto | undefined };
+
+function* inTurn<T>(first: T, others: Iterable<T>): Generator<T> {
+  yield first;
+  yield* others;
+}
 
 /** Who belongs, where they are reached, and what is told of other places. */
 const isIntroducing = ({ kind, key }: MeshRecord): boolean =>
@@ -88,8 +94,15 @@ export function createView(state: NodeState, given: Given): NodeView {
       for (const record of guestRecords(state)) frames.push(storedBytes(record, given.crypto));
       return frames;
     },
-    bundle: (to, since, crypto) =>
-      makeBundle(store, (scope) => keeps(identity, scope) && keeps(to ?? identity, scope), since, crypto),
+    bundle: (to, since, crypto) => {
+      const place = to ?? identity;
+      const made = makeBundle(store, (scope) => keeps(identity, scope) && keeps(place, scope), since, crypto);
+      // Who reads it elsewhere has nobody to ask who the authors are.
+      const proofs = detailOf(state) === "mesh" ? [] : authorsProven(state);
+      if (proofs.length === 0) return made;
+      const first = encodeFrame({ type: "records", mode: "part", records: proofs, covers: [] }, crypto);
+      return { ...made, records: made.records + proofs.length, frames: inTurn(first, made.frames) };
+    },
     heads: () => headsIn(store, (scope) => keeps(identity, scope)),
     holds: (author, version) => heldUpTo(state, author) >= version,
     positions: (slots) => {

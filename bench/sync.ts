@@ -7,6 +7,7 @@ import { randomStream, type Random } from "../src/core/kernel/random.ts";
 import { createDecoder, createSketch, type Item } from "../src/core/sync/sketch.ts";
 import { atMost, median, quantile, type Bench, type Metric } from "./metric.ts";
 import { idleBytesPerSecond } from "./sync-parts/idle.ts";
+import { healOf } from "./sync-parts/heal.ts";
 import { spreadOf } from "./sync-parts/spread.ts";
 import { runPeers, type PeerResult } from "./sync-peers/run.ts";
 import { createWorkload, exchanges, floorBytes, type SyncCase } from "./sync-peers/workload.ts";
@@ -20,6 +21,7 @@ export const bench: Bench = {
     ...sketchSize(),
     ...(await loading(progress)),
     ...spreading(progress),
+    ...healing(progress),
     ...(await idling(progress)),
   ],
 };
@@ -159,6 +161,17 @@ function spreading(progress: (line: string) => void): Metric[] {
     atMost("spread in 1,000 nodes, 8 links each, 1 % loss: median", median(delays), "ms", 1_000),
     atMost("spread in 1,000 nodes, 8 links each, 1 % loss: p99", quantile(delays, 0.99), "ms", 1_000),
     atMost("copies of a record that reach a node", copies, "", 1.3),
+  ];
+}
+
+function healing(progress: (line: string) => void): Metric[] {
+  progress("two islands of 50 nodes meet over 200 links, with and without a pause for most of them");
+  const [all, few] = [healOf(1, false), healOf(1, true)];
+  progress(`without: ${all.bytes} bytes, ${all.peakPerSecond} in a second of one link`);
+  return [
+    atMost("heal of 2 x 50 nodes: bytes between the islands, not compressed", few.bytes / 1e6, "MB", 2),
+    atMost("heal of 2 x 50 nodes: peak of one link", few.peakPerSecond / 1e3, "kB/s", 400),
+    atMost("heal of 2 x 50 nodes: until all agree", few.agreeAfterMs, "ms", 5_000),
   ];
 }
 

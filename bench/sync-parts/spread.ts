@@ -2,6 +2,7 @@ import { carryOut, type Handlers } from "../../src/core/kernel/effects.ts";
 import { between, below, randomStream } from "../../src/core/kernel/random.ts";
 import { draftRecord, type NodeId } from "../../src/core/records/record.ts";
 import { cover, emptyStore, putRecord, sealNext, type RecordStore } from "../../src/core/records/store.ts";
+import { unlimited } from "../../src/core/sync/contract.ts";
 import type { SyncEffect, SyncEvent } from "../../src/core/sync/contract.ts";
 import { createSync } from "../../src/core/sync/create-sync.ts";
 import { createHash } from "node:crypto";
@@ -47,6 +48,8 @@ export function spreadOf(nodes: number, degree: number, writes: number, seed: nu
         crypto,
         linkClass: () => "lan" as const,
         linkedTo: () => [],
+        budget: unlimited,
+        settled: () => 1,
       };
       for (const effect of sync.handle(event, env)) carryOut(handlers, effect);
       const wakeAt = sync.wake().at;

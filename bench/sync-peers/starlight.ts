@@ -13,6 +13,7 @@ import {
 } from "../../src/core/records/record.ts";
 import { sealHolds } from "../../src/core/records/seal.ts";
 import { cover, emptyStore, putRecord, sealNext, type RecordStore } from "../../src/core/records/store.ts";
+import { unlimited } from "../../src/core/sync/contract.ts";
 import type { SyncEffect, SyncEvent } from "../../src/core/sync/contract.ts";
 import { createSync } from "../../src/core/sync/create-sync.ts";
 import { nodeCrypto, signerFromPem } from "../../src/shells/crypto-node/node-crypto.ts";
@@ -109,6 +110,8 @@ function newSide(
     crypto: nodeCrypto,
     linkClass: () => "lan" as const,
     linkedTo: () => [],
+    budget: unlimited,
+    settled: () => 1,
   };
   const handlers: Handlers<SyncEffect> = {
     send: ({ bytes }) => send(bytes),

@@ -30,14 +30,17 @@ export function userOf(request: IncomingMessage, client: Client, deps: ApiDeps):
 }
 
 /**
- * Whether a user may do it; nodes may read logs and use proxies, on behalf of users they have checked.
+ * Whether a user may do it; nodes may read logs, use proxies and have ways examined, on behalf of users they
+ * have checked, and greet each other.
  * Who holds a write is told to anyone we know.
  */
 export function isAllowed(user: User, verb: Verb, resource: string): boolean {
   if (user.groups.includes(administrators)) return true;
   if (verb === "get" && resource === "holds") return true;
   if (user.groups.includes(viewers)) return verb === "get" || verb === "list" || verb === "watch";
-  return user.groups.includes(nodes) && (resource === "pods/log" || verb === "proxy");
+  const forNodes =
+    resource === "pods/log" || resource === "doctor" || resource === "hello" || verb === "proxy";
+  return user.groups.includes(nodes) && forNodes;
 }
 
 export function demand(user: User | undefined, verb: Verb, resource: string): User {

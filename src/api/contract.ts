@@ -2,6 +2,7 @@ import type { Change } from "../core/intents/contract.ts";
 import type { Changed, NodeEnv, NodeView, Note, WriteReply } from "../core/node/contract.ts";
 import type { NodeId } from "../core/records/record.ts";
 import type { Answer, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
+import type { Examination } from "../ports/hops.ts";
 import type { Runtime } from "../ports/runtime.ts";
 
 /** What the API of a node stands on: the node's view to read, one door to write. */
@@ -32,6 +33,8 @@ export type ApiDeps = {
   ) => { readonly name: string; readonly groups: readonly string[] } | undefined;
   /** Bytes written to this node's disk: today (UTC), and since its store was made. */
   readonly bytesWritten: () => { readonly today: number; readonly total: number };
+  /** Tries every hop of the way to a member; opens no link. */
+  readonly examine: (node: NodeId) => Promise<Examination>;
   /** Agent version, for `/version`. */
   readonly version: string;
 };

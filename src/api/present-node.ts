@@ -1,5 +1,7 @@
 import type { Json, JsonObject } from "../core/kernel/json.ts";
 import type { MemberView, NodeView } from "../core/node/contract.ts";
+import { reasonsOf } from "./evidence.ts";
+import type { Resources } from "../core/records/bodies.ts";
 import { child, condition, timeOf } from "./values.ts";
 
 /** A member of the roster as a Kubernetes Node, with the verdict on it as its Ready condition. */
@@ -9,16 +11,11 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
   const spec = object?.exists === true ? child(object.value, "spec") : {};
   const annotations = object?.exists === true ? child(child(object.value, "metadata"), "annotations") : {};
   const ready = evidence.verdict === "alive" ? "True" : evidence.verdict === "dead" ? "False" : "Unknown";
-  const [why = ""] = evidence.reasons;
+  const [why = ""] = reasonsOf(member, view);
   const age =
     member.factAge === undefined ? "never heard" : `newest fact ${Math.round(member.factAge / 1000)} s old`;
   const taints = Array.isArray(spec["taints"]) ? (spec["taints"] as readonly Json[]) : [];
   const cordon = member.cordoned ? [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }] : [];
-  const resources = (from: { cpuMilli: number; memoryBytes: number; pods: number }): JsonObject => ({
-    cpu: from.cpuMilli % 1000 === 0 ? String(from.cpuMilli / 1000) : `${from.cpuMilli}m`,
-    memory: `${Math.floor(from.memoryBytes / 1024)}Ki`,
-    pods: String(from.pods),
-  });
   return {
     apiVersion: "v1",
     kind: "Node",
@@ -57,6 +54,7 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
           `${why}; ${age}; seen by ${view.identity.name}`,
           Date.now(),
         ),
+        ...diskPressure(status?.diskFreePercent),
       ],
       daemonEndpoints: { kubeletEndpoint: { Port: Number(status?.addresses[0]?.replace(/^.*:/, "") ?? 0) } },
       nodeInfo: {
@@ -68,11 +66,31 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
         kubeletVersion: `v${status?.agentVersion ?? "0"}`,
         machineID: member.id,
         operatingSystem: status?.os ?? "",
-        osImage: status?.os ?? "",
+        osImage: status?.osImage ?? status?.os ?? "",
         systemUUID: member.id,
       },
     },
   };
+}
+
+function resources(from: Resources): JsonObject {
+  const { cpuMilli, memoryBytes, pods, storageBytes, extended = {} } = from;
+  return {
+    cpu: cpuMilli % 1000 === 0 ? String(cpuMilli / 1000) : `${cpuMilli}m`,
+    ...(storageBytes === undefined ? {} : { "ephemeral-storage": `${Math.floor(storageBytes / 1024)}Ki` }),
+    memory: `${Math.floor(memoryBytes / 1024)}Ki`,
+    pods: String(pods),
+    ...Object.fromEntries(Object.entries(extended).map(([name, number]) => [name, String(number)])),
+  };
+}
+
+/** As the kubelet does it: pressure from less than a tenth of free space on. */
+function diskPressure(freePercent: number | undefined): readonly JsonObject[] {
+  if (freePercent === undefined) return [];
+  const presses = freePercent < 10;
+  const reason = presses ? "DiskAlmostFull" : "DiskHasRoom";
+  const message = `${presses ? "less than 10" : `at least ${freePercent}`} % of the data folder's disk is free`;
+  return [condition("DiskPressure", presses ? "True" : "False", reason, message, Date.now())];
 }
 
 function reasonOf(verdict: MemberView["evidence"]["verdict"]): string {

@@ -3,13 +3,17 @@ import { isList, isObject, type Json, type JsonObject } from "../core/kernel/jso
 import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
+import type { UplinkView } from "../core/node/contract.ts";
 import { demand, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
+import { reasonsOf, whyNode } from "./evidence.ts";
 import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
 import type { ApiDeps } from "./contract.ts";
+import { doctor, hello } from "./doctor-routes.ts";
 import { history, undo } from "./history-routes.ts";
+import { topologyOf } from "./topology.ts";
 import { implicitNamespaces, metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
 
@@ -56,6 +60,17 @@ export async function starlightRoute(
       sendJson(response, 200, { seenBy: view.identity.name, nodes });
       return true;
     }
+    case "GET hello":
+      sendJson(response, 200, hello(deps, demand(user, "get", "hello")));
+      return true;
+    case "GET doctor":
+      demand(user, "get", "doctor");
+      await doctor(deps, url.searchParams, request, response);
+      return true;
+    case "GET topology":
+      demand(user, "get", "topology");
+      sendJson(response, 200, topologyOf(deps));
+      return true;
     case "GET why":
       demand(user, "get", "explanations");
       sendJson(response, 200, why(deps, url.searchParams));
@@ -70,6 +85,17 @@ export async function starlightRoute(
     default:
       return false;
   }
+}
+
+function uplinkJson({ links, ...uplink }: UplinkView): JsonObject {
+  return {
+    ...uplink,
+    links: links.map(({ bytesPerSecond, waiting, ...link }) => ({
+      ...link,
+      bytesPerSecond: bytesPerSecond ?? null,
+      waiting: waiting ?? null,
+    })),
+  };
 }
 
 function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
@@ -133,11 +159,11 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
       roundTripMs:
         member.evidence.roundTrip === undefined ? null : Math.round(member.evidence.roundTrip * 10) / 10,
       factAgeMs: member.factAge === undefined ? null : Math.round(member.factAge),
-      reasons: member.evidence.reasons,
+      reasons: reasonsOf(member, view),
     })),
     records: view.records(),
     storage: { bytesWrittenToday: today, bytesWritten: total },
-    uplink: view.uplink(),
+    uplink: uplinkJson(view.uplink()),
     stateHash: view.stateHash(),
     conflicts: view.conflicts().length,
     pods: {
@@ -154,8 +180,7 @@ function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
   if (kind === "Node") {
     const member = deps.view.members().find((candidate) => candidate.member.name === name);
     if (member === undefined) throw notFound("nodes", name);
-    const { verdict, reasons, roundTrip } = member.evidence;
-    return { kind, name, verdict, reasons, roundTripMs: roundTrip ?? null };
+    return whyNode(member, deps.view, deps.env().now);
   }
   const ref: ObjectRef = { group: "apps", kind, namespace, name };
   if (deps.view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);

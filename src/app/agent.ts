@@ -1,11 +1,9 @@
-import { readFileSync } from "node:fs";
 import type { CreateApi } from "../api/contract.ts";
 import type { NodeIdentity, NodeView, Note } from "../core/node/contract.ts";
 import type { Result } from "../core/kernel/result.ts";
 import { memberKey } from "../core/records/keys.ts";
 import { slotOf, type NodeId } from "../core/records/record.ts";
 import { openStored } from "../core/records/seal.ts";
-import type { StatusBody } from "../core/records/bodies.ts";
 import type { Runtime, RuntimeEvents } from "../ports/runtime.ts";
 import type { Storage } from "../ports/storage.ts";
 import { nodeCrypto } from "../shells/crypto-node/node-crypto.ts";
@@ -13,6 +11,8 @@ import { formatAddress, parseAddress, type Address } from "../shells/identity-fi
 import { makeDirectory } from "../shells/identity-file/durable-files.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
 import { loadIdentity, loadIntroduction } from "../shells/identity-file/load-identity.ts";
+import { createMachine, type Machine } from "../shells/machine/create-machine.ts";
+import { thisMachine } from "../shells/machine/this-machine.ts";
 import { openSqliteStorage, type SqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
 import { createTransport, type Http2Transport } from "../shells/transport-http2/create-transport.ts";
 import { removeAgentFile, writeAgentFile } from "./agent-file.ts";
@@ -22,13 +22,16 @@ import { nodeConfigOf, type Config } from "./config-schema.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createInvite } from "./enrol/invite-book.ts";
+import { createHints, withHints } from "./finding/hints.ts";
 import type { JoinRefusal } from "./enrol/join-request.ts";
+import { kubeconfigWarnings } from "./issue-user.ts";
 import { createLog, type Log } from "./log.ts";
-import { addressesOf, measureMachine } from "./measure.ts";
+import { addressesOf, createMeasure, tierSetting } from "./measure.ts";
 import { createRoutes } from "./routes.ts";
 import { mirrorFile } from "./store-files.ts";
 import { createStreamBackup } from "./stream-backup.ts";
 import { tokenUsers } from "./tokens.ts";
+import { agentVersion } from "./version.ts";
 
 export type AgentOptions = ConfigSources & {
   /** Where log lines go; standard error when missing. */
@@ -63,8 +66,8 @@ export type RunningAgent = {
   readonly stop: () => Promise<void>;
 };
 
+/** So soon a new address is told to others. */
 const measureEveryMs = 30_000;
-const version = readVersion();
 
 /**
  * From a data folder to a running agent. What is needed to run workloads comes first; nothing waits for a
@@ -123,18 +126,27 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const admit = (frame: Uint8Array): Promise<boolean> => driver.handleDurably({ type: "enrolled", frame });
     const enroller = createEnroller({ directory, identity, view: driver.view, admit, wall: Date.now });
     const leave = (reason: string): Promise<boolean> => driver.handleDurably({ type: "leave", reason });
+    const admits = (peer: NodeId, tlsKey: string): boolean => driver.view.memberBody(peer)?.tlsKey === tlsKey;
+    const hints = createHints({
+      isMember: (node) => driver.view.memberBody(node) !== undefined,
+      now: () => performance.now(),
+    });
+    const hinted = withHints(hints, {
+      opened: (link, peer, outbound, tlsKey) =>
+        driver.handle({ type: "link-opened", link, peer, outbound, tlsKey }),
+      closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
+      frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
+      dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),
+    });
+    const addressesOfNode = (node: NodeId): readonly string[] => [
+      ...new Set([...(driver.view.member(node)?.status?.addresses ?? []), ...hints.of(node)]),
+    ];
     const transport: Http2Transport = await createTransport({
       identity,
       listen,
       dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
       admits: (peer, tlsKey) => driver.view.admits(peer, tlsKey),
-      events: {
-        opened: (link, peer, outbound, tlsKey) =>
-          driver.handle({ type: "link-opened", link, peer, outbound, tlsKey }),
-        closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
-        frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
-        dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),
-      },
+      events: hinted.events,
       handler: createHandler({
         directory,
         storage,
@@ -143,32 +155,51 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         leave,
         runtime,
         parts,
-        forward: (node, request, response) => {
-          const addresses = driver.view.member(node)?.status?.addresses ?? [];
-          transport.forward(node, addresses, request, response);
-        },
-        ask: (node, path, signal) => {
-          const addresses = driver.view.member(node)?.status?.addresses ?? [];
-          return transport.ask(node, addresses, path, signal);
+        forward: (node, request, response) =>
+          transport.forward(node, addressesOfNode(node), request, response),
+        ask: (node, path, signal) => transport.ask(node, addressesOfNode(node), path, signal),
+        examine: async (node) => {
+          const { examine } = await import("./doctor/examine.ts");
+          const { view } = driver;
+          return examine(
+            {
+              identity,
+              member: view.member,
+              members: view.members,
+              admits,
+              addressesOf: addressesOfNode,
+              localAddress: settings.dialFrom === "" ? undefined : settings.dialFrom,
+              driftMaxMs: settings.driftMaxMs,
+              wall: Date.now,
+            },
+            node,
+          );
         },
       }),
     });
     opened.splice(1, 0, () => transport.stop());
-    driver.connect(transport);
+    driver.connect(hinted.wrap(transport));
 
     const listening: Address = { host: listen.host, port: transport.port };
-    const measure = (): StatusBody =>
-      measureMachine({
-        uplink: settings.uplink,
-        listen: listening,
-        advertise: settings.advertise,
-        runtime: runtime.name,
-        agentVersion: version,
-        agentStartedAt: startedAt,
-      });
+    const machine = createMachine({
+      host: thisMachine(),
+      folder: directory,
+      overrides: settings.capabilities,
+      tier: tierSetting(settings),
+    });
+    const measure = createMeasure({
+      listen: listening,
+      settings,
+      runtime: runtime.name,
+      agentVersion,
+      agentStartedAt: startedAt,
+    });
     driver.handle({ type: "boot", frames, adopted });
-    driver.handle({ type: "measured", status: measure() });
-    const stopMeasuring = measureAgain(driver, measure);
+    const stopMeasuring = keepMeasuring(driver, machine, measure);
+    const { startFinder } = await import("./finding/finder.ts");
+    const { view } = driver;
+    const finder = { identity, listen: listening, settings, view, admits, hints, log };
+    opened.unshift(await startFinder(finder));
 
     writeAgentFile(directory, {
       pid: process.pid,
@@ -176,7 +207,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       local: formatAddress({ host: localHost(listen.host), port: transport.port }),
       startedAt,
     });
-    for (const warning of [...identity.warnings, ...config.warnings])
+    for (const warning of [
+      ...identity.warnings,
+      ...config.warnings,
+      ...kubeconfigWarnings(directory, startedAt),
+    ])
       log("warning", "Configuration", warning);
     greet(log, identity.node, listening, adopted.length);
 
@@ -237,10 +272,11 @@ type HandlerParts = {
   readonly parts: AgentParts;
   readonly forward: Parameters<CreateApi>[0]["forward"];
   readonly ask: Parameters<CreateApi>[0]["ask"];
+  readonly examine: Parameters<CreateApi>[0]["examine"];
 };
 
 function createHandler(made: HandlerParts): ReturnType<CreateApi> {
-  const { directory, storage, driver, enroller, leave, runtime, parts, forward, ask } = made;
+  const { directory, storage, driver, enroller, leave, runtime, parts, forward, ask, examine } = made;
   const userOfToken = tokenUsers(directory);
   const { view, env, write, onChanged, notes } = driver;
   const { logs } = runtime;
@@ -262,8 +298,9 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       logs,
       forward,
       ask,
+      examine,
       userOfToken,
-      version,
+      version: agentVersion,
       bytesWritten: () => storage.usage(),
     }),
   });
@@ -274,15 +311,31 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
   };
 }
 
-/** Addresses and memory change while an agent runs: a cable is pulled, a limit is raised. */
-function measureAgain(driver: Driver, measure: () => StatusBody): () => void {
+/**
+ * Addresses, memory, power and the way out change while an agent runs: a cable is pulled, a limit is raised.
+ * Only a change is told.
+ */
+function keepMeasuring(
+  driver: Driver,
+  machine: Machine,
+  measure: ReturnType<typeof createMeasure>,
+): () => void {
   let last = "";
-  const timer = setInterval(() => {
-    const status = measure();
+  const look = (): void => {
+    const status = measure(machine.look());
     const text = JSON.stringify(status);
     if (text !== last) driver.handle({ type: "measured", status });
     last = text;
-  }, measureEveryMs);
+  };
+  const ask = async (): Promise<void> => {
+    if (await machine.ask()) look();
+  };
+  const tick = (): void => {
+    look();
+    void ask();
+  };
+  tick();
+  const timer = setInterval(tick, measureEveryMs);
   timer.unref();
   return () => clearInterval(timer);
 }
@@ -322,9 +375,4 @@ function localHost(host: string): string {
 function once(work: () => Promise<void>): () => Promise<void> {
   let result: Promise<void> | undefined;
   return () => (result ??= work());
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -2,6 +2,8 @@ import { isAbsolute } from "node:path";
 import * as v from "valibot";
 import type { NodeConfig } from "../core/node/contract.ts";
 import { parseAddress } from "../shells/identity-file/address.ts";
+import { isSeed, seedsMax } from "./finding/seed-names.ts";
+import { parseOverride } from "../shells/machine/overrides.ts";
 
 /**
  * The settings of one node. Units are in the key, limits in the schema, the reason in the description;
@@ -40,6 +42,23 @@ export const configSchema = v.strictObject({
     v.string("must be an IP address"),
     v.description("Source address of connections to other nodes. Empty: the kernel chooses."),
   ),
+  discovery: v.pipe(
+    v.picklist(["mdns", "off"], "must be mdns or off"),
+    v.description(
+      "Say on the local network which mesh and node this is, and look there for members out of view. Never on loopback addresses.",
+    ),
+  ),
+  seeds: v.pipe(
+    v.array(
+      v.pipe(
+        v.string("must be HOST:PORT or the name of an SRV record"),
+        v.check(isSeed, "must be HOST:PORT or the name of an SRV record such as _starlight._tcp.example.org"),
+      ),
+      "must be a list of HOST:PORT or names of SRV records",
+    ),
+    v.maxLength(seedsMax, `at most ${seedsMax} seeds`),
+    v.description("Where members are looked for that answer nowhere else. Names are resolved each time."),
+  ),
   podAddress: v.pipe(
     v.string("must be an IP address"),
     v.description(
@@ -75,8 +94,8 @@ export const configSchema = v.strictObject({
   ),
   redialMaxMs: duration(
     100,
-    3_600_000,
-    "Longest wait between two attempts to reach a member that does not answer.",
+    60_000,
+    "Longest wait between two attempts to reach a member that does not answer; reached after sixteen times as long.",
   ),
   compareEveryMs: duration(
     200,
@@ -94,9 +113,20 @@ export const configSchema = v.strictObject({
     "How long the next-ranked node waits for a better one's claim before it starts a pod itself.",
   ),
   uplink: v.pipe(
-    v.picklist(["lan", "wan", "cellular", "satellite"], "must be lan, wan, cellular or satellite"),
+    v.picklist(
+      ["auto", "lan", "wan", "cellular", "satellite"],
+      "must be auto, lan, wan, cellular or satellite",
+    ),
     v.description(
-      "How this machine reaches other sites. On cellular and satellite links signs of life and comparisons are rarer, and facts wait for the next comparison.",
+      "How this machine reaches other sites; auto: by what the default route goes through. On cellular and satellite links signs of life and comparisons are rarer, and facts wait for the next comparison.",
+    ),
+  ),
+  uplinkBytesPerSecond: v.pipe(
+    v.number("must be a whole number of bytes"),
+    v.integer("must be a whole number of bytes"),
+    v.check((bytes) => bytes === 0 || bytes >= 1_000, "must be 0 or at least 1000"),
+    v.description(
+      "Bytes a second on each link to another site; eight seconds of it may go at once. 0: what the link's class allows.",
     ),
   ),
   uplinkBytesPerDay: v.pipe(
@@ -104,7 +134,26 @@ export const configSchema = v.strictObject({
     v.integer("must be a whole number of bytes"),
     v.minValue(0, "must be 0 or more"),
     v.description(
-      "Bytes to other sites a day; from 80 % of them on, links are treated as satellite links. 0: no limit.",
+      "Bytes to other sites a day, on the wire; from 80 % of them on, links are treated as satellite links. 0: no limit.",
+    ),
+  ),
+  tier: v.pipe(
+    v.union([v.string(), v.number()], "must be auto, 1, 2 or 3"),
+    v.transform(String),
+    v.picklist(["auto", "1", "2", "3"], "must be auto, 1, 2 or 3"),
+    v.description("Class of this machine that workloads may ask for; auto: by its GPU and memory."),
+  ),
+  capabilities: v.pipe(
+    v.array(v.string(), "must be a list of NAME=VALUE"),
+    v.maxLength(32, "at most 32"),
+    v.rawCheck(({ dataset, addIssue }) => {
+      for (const text of dataset.typed ? dataset.value : []) {
+        const parsed = parseOverride(text);
+        if (!parsed.ok) addIssue({ message: `${JSON.stringify(text)}: ${parsed.error}` });
+      }
+    }),
+    v.description(
+      "What is not as it was measured, for example network=satellite,gpu=none; see `starlight capabilities`.",
     ),
   ),
   tombstoneEveryMs: duration(
@@ -139,6 +188,8 @@ export const configDefaults: Config = {
   listen: "0.0.0.0:7443",
   advertise: [],
   dialFrom: "",
+  discovery: "mdns",
+  seeds: [],
   podAddress: "",
   cgroups: "auto",
   mirrorPath: "",
@@ -146,13 +197,16 @@ export const configDefaults: Config = {
   logFormat: "text",
   pingEveryMs: 1_600,
   silentAfterMs: 4_000,
-  redialMaxMs: 5_000,
+  redialMaxMs: 60_000,
   compareEveryMs: 15_000,
   bootSettleMs: 500,
   claimDelayMs: 250,
   quietPeriodMs: 8_000,
   uplink: "lan",
+  uplinkBytesPerSecond: 0,
   uplinkBytesPerDay: 0,
+  tier: "auto",
+  capabilities: [],
   tombstoneEveryMs: 60_000,
   absentLongMs: 30 * 86_400_000,
   lostAfterMs: 10_000,
@@ -169,7 +223,9 @@ export function nodeConfigOf(config: Config): NodeConfig {
     bootSettle: config.bootSettleMs,
     claimDelay: config.claimDelayMs,
     quietPeriod: config.quietPeriodMs,
-    uplink: config.uplink,
+    // Before the first measurement; after it, the status says it.
+    uplink: config.uplink === "auto" ? "wan" : config.uplink,
+    uplinkBytesPerSecond: config.uplinkBytesPerSecond,
     uplinkBytesPerDay: config.uplinkBytesPerDay,
     tombstoneEvery: config.tombstoneEveryMs,
     absentLong: config.absentLongMs,

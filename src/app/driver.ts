@@ -103,6 +103,7 @@ export function createDriver(options: DriverOptions): Driver {
     crypto: nodeCrypto,
     signer,
     random,
+    sentBytes: (link) => transport?.sentBytes(link) ?? 0,
   });
 
   const note = (entry: Note): void => {

@@ -47,6 +47,9 @@ export const exitCodes = {
   bundleDamaged: 30,
   /** The write is done and stands; not all nodes that `--wait` named hold it yet. */
   waitNotReached: 31,
+
+  /** `starlight doctor` found a way that fails; it says which hop, and what to do. */
+  hopFails: 40,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

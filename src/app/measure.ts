@@ -1,67 +1,99 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { availableParallelism, networkInterfaces, platform, release, totalmem } from "node:os";
+import { readFileSync } from "node:fs";
+import { networkInterfaces, platform } from "node:os";
 import type { LinkClass } from "../core/records/link-class.ts";
 import type { StatusBody } from "../core/records/bodies.ts";
-import { formatAddress, parseAddress } from "../shells/identity-file/address.ts";
+import type { Capabilities, Tier } from "../shells/machine/contract.ts";
+import { extendedResources, labelsOf } from "../shells/machine/labels.ts";
+import { steadyPercent } from "../shells/machine/steady.ts";
+import { formatAddress, parseAddress, type Address } from "../shells/identity-file/address.ts";
 import { addressesMax } from "../shells/identity-file/names.ts";
+import type { Config } from "./config-schema.ts";
 
 /**
- * What this machine is.
+ * What is published of this machine.
  *
- * Tier: 1 with a GPU for computing and at least 32 GB, 2 with at least 8 GB, else 3. A tenth is forgiven,
- * because firmware and kernel keep a part of the memory that was bought.
- *
- * Allocatable: the capacity without what the system and the agent need: 100 milli-CPU, and the larger of
- * 192 MiB and 5 % of the memory.
+ * Allocatable: the capacity without what the system and the agent need: 100 milli-CPU, the larger of 192 MiB
+ * and 5 % of the memory, and a tenth of the disk.
  */
 export type MeasureOptions = {
-  readonly listen: { readonly host: string; readonly port: number };
-  /** `host:port` or `host`, which gets our port; empty for those of the interfaces. */
-  readonly advertise: readonly string[];
+  readonly listen: Address;
+  readonly settings: Pick<Config, "advertise" | "uplink">;
   readonly runtime: string;
   readonly agentVersion: string;
   readonly agentStartedAt: number;
-  readonly uplink: LinkClass;
 };
 
 const mebi = 1024 * 1024;
-const giga = 1e9;
 const podsMax = 110;
 
-export function measureMachine(options: MeasureOptions): StatusBody {
-  const memoryBytes = memoryLimit();
-  const cpuMilli = availableParallelism() * 1_000;
+export function createMeasure(options: MeasureOptions): (found: Capabilities) => StatusBody {
+  let diskFreePercent: number | undefined;
+  return (found) => {
+    const disk = found.disk.value;
+    const free = disk === undefined ? undefined : (100 * disk.freeBytes) / Math.max(1, disk.totalBytes);
+    diskFreePercent = steadyPercent(diskFreePercent, free);
+    const { batteryPercent } = found.power.value;
+    return {
+      ...machineStatus(found, options),
+      ...(diskFreePercent === undefined ? {} : { diskFreePercent }),
+      ...(batteryPercent === undefined ? {} : { batteryPercent }),
+    };
+  };
+}
+
+function machineStatus(found: Capabilities, options: MeasureOptions): StatusBody {
+  const { listen, settings, runtime, agentVersion, agentStartedAt } = options;
+  const memoryBytes = found.memoryBytes.value;
+  const cpuMilli = found.cpu.value.cores * 1_000;
+  const storageBytes = found.disk.value?.totalBytes;
+  const room = (share: number): { readonly storageBytes?: number } =>
+    storageBytes === undefined ? {} : { storageBytes: Math.floor(storageBytes * share) };
+  const extended = extendedResources(found);
   const reserved = Math.max(192 * mebi, Math.ceil(memoryBytes / 20));
   return {
-    addresses: addressesOf(options),
-    capacity: { cpuMilli, memoryBytes, pods: podsMax },
+    addresses: addressesOf({ listen, advertise: settings.advertise }),
+    capacity: { cpuMilli, memoryBytes, pods: podsMax, ...room(1), extended },
     allocatable: {
       cpuMilli: Math.max(0, cpuMilli - 100),
       memoryBytes: Math.max(0, memoryBytes - reserved),
       pods: podsMax,
+      ...room(0.9),
+      extended,
     },
-    tier: tierOf(memoryBytes, hasComputeGpu()),
+    tier: found.tier.value,
     os: platform(),
-    architecture: process.arch === "x64" ? "amd64" : process.arch,
-    kernel: release().slice(0, 128),
-    agentVersion: options.agentVersion,
+    osImage: found.os.value.name,
+    architecture: found.architecture.value,
+    kernel: found.kernel.value,
+    labels: labelsOf(found),
+    agentVersion,
     bootId: bootId(),
-    agentStartedAt: options.agentStartedAt,
-    runtimes: [options.runtime],
-    uplink: options.uplink,
+    agentStartedAt,
+    runtimes: [runtime],
+    uplink: settings.uplink === "auto" ? uplinkOf(found) : settings.uplink,
   };
 }
 
-export function tierOf(memoryBytes: number, gpu: boolean): 1 | 2 | 3 {
-  if (gpu && memoryBytes >= 0.9 * 32 * giga) return 1;
-  return memoryBytes >= 0.9 * 8 * giga ? 2 : 3;
+/** What the network class says of the way to other sites. Ethernet and Wi-Fi end at somebody's router. */
+export function uplinkOf({ network }: Pick<Capabilities, "network">): LinkClass {
+  const { class: kind, metered } = network.value;
+  if (kind === "satellite" || kind === "cellular") return kind;
+  return metered ? "cellular" : "wan";
 }
+
+/** The operator's tier; undefined for the rules'. */
+export const tierSetting = ({ tier }: Pick<Config, "tier">): Tier | undefined =>
+  tier === "auto" ? undefined : (Number(tier) as Tier);
 
 /** The addresses that peers are told, best first: what was asked for, or what the interfaces have. */
 export function addressesOf({
   listen,
   advertise,
-}: Pick<MeasureOptions, "listen" | "advertise">): readonly string[] {
+}: {
+  readonly listen: Address;
+  /** `host:port` or `host`, which gets our port; empty for those of the interfaces. */
+  readonly advertise: readonly string[];
+}): readonly string[] {
   if (advertise.length > 0) {
     return advertise.flatMap((text) => {
       const address = parseAddress(text, { portDefault: listen.port });
@@ -82,22 +114,6 @@ function interfaceHosts(withIpv6: boolean): readonly string[] {
   const of = (family: string): string[] =>
     outward.flatMap((info) => (info.family === family ? [info.address] : [])).sort();
   return [...of("IPv4"), ...(withIpv6 ? of("IPv6") : [])];
-}
-
-/** The machine's memory, or less where this process's control group has less. */
-function memoryLimit(): number {
-  const constrained = process.constrainedMemory();
-  const total = totalmem();
-  return constrained > 0 && constrained < total ? constrained : total;
-}
-
-function hasComputeGpu(): boolean {
-  if (existsSync("/dev/kfd") || existsSync("/dev/nvhost-gpu")) return true;
-  try {
-    return readdirSync("/dev").some((name) => /^nvidia\d+$/.test(name));
-  } catch {
-    return false;
-  }
 }
 
 function bootId(): string {

@@ -10,7 +10,14 @@ import { addressesMax } from "../shells/identity-file/names.ts";
 import { explained } from "./app-error.ts";
 import type { BundleReply, BundleRoutes } from "./bundle/routes.ts";
 import type { Enroller } from "./enrol/enroller.ts";
-import { joinBytesMax, joinPath, readJoinRequest, type JoinRefusal } from "./enrol/join-request.ts";
+import {
+  checkPath,
+  joinBytesMax,
+  joinPath,
+  readJoinRequest,
+  type JoinRefusal,
+  type JoinRequest,
+} from "./enrol/join-request.ts";
 import { createRateLimit } from "./enrol/rate-limit.ts";
 import type { InviteOptions } from "./enrol/invite-book.ts";
 import type { StreamBackup } from "./stream-backup.ts";
@@ -21,6 +28,7 @@ import type { TokenUser } from "./tokens.ts";
  * invite; the others are for the group `system:masters`.
  *
  *     POST /starlight/v1/join                                        see enrol/join-request.ts
+ *     POST /starlight/v1/join/check                                  the same, and nothing is changed
  *     POST /starlight/v1/invites      {site?, region?, ttlMs?, uses?, grants?, addresses?} -> {invite}
  *     POST /starlight/v1/revocations  {node, reason?}   node: id or name
  *     POST /starlight/v1/leave        {reason?}
@@ -59,13 +67,14 @@ const revocationShape = fields({ node: text(253), reason: optional(text(1024)) }
 const leaveShape = fields({ reason: optional(text(1024)) });
 
 type Reply = { readonly status: number; readonly body: Json };
+type Ask = (request: JoinRequest) => Promise<Result<Json | undefined, JoinRefusal>>;
 
 export function createRoutes(deps: RoutesDeps): HttpHandler {
   const guesses = createRateLimit(30, 1_000);
   const overall = createRateLimit(200, 100);
 
   /** Many newcomers may share one address behind a NAT: only what looks like guessing counts against it. */
-  const joinReply = async (request: HttpRequest): Promise<Reply> => {
+  const joinReply = async (request: HttpRequest, ask: Ask): Promise<Reply> => {
     const now = performance.now();
     const from = request.socket.remoteAddress ?? "";
     if (!guesses.allows(from, now) || !overall.allows("", now)) {
@@ -77,8 +86,8 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
     const joined =
       asked === undefined
         ? err<JoinRefusal>({ refusal: "malformed", detail: "not a join request" })
-        : await deps.enroller.join(asked);
-    if (joined.ok) return { status: 200, body: joined.value };
+        : await ask(asked);
+    if (joined.ok) return { status: 200, body: joined.value ?? {} };
     if (suspicious.has(joined.error.refusal)) guesses.charge(from, now);
     return refusal(joined.error);
   };
@@ -149,7 +158,8 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
   return (request, response, client) => {
     const [path = "", query = ""] = (request.url ?? "").split("?");
     const bundle = Object.hasOwn(deps.bundles, path) ? deps.bundles[path] : undefined;
-    const known = path === joinPath || path === backupPath || Object.hasOwn(masters, path);
+    const known =
+      path === joinPath || path === checkPath || path === backupPath || Object.hasOwn(masters, path);
     if (!known && bundle === undefined) return deps.api(request, response, client);
     if (request.method !== "POST") return answer(response, problem(405, "POST it"));
     const reply = replyTo();
@@ -161,7 +171,8 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
     function replyTo(): Promise<Reply | BundleReply | undefined> {
       if (bundle !== undefined)
         return bundleReply(() => bundle(request, new URLSearchParams(query)), request, client);
-      if (path === joinPath) return joinReply(request);
+      if (path === joinPath) return joinReply(request, deps.enroller.join);
+      if (path === checkPath) return joinReply(request, deps.enroller.check);
       if (path === backupPath) return backupReply(request, response, client);
       return masterReply(path, request, client);
     }

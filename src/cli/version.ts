@@ -1,6 +1,1 @@
-import { readFileSync } from "node:fs";
-
-/** The version of the package this runs from. */
-export const version: string = (
-  JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }
-).version;
+export { agentVersion as version } from "../app/version.ts";

@@ -61,6 +61,26 @@ export function transportAcceptance(name: string, makeWorld: () => Promise<Trans
       }
     }));
 
+  test(`${name}: what a frame cost is known when send returns, at least a byte, and nothing for a link that is gone`, () =>
+    inWorld(async ({ start }) => {
+      const [a, b] = [await start(), await start()];
+      a.transport.dial(b.id, [b.address]);
+      await a.next("opened");
+      assert.equal(a.transport.sentBytes(1), 0);
+      a.transport.send(1, new Uint8Array(1_000));
+      const first = a.transport.sentBytes(1);
+      assert.ok(first > 0 && first < 1_200, `${first}`);
+      a.transport.send(
+        1,
+        Uint8Array.from({ length: 1_000 }, (_, at) => (at * at * 7919) >> 5),
+      );
+      assert.ok(a.transport.sentBytes(1) > first + 500);
+      a.transport.close(1);
+      await a.next("closed");
+      assert.equal(a.transport.sentBytes(1), 0);
+      assert.equal(a.transport.sentBytes(9), 0);
+    }));
+
   test(`${name}: an empty frame, one of 4 MiB and one of a byte arrive as they were sent`, () =>
     inWorld(async ({ pair }) => {
       const { a, b } = await pair();

@@ -16,7 +16,7 @@ export type MemoryTransportOptions = {
 };
 
 type Host = MemoryTransportOptions & { readonly ends: Map<LinkId, End>; readonly newLink: () => LinkId };
-type End = { readonly host: Host; readonly link: LinkId; other: End | undefined };
+type End = { readonly host: Host; readonly link: LinkId; other: End | undefined; sentBytes: number };
 
 export function createMemoryNetwork(): MemoryNetwork {
   const hostByAddress = new Map<string, Host>();
@@ -53,10 +53,12 @@ export function createMemoryNetwork(): MemoryNetwork {
         const end = host.ends.get(link);
         if (end === undefined) return;
         if (bytes.length > frameBytesMax) return part(end);
+        end.sentBytes += bytes.length;
         const { other } = end;
         const copy = bytes.slice();
         if (other !== undefined) setImmediate(() => deliver(other, copy));
       },
+      sentBytes: (link) => host.ends.get(link)?.sentBytes ?? 0,
       close: (link) => {
         const end = host.ends.get(link);
         if (end !== undefined) part(end);
@@ -73,8 +75,8 @@ export function createMemoryNetwork(): MemoryNetwork {
 }
 
 function join(from: Host, to: Host): void {
-  const near: End = { host: from, link: from.newLink(), other: undefined };
-  const far: End = { host: to, link: to.newLink(), other: near };
+  const near: End = { host: from, link: from.newLink(), other: undefined, sentBytes: 0 };
+  const far: End = { host: to, link: to.newLink(), other: near, sentBytes: 0 };
   near.other = far;
   from.ends.set(near.link, near);
   to.ends.set(far.link, far);

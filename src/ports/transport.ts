@@ -23,6 +23,11 @@ export type Transport = {
   readonly dial: (peer: NodeId, addresses: readonly string[]) => void;
   /** Queues a frame. A link whose queue passes `queueBytesMax` is closed rather than grown. */
   readonly send: (link: LinkId, bytes: Uint8Array) => void;
+  /**
+   * What the frames of an open link amounted to so far on the wire: compressed where they were, with the
+   * headers of the layers below, and up to date when `send` returns. 0 for a link that is not open.
+   */
+  readonly sentBytes: (link: LinkId) => number;
   readonly close: (link: LinkId) => void;
   /** Stops listening and closes every link. */
   readonly stop: () => Promise<void>;

@@ -1,3 +1,4 @@
+import { isMetered, linkClassOf } from "../core/records/link-class.ts";
 import { isObject } from "../core/kernel/json.ts";
 import { hex } from "../core/kernel/bytes.ts";
 import { openStored, sealHolds } from "../core/records/seal.ts";
@@ -70,6 +71,14 @@ export class Checks {
     }
   }
 
+  /** Facts cross a metered link with the next comparison: until then each end may believe in a copy that went. */
+  #hearsLate(id: string, other: string): boolean {
+    const [here, there] = [id, other].map((node) => this.#world.machine(this.#world.hostOf(node)));
+    if (here === undefined || there === undefined) return false;
+    const sameSite = here.identity.site === there.identity.site;
+    return isMetered(linkClassOf(sameSite, here.config.uplink, there.config.uplink));
+  }
+
   #whyWrong(view: NodeView, uid: string, reason: string, startedAt: number): string | undefined {
     const body = view.pod(uid)?.body;
     if (reason === "unknown pod") {
@@ -88,7 +97,8 @@ export class Checks {
       const staying = [...rivals, ...this.#aboutToStart(view, body)].some(
         (other) => other.uid !== uid && this.#lives.get(other.uid)?.surplus !== true,
       );
-      return staying ? undefined : "no other copy stays in its slot";
+      if (staying || rivals.some(({ node }) => this.#hearsLate(view.identity.id, node))) return undefined;
+      return "no other copy stays in its slot";
     }
     if (reason.startsWith("updated")) {
       const perNode = body.slot.startsWith("node/");
@@ -180,7 +190,7 @@ export class Checks {
       const missing = view.members().filter(({ evidence }) => evidence.verdict !== "alive");
       for (const { member, evidence } of missing) {
         this.#world.violated(
-          `2: ${machine.name} holds ${member.name} for ${evidence.verdict}: ${evidence.reasons[0] ?? ""}`,
+          `2: ${machine.name} holds ${member.name} for ${evidence.verdict}: ${evidence.observations[0]?.what ?? ""}`,
         );
       }
     }

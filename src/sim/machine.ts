@@ -38,7 +38,7 @@ export class Machine {
   /** Told to stop before they had started. */
   readonly #cancelled = new Set<string>();
   readonly #world: World;
-  readonly #config: NodeConfig;
+  readonly config: NodeConfig;
   readonly #random: Random;
   readonly #linkByEnd = new Map<End, number>();
   readonly #endByLink = new Map<number, End>();
@@ -63,7 +63,7 @@ export class Machine {
     this.identity = identity;
     this.signer = signer;
     this.tlsKey = hex(world.crypto.sha256(signer.publicKey));
-    this.#config = config;
+    this.config = config;
     this.#random = randomStream(world.seed, `machine ${identity.name}`);
     this.disk = new SimDisk(world.queue, () => world.now, this.#random);
   }
@@ -85,6 +85,7 @@ export class Machine {
       wall: this.#world.trueTime() + this.skew,
       crypto,
       signer: this.signer,
+      sentBytes: (link) => this.#endByLink.get(link)?.sentBytes ?? 0,
       random: (name) => {
         const stream =
           this.#streams.get(name) ?? randomStream(this.#world.seed, `${this.name} ${this.processes} ${name}`);
@@ -98,7 +99,7 @@ export class Machine {
     if (!this.power || this.node !== undefined) return;
     this.processes++;
     this.#streams = new Map();
-    this.node = createNode(this.identity, this.#config);
+    this.node = createNode(this.identity, this.config);
     this.#world.trace.add(this.#world.now, this.name, `agent starts (${this.pods.size} pods still run)`);
     const adopted = [...this.pods.values()].map((pod) => reportOf(pod));
     this.deliver({ type: "boot", frames: this.disk.frames(), adopted });
@@ -204,7 +205,9 @@ export class Machine {
     dial: ({ peer }) => this.#world.network.dial(this.host, this.#world.hostOf(peer)),
     send: ({ link, bytes }) => {
       const end = this.#endByLink.get(link);
-      if (end !== undefined) this.#world.network.send(end, bytes);
+      if (end === undefined) return;
+      this.#world.sent(this, end, bytes.length);
+      this.#world.network.send(end, bytes);
     },
     close: ({ link, end: how }) => {
       const end = this.#endByLink.get(link);

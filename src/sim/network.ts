@@ -27,6 +27,8 @@ export type End = {
   readonly process: number;
   readonly connection: Connection;
   closed: boolean;
+  /** Bytes of the frames that were sent from here. */
+  sentBytes: number;
   /** Nothing arrives here before this: streams keep their order. */
   arrivesAfter: number;
   /** What waits for a cut towards this end to heal, in order. */
@@ -53,12 +55,15 @@ export class Network {
   #made = 0;
   frames = 0;
   bytes = 0;
+  /** Of every packet, from now on. */
+  lossProbability: number;
 
   constructor(queue: EventQueue, now: () => number, random: Random, config: NetworkConfig) {
     this.#queue = queue;
     this.#now = now;
     this.#random = random;
     this.#config = config;
+    this.lossProbability = config.lossProbability;
   }
 
   add(host: Host): number {
@@ -120,6 +125,7 @@ export class Network {
     this.frames++;
     this.bytes += bytes.length;
     this.#sentByHost[end.host] = this.sentBy(end.host) + bytes.length;
+    end.sentBytes += bytes.length;
     this.#toward(end, () => {
       if (!far.closed && this.#isLive(far)) this.#host(far.host).frame(far, bytes);
       else this.#reset(far);
@@ -156,6 +162,7 @@ export class Network {
       process: this.#host(host).process(),
       connection,
       closed: false,
+      sentBytes: 0,
       arrivesAfter: this.#now(),
       held: [],
     });
@@ -173,7 +180,7 @@ export class Network {
   #toward(end: End, arrive: () => void): void {
     const far = other(end);
     let delay = this.#latency(end.host, far.host);
-    while (this.#random() < this.#config.lossProbability) delay += this.#config.retransmitAfter;
+    while (this.#random() < this.lossProbability) delay += this.#config.retransmitAfter;
     const at = Math.max(far.arrivesAfter, this.#now() + delay);
     far.arrivesAfter = at;
     const land = (): void => {
@@ -240,6 +247,8 @@ export class Network {
     this.#queue.schedule(this.#now() + delay, run);
   }
 }
+
+export const peerOf = (end: End): number => other(end).host;
 
 function other(end: End): End {
   const [first, second] = end.connection.ends;

@@ -3,6 +3,7 @@ import { between } from "../core/kernel/random.ts";
 import type { Detail } from "../core/records/scope.ts";
 import { Checks } from "./checks.ts";
 import { endFaults, plantFaults } from "./faults.ts";
+import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
 import { watchPromises } from "./promises.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
@@ -46,6 +47,7 @@ export const simConfig: NodeConfig = {
   lostAfter: 10_000,
   driftMax: 600_000,
   uplink: "lan",
+  uplinkBytesPerSecond: 0,
   uplinkBytesPerDay: 0,
   tombstoneEvery: 5_000,
   absentLong: 30 * 86_400_000,
@@ -56,11 +58,14 @@ export function runSeed(options: SeedOptions): SeedResult {
   const trace = new Trace(options.print);
   const { sites, regions, detail } = options;
   const layout =
-    sites === undefined ? layoutOf(options.nodes) : evenLayout(options.nodes, sites, regions ?? 2);
+    sites === undefined
+      ? withUplinks(layoutOf(options.nodes), options.seed)
+      : evenLayout(options.nodes, sites, regions ?? 2);
   const world = new World(options.seed, layout, simConfig, trace, { detail });
   const users = new Users(world);
   const checks = new Checks(world, users);
   watchPromises(world);
+  watchBudgets(world);
   const random = world.random("script");
   for (const machine of world.machines) {
     machine.skew = between(random, -clockErrorMax, clockErrorMax);
@@ -73,7 +78,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   trace.add(world.now, "PHASE", "the storm is over");
   endFaults(world);
   const calmSince = world.now;
-  world.run(calmSince + options.calmMs);
+  world.run(calmSince + options.calmMs + slowest(layout));
   checks.atEnd(calmSince);
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };

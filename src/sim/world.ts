@@ -8,12 +8,20 @@ import { detailScope, type Detail, type Place, type Scope } from "../core/record
 import { hex } from "../core/kernel/bytes.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Machine, type SimPod } from "./machine.ts";
-import { Network } from "./network.ts";
+import { Network, peerOf, type End } from "./network.ts";
 import { createSimCrypto, type SimCrypto } from "./sim-crypto.ts";
 import type { Trace } from "./trace.ts";
 
 /** Where a simulated fleet stands: sites by name, each in a region, with its number of nodes. */
-export type Layout = readonly { readonly site: string; readonly region: string; readonly nodes: number }[];
+export type Layout = readonly SiteLayout[];
+
+export type SiteLayout = {
+  readonly site: string;
+  readonly region: string;
+  readonly nodes: number;
+  /** How its machines reach other sites; as the configuration of all says when it is not given. */
+  readonly uplink?: Pick<NodeConfig, "uplink" | "uplinkBytesPerSecond" | "uplinkBytesPerDay"> | undefined;
+};
 
 export type WorldOptions = {
   /** How far detail travels; everywhere when missing. */
@@ -29,6 +37,8 @@ export type Observer = {
   readonly answered?: (machine: Machine, request: number, reply: WriteReply) => void;
   readonly noted?: (machine: Machine, note: Note) => void;
   readonly podStarted?: (machine: Machine, pod: SimPod) => void;
+  /** A frame goes out to another machine. */
+  readonly sent?: (machine: Machine, peer: Machine, end: End, bytes: number) => void;
   /** The agent is about to be gone, and what its disk has not confirmed may be gone with it. */
   readonly dying?: (machine: Machine) => void;
   readonly podStopping?: (machine: Machine, pod: SimPod, reason: string) => void;
@@ -109,6 +119,11 @@ export class World {
     for (const observer of this.observers) observer.answered?.(machine, request, reply);
   }
 
+  sent(machine: Machine, end: End, bytes: number): void {
+    const peer = this.machine(peerOf(end));
+    for (const observer of this.observers) observer.sent?.(machine, peer, end, bytes);
+  }
+
   dying(machine: Machine): void {
     for (const observer of this.observers) observer.dying?.(machine);
   }
@@ -139,14 +154,17 @@ export class World {
       slot: slotOf(record),
       bytes: storedBytes(record, this.crypto),
     });
-    for (const { site, region, nodes } of layout) {
+    for (const { site, region, nodes, uplink } of layout) {
       const slots: Preload[] = [];
       introductions.push({ place: { site, region }, slots });
       for (let number = 1; number <= nodes; number++) {
         const name = `${site}-${number}`;
         const signer = this.crypto.signer(name);
         const id = nodeIdOf(signer.publicKey, this.crypto);
-        const machine = new Machine(this, { id, name, site, region, mesh }, signer, config);
+        const machine = new Machine(this, { id, name, site, region, mesh }, signer, {
+          ...config,
+          ...uplink,
+        });
         machine.host = this.network.add({
           site,
           region,

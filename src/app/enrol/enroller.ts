@@ -19,6 +19,8 @@ import { proofHolds, type JoinAnswer, type JoinRefusal, type JoinRequest } from 
 
 /** Admits and removes members, with this node's own key. */
 export type Enroller = {
+  /** Whether `join` would say yes now. Nothing is changed. */
+  readonly check: (request: JoinRequest) => Promise<Result<undefined, JoinRefusal>>;
   readonly join: (request: JoinRequest) => Promise<Result<JoinAnswer, JoinRefusal>>;
   /** Ends a membership. Refused for ourselves (that is `leave`), strangers, and without the grant. */
   readonly revoke: (node: NodeId, reason: string) => Promise<Result<undefined, JoinRefusal>>;
@@ -44,6 +46,7 @@ export function createEnroller(options: EnrollerOptions): Enroller {
   };
   const desk: Desk = { ...options, stamp: () => tick(clock, options.wall()) };
   return {
+    check: (request) => inTurn(() => check(desk, request).catch(storageRefusal)),
     join: (request) => inTurn(() => join(desk, request).catch(storageRefusal)),
     revoke: (node, reason) => inTurn(() => revoke(desk, node, reason)),
   };
@@ -53,6 +56,31 @@ type Desk = EnrollerOptions & { readonly stamp: () => number };
 type Outcome<T> = Promise<Result<T, JoinRefusal>>;
 
 async function join(desk: Desk, request: JoinRequest): Outcome<JoinAnswer> {
+  const judged = judge(desk, request);
+  if (!judged.ok) return judged;
+  const { entry, id, repeated } = judged.value;
+  if (repeated !== undefined) return finish(desk, entry, repeated);
+  const open = await forgetUnheard(desk, entry, request.name);
+  const joined = await newMember(desk, entry, request, id);
+  const updated = { ...open, joins: [...open.joins, joined] };
+  saveEntry(desk.directory, updated);
+  return finish(desk, updated, joined);
+}
+
+async function check(desk: Desk, request: JoinRequest): Outcome<undefined> {
+  const judged = judge(desk, request);
+  return judged.ok ? ok(undefined) : judged;
+}
+
+type Judged = {
+  readonly entry: InviteEntry;
+  readonly id: NodeId;
+  /** It joined before, and asks again. */
+  readonly repeated: JoinEntry | undefined;
+};
+
+/** Whether a request is to be granted; changes nothing. */
+function judge(desk: Desk, request: JoinRequest): Result<Judged, JoinRefusal> {
   const { directory, identity, wall } = desk;
   const { node } = identity;
   if (request.meshId !== node.mesh.id || request.enroller !== node.id) {
@@ -67,21 +95,19 @@ async function join(desk: Desk, request: JoinRequest): Outcome<JoinAnswer> {
   if (late !== undefined) return err(late);
   const id = nodeIdOf(fromHex(request.signKey) ?? new Uint8Array(), nodeCrypto);
   const repeated = entry.joins.find((held) => held.node === id && held.name === request.name);
-  if (repeated !== undefined) return finish(desk, entry, repeated);
+  if (repeated !== undefined) return ok({ entry, id, repeated });
   if (wall() >= entry.expiresAt) {
     return refuse("expired", `the invite expired at ${new Date(entry.expiresAt).toISOString()}`);
   }
-  const open = await forgetUnheard(desk, entry, request.name);
-  if (open.joins.length >= open.usesMax) {
-    return refuse("used-up", `as many nodes as it allows (${open.usesMax}) have joined with this invite`);
+  const lost = unheard(desk, entry, request.name);
+  if (entry.joins.filter((held) => held !== lost).length >= entry.usesMax) {
+    return refuse("used-up", `as many nodes as it allows (${entry.usesMax}) have joined with this invite`);
   }
-  if (desk.view.members().some(({ member }) => member.name === request.name)) {
+  const holder = desk.view.members().find(({ member }) => member.name === request.name);
+  if (holder !== undefined && holder.id !== lost?.node) {
     return refuse("name-taken", `another member of the mesh is called ${request.name}`);
   }
-  const joined = await newMember(desk, entry, request, id);
-  const updated = { ...open, joins: [...open.joins, joined] };
-  saveEntry(directory, updated);
-  return finish(desk, updated, joined);
+  return ok({ entry, id, repeated: undefined });
 }
 
 /**
@@ -91,12 +117,17 @@ async function join(desk: Desk, request: JoinRequest): Outcome<JoinAnswer> {
 async function forgetUnheard(desk: Desk, entry: InviteEntry, name: string): Promise<InviteEntry> {
   // Of a site whose detail stays there, silence says nothing.
   if (!keeps(desk.identity.node, detailScope(desk.identity.node.mesh.detail ?? "mesh", entry))) return entry;
-  const lost = entry.joins.find((held) => held.name === name);
-  if (lost === undefined || desk.view.member(lost.node)?.status !== undefined) return entry;
+  const lost = unheard(desk, entry, name);
+  if (lost === undefined) return entry;
   await revoke(desk, lost.node, "never came up; its name joins again with the same invite");
   const left = { ...entry, joins: entry.joins.filter((held) => held !== lost) };
   saveEntry(desk.directory, left);
   return left;
+}
+
+function unheard({ view }: Desk, { joins }: InviteEntry, name: string): JoinEntry | undefined {
+  const lost = joins.find((held) => held.name === name);
+  return lost !== undefined && view.member(lost.node)?.status === undefined ? lost : undefined;
 }
 
 async function newMember(

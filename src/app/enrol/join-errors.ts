@@ -66,25 +66,27 @@ export function joinExplained(failure: JoinFailure, invite: Invite): Explanation
 
 /** One line per address. A wrong mesh says more than an address that does not answer. */
 function hopsExplained(failures: readonly HopFailure[], invite: Invite): Explanation {
-  const wrongMesh = failures.find(({ hop }) => hop === "mesh");
+  const wrongMesh = failures.find(({ hop }) => hop === "fingerprint");
   if (wrongMesh !== undefined) {
     return {
       exitCode: exitCodes.wrongMesh,
       what: `${wrongMesh.address}: ${wrongMesh.detail}`,
       kept: `${nothingHere} The invite's secret was not shown to it.`,
-      fix: "Check the address, or ask for a new invite.",
+      fix: wrongMesh.fix,
     };
   }
-  const lines = failures.map(({ address, hop, detail }) => `  ${address}: failed at "${hop}": ${detail}`);
+  const lines = failures.map(
+    ({ address, hop, detail, fix }) => `  ${address}: failed at "${hop}": ${detail}\n    ${fix}`,
+  );
   return {
     exitCode: exitCodes.unreachable,
     what: [`no address of mesh ${invite.meshName}'s enroller could be used:`, ...lines].join("\n"),
     kept: `${nothingHere} The invite is still good.`,
-    fix: "Once an address can be reached, run the same command again.",
+    fix: "Then run the same command again; `--check` tries every hop and changes nothing.",
   };
 }
 
-const refusals: {
+export const refusals: {
   readonly [refusal in JoinRefusal["refusal"]]: { readonly exitCode: ExitCode; readonly fix: string };
 } = {
   malformed: { exitCode: exitCodes.joinRefused, fix: "Run the same version of Starlight as the mesh." },

@@ -29,6 +29,8 @@ export type JoinOptions = {
   readonly nodeName: string;
   /** `host:port` others will reach this node at; they go into its certificate. May be empty. */
   readonly addresses: readonly string[];
+  /** More places where the enroller may answer, found on the local network; tried first. */
+  readonly found?: readonly string[];
   /** This machine's wall clock; `Date.now` when missing. */
   readonly wall?: () => number;
   /** Told what is tried, for people who wait. */
@@ -64,14 +66,15 @@ type Keys = { readonly nodeKeyPem: string; readonly tlsKeyPem: string };
 
 /** Asks at one address after the other. A lost answer is asked for once more: the request is idempotent. */
 async function ask(
-  { nodeName, addresses, wall = Date.now, progress = () => {} }: JoinOptions,
+  { nodeName, addresses, found = [], wall = Date.now, progress = () => {} }: JoinOptions,
   invite: Invite,
   keys: Keys,
 ): Promise<Result<JoinAnswer, JoinFailure>> {
   const { meshId, enroller, secret } = invite;
   const signer = signerFromPem(keys.nodeKeyPem);
   const failures: HopFailure[] = [];
-  for (const address of [...invite.addresses, ...invite.addresses]) {
+  const places = [...new Set([...found, ...invite.addresses])];
+  for (const address of [...places, ...places]) {
     const before = failures.find((failure) => failure.address === address);
     if (before !== undefined && before.hop !== "answer") continue;
     progress(`asking ${address}`);
@@ -91,6 +94,7 @@ async function ask(
       hop: "answer",
       address,
       detail: `it answered with status ${posted.value.status} and nothing we understand`,
+      fix: "Install the version of Starlight that the mesh runs.",
     });
   }
   return err({ type: "hops", failures });

@@ -10,6 +10,8 @@ import { addressesMax } from "../../shells/identity-file/names.ts";
 /** What a newcomer sends to `POST /starlight/v1/join`, and what it gets back. */
 
 export const joinPath = "/starlight/v1/join";
+/** The same request, answered as if, and nothing is changed. */
+export const checkPath = "/starlight/v1/join/check";
 export const joinBytesMax = 16 * 1024;
 /** A roster of 10,000 nodes with their statuses is about 15 MB. */
 export const answerBytesMax = 64 * 1024 * 1024;

@@ -163,7 +163,7 @@ describe("joinMesh", () => {
     assert.equal(error.exitCode, 24);
     assert.match(error.what, /failed at "tls"/);
     assert.match(error.what, /no-such-host\.invalid:7443: failed at "resolve"/);
-    assert.match(error.what, /127\.0\.0\.1:1: failed at "connect": .*nothing listens/);
+    assert.match(error.what, /127\.0\.0\.1:1: failed at "tcp": .*nothing listens/);
     const invite = encodeInvite({ ...good, addresses: [...bad, ...good.addresses] });
     await joinMesh({ invite, directory: newFolder(), nodeName: "patient", addresses: [] });
     deaf.close();

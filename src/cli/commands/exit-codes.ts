@@ -24,6 +24,7 @@ const meanings: { readonly [name in keyof typeof exitCodes]: string } = {
   notAllowed: "this node or user may not do that",
   bundleDamaged: "not a file that `starlight bundle` wrote, or not as it was written; nothing of it was used",
   waitNotReached: "written, but not all nodes that --wait named hold it yet",
+  hopFails: "the doctor found a way between two nodes that fails; it says which hop",
 };
 
 export async function action(): Promise<void> {

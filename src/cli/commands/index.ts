@@ -53,13 +53,18 @@ export function registerCommands(program: Command): void {
     .option("--region <name>", "region of the site, when the site is new")
     .option("--ttl <duration>", "how long it is good for", "24h")
     .option("--uses <count>", "how many machines may use it", "1")
+    .option("--file <path>", "write it into a file that only you can read")
+    .option("--qr", "also as a QR code, for a telephone or a scanner")
     .option(output, outputHelp)
     .addHelpText("after", "\nExample:\n  starlight invite --site bern --region south\n")
     .action(run(() => import("./invite.ts")));
   program
     .command("join")
     .description("join a mesh with an invite")
-    .argument("<invite>", "the line that `starlight invite` printed, or @FILE")
+    .argument("[invite]", "the line that `starlight invite` printed")
+    .option("-f, --filename <path>", "the file that `starlight invite --file` wrote; - is standard input")
+    .option("--discover", "look for the mesh on the local network; without an invite, list the meshes there")
+    .option("--check", "try every hop up to the enroller's yes, and change nothing")
     .option("--name <name>", "name of this node (default: the host name)")
     .option(
       "--advertise <host:port...>",
@@ -68,8 +73,18 @@ export function registerCommands(program: Command): void {
     .action(run(() => import("./join.ts")));
   const agent = program
     .command("agent")
-    .description("run the node: workloads first, then the port, then the peers");
+    .description("run the node: workloads first, then the port, then the peers")
+    .option("--supervise", "start it again when it ends or hangs, where no service manager does");
   settings(agent).action(run(() => import("./agent.ts")));
+  const service = program.command("service").description("run the agent as a service of this machine");
+  service
+    .command("unit")
+    .description("print a systemd unit for this data folder")
+    .action(run(() => import("./service-unit.ts")));
+  service
+    .command("install")
+    .description("write the unit, enable and start it; needs root and systemd")
+    .action(run(() => import("./service-install.ts")));
   program
     .command("apply")
     .description("apply manifests: all of them, or none")
@@ -134,6 +149,25 @@ export function registerCommands(program: Command): void {
     .description("which island is speaking: whom it sees, and how fresh")
     .option(output, outputHelp)
     .action(run(() => import("./status.ts")));
+  program
+    .command("doctor")
+    .description("try every hop from a node to one other or to all, and name the one that fails")
+    .argument("[node]", "the other end, for example node/bern-1 (default: every node)")
+    .option("--from <node>", "the node that tries (default: the one that answers)")
+    .option("--to <node>", "the other end")
+    .option(output, outputHelp)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  starlight doctor\n  starlight doctor node/bern-1\n  starlight doctor --from bern-1 --to oslo-2\n",
+    )
+    .action(run(() => import("./doctor.ts")));
+  program
+    .command("topology")
+    .description("regions, sites and nodes, and who is linked with whom")
+    .option("--matrix", "every pair, with the age of what is known of it")
+    .option("-o, --output <format>", "json, yaml or dot (Graphviz)")
+    .addHelpText("after", "\nExample:\n  starlight topology -o dot | dot -Tsvg > mesh.svg\n")
+    .action(run(() => import("./topology.ts")));
   program
     .command("why")
     .description("why a workload runs where it runs, or why a node is held for what it is")
@@ -222,6 +256,11 @@ export function registerCommands(program: Command): void {
     "after",
     "\nExample, there and back:\n  bern$ starlight bundle heads bern.heads\n  oslo$ starlight bundle export --site bern --since-peer bern.heads oslo.bundle\n  bern$ starlight bundle import oslo.bundle\n",
   );
+  program
+    .command("capabilities")
+    .description("what this machine is, where each value is from, and the rule that gives its tier")
+    .option(output, outputHelp)
+    .action(run(() => import("./capabilities.ts")));
   const config = program.command("config").description("settings of this node");
   settings(
     config
@@ -264,6 +303,19 @@ export function registerCommands(program: Command): void {
     .argument("<user>")
     .option("--group <name...>", "groups of the user", ["starlight:viewers"])
     .action(run(() => import("./token.ts")));
+  program
+    .command("kubeconfig")
+    .description("make credentials for a user, good on every node; on a machine that admits others")
+    .option("--out <file>", "where to write it (default: print it)")
+    .option("--user <name>", "name of the user", "admin")
+    .option("--group <name...>", "groups of the user", ["system:masters"])
+    .option("--days <count>", "how long it is good", "365")
+    .option("--renew", "replace the one in the data folder")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  starlight kubeconfig --renew\n  starlight kubeconfig --user ada --group starlight:viewers --out ada.kubeconfig\n",
+    )
+    .action(run(() => import("./kubeconfig.ts")));
   program
     .command("leave")
     .description("take the node that answers out of its mesh, for good")

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { parseDuration } from "../../core/intents/quantity.ts";
 import { CommandError } from "../command-error.ts";
 import { connect } from "../client.ts";
@@ -9,6 +10,8 @@ type Options = {
   readonly region?: string;
   readonly ttl: string;
   readonly uses: string;
+  readonly file?: string;
+  readonly qr?: boolean;
   readonly output?: string;
 };
 
@@ -23,8 +26,36 @@ export async function action(options: Options, _args: string[], globals: GlobalO
   const { site, region } = options;
   const { text } = await client.call("POST", "/starlight/v1/invites", { site, region, ttlMs, uses });
   const answer = JSON.parse(text) as { invite: string };
+  if (options.file !== undefined) return intoFile(options.file, answer.invite);
   if (await printValue(answer, formatOf(options.output))) return;
+  if (options.qr === true) await asPicture(answer.invite);
   print(answer.invite);
   if (process.stdout.isTTY)
     print(`\non the new machine: starlight join '${answer.invite.slice(0, 20)}...' && starlight agent`);
+}
+
+/** The secret admits whoever reads it: nobody else on this machine does. */
+function intoFile(path: string, invite: string): void {
+  try {
+    writeFileSync(path, `${invite}\n`, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandError("failed", `${path} cannot be written, give another name: ${why}`);
+  }
+  print(`${path} is written; on the new machine: starlight join -f ${path} && starlight agent`);
+}
+
+async function asPicture(invite: string): Promise<void> {
+  const { onBlack, qrLines } = await import("../qr-code.ts");
+  const lines = qrLines(invite);
+  const width = lines[0]?.length ?? 0;
+  const columns = process.stdout.columns ?? Number.POSITIVE_INFINITY;
+  if (width > columns) {
+    process.stderr.write(
+      `the QR code is ${width} columns wide, the terminal ${columns}: make it wider, or the letters smaller\n`,
+    );
+    return;
+  }
+  const colours = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
+  print(`${(colours ? lines.map(onBlack) : lines).join("\n")}\n`);
 }

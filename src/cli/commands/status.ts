@@ -26,7 +26,19 @@ type Status = {
   }[];
   readonly records: { total: number; tombstones: number; setAside: number };
   readonly storage: { bytesWrittenToday: number; bytesWritten: number };
-  readonly uplink: { class: string; bytesToday: number; bytesPerDay: number };
+  readonly uplink: {
+    class: string;
+    bytesToday: number;
+    bytesPerDay: number;
+    links: readonly {
+      name: string;
+      class: string;
+      bytesToday: number;
+      peakPerSecond: number;
+      bytesPerSecond: number | null;
+      waiting: { logs: number; questions: number; forMs: number } | null;
+    }[];
+  };
   readonly conflicts: number;
   readonly pods: { total: number; ready: number };
 };
@@ -67,6 +79,8 @@ export async function action(
     print(
       `uplink ${uplink.class}: ${Math.round(uplink.bytesToday / 1000)}${allowance} kB to other sites today`,
     );
+  for (const link of uplink.links.filter(({ bytesPerSecond }) => bytesPerSecond !== null))
+    print(`  ${spendingText(link)}`);
   print(`${pods.ready} of ${pods.total} pods ready, ${conflicts} conflicts, ${records.total} records\n`);
   print(
     table(
@@ -109,3 +123,14 @@ export async function action(
     ),
   );
 }
+
+function spendingText(link: Status["uplink"]["links"][number]): string {
+  const { name, bytesToday, peakPerSecond, bytesPerSecond, waiting } = link;
+  const waits =
+    waiting === null
+      ? ""
+      : `; ${waiting.logs} logs and ${waiting.questions} questions wait ${age(waiting.forMs)}`;
+  return `to ${name} (${link.class}): ${kilobytes(bytesToday)} kB today, at most ${kilobytes(peakPerSecond)} of ${kilobytes(bytesPerSecond ?? 0)} kB/s${waits}`;
+}
+
+const kilobytes = (bytes: number): string => (bytes / 1000).toFixed(bytes < 10_000 ? 1 : 0);

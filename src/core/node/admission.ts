@@ -11,6 +11,7 @@ import { cameLate, notTaken } from "./held.ts";
 import { unpersist } from "./durable.ts";
 import { askWho } from "./unknown-authors.ts";
 import { indexRecord, type IndexChange } from "./records-index.ts";
+import { isShutOut, offend } from "./offences.ts";
 import { isCollected } from "./tombstones.ts";
 import { belongs, trustView } from "./trust-view.ts";
 import { changed, note, type Turn } from "./turn.ts";
@@ -22,6 +23,8 @@ import { changed, note, type Turn } from "./turn.ts";
 
 const pendingMax = 10_000;
 const setAsideMax = 10_000;
+/** Records are up to 1 MiB long, so their number alone bounds nothing. */
+const waitingBytesMax = 32 * 1024 * 1024;
 const retryAsideEvery = 5_000;
 
 export type Admitted = { readonly record: MeshRecord; readonly change: IndexChange | undefined };
@@ -33,7 +36,10 @@ export function admitRecords(
   from: LinkId | undefined,
 ): readonly Admitted[] {
   const admitted: Admitted[] = [];
-  for (const record of records) admitOne(turn, record, from, admitted);
+  for (const record of records) {
+    if (isShutOut(turn, from)) break;
+    admitOne(turn, record, from, admitted);
+  }
   return admitted;
 }
 
@@ -71,7 +77,7 @@ export function admitPending(turn: Turn): readonly Admitted[] {
   const admitted: Admitted[] = [];
   for (const [slot, { record, from }] of turn.state.pending) {
     if (!belongs(turn.state, record.author)) continue;
-    turn.state.pending.delete(slot);
+    endPending(turn, slot);
     admitOne(turn, record, from, admitted);
   }
   return admitted;
@@ -83,7 +89,7 @@ export function admitAside(turn: Turn): readonly Admitted[] {
   const admitted: Admitted[] = [];
   for (const [slot, record] of state.setAside) {
     if (aheadOf(env.wall, record.version) > state.config.driftMax) continue;
-    state.setAside.delete(slot);
+    endAside(turn, slot);
     admitOne(turn, record, undefined, admitted);
   }
   state.retryAsideAt = state.setAside.size > 0 ? env.now + retryAsideEvery : Number.POSITIVE_INFINITY;
@@ -102,13 +108,15 @@ function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admi
   const refusal = refusalOf(record, trustView(state), env.crypto);
   if (refusal?.type === "unknown-author") return keepPending(turn, slot, record, from);
   if (refusal !== undefined) {
-    note(turn, "warning", "RecordRefused", `${record.key} by ${record.author}: ${refusal.why}`);
+    const what = `${record.key} by ${record.author}: ${refusal.why}`;
+    if (refusal.forged && from !== undefined) offend(turn, from, "RecordRefused", what);
+    else note(turn, "warning", "RecordRefused", what);
     notTaken(turn, record);
     return;
   }
   // Written anew by an author whose clock was wrong: what lay aside for the slot is void.
   const aside = state.setAside.get(slot);
-  if (aside !== undefined && aside.version > record.version) state.setAside.delete(slot);
+  if (aside !== undefined && aside.version > record.version) endAside(turn, slot);
   place(turn, record, admitted);
 }
 
@@ -155,25 +163,40 @@ function voidLaterRecords(turn: Turn, author: NodeId): void {
 }
 
 function keepPending(turn: Turn, slot: string, record: MeshRecord, from: LinkId | undefined): void {
-  const { pending } = turn.state;
-  if (!pending.has(slot) && pending.size >= pendingMax) {
-    const oldest = pending.entries().next().value;
-    if (oldest !== undefined) {
-      pending.delete(oldest[0]);
-      notTaken(turn, oldest[1].record);
-    }
-  }
+  const { state } = turn;
+  const { pending } = state;
   const held = pending.get(slot);
-  if (held === undefined || held.record.version < record.version) pending.set(slot, { record, from });
   askWho(turn, from, record.author);
+  if (held !== undefined && held.record.version >= record.version) return;
+  endPending(turn, slot);
+  for (const [oldest, { record: dropped }] of pending) {
+    if (pending.size < pendingMax && state.pendingBytes + record.frame.length <= waitingBytesMax) break;
+    endPending(turn, oldest);
+    notTaken(turn, dropped);
+  }
+  pending.set(slot, { record, from });
+  state.pendingBytes += record.frame.length;
+}
+
+function endPending({ state }: Turn, slot: string): void {
+  state.pendingBytes -= state.pending.get(slot)?.record.frame.length ?? 0;
+  state.pending.delete(slot);
+}
+
+function endAside({ state }: Turn, slot: string): void {
+  state.setAsideBytes -= state.setAside.get(slot)?.frame.length ?? 0;
+  state.setAside.delete(slot);
 }
 
 function setAside(turn: Turn, slot: string, record: MeshRecord): void {
   const { state, env } = turn;
   const held = state.setAside.get(slot);
   if (held !== undefined && held.version >= record.version) return;
-  if (held === undefined && state.setAside.size >= setAsideMax) return notTaken(turn, record);
+  const full = held === undefined && state.setAside.size >= setAsideMax;
+  if (full || state.setAsideBytes + record.frame.length > waitingBytesMax) return notTaken(turn, record);
+  endAside(turn, slot);
   state.setAside.set(slot, record);
+  state.setAsideBytes += record.frame.length;
   state.retryAsideAt = Math.min(state.retryAsideAt, env.now + retryAsideEvery);
   if (held === undefined) {
     const aheadMs = Math.round(aheadOf(env.wall, record.version));

@@ -61,6 +61,8 @@ export type NodeConfig = {
   readonly absentLong: Duration;
   /** How this machine is joined to other sites. */
   readonly uplink: LinkClass;
+  /** Bytes a second that the state exchange may put on one link to another site; 0: what its class allows. */
+  readonly uplinkBytesPerSecond: number;
   /** Bytes to other sites that a day may cost; 0: any number. */
   readonly uplinkBytesPerDay: number;
 };
@@ -234,6 +236,8 @@ export type NodeEnv = {
   readonly now: Instant;
   readonly wall: WallTime;
   readonly random: (name: string) => Random;
+  /** Bytes that left on an open link so far, all frames of past turns included (ports/transport.ts). */
+  readonly sentBytes: (link: LinkId) => number;
   readonly crypto: Crypto;
   readonly signer: Signer;
 };
@@ -280,6 +284,33 @@ export type RegionView = {
   readonly age: Duration;
 };
 
+/** What links to other sites cost: bytes on the wire, signs of life included. */
+export type UplinkView = {
+  /** As it counts now: as declared or measured, or worse after long round trips or for a spent allowance. */
+  readonly class: LinkClass;
+  readonly declared: LinkClass;
+  readonly bytesToday: number;
+  /** The day's allowance; 0: none is set. */
+  readonly bytesPerDay: number;
+  readonly links: readonly LinkSpending[];
+};
+
+/** One open link to another site. */
+export type LinkSpending = {
+  readonly peer: NodeId;
+  readonly name: string;
+  readonly class: LinkClass;
+  /** On this link today (UTC), and the most in one second of it. */
+  readonly bytesToday: number;
+  readonly peakPerSecond: number;
+  /** What its class and the settings allow; undefined: any number. */
+  readonly bytesPerSecond: number | undefined;
+  /** What is not sent because the budget is used up, and until when at least; undefined when nothing waits. */
+  readonly waiting:
+    | { readonly logs: number; readonly questions: number; readonly forMs: Duration }
+    | undefined;
+};
+
 /** Everything this node knows, read-only: what the API, the CLI and the simulator's checks look at. */
 export type NodeView = {
   readonly identity: NodeIdentity;
@@ -321,14 +352,9 @@ export type NodeView = {
   readonly positions: (slots: readonly string[]) => readonly Position[];
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
-  /** The class of the link to a peer, and what today's frames to other sites amount to. */
-  readonly uplink: () => {
-    readonly class: LinkClass;
-    readonly bytesToday: number;
-    readonly bytesPerDay: number;
-  };
   /** What is held of records and of guests: how many, and the bytes of their frames. */
   readonly footprint: () => { readonly records: number; readonly bytes: number };
+  readonly uplink: () => UplinkView;
   readonly records: () => { readonly total: number; readonly tombstones: number; readonly setAside: number };
 };
 

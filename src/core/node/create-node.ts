@@ -12,7 +12,9 @@ import {
   tellObserved,
   tellPeers,
   tellSync,
+  tendUplink,
 } from "./links.ts";
+import { settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { tendHeld } from "./held.ts";
@@ -29,6 +31,7 @@ import { firstSummary, tendSummaries } from "./summaries.ts";
 import { tendTombstones } from "./tombstones.ts";
 import { withTrustedWall } from "./wall.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
+import { declaredClass } from "./uplink-class.ts";
 import { createView, type Given } from "./view.ts";
 import { writeAsked, writeFailed, writeStored } from "./writes.ts";
 
@@ -46,6 +49,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       given.wall = env.wall;
       given.crypto = env.crypto;
       const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map() };
+      settleSent(turn);
       carryOut(handlers(turn), event);
       settleIfReady(turn);
       placeIfDue(turn);
@@ -56,6 +60,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       tendTombstones(turn);
       tendStrangers(turn);
       tendSummaries(turn);
+      tendUplink(turn);
       flush(turn);
       tendHeld(turn);
       return turn.out;
@@ -70,8 +75,10 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
   return {
     boot: (event) => boot(turn, event),
     measured: ({ status }) => {
+      const before = declaredClass(state);
       state.status = status;
       publishStatus(turn);
+      if (declaredClass(state) !== before) tellPeers(turn);
       placeSoon(turn);
     },
     "link-opened": (event) => linkOpened(turn, event),

@@ -5,7 +5,7 @@ import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
 import { encodeFrame } from "../sync/frames.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { logName } from "../records/log.ts";
-import type { MeshRecord } from "../records/record.ts";
+import type { MeshRecord, NodeId } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
 import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
@@ -16,12 +16,14 @@ import { summaryHeard } from "./summaries.ts";
 import { persist } from "./durable.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
-import { publishLinks } from "./own-records.ts";
+import { publishLinks, publishStatus } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
 import { belongs, memberOf } from "./trust-view.ts";
-import { countSent, linkClassTo, paceTo } from "./uplink.ts";
+import { isShutOut, offend, shutOut, shutOutFor } from "./offences.ts";
+import { budgetOf, countSent, linkClassTo, linkOpened, paceTo } from "./uplink.ts";
+import { judgeRoundTrips, ownClass } from "./uplink-class.ts";
 import { clockLost, clockSeen } from "./wall.ts";
 import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
@@ -32,6 +34,8 @@ import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
 const membershipChannel = 0;
 const nobody: readonly string[] = [];
+/** Members that came into view within so long may be one returning island. */
+const settledAfter = 10_000;
 const syncChannel = 1;
 /** Who somebody is that is not on the roster: see strangers.ts. */
 export const introductionChannel = 2;
@@ -41,8 +45,33 @@ export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void 
   const payload = bytes.subarray(1);
   if (channel === membershipChannel) return tellMembership(turn, { type: "frame", link, bytes: payload });
   tellMembership(turn, { type: "heard", link });
-  if (channel === syncChannel) return tellSync(turn, { type: "frame", link, bytes: payload });
-  note(turn, "warning", "ProtocolError", `a frame for the unknown channel ${String(channel)}`);
+  if (channel === syncChannel) tellSync(turn, { type: "frame", link, bytes: payload });
+  else offend(turn, link, "ProtocolError", `a frame for the unknown channel ${String(channel)}`);
+  if (isShutOut(turn, link)) endLink(turn, link);
+}
+
+/** A link of a peer that is shut out is not used; a dial is not even tried. */
+export function linkArrived(turn: Turn, link: LinkId, peer: NodeId, outbound: boolean): void {
+  const keptOut = shutOutFor(turn.state, peer, turn.env.now) > 0;
+  if (keptOut) turn.out.push({ type: "close", link, end: "ours" });
+  else {
+    linkOpened(turn, link, peer);
+    tellMembership(turn, { type: "link-opened", link, peer, outbound });
+  }
+}
+
+function dial(turn: Turn, peer: NodeId, addresses: readonly string[]): void {
+  const keptOutFor = shutOutFor(turn.state, peer, turn.env.now);
+  if (keptOutFor === 0) turn.out.push({ type: "dial", peer, addresses });
+  else {
+    const detail = `it is kept out for another ${Math.ceil(keptOutFor / 1_000)} s`;
+    tellMembership(turn, { type: "dial-failed", peer, why: "untrusted", detail });
+  }
+}
+
+function endLink(turn: Turn, link: LinkId): void {
+  turn.out.push({ type: "close", link, end: "ours" });
+  tellMembership(turn, { type: "link-closed", link, end: "ours" });
 }
 
 /** Records as the frame that a peer takes them from. */
@@ -67,9 +96,35 @@ export function tellSync(turn: Turn, event: SyncEvent): void {
     store: state.store,
     crypto: env.crypto,
     linkClass: (peer: string) => linkClassTo(state, peer),
+    budget: budgetOf(turn),
+    settled: () => settledMembers(turn),
     linkedTo: (node: string) => factsOf(state.index, node)?.links?.body.peers ?? nobody,
   };
   for (const effect of state.sync.handle(event, syncEnv)) carryOut(syncHandlers(turn), effect);
+}
+
+/** What our uplink counts as may have changed: the others are told before we fall silent for longer. */
+export function tendUplink(turn: Turn): void {
+  const { state, env } = turn;
+  judgeRoundTrips(state, env.now);
+  const now = ownClass(state);
+  const before = state.uplink.class;
+  state.uplink.class = now;
+  if (before === undefined || before === now) return;
+  const why = state.uplink.roundTrips.far ? "its round trips are long" : "by what is declared and spent";
+  note(turn, "info", "UplinkClass", `the uplink counts as ${now}, no longer as ${before}: ${why}`);
+  publishStatus(turn);
+  tellPeers(turn);
+}
+
+/** Members in view for a while, we included: what was one island before those came who come just now. */
+function settledMembers({ state, env }: Turn): number {
+  let settled = 1;
+  for (const id of state.index.memberById.keys()) {
+    const evidence = state.membership.evidence(id);
+    if (evidence?.verdict === "alive" && env.now - evidence.since >= settledAfter) settled++;
+  }
+  return settled;
 }
 
 /**
@@ -161,14 +216,14 @@ function react(turn: Turn, changes: readonly IndexChange[]): void {
 }
 
 export function tellObserved(turn: Turn, observer: string): void {
-  const peers = factsOf(turn.state.index, observer)?.links?.body.peers ?? [];
-  tellMembership(turn, { type: "observed", observer, peers });
+  const { peers = nobody, gone = nobody } = factsOf(turn.state.index, observer)?.links?.body ?? {};
+  tellMembership(turn, { type: "observed", observer, peers, gone });
 }
 
 function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
   const { state, out } = turn;
   return {
-    dial: ({ peer, addresses }) => out.push({ type: "dial", peer, addresses }),
+    dial: ({ peer, addresses }) => dial(turn, peer, addresses),
     close: ({ link, end }) => out.push({ type: "close", link, end }),
     send: ({ link, bytes }) => send(turn, link, membershipChannel, bytes),
     "peer-up": ({ peer, link }) => {
@@ -184,7 +239,7 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       tellSync(turn, { type: "peer-down", link });
     },
     "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
-    "links-changed": ({ peers }) => publishLinks(turn, peers),
+    "links-changed": ({ peers, gone }) => publishLinks(turn, peers, gone),
     "verdict-changed": ({ peer, from, to }) => {
       const name = memberOf(state, peer)?.name ?? peer;
       state.levels.peersDue = true;
@@ -224,8 +279,8 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
     },
     "protocol-error": ({ link, detail }) => {
       note(turn, "warning", "ProtocolError", `link ${link}: ${detail}`);
-      turn.out.push({ type: "close", link, end: "ours" });
-      tellMembership(turn, { type: "link-closed", link, end: "ours" });
+      shutOut(turn, link, detail);
+      endLink(turn, link);
     },
   };
 }

@@ -18,6 +18,10 @@ export function nodeObject(index: Index, name: string): MergedObject | undefined
   return object?.exists === true ? object : undefined;
 }
 
+/** What a node may say of itself in labels: capabilities, never its place or anybody's own names. */
+const measuredLabel =
+  /^((feature\.node\.kubernetes\.io|nvidia\.com|amd\.com|starlight\.dev)\/|node\.kubernetes\.io\/instance-type$)/;
+
 /** Standard labels first; what people set through the API wins over them, except for the topology. */
 export function labelsOf(
   index: Index,
@@ -29,6 +33,7 @@ export function labelsOf(
     status === undefined
       ? {}
       : {
+          ...capabilitiesOf(status),
           "kubernetes.io/arch": status.architecture,
           "kubernetes.io/os": status.os,
           "starlight.dev/tier": String(status.tier),
@@ -41,6 +46,10 @@ export function labelsOf(
     "topology.kubernetes.io/zone": member.site,
     "topology.kubernetes.io/region": member.region,
   };
+}
+
+function capabilitiesOf({ labels = {} }: StatusBody): { readonly [label: string]: string } {
+  return Object.fromEntries(Object.entries(labels).filter(([label]) => measuredLabel.test(label)));
 }
 
 export function memberView(
@@ -82,10 +91,14 @@ function ourselves(state: NodeState, now: Instant): Evidence {
   return {
     verdict: "alive",
     since: state.bootedAt,
+    lostBySite: false,
     link: undefined,
     roundTrip: 0,
     heardAt: now,
-    reasons: ["this is the node that answers"],
+    observations: [
+      { by: state.identity.id, what: "this is the node that answers", at: now },
+      ...state.membership.selfDoubt(),
+    ],
   };
 }
 
@@ -93,9 +106,12 @@ function unheard(state: NodeState): Evidence {
   return {
     verdict: "unreachable",
     since: state.bootedAt,
+    lostBySite: false,
     link: undefined,
     roundTrip: undefined,
     heardAt: undefined,
-    reasons: ["never in contact since this agent started"],
+    observations: [
+      { by: state.identity.id, what: "never in contact since this agent started", at: state.bootedAt },
+    ],
   };
 }

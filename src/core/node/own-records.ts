@@ -19,16 +19,19 @@ import { findRecord, putRecord } from "../records/store.ts";
 import { detailOf } from "./levels.ts";
 import { indexRecord } from "./records-index.ts";
 import { changed, type Turn } from "./turn.ts";
+import { ownClass } from "./uplink-class.ts";
 
 /** What this node says of itself, signed and spread as soon as it is true. */
 
 export function publishStatus(turn: Turn): void {
   const { status, identity } = turn.state;
-  if (status !== undefined) publishFact(turn, statusKey(identity.id), status);
+  if (status === undefined) return;
+  // Both ends of a link must know what it counts as: signs of life are as rare as that.
+  publishFact(turn, statusKey(identity.id), { ...status, uplink: ownClass(turn.state) });
 }
 
-export function publishLinks(turn: Turn, peers: readonly string[]): void {
-  publishFact(turn, linksKey(turn.state.identity.id), { peers });
+export function publishLinks(turn: Turn, peers: readonly string[], gone: readonly string[]): void {
+  publishFact(turn, linksKey(turn.state.identity.id), gone.length === 0 ? { peers } : { peers, gone });
 }
 
 export function publishPod(turn: Turn, uid: string, body: PodBody | undefined): void {

@@ -10,6 +10,7 @@ import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
 import { nothingHeld, type Held } from "./progress.ts";
+import type { Offender } from "./offences.ts";
 import type { Uplink } from "./uplink.ts";
 import { newLevels, type Levels } from "./levels.ts";
 import type { WallClock } from "./wall.ts";
@@ -50,6 +51,7 @@ export type NodeState = {
   readonly clocks: WallClock;
   readonly uplink: Uplink;
   readonly peerByLink: Map<LinkId, NodeId>;
+  readonly offenders: Map<NodeId, Offender>;
   readonly store: RecordStore;
   readonly index: Index;
   readonly membership: Membership;
@@ -95,6 +97,9 @@ export type NodeState = {
   readonly pending: Map<string, { readonly record: MeshRecord; readonly from: LinkId | undefined }>;
   /** Records stamped too far in the future. */
   readonly setAside: Map<string, MeshRecord>;
+  /** Bytes of the records in each of the two. */
+  pendingBytes: number;
+  setAsideBytes: number;
   retryAsideAt: Instant;
 
   /** Pods that run here without a record; see orphans.ts. */
@@ -126,8 +131,15 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     identity,
     config,
     clock: { last: 0 },
-    uplink: { day: 0, bytes: 0 },
+    uplink: {
+      day: 0,
+      bytes: 0,
+      linkById: new Map(),
+      roundTrips: { far: false, otherwiseSince: undefined, lookAt: 0 },
+      class: undefined,
+    },
     peerByLink: new Map(),
+    offenders: new Map(),
     clocks: { aheadByPeer: new Map(), correction: 0, base: undefined },
     store: emptyStore(),
     index: emptyIndex(),
@@ -163,6 +175,8 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     inFlight: undefined,
     pending: new Map(),
     setAside: new Map(),
+    pendingBytes: 0,
+    setAsideBytes: 0,
     retryAsideAt: Number.POSITIVE_INFINITY,
     orphans: new Map(),
     orphansUntil: Number.POSITIVE_INFINITY,

@@ -8,7 +8,8 @@ import { coverAndHold } from "./held.ts";
 import { credentialsOf } from "./guests.ts";
 import { credentialsMax, decodeIntroduction, encodeIntroduction } from "./introduction-frames.ts";
 import { detailOf } from "./levels.ts";
-import { absorb, introductionChannel, send, tellMembership, tellPeers } from "./links.ts";
+import { absorb, introductionChannel, linkArrived, send, tellMembership, tellPeers } from "./links.ts";
+import { linkEnded } from "./uplink.ts";
 import { belongs, memberOf } from "./trust-view.ts";
 import { note, type Turn } from "./turn.ts";
 
@@ -34,11 +35,10 @@ export function linkOpened(turn: Turn, event: Opened): void {
   const { state, env } = turn;
   const { link, peer, outbound, tlsKey } = event;
   state.dialFailed.delete(peer);
-  if (detailOf(state) === "mesh") return tellMembership(turn, { type: "link-opened", link, peer, outbound });
+  if (detailOf(state) === "mesh") return linkArrived(turn, link, peer, outbound);
   // It may not know us, though we know it: what we show comes first on the link.
   showCredentials(turn, link, [state.identity.id]);
-  if (state.index.memberById.has(peer))
-    return tellMembership(turn, { type: "link-opened", link, peer, outbound });
+  if (state.index.memberById.has(peer)) return linkArrived(turn, link, peer, outbound);
   const { waiting } = state.levels;
   if (state.index.goneSince.has(peer) || waiting.size >= waitingMax) {
     turn.out.push({ type: "close", link, end: "ours" });
@@ -56,6 +56,7 @@ export function linkClosed(turn: Turn, { link, end }: Extract<NodeEvent, { type:
     levels.waiting.delete(link);
     return refused(turn, stranger.peer, stranger.outbound, "it closed the link before we knew each other");
   }
+  linkEnded(turn, link);
   tellMembership(turn, { type: "link-closed", link, end });
   if (levels.links.delete(link)) levels.peersDue = true;
 }
@@ -159,7 +160,7 @@ function accept(turn: Turn, link: LinkId): void {
   levels.peersDue = false;
   levels.contactsAt = Math.min(levels.contactsAt, turn.env.now + contactsEvery);
   tellPeers(turn);
-  tellMembership(turn, { type: "link-opened", link, peer, outbound });
+  linkArrived(turn, link, peer, outbound);
 }
 
 /** Ends a link whose peer is not introduced, or broke the introduction. */

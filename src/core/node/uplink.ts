@@ -1,47 +1,202 @@
-import { linkClassOf, paceOf, type LinkClass } from "../records/link-class.ts";
+import { fill, fullAt, fullBucket, type Bucket, type BucketRate } from "../kernel/bucket.ts";
+import type { Instant } from "../kernel/time.ts";
+import type { LinkId } from "../membership/contract.ts";
+import {
+  bucketRateOf,
+  bytesPerSecondOf,
+  dayShareOf,
+  linkClassOf,
+  paceOf,
+  reserveOf,
+  type LinkClass,
+  type Urgency,
+} from "../records/link-class.ts";
 import type { NodeId } from "../records/record.ts";
+import type { Budget } from "../sync/contract.ts";
+import { declaredClass, ownClass, type RoundTrips } from "./uplink-class.ts";
 import { factsOf } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { memberOf } from "./trust-view.ts";
 import type { Turn } from "./turn.ts";
+import type { LinkSpending, UplinkView } from "./contract.ts";
 
 /**
- * What links to other sites may cost. The class of an uplink is declared; a day's allowance that is almost
- * used up makes it one of the dearest.
+ * What links to other sites cost and may cost: a token bucket per link, filled by the class of the link or
+ * the operator's word, and an allowance per day for all of them. Frames are charged by their length when
+ * they are handed over, and by what really left as soon as that is known, which is before the next turn.
  */
 export type Uplink = {
-  /** The day (UTC) that is counted, in days since 1970, and the bytes of frames sent on it to other sites. */
+  /** The day (UTC) that is counted, in days since 1970, and the bytes that left on it to other sites. */
   day: number;
   bytes: number;
+  readonly linkById: Map<LinkId, MeteredLink>;
+  readonly roundTrips: RoundTrips;
+  /** The class that counted last, and was told to the others. */
+  class: LinkClass | undefined;
+};
+
+export type MeteredLink = {
+  readonly peer: NodeId;
+  bucket: Bucket | undefined;
+  /** Handed over in this turn, by length; and what had left before. */
+  handed: number;
+  handedAt: Instant;
+  left: number;
+  bytesToday: number;
+  second: number;
+  secondBytes: number;
+  peakPerSecond: number;
 };
 
 const dayMs = 86_400_000;
-/** From this share of the allowance on, the link is treated as the dearest. */
-const saveFrom = 0.8;
+/** A link that ran dry begins again with this share of its burst above what is kept for others. */
+const pieceShare = 1 / 8;
 
-export function countSent({ state, env }: Turn, link: number, bytes: number): void {
-  const peer = state.peerByLink.get(link);
-  if (peer === undefined || memberOf(state, peer)?.site === state.identity.site) return;
+export function linkOpened({ state }: Turn, link: LinkId, peer: NodeId): void {
+  if (memberOf(state, peer)?.site === state.identity.site) return;
+  state.uplink.linkById.set(link, {
+    peer,
+    bucket: undefined,
+    handed: 0,
+    handedAt: 0,
+    left: 0,
+    bytesToday: 0,
+    second: 0,
+    secondBytes: 0,
+    peakPerSecond: 0,
+  });
+}
+
+export function linkEnded({ state }: Turn, link: LinkId): void {
+  state.uplink.linkById.delete(link);
+}
+
+/** A frame is handed over: charged by its length until the turn is over. */
+export function countSent(turn: Turn, link: LinkId, bytes: number): void {
+  const metered = turn.state.uplink.linkById.get(link);
+  if (metered === undefined) return;
+  metered.handed += bytes;
+  metered.handedAt = turn.env.now;
+  charge(turn, metered, bytes);
+}
+
+/** At the start of a turn: what was handed over in the one before has left, compressed or not. */
+export function settleSent(turn: Turn): void {
+  for (const [link, metered] of turn.state.uplink.linkById) {
+    if (metered.handed === 0) continue;
+    const left = turn.env.sentBytes(link);
+    const second = Math.floor(metered.handedAt / 1_000);
+    if (second !== metered.second) [metered.second, metered.secondBytes] = [second, 0];
+    metered.secondBytes += left - metered.left;
+    metered.peakPerSecond = Math.max(metered.peakPerSecond, metered.secondBytes);
+    charge(turn, metered, left - metered.left - metered.handed);
+    metered.left = left;
+    metered.handed = 0;
+  }
+}
+
+/** What the state exchange may put on its links now. */
+export function budgetOf(turn: Turn): Budget {
+  const { state, env } = turn;
+  return {
+    room: (link, urgency) => {
+      const metered = state.uplink.linkById.get(link);
+      if (metered === undefined) return Number.POSITIVE_INFINITY;
+      return Math.min(roomOnLink(state, metered, urgency, env.now), roomToday(turn, urgency));
+    },
+    opensAt: (link, urgency) => {
+      const metered = state.uplink.linkById.get(link);
+      if (metered === undefined) return env.now;
+      if (roomToday(turn, urgency) <= 0) return env.now + dayMs - (env.wall % dayMs);
+      return opensAt(state, metered, urgency, env.now);
+    },
+  };
+}
+
+export function linkClassTo(state: NodeState, peer: NodeId): LinkClass {
+  const sameSite = memberOf(state, peer)?.site === state.identity.site;
+  return linkClassOf(sameSite, ownClass(state), classOfPeer(state, peer));
+}
+
+export const paceTo = (state: NodeState, peer: NodeId): number => paceOf[linkClassTo(state, peer)];
+
+export function uplinkView(state: NodeState, now: Instant): UplinkView {
+  const { config, uplink } = state;
+  const links = [...uplink.linkById].map(([link, metered]) => spendingOf(state, link, metered, now));
+  return {
+    class: ownClass(state),
+    declared: declaredClass(state),
+    bytesToday: uplink.bytes,
+    bytesPerDay: config.uplinkBytesPerDay,
+    links: links.sort((left, right) => (left.peer < right.peer ? -1 : 1)),
+  };
+}
+
+function spendingOf(state: NodeState, link: LinkId, metered: MeteredLink, now: Instant): LinkSpending {
+  const { perSecond } = rateOf(state, metered.peer);
+  const waits = state.sync.waiting(link);
+  const { peer, bytesToday, peakPerSecond } = metered;
+  return {
+    peer,
+    name: memberOf(state, peer)?.name ?? peer,
+    class: linkClassTo(state, peer),
+    bytesToday,
+    peakPerSecond,
+    bytesPerSecond: Number.isFinite(perSecond) ? perSecond : undefined,
+    waiting:
+      waits === undefined
+        ? undefined
+        : { logs: waits.logs, questions: waits.questions, forMs: Math.max(0, Math.ceil(waits.until - now)) },
+  };
+}
+
+function charge({ state, env }: Turn, metered: MeteredLink, bytes: number): void {
   const { uplink } = state;
   const day = Math.floor(env.wall / dayMs);
   if (day !== uplink.day) {
     uplink.day = day;
     uplink.bytes = 0;
+    for (const each of uplink.linkById.values()) [each.bytesToday, each.peakPerSecond] = [0, 0];
   }
   uplink.bytes += bytes;
+  metered.bytesToday += bytes;
+  const rate = rateOf(state, metered.peer);
+  if (!Number.isFinite(rate.perSecond)) return;
+  metered.bucket ??= fullBucket(rate, env.now);
+  fill(metered.bucket, rate, env.now);
+  metered.bucket.level -= bytes;
 }
 
-export function linkClassTo(state: NodeState, peer: NodeId): LinkClass {
-  const member = memberOf(state, peer);
+function roomOnLink(state: NodeState, metered: MeteredLink, urgency: Urgency, now: Instant): number {
+  const rate = rateOf(state, metered.peer);
+  if (!Number.isFinite(rate.perSecond)) return Number.POSITIVE_INFINITY;
+  metered.bucket ??= fullBucket(rate, now);
+  return Math.max(0, fill(metered.bucket, rate, now) - reserveOf[urgency] * rate.burst);
+}
+
+function opensAt(state: NodeState, metered: MeteredLink, urgency: Urgency, now: Instant): Instant {
+  const rate = rateOf(state, metered.peer);
+  if (!Number.isFinite(rate.perSecond)) return now;
+  metered.bucket ??= fullBucket(rate, now);
+  fill(metered.bucket, rate, now);
+  return fullAt(metered.bucket, rate, (reserveOf[urgency] + pieceShare) * rate.burst);
+}
+
+function roomToday({ state, env }: Turn, urgency: Urgency): number {
+  const { uplinkBytesPerDay } = state.config;
+  if (uplinkBytesPerDay === 0) return Number.POSITIVE_INFINITY;
+  const spent = Math.floor(env.wall / dayMs) === state.uplink.day ? state.uplink.bytes : 0;
+  return Math.max(0, dayShareOf[urgency] * uplinkBytesPerDay - spent);
+}
+
+/** Each end keeps to its own rate; that of the peer is known by its class alone. */
+function rateOf(state: NodeState, peer: NodeId): BucketRate {
+  if (memberOf(state, peer)?.site === state.identity.site) return bucketRateOf(Number.POSITIVE_INFINITY);
+  const ours = state.config.uplinkBytesPerSecond || bytesPerSecondOf[ownClass(state)];
+  return bucketRateOf(Math.min(ours, bytesPerSecondOf[classOfPeer(state, peer)]));
+}
+
+function classOfPeer(state: NodeState, peer: NodeId): LinkClass {
   const status = factsOf(state.index, peer)?.status?.body ?? state.levels.guests.get(peer)?.status?.body;
-  const theirs = status?.uplink ?? "lan";
-  return linkClassOf(member?.site === state.identity.site, ownClass(state), theirs);
-}
-
-export const paceTo = (state: NodeState, peer: NodeId): number => paceOf[linkClassTo(state, peer)];
-
-function ownClass({ config, uplink }: NodeState): LinkClass {
-  const { uplinkBytesPerDay } = config;
-  const saves = uplinkBytesPerDay > 0 && uplink.bytes >= saveFrom * uplinkBytesPerDay;
-  return saves ? "satellite" : config.uplink;
+  return status?.uplink ?? "lan";
 }

@@ -20,6 +20,7 @@ import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { regionsOf, sitesOf } from "./sites.ts";
 import { belongs, memberOf } from "./trust-view.ts";
+import { uplinkView } from "./uplink.ts";
 import { workloadsOf } from "./workloads.ts";
 
 /** What the machine was given last: ages are measured against its clocks. */
@@ -120,11 +121,6 @@ export function createView(state: NodeState, given: Given): NodeView {
         .sort()
         .map((scope) => `${scope}=${hex(scopeDigest(store, scope).hash)}`)
         .join(" "),
-    uplink: () => ({
-      class: config.uplink,
-      bytesToday: state.uplink.bytes,
-      bytesPerDay: config.uplinkBytesPerDay,
-    }),
     footprint: () => {
       const guests = [...state.levels.guests.values()].flatMap(({ record, status }) =>
         status === undefined ? [record] : [record, status.record],
@@ -132,6 +128,7 @@ export function createView(state: NodeState, given: Given): NodeView {
       const held = [...store.bySlot.values(), ...guests];
       return { records: held.length, bytes: held.reduce((sum, { frame }) => sum + frame.length, 0) };
     },
+    uplink: () => uplinkView(state, given.now),
     records: () => ({
       total: store.bySlot.size,
       tombstones: tombstoneCount(store),

@@ -46,7 +46,15 @@ export type MemberBody = Shaped<typeof memberBody>;
 export const goneBody = fields({ how: oneOf("left", "revoked"), reason: text(1024) });
 export type GoneBody = Shaped<typeof goneBody>;
 
-const resources = fields({ cpuMilli: count, memoryBytes: count, pods: count });
+const resources = fields({
+  cpuMilli: count,
+  memoryBytes: count,
+  pods: count,
+  /** Of the disk under the data folder: `ephemeral-storage`. */
+  storageBytes: optional(count),
+  /** Extended resources such as `nvidia.com/gpu`. */
+  extended: optional(dictionary(count, 16, 317)),
+});
 export type Resources = Shaped<typeof resources>;
 
 /** `node/<id>/status`: what a machine is and how to reach it. */
@@ -57,6 +65,8 @@ export const statusBody = fields({
   allocatable: resources,
   tier: integer(1, 3),
   os: text(64),
+  /** The system's name for people. */
+  osImage: optional(text(128)),
   architecture: text(64),
   kernel: text(128),
   agentVersion: text(64),
@@ -66,11 +76,19 @@ export const statusBody = fields({
   runtimes: list(text(64), 16),
   /** How the machine is joined to other sites; `lan` when it does not say. */
   uplink: optional(oneOf("lan", "wan", "cellular", "satellite")),
+  /** What was found on the machine, as labels; see `measuredLabel` in core/node/nodes.ts. */
+  labels: optional(dictionary(text(63), 64, 317)),
+  /** In tens, so that it changes rarely. */
+  diskFreePercent: optional(integer(0, 100)),
+  batteryPercent: optional(integer(0, 100)),
 });
 export type StatusBody = Shaped<typeof statusBody>;
 
-/** `node/<id>/links`: the peers this node has a working link with, sorted. */
-export const linksBody = fields({ peers: list(text(20), 4096) });
+/**
+ * `node/<id>/links`: the peers this node has a working link with, sorted; and those whose process it saw go,
+ * when there are any.
+ */
+export const linksBody = fields({ peers: list(text(20), 4096), gone: optional(list(text(20), 4096)) });
 export type LinksBody = Shaped<typeof linksBody>;
 
 const logKind = oneOf("roster", "intent", "fact");

@@ -2,8 +2,8 @@ import { equalBytes } from "../kernel/bytes.ts";
 import { between } from "../kernel/random.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { logName, recordsAfter, type Log } from "../records/log.ts";
-import { paceOf } from "../records/link-class.ts";
-import { recordKinds, type MeshRecord } from "../records/record.ts";
+import { isMetered, paceOf } from "../records/link-class.ts";
+import { recordKinds, type MeshRecord, type RecordKind } from "../records/record.ts";
 import type { Scope } from "../records/scope.ts";
 import { scopeDigest } from "../records/store.ts";
 import type { Cover } from "./contract.ts";
@@ -16,7 +16,9 @@ import {
   type ScopeHeads,
   type SyncFrame,
 } from "./frames.ts";
+import { bytesPerUnit, roomOf, work, worksAt } from "./budget.ts";
 import { beginRepair } from "./repair.ts";
+import { lengthMax } from "./sketch.ts";
 import {
   confirm,
   headOf,
@@ -40,6 +42,9 @@ const roundsMax = 4;
 /** Up to so many logs are listed (17 to 19 bytes each) without trying a sketch (13 bytes a symbol). */
 const listedLogsMax = 200;
 const symbolsPerLog = 1.3;
+/** A search over a metered link ends after so many symbols, of 13 bytes each, with what it found. */
+const meteredSymbolsMax = 8_192;
+const workOfAnswer = 100;
 /** The hash of a scope without records. */
 const emptyHash = new Uint8Array(16);
 
@@ -47,6 +52,12 @@ export const freshRounds = roundsMax;
 
 export function compare(step: Step, link: LinkId, peer: Peer): void {
   const { env, state } = step;
+  if (roomOf(step, link, "control") <= 0) {
+    peer.compareAt = Math.max(env.now + 1, env.budget.opensAt(link, "control"));
+    return;
+  }
+  peer.compared = true;
+  peer.restarts = 0;
   peer.compareAt =
     env.now + between(env.random, 0.75, 1.25) * paceOf[env.linkClass(peer.id)] * state.config.compareEvery;
   if (peer.inStep) peer.rounds = roundsMax;
@@ -65,6 +76,8 @@ export function compareArrived(
   { scopes }: Extract<SyncFrame, { type: "compare" }>,
 ): void {
   const { store } = step.env;
+  peer.compared = true;
+  peer.restarts = 0;
   const answer: ScopeHeads[] = [];
   const hashByScope = new Map(scopes.map(({ scope, hash }) => [scope, hash] as const));
   // What only one end has something in is not listed by the other.
@@ -114,7 +127,7 @@ export function headsArrived(
   const gives: LogAt[] = [];
   for (const { scope, state, logs } of differing) {
     if (state === "sketch") {
-      beginRepair(step, link, peer, scope, Math.ceil(symbolsPerLog * headsOf(step, scope).length));
+      beginRepair(step, link, peer, scope, Math.ceil(symbolsPerLog * headsOf(step, scope).length), true);
       continue;
     }
     const theirs = new Map(logs.map((log) => [logName(log), log.at] as const));
@@ -122,9 +135,12 @@ export function headsArrived(
     const giving = logsOf(step, scope).filter((log) => log.head > (theirs.get(logName(log)) ?? 0));
     wants.push(...lacking.map((log) => ({ ...log, at: headOf(step, log) })));
     gives.push(...giving.map((log) => ({ ...refOf(log), at: theirs.get(logName(log)) ?? 0 })));
-    if (lacking.length + giving.length === 0) beginRepair(step, link, peer, scope);
+    if (lacking.length + giving.length === 0) {
+      const metered = isMetered(step.env.linkClass(peer.id));
+      beginRepair(step, link, peer, scope, metered ? meteredSymbolsMax : lengthMax);
+    }
   }
-  const pulls = gives.length > 0 && give(step, link, peer, gives);
+  const pulls = gives.length > 0 && give(step, link, peer, gives.slice(0, logsMax));
   ask(step, link, peer, wants);
   if (wants.length === 0 && !pulls && peer.repair === undefined) confirm(step, peer);
 }
@@ -140,16 +156,43 @@ export function offerArrived(step: Step, link: LinkId, peer: Peer, logs: readonl
   );
 }
 
-/** One window of what counts of these logs above their stamps. */
-export function answerWants(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]): void {
-  const { parts, cut } = collect(
-    step,
-    logs.filter((log) => isShared(step, peer, log.scope)),
-  );
+/** What counts of these logs above their stamps is owed to the peer from now on. */
+export function wantsArrived(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]): void {
+  for (const log of logs) {
+    const name = logName(log);
+    if (!isShared(step, peer, log.scope)) continue;
+    if (peer.owing.size < logsMax || peer.owing.has(name)) peer.owing.set(name, log);
+  }
+  if (peer.answerAt === Number.POSITIVE_INFINITY) peer.answerAt = step.env.now;
+  sendOwed(step, link, peer);
+}
+
+/**
+ * One window of what the peer asked for, or as much of it as the budget has room for; the rest is read from
+ * the store when there is room again, so what was replaced meanwhile never crosses.
+ */
+export function sendOwed(step: Step, link: LinkId, peer: Peer): void {
+  const { env } = step;
+  if (env.now < peer.answerAt) return;
+  const due = worksAt(step, peer.work);
+  if (due > env.now) {
+    peer.answerAt = due;
+    return;
+  }
+  const { parts, rest, starved, bytes } = collect(step, link, [...peer.owing.values()]);
+  work(step, peer.work, workOfAnswer + bytes / bytesPerUnit);
+  peer.owing.clear();
+  if (starved !== undefined) {
+    for (const part of parts) sendRecords(step, link, peer, "part", part);
+    for (const log of rest) peer.owing.set(logName(log), log);
+    peer.answerAt = Math.max(env.now + 1, env.budget.opensAt(link, starved));
+    return;
+  }
+  peer.answerAt = Number.POSITIVE_INFINITY;
   const last = parts.pop() ?? { records: [], covers: [] };
   for (const part of parts) sendRecords(step, link, peer, "part", part);
-  sendRecords(step, link, peer, cut ? "cut" : "end", last);
-  if (!cut) confirm(step, peer);
+  sendRecords(step, link, peer, rest.length > 0 ? "cut" : "end", last);
+  if (rest.length === 0) confirm(step, peer);
 }
 
 /** The answer to our `wants` has ended, or goes on after we ask on. */
@@ -184,18 +227,30 @@ export function ask(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]
  * @returns whether there is a rest, which the peer is going to ask for.
  */
 function give(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]): boolean {
-  const { parts, cut } = collect(step, logs);
+  // What it asked for before is on its way.
+  const open = logs.filter((log) => !peer.owing.has(logName(log)));
+  const { parts, rest } = collect(step, link, open);
   for (const part of parts) sendRecords(step, link, peer, "part", part);
-  if (cut) {
-    const heads = logs.map((log) => ({ ...log, at: headOf(step, log) }));
-    send(step, link, { type: "offer", logs: heads });
-  }
-  return cut;
+  const offered = rest.slice(0, logsMax).map((log) => ({ ...log, at: headOf(step, log) }));
+  if (offered.length > 0) send(step, link, { type: "offer", logs: offered });
+  return offered.length > 0;
 }
 
+type Collected = {
+  readonly parts: Part[];
+  readonly bytes: number;
+  /** What did not fit any more, from where on. */
+  readonly rest: readonly LogAt[];
+  /** The class that the link's budget had no room for; undefined when it was the window that was full. */
+  readonly starved: RecordKind | undefined;
+};
+
 /** A window of the logs' records as frames, most urgent class first, each with what it covers. */
-function collect(step: Step, logs: readonly LogAt[]): { parts: Part[]; cut: boolean } {
+function collect(step: Step, link: LinkId, logs: readonly LogAt[]): Collected {
   const parts: Part[] = [];
+  const ordered = recordKinds.flatMap((kind) => logs.filter((log) => log.kind === kind));
+  let limit = 0;
+  let limitKind: RecordKind | undefined;
   let records: MeshRecord[] = [];
   let covers: Cover[] = [];
   let frameBytes = 0;
@@ -204,33 +259,33 @@ function collect(step: Step, logs: readonly LogAt[]): { parts: Part[]; cut: bool
     if (records.length + covers.length > 0) parts.push({ records, covers });
     [records, covers, frameBytes] = [[], [], 0];
   };
-  for (const kind of recordKinds) {
-    for (const ref of logs.filter((log) => log.kind === kind)) {
-      const log = step.env.store.logs.get(logName(ref));
-      if (log === undefined) continue;
-      let from = ref.at;
-      let reached = ref.at;
-      for (const record of recordsAfter(log, ref.at)) {
-        if (bytes >= windowBytes) {
-          coverUpTo(covers, log, from, Math.min(reached, log.head));
-          close();
-          return { parts, cut: true };
-        }
-        if (frameBytes + record.frame.length > recordsFrameBytes && records.length > 0) {
-          coverUpTo(covers, log, from, Math.min(reached, log.head));
-          from = Math.max(from, Math.min(reached, log.head));
-          close();
-        }
-        records.push(record);
-        reached = record.version;
-        frameBytes += record.frame.length;
-        bytes += record.frame.length;
+  for (const [place, ref] of ordered.entries()) {
+    const log = step.env.store.logs.get(logName(ref));
+    if (log === undefined) continue;
+    if (ref.kind !== limitKind) [limit, limitKind] = [roomOf(step, link, ref.kind), ref.kind];
+    let from = ref.at;
+    let reached = ref.at;
+    for (const record of recordsAfter(log, ref.at)) {
+      if (bytes >= windowBytes || bytes >= limit) {
+        coverUpTo(covers, log, from, Math.min(reached, log.head));
+        close();
+        const rest = [{ ...refOf(log), at: reached }, ...ordered.slice(place + 1)];
+        return { parts, bytes, rest, starved: bytes >= windowBytes ? undefined : ref.kind };
       }
-      coverUpTo(covers, log, from, log.head);
+      if (frameBytes + record.frame.length > recordsFrameBytes && records.length > 0) {
+        coverUpTo(covers, log, from, Math.min(reached, log.head));
+        from = Math.max(from, Math.min(reached, log.head));
+        close();
+      }
+      records.push(record);
+      reached = record.version;
+      frameBytes += record.frame.length;
+      bytes += record.frame.length;
     }
+    coverUpTo(covers, log, from, log.head);
   }
   close();
-  return { parts, cut: false };
+  return { parts, bytes, rest: [], starved: undefined };
 }
 
 function coverUpTo(covers: Cover[], log: Log, from: number, to: number): void {

@@ -3,7 +3,7 @@ import type { Random } from "../kernel/random.ts";
 import type { Duration, Instant, Wake } from "../kernel/time.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 import type { LinkId } from "../membership/contract.ts";
-import type { LinkClass } from "../records/link-class.ts";
+import type { LinkClass, Urgency } from "../records/link-class.ts";
 import type { MeshRecord, NodeId, RecordKind } from "../records/record.ts";
 import type { Place, Scope } from "../records/scope.ts";
 import type { RecordStore } from "../records/store.ts";
@@ -59,11 +59,31 @@ export type SyncEnv = {
   readonly linkedTo: (node: NodeId) => readonly NodeId[];
   /** What the link to a peer costs. */
   readonly linkClass: (peer: NodeId) => LinkClass;
+  readonly budget: Budget;
+  /** Members that have been in view for a while, we included. Asked for when a link to another site opens. */
+  readonly settled: () => number;
 };
+
+/** What may be sent on a link: nothing here is remembered for it but where its peer stands. */
+export type Budget = {
+  /** Bytes that may go now, without what this turn has sent; Infinity where nobody counts. */
+  readonly room: (link: LinkId, urgency: Urgency) => number;
+  /** When sending this is worth while again; now, if it is. */
+  readonly opensAt: (link: LinkId, urgency: Urgency) => Instant;
+};
+
+export const unlimited: Budget = {
+  room: () => Number.POSITIVE_INFINITY,
+  opensAt: () => Number.NEGATIVE_INFINITY,
+};
+
+/** What waits on a link for its budget: logs to be sent or announced, and the peer's questions. */
+export type Waiting = { readonly logs: number; readonly questions: number; readonly until: Instant };
 
 export type Sync = {
   readonly handle: (event: SyncEvent, env: SyncEnv) => readonly SyncEffect[];
   readonly wake: () => Wake;
   /** Whether the last comparison with the peer on this link found nothing missing. */
   readonly inStep: (link: LinkId) => boolean;
+  readonly waiting: (link: LinkId) => Waiting | undefined;
 };

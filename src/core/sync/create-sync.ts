@@ -1,8 +1,9 @@
-import { asleep, type Wake } from "../kernel/time.ts";
+import { asleep, never, type Instant, type Wake } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
+import { between } from "../kernel/random.ts";
+import { freshWork, overworked, roomOf, work, worksAt } from "./budget.ts";
 import {
   answerEnded,
-  answerWants,
   compare,
   compareArrived,
   freshRounds,
@@ -10,12 +11,27 @@ import {
   headsAsked,
   noteCovers,
   offerArrived,
+  sendOwed,
+  wantsArrived,
 } from "./compare.ts";
-import type { Sync, SyncConfig, SyncEffect, SyncEvent } from "./contract.ts";
-import { decodeFrame, type SyncFrame } from "./frames.ts";
+import type { Sync, SyncConfig, SyncEffect, SyncEvent, Waiting } from "./contract.ts";
+import { decodeFrame, isRecordsFrame, type SyncFrame } from "./frames.ts";
 import { answerItems, answerSymbols, symbolsArrived } from "./repair.ts";
 import { haveArrived, pushArrived, spread, spreadWake, tendSpread } from "./spread.ts";
-import { confirm, type Peer, type State, type Step } from "./state.ts";
+import { slotOf } from "../records/record.ts";
+import type { Place } from "../records/scope.ts";
+import { frameWork, isQuestion, questionsMax, workOf } from "./questions.ts";
+import { confirm, isKnown, type Peer, type State, type Step } from "./state.ts";
+
+/** The work of a frame that is not even read, and how many bytes of records are read in a unit. */
+const unreadWork = 1;
+const readBytesPerUnit = 20;
+/** Links that open within so long may be one reunion. */
+const reunionLasts = 10_000;
+/** Those who do not begin at once wait longer the more they are, up to what an exchange and its spread take. */
+const perLink = 50;
+const othersWait = 2_000;
+const othersWithin = 10_000;
 
 /**
  * State exchange with every linked peer. Two nodes that meet compare a hash per scope; where they differ,
@@ -29,7 +45,7 @@ export function createSync(config: SyncConfig): Sync {
   return {
     handle: (event, env) => {
       const out: SyncEffect[] = [];
-      const step: Step = { state, env, out };
+      const step: Step = { state, env, out, sent: new Map() };
       take(step, event);
       for (const [link, peer] of state.peers) tend(step, link, peer);
       wake = nextWake(state);
@@ -37,6 +53,7 @@ export function createSync(config: SyncConfig): Sync {
     },
     wake: () => wake,
     inStep: (link) => state.peers.get(link)?.inStep ?? false,
+    waiting: (link) => waitingOn(state.peers.get(link)),
   };
 }
 
@@ -58,14 +75,19 @@ function take(step: Step, event: SyncEvent): void {
   }
 }
 
-function newPeer({ state, env }: Step, { peer, place }: Extract<SyncEvent, { type: "peer-up" }>): Peer {
+function newPeer(
+  { state, env, out, sent }: Step,
+  { peer, place }: Extract<SyncEvent, { type: "peer-up" }>,
+): Peer {
   const asks = state.config.self < peer;
   return {
     id: peer,
     place,
     asks,
     eager: true,
-    compareAt: asks ? env.now : Number.POSITIVE_INFINITY,
+    compareAt: asks ? firstComparison({ state, env, out, sent }, place) : Number.POSITIVE_INFINITY,
+    compared: false,
+    upAt: env.now,
     rounds: freshRounds,
     inStep: false,
     reported: false,
@@ -75,22 +97,86 @@ function newPeer({ state, env }: Step, { peer, place }: Extract<SyncEvent, { typ
     announced: new Map(),
     owed: new Map(),
     announceAt: Number.POSITIVE_INFINITY,
+    owing: new Map(),
+    answerAt: Number.POSITIVE_INFINITY,
+    questions: [],
+    questionsAt: Number.POSITIVE_INFINITY,
+    asksAt: Number.NEGATIVE_INFINITY,
+    work: freshWork(env.now),
     repair: undefined,
     restarts: 0,
+    repairAfter: Number.NEGATIVE_INFINITY,
     shown: undefined,
   };
+}
+
+/**
+ * When two islands meet, a few links exchange what differs; the others wait a moment, until it has spread on
+ * both sides, and then find equal hashes. Of `settled` members that each see `fresh` links, about one or two
+ * begin at once: who just started alone is an island of its own and begins with the first.
+ */
+function firstComparison({ state, env }: Step, place: Place): Instant {
+  if (place.site === env.place.site) return env.now;
+  const fresh = [...state.peers.values()].filter(
+    (peer) => peer.asks && peer.place.site !== env.place.site && env.now - peer.upAt < reunionLasts,
+  );
+  const links = env.settled() * (1 + fresh.length);
+  if (env.random() * links < 1) return env.now;
+  const wait = links * perLink;
+  return env.now + Math.min(othersWait, wait) + between(env.random, 0, Math.min(othersWithin, wait));
 }
 
 function frameArrived(step: Step, link: LinkId, bytes: Uint8Array): void {
   const peer = step.state.peers.get(link);
   if (peer === undefined) return;
+  const asked = peer.asked.size > 0 || peer.repair !== undefined;
+  // Nothing is lost with records that we did not ask for: the next comparison finds them.
+  if (isRecordsFrame(bytes) && !asked && worksAt(step, peer.work) > step.env.now) {
+    work(step, peer.work, unreadWork);
+  } else readFrame(step, link, peer, bytes);
+  if (overworked(peer.work)) broken(step, link, "it costs more work than one peer may, for nothing");
+}
+
+function readFrame(step: Step, link: LinkId, peer: Peer, bytes: Uint8Array): void {
   const frame = decodeFrame(bytes, step.env.crypto);
-  if (frame === undefined) {
-    const detail = "a sync frame that cannot be read";
-    step.out.push({ type: "protocol-error", link, detail });
-    return;
+  if (frame === undefined) return broken(step, link, "a sync frame that cannot be read");
+  if (!isQuestion(frame)) {
+    work(step, peer.work, frameWork);
+    return answer(step, link, peer, frame);
   }
-  answer(step, link, peer, frame);
+  // Of what a peer repeats only the last counts; one that asks more than anybody needs is not heard.
+  const same = peer.questions.findIndex(
+    ({ type }) => type === frame.type && (type === "compare" || type === "heads"),
+  );
+  if (same >= 0) peer.questions.splice(same, 1);
+  if (peer.questions.length < questionsMax) peer.questions.push(frame);
+  else work(step, peer.work, bytes.length / readBytesPerUnit + frameWork);
+  if (peer.questionsAt === Number.POSITIVE_INFINITY) peer.questionsAt = step.env.now;
+  answerQuestions(step, link, peer);
+}
+
+/** What makes us look things up and answer: only while the peer has work left and the link has room. */
+function answerQuestions(step: Step, link: LinkId, peer: Peer): void {
+  const { now, budget } = step.env;
+  if (now < peer.questionsAt) return;
+  for (let [next] = peer.questions; next !== undefined; [next] = peer.questions) {
+    const worked = worksAt(step, peer.work);
+    const open = roomOf(step, link, "control") > 0;
+    if (worked > now || !open) {
+      const opensAt = open ? now : budget.opensAt(link, "control");
+      peer.questionsAt = Math.max(now + 1, worked, opensAt);
+      return;
+    }
+    peer.questions.shift();
+    work(step, peer.work, workOf(step, next));
+    answer(step, link, peer, next);
+  }
+  peer.questionsAt = Number.POSITIVE_INFINITY;
+}
+
+function broken(step: Step, link: LinkId, detail: string): void {
+  step.state.peers.delete(link);
+  step.out.push({ type: "protocol-error", link, detail });
 }
 
 function answer(step: Step, link: LinkId, peer: Peer, frame: SyncFrame): void {
@@ -105,7 +191,7 @@ function answer(step: Step, link: LinkId, peer: Peer, frame: SyncFrame): void {
       return offerArrived(step, link, peer, frame.logs);
     case "wants":
       if (frame.graft) peer.eager = true;
-      return answerWants(step, link, peer, frame.logs);
+      return wantsArrived(step, link, peer, frame.logs);
     case "records":
       return recordsArrived(step, link, peer, frame);
     case "have":
@@ -131,6 +217,9 @@ function recordsArrived(
   { mode, records, covers }: Extract<SyncFrame, { type: "records" }>,
 ): void {
   peer.received += records.length;
+  const known = records.filter((record) => isKnown(step, record, slotOf(record)));
+  const knownBytes = known.reduce((sum, { frame }) => sum + frame.length, 0);
+  work(step, peer.work, knownBytes / readBytesPerUnit);
   // Progress earns further comparisons: a large repair takes several.
   if (records.length > 0) peer.rounds = freshRounds;
   noteCovers(peer, covers);
@@ -142,7 +231,17 @@ function recordsArrived(
 
 function tend(step: Step, link: LinkId, peer: Peer): void {
   if (step.env.now >= peer.compareAt) compare(step, link, peer);
+  answerQuestions(step, link, peer);
+  sendOwed(step, link, peer);
   tendSpread(step, link, peer);
+}
+
+function waitingOn(peer: Peer | undefined): Waiting | undefined {
+  if (peer === undefined) return undefined;
+  const logs = peer.owing.size + peer.owed.size;
+  const questions = peer.questions.length;
+  const until = Math.min(peer.answerAt, peer.questionsAt, peer.owed.size > 0 ? peer.announceAt : never);
+  return logs + questions === 0 ? undefined : { logs, questions, until };
 }
 
 function nextWake({ peers }: State): Wake {
@@ -150,6 +249,8 @@ function nextWake({ peers }: State): Wake {
   let why = asleep.why;
   for (const peer of peers.values()) {
     if (peer.compareAt < at) [at, why] = [peer.compareAt, "comparison with a peer"];
+    const answers = Math.min(peer.answerAt, peer.questionsAt);
+    if (answers < at) [at, why] = [answers, "answers that waited for a budget"];
     const news = spreadWake(peer);
     if (news < at) [at, why] = [news, "news for or from a peer"];
   }

@@ -129,6 +129,9 @@ export function encodeFrame(frame: SyncFrame, crypto: Pick<Crypto, "sha256">): U
   return writer.done();
 }
 
+/** Told without reading it. */
+export const isRecordsFrame = (bytes: Uint8Array): boolean => bytes[0] === types.indexOf("records");
+
 /** Undefined for anything that is not exactly one frame within the bounds. */
 export function decodeFrame(bytes: Uint8Array, crypto: Pick<Crypto, "sha256">): SyncFrame | undefined {
   const reader = new Reader(bytes);

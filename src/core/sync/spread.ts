@@ -2,12 +2,14 @@ import { between } from "../kernel/random.ts";
 import type { Duration } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { isMetered } from "../records/link-class.ts";
+import { statusKey } from "../records/keys.ts";
 import { logName } from "../records/log.ts";
 import { slotOf, type MeshRecord } from "../records/record.ts";
 import type { Seal } from "../records/record.ts";
 import type { Cover } from "./contract.ts";
+import { roomOf } from "./budget.ts";
 import { ask } from "./compare.ts";
-import type { LogAt } from "./frames.ts";
+import { logsMax, type LogAt } from "./frames.ts";
 import { headOf, isKnown, isShared, refOf, send, sendRecords, type Peer, type Step } from "./state.ts";
 
 /**
@@ -35,19 +37,43 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
     if (link === from) continue;
     const metered = isMetered(env.linkClass(peer.id));
     const fresh = records.filter(
-      (record) => record.live && isShared(step, peer, record.scope) && !(metered && record.kind === "fact"),
+      (record) => record.live && isShared(step, peer, record.scope) && !(metered && mayWait(step, record)),
     );
     const pushed: MeshRecord[] = [];
     const announced: MeshRecord[] = [];
-    for (const record of fresh) {
-      const own = record.author === state.config.self;
-      const served = own || !env.linkedTo(record.author).includes(peer.id);
-      (own || (served && peer.eager) ? pushed : announced).push(record);
+    let bytes = 0;
+    for (const parcel of parcelsOf(fresh)) {
+      const [{ author, kind }] = parcel;
+      const own = author === state.config.self;
+      // The first comparison on a link brings what others wrote, where both do not have it already.
+      if (!own && !peer.compared) continue;
+      const served = own || !env.linkedTo(author).includes(peer.id);
+      const length = parcel.reduce((sum, { frame }) => sum + frame.length, 0);
+      const fits = bytes + length <= roomOf(step, link, kind);
+      const pushes = fits && (own || (served && peer.eager));
+      (pushes ? pushed : announced).push(...parcel);
+      if (pushes) bytes += length;
     }
     if (pushed.length > 0)
       sendRecords(step, link, peer, "push", { records: pushed, covers: coversOf(step, pushed) });
     if (announced.length > 0) owe(step, peer, announced);
   }
+}
+
+/** What was written together is pushed together or not at all: what a push covers is the parcel. */
+function parcelsOf(records: readonly MeshRecord[]): (readonly [MeshRecord, ...MeshRecord[]])[] {
+  const parcels = new Map<Seal | MeshRecord, [MeshRecord, ...MeshRecord[]]>();
+  for (const record of records) {
+    const held = parcels.get(record.seal ?? record);
+    if (held === undefined) parcels.set(record.seal ?? record, [record]);
+    else held.push(record);
+  }
+  return [...parcels.values()];
+}
+
+/** Facts wait for the next comparison on a metered link; only what a node is, and its link, is told at once. */
+function mayWait({ state }: Step, { kind, key, author }: MeshRecord): boolean {
+  return kind === "fact" && !(author === state.config.self && key === statusKey(author));
 }
 
 /** A push came in: what it shows of gaps, and whether this link carries news at all. */
@@ -76,30 +102,49 @@ export function haveArrived(step: Step, peer: Peer, logs: readonly LogAt[]): voi
 
 /** What time brings: announcements that are due, and questions about news that did not come. */
 export function tendSpread(step: Step, link: LinkId, peer: Peer): void {
-  const { now } = step.env;
-  if (peer.owed.size > 0 && now >= peer.announceAt) {
-    send(step, link, { type: "have", logs: [...peer.owed.values()] });
-    peer.owed.clear();
-    peer.announceAt = Number.POSITIVE_INFINITY;
-  }
+  const { now, budget } = step.env;
+  announce(step, link, peer);
+  if (now < peer.asksAt) return;
   const due: LogAt[] = [];
+  const open = roomOf(step, link, "control") > 0;
   for (const [name, { log, to, askAt }] of peer.announced) {
     const head = headOf(step, log);
     if (head >= to) peer.announced.delete(name);
-    else if (now >= askAt) {
-      peer.announced.delete(name);
-      due.push({ ...log, at: head });
-    }
+    else if (now >= askAt) due.push({ ...log, at: head });
   }
   if (due.length === 0) return;
+  if (!open) {
+    peer.asksAt = Math.max(now + 1, budget.opensAt(link, "control"));
+    return;
+  }
+  for (const log of due) peer.announced.delete(logName(log));
   peer.eager = true;
   ask(step, link, peer, due, true);
 }
 
 export function spreadWake(peer: Peer): number {
-  let at = peer.owed.size > 0 ? peer.announceAt : Number.POSITIVE_INFINITY;
+  let at = Number.POSITIVE_INFINITY;
   for (const { askAt } of peer.announced.values()) at = Math.min(at, askAt);
-  return at;
+  return Math.min(Math.max(at, peer.asksAt), peer.owed.size > 0 ? peer.announceAt : Number.POSITIVE_INFINITY);
+}
+
+/** Whoever hears of news asks for them, so only what there is room to send is announced. */
+function announce(step: Step, link: LinkId, peer: Peer): void {
+  const { now, budget } = step.env;
+  if (peer.owed.size === 0 || now < peer.announceAt) return;
+  peer.announceAt = Number.POSITIVE_INFINITY;
+  const logs: LogAt[] = [];
+  for (const [name, log] of peer.owed) {
+    if (logs.length === logsMax) peer.announceAt = now + 1;
+    else if (roomOf(step, link, log.kind) > 0) {
+      logs.push(log);
+      peer.owed.delete(name);
+    } else {
+      const opensAt = Math.max(now + 1, budget.opensAt(link, log.kind));
+      peer.announceAt = Math.min(peer.announceAt, opensAt);
+    }
+  }
+  if (logs.length > 0) send(step, link, { type: "have", logs });
 }
 
 /** What the parcels of these records cover, as far as we hold their logs without a gap. */

@@ -1,4 +1,5 @@
 import type { Version } from "../kernel/hybrid-clock.ts";
+import type { Bucket } from "../kernel/bucket.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { logName } from "../records/log.ts";
@@ -19,6 +20,9 @@ export type Peer = {
   /** What is new is pushed here; otherwise it is only announced. */
   eager: boolean;
   compareAt: Instant;
+  /** A comparison has begun on this link: before, it brings whatever others wrote, and nothing is pushed of it. */
+  compared: boolean;
+  readonly upAt: Instant;
   /** Comparisons that may still follow one another before the next regular one. */
   rounds: number;
   inStep: boolean;
@@ -32,9 +36,21 @@ export type Peer = {
   /** News that we owe the peer an announcement of. */
   readonly owed: Map<string, LogAt>;
   announceAt: Instant;
+  /** What the peer asked for and was not sent yet, from where on, and when we go on. */
+  readonly owing: Map<string, LogAt>;
+  answerAt: Instant;
+  /** Questions of the peer that wait for a budget, oldest first, and when the next one is answered. */
+  readonly questions: SyncFrame[];
+  questionsAt: Instant;
+  /** No question of ours before. */
+  asksAt: Instant;
+  /** What the peer may still cost us, in work (budget.ts). */
+  readonly work: Bucket;
   /** A search for the difference that we lead, and how often it began again because a set moved. */
   repair: Repair | undefined;
   restarts: number;
+  /** After a search that found no end, none before. */
+  repairAfter: Instant;
   /** What we showed of our sketch, for a search that the peer leads. */
   shown: { readonly scope: Scope; readonly hash: Uint8Array; readonly symbols: Symbols } | undefined;
 };
@@ -44,10 +60,18 @@ export type State = {
   readonly peers: Map<LinkId, Peer>;
   readonly sketches: Sketches;
 };
-export type Step = { readonly state: State; readonly env: SyncEnv; readonly out: SyncEffect[] };
+export type Step = {
+  readonly state: State;
+  readonly env: SyncEnv;
+  readonly out: SyncEffect[];
+  /** Bytes of the frames in `out`, by link. */
+  readonly sent: Map<LinkId, number>;
+};
 
-export function send({ out, env }: Step, link: LinkId, frame: SyncFrame): void {
-  out.push({ type: "send", link, bytes: encodeFrame(frame, env.crypto) });
+export function send({ out, env, sent }: Step, link: LinkId, frame: SyncFrame): void {
+  const bytes = encodeFrame(frame, env.crypto);
+  sent.set(link, (sent.get(link) ?? 0) + bytes.length);
+  out.push({ type: "send", link, bytes });
 }
 
 const confirmAfter = 20;

@@ -3,11 +3,12 @@ import type { Signer } from "../kernel/crypto.ts";
 import type { Json } from "../kernel/json.ts";
 import { randomStream } from "../kernel/random.ts";
 import { draftRecord, type MeshRecord, type NodeId, type RecordKind } from "../records/record.ts";
-import type { LinkClass } from "../records/link-class.ts";
+import { fill, fullAt, fullBucket, type Bucket, type BucketRate } from "../kernel/bucket.ts";
+import { reserveOf, type LinkClass } from "../records/link-class.ts";
 import type { Place, Scope } from "../records/scope.ts";
 import { cover, emptyStore, putRecord, scopeDigest, sealNext, type RecordStore } from "../records/store.ts";
 import { hex } from "../kernel/bytes.ts";
-import type { SyncEffect } from "./contract.ts";
+import type { SyncEffect, Waiting } from "./contract.ts";
 import { createSync } from "./create-sync.ts";
 
 /** Sync machines with stores, joined by links that carry every frame in order and count its bytes. */
@@ -21,6 +22,7 @@ export type Node = {
   readonly seed: (entries: readonly Entry[], options?: WriteOptions) => MeshRecord[];
   readonly digest: (scope?: Scope) => string;
   readonly inStep: (peer: Node) => boolean;
+  readonly waiting: (peer: Node) => Waiting | undefined;
   /** Delivers raw bytes as a frame from that peer. */
   readonly inject: (from: Node, bytes: Uint8Array) => readonly SyncEffect[];
   readonly errors: string[];
@@ -47,6 +49,10 @@ export type Bed = {
   knowsLinks: boolean;
   /** Of every link. */
   linkClass: LinkClass;
+  /** What every link may carry; undefined: any number of bytes. */
+  rate: BucketRate | undefined;
+  /** Members in view for a while, for every node. */
+  settled: number;
 };
 
 /** Cheap stand-ins: hashes that mix well, signatures that nobody checks here. */
@@ -70,6 +76,12 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
       const sync = createSync({ self: id, compareEvery: 5_000 });
       const random = randomStream(7, id);
       const links = new Map<number, Node>();
+      const buckets = new Map<number, Bucket>();
+      const bucketOf = (link: number): Bucket => {
+        const bucket = buckets.get(link) ?? fullBucket(bed.rate ?? { perSecond: 0, burst: 0 }, now);
+        buckets.set(link, bucket);
+        return bucket;
+      };
       linksById.set(id, links);
       const handle = (event: Parameters<typeof sync.handle>[0]): readonly SyncEffect[] => {
         const effects = sync.handle(event, {
@@ -79,6 +91,18 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
           store,
           crypto,
           linkClass: () => bed.linkClass,
+          budget: {
+            room: (link, urgency) => {
+              if (bed.rate === undefined) return Number.POSITIVE_INFINITY;
+              return Math.max(0, fill(bucketOf(link), bed.rate, now) - reserveOf[urgency] * bed.rate.burst);
+            },
+            opensAt: (link, urgency) => {
+              if (bed.rate === undefined) return now;
+              fill(bucketOf(link), bed.rate, now);
+              return fullAt(bucketOf(link), bed.rate, (reserveOf[urgency] + 1 / 8) * bed.rate.burst);
+            },
+          },
+          settled: () => bed.settled,
           linkedTo: (id: NodeId) => linkedTo(id),
         });
         for (const effect of effects) carryOut(handlers, effect);
@@ -89,6 +113,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
           const to = links.get(link);
           if (to === undefined) return;
           bytes += frame.length;
+          if (bed.rate !== undefined) bucketOf(link).level -= frame.length;
           log.push(`${id}>${to.id} ${frame[0]} ${frame.length}`);
           if (bed.drop(node, to, frame)) return;
           flights.push({ at: now + latencyMs, order: order++, deliver: () => void to.inject(node, frame) });
@@ -130,6 +155,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
         },
         digest: (scope = "mesh") => hex(scopeDigest(store, scope).hash),
         inStep: (peer) => sync.inStep(linkNumber(node, peer)),
+        waiting: (peer) => sync.waiting(linkNumber(node, peer)),
         inject: (from, frame) => {
           const link = linkNumber(node, from);
           return links.has(link) ? handle({ type: "frame", link, bytes: frame }) : [];
@@ -187,6 +213,8 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
     drop: () => false,
     knowsLinks: false,
     linkClass: "lan",
+    rate: undefined,
+    settled: 1,
   };
   const authors = new Set<NodeId>();
   type Door = { up: (peer: Node, place: Place) => void; down: (peer: Node) => void; place: Place };

@@ -23,7 +23,12 @@ export type Refusal =
   /** We do not know the author (yet): the record may be offered again once the roster has it. */
   | { readonly type: "unknown-author" }
   /** Final: this author may never write this record, or the signature is wrong. */
-  | { readonly type: "forbidden"; readonly why: string };
+  | {
+      readonly type: "forbidden";
+      readonly why: string;
+      /** Wrong under any roster: whoever passes it on did not check it. */
+      readonly forged: boolean;
+    };
 
 /**
  * Whether an author may write a record: pure, the same on every node that holds the same roster.
@@ -49,10 +54,9 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
   const speaks = parts.type === "site-summary" || parts.type === "region-summary";
   if (gone !== undefined && (record.version > gone || speaks))
     return forbidden("the author left or was revoked before");
-  const why = ruleBroken(record, parts, trust, crypto) ?? scopeBroken(record, parts, trust);
-  if (why !== undefined) return forbidden(why);
-  if (!sealHolds(record, publicKey, crypto))
-    return forbidden("the signature does not match the author's key");
+  const broken = ruleBroken(record, parts, trust, crypto) ?? scopeBroken(record, parts, trust);
+  if (broken !== undefined) return broken;
+  if (!sealHolds(record, publicKey, crypto)) return forged("the signature does not match the author's key");
   return undefined;
 }
 
@@ -61,64 +65,69 @@ function ruleBroken(
   parts: KeyParts,
   trust: TrustView,
   crypto: Crypto,
-): string | undefined {
+): Refusal | undefined {
   switch (parts.type) {
     case "member":
-      if (record.kind !== "roster") return "a roster key on another kind of record";
-      if (!mayEnrol(record.author, trust)) return "only the mesh root or an enroller admits members";
+      if (record.kind !== "roster") return forged("a roster key on another kind of record");
+      if (!mayEnrol(record.author, trust))
+        return forbidden("only the mesh root or an enroller admits members");
       return memberBroken(record, parts.node, trust, crypto);
     case "gone":
-      if (record.kind !== "roster") return "a roster key on another kind of record";
-      if (parts.node === trust.root.id) return "nobody ends the mesh root";
+      if (record.kind !== "roster") return forged("a roster key on another kind of record");
+      if (parts.node === trust.root.id) return forged("nobody ends the mesh root");
       if (record.author !== parts.node && !mayEnrol(record.author, trust)) {
-        return "only the member itself or an enroller ends a membership";
+        return forbidden("only the member itself or an enroller ends a membership");
       }
-      return goneBody(bodyOf(record)) === undefined ? "not a valid end of membership" : undefined;
+      return goneBody(bodyOf(record)) === undefined ? forged("not a valid end of membership") : undefined;
     case "intent":
-      if (record.kind !== "intent") return "an intent key on another kind of record";
-      return holds(record.author, "write", trust) ? undefined : "the author has no grant to write intents";
+      if (record.kind !== "intent") return forged("an intent key on another kind of record");
+      return holds(record.author, "write", trust)
+        ? undefined
+        : forbidden("the author has no grant to write intents");
     case "site-summary":
     case "region-summary":
-      if (record.kind !== "fact") return "a fact key on another kind of record";
+      if (record.kind !== "fact") return forged("a fact key on another kind of record");
       return summaryBroken(record, parts, trust);
     default:
-      if (record.kind !== "fact") return "a fact key on another kind of record";
-      return parts.node === record.author ? undefined : `only ${parts.node} may write its own facts`;
+      if (record.kind !== "fact") return forged("a fact key on another kind of record");
+      return parts.node === record.author ? undefined : forged(`only ${parts.node} may write its own facts`);
   }
 }
 
-function memberBroken(record: MeshRecord, id: NodeId, trust: TrustView, crypto: Crypto): string | undefined {
+function memberBroken(record: MeshRecord, id: NodeId, trust: TrustView, crypto: Crypto): Refusal | undefined {
   const body = memberBody(bodyOf(record));
-  if (body === undefined) return "not a valid member";
+  if (body === undefined) return forged("not a valid member");
   if (record.author === trust.root.id && (body.detail ?? "mesh") !== trust.detail) {
-    return `the mesh root says that detail travels as far as the ${body.detail ?? "mesh"}, not the ${trust.detail}`;
+    const said = body.detail ?? "mesh";
+    return forbidden(`the mesh root says that detail travels as far as the ${said}, not the ${trust.detail}`);
   }
   const key = fromHex(body.signKey);
-  if (key === undefined || key.length !== 32) return "signKey is not 32 bytes of hex";
-  return nodeIdOf(key, crypto) === id ? undefined : "the signing key does not belong to this node id";
+  if (key === undefined || key.length !== 32) return forged("signKey is not 32 bytes of hex");
+  return nodeIdOf(key, crypto) === id ? undefined : forged("the signing key does not belong to this node id");
 }
 
 function summaryBroken(
   record: MeshRecord,
   parts: Extract<KeyParts, { type: "site-summary" | "region-summary" }>,
   trust: TrustView,
-): string | undefined {
+): Refusal | undefined {
   const place = trust.member(record.author);
   const stands = parts.type === "site-summary" ? place?.site : place?.region;
-  if (stands !== parts.place) return "only a node that stands there speaks for a place";
+  if (stands !== parts.place) return forbidden("only a node that stands there speaks for a place");
   const body = bodyOf(record);
   if (parts.type === "region-summary")
-    return regionSummaryBody(body) === undefined ? "not a valid summary of a region" : undefined;
+    return regionSummaryBody(body) === undefined ? forged("not a valid summary of a region") : undefined;
   const summary = siteSummaryBody(body);
-  if (summary === undefined) return "not a valid summary of a site";
-  return summary.region === place?.region ? undefined : "the site stands in another region";
+  if (summary === undefined) return forbidden("not a valid summary of a site");
+  return summary.region === place?.region ? undefined : forbidden("the site stands in another region");
 }
 
-function scopeBroken(record: MeshRecord, parts: KeyParts, trust: TrustView): string | undefined {
+function scopeBroken(record: MeshRecord, parts: KeyParts, trust: TrustView): Refusal | undefined {
   const scope = scopeOf(record, parts, trust);
-  if (scope === undefined) return `${record.key} is not written where detail travels as far as the mesh`;
+  if (scope === undefined)
+    return forbidden(`${record.key} is not written where detail travels as far as the mesh`);
   if (record.scope === scope) return undefined;
-  return `the scope is ${record.scope}; its author may write this record into ${scope}`;
+  return forbidden(`the scope is ${record.scope}; its author may write this record into ${scope}`);
 }
 
 /** The one scope that a record belongs into; undefined where this mesh has no such records. */
@@ -153,6 +162,11 @@ function keyOf(author: NodeId, trust: TrustView): Uint8Array | undefined {
   return member === undefined ? undefined : fromHex(member.signKey);
 }
 
+/** As our roster is today; another node's may be older or newer. */
 function forbidden(why: string): Refusal {
-  return { type: "forbidden", why };
+  return { type: "forbidden", why, forged: false };
+}
+
+function forged(why: string): Refusal {
+  return { type: "forbidden", why, forged: true };
 }

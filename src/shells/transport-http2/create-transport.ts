@@ -45,10 +45,10 @@ export type Http2Transport = Transport & {
   ) => Promise<Answer>;
 };
 
-const linkPath = "/starlight/v1/link";
+export const linkPath = "/starlight/v1/link";
 /** Versions of the framing and of what frames mean; a mismatch is answered 426 with ours in the header. */
-const protocol = "2";
-const protocolHeader = "starlight-protocol";
+export const linkProtocol = "3";
+export const protocolHeader = "starlight-protocol";
 /** For a dial as a whole: connecting, TLS and the peer's answer. */
 const dialTimeoutMs = 3_000;
 /** How long `stop` lets frames that were sent before it still go out. */
@@ -94,15 +94,16 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
 
   const acceptLink = ({ stream, method, headers }: Http2ServerRequest, client: Client): void => {
     const refuse = (status: number, message: string): void => {
-      stream.respond({ ":status": status, "content-type": "text/plain", [protocolHeader]: protocol });
+      stream.respond({ ":status": status, "content-type": "text/plain", [protocolHeader]: linkProtocol });
       stream.end(`${message}\n`);
     };
     if (stopped) return refuse(503, "this node is stopping");
     if (method !== "POST") return refuse(405, "a link is opened with POST");
     if (client.type !== "node") return refuse(403, "links are for members of this mesh");
-    if (headers[protocolHeader] !== protocol) return refuse(426, `links speak version ${protocol} here`);
+    if (headers[protocolHeader] !== linkProtocol)
+      return refuse(426, `links speak version ${linkProtocol} here`);
     stream.session?.setLocalWindowSize?.(memberWindowBytes);
-    stream.respond({ ":status": 200, [protocolHeader]: protocol });
+    stream.respond({ ":status": 200, [protocolHeader]: linkProtocol });
     adopt(stream, client.id, false);
   };
 
@@ -124,7 +125,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     const session = await sessions.open(peer, addresses, signal);
     try {
       const stream = session.request(
-        { ":method": "POST", ":path": linkPath, [protocolHeader]: protocol },
+        { ":method": "POST", ":path": linkPath, [protocolHeader]: linkProtocol },
         false,
       );
       await admitted(stream, signal, () => adopt(stream, peer, true));
@@ -150,6 +151,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     port: server.port,
     dial: (peer, addresses) => void dial(peer, addresses),
     send: (link, bytes) => links.get(link)?.send(bytes),
+    sentBytes: (link) => links.get(link)?.sentBytes() ?? 0,
     close: (link) => links.get(link)?.close(),
     forward: (peer, addresses, request, response) => {
       const session: Promise<ClientSession> = attempt((signal) => sessions.reuse(peer, addresses, signal));
@@ -197,7 +199,7 @@ function refusalOf(status: number, theirs: string | string[] | undefined): DialE
   if (status === 426) {
     return new DialError(
       "untrusted",
-      `it speaks link protocol ${String(theirs)}, we speak ${protocol}: upgrade the older side`,
+      `it speaks link protocol ${String(theirs)}, we speak ${linkProtocol}: upgrade the older side`,
     );
   }
   if (status === 403) return new DialError("untrusted", "it does not admit us: our key is not on its roster");

@@ -9,6 +9,8 @@ import { frameBytesMax, queueBytesMax } from "../../ports/transport.ts";
  */
 export type LinkStream = {
   readonly send: (bytes: Uint8Array) => void;
+  /** On the wire so far, as far as this end can know: nobody here sees what is sent once more after a loss. */
+  readonly sentBytes: () => number;
   /** Ends the link on our side; what is queued still goes out if the peer takes it soon. */
   readonly close: () => void;
 };
@@ -20,17 +22,24 @@ export type LinkStreamEvents = {
 };
 
 const headerBytes = 4;
+/** HTTP/2 frame header, TLS 1.3 record, and for each packet IPv4 and TCP with timestamps. */
+const layersBytes = 9 + 22;
+const packetBytes = 1_448;
+const packetHeaderBytes = 52;
 const compressedBit = 0x80000000;
 /** How long a closed link may take to say goodbye before its stream is cut. */
 const goodbyeMs = 1_000;
 
 export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents): LinkStream {
   let ended = false;
+  let ownError = false;
+  let sentBytes = 0;
 
   const finish = (end: LinkEnd): boolean => {
     if (ended) return false;
     ended = true;
-    queueMicrotask(() => events.closed(end));
+    // What broke the stream is told after that it broke, in the same turn of the event loop.
+    setImmediate(() => events.closed(end === "closed" && ownError ? "failed" : end));
     return true;
   };
   const closePolitely = (): void => {
@@ -47,6 +56,9 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
   }, cut);
   stream.on("data", (chunk: Buffer) => {
     if (!ended) read(chunk);
+  });
+  stream.on("error", (error) => {
+    if (isOurs(error)) ownError = true;
   });
   for (const event of ["end", "error", "close", "aborted"]) {
     stream.on(event, () => {
@@ -65,10 +77,24 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
       frame.writeUInt32BE((packed === undefined ? 0 : compressedBit) + payload.length, 0);
       frame.set(payload, headerBytes);
       stream.write(frame);
+      sentBytes += onWire(frame.length);
       if (stream.writableLength > queueBytesMax) cut();
     },
+    sentBytes: () => sentBytes,
     close: closePolitely,
   };
+}
+
+/** Errors that our own kernel makes when it cannot send: the peer's kernel has said nothing. */
+const ownErrors = new Set(["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN"]);
+
+function isOurs(error: unknown): boolean {
+  return error instanceof Error && "code" in error && ownErrors.has(String(error.code));
+}
+
+function onWire(frameBytes: number): number {
+  const bytes = frameBytes + layersBytes;
+  return bytes + Math.ceil(bytes / packetBytes) * packetHeaderBytes;
 }
 
 /**

@@ -49,7 +49,8 @@ export function createLive(random: Random): Live {
       if (below(random, 4) === 0) bed.run(below(random, 100));
       const broke = honest.errors.length > 0;
       honest.errors.length = 0;
-      if (below(random, 200) === 0) {
+      // A frame that cannot be read ends the link; the liar comes back.
+      if (broke || below(random, 200) === 0) {
         bed.cut(liar, honest);
         bed.link(liar, honest);
       }

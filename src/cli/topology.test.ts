@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Graphviz } from "@hpcc-js/wasm-graphviz";
+import { dotOf, matrixOf, treeOf, type Topology, type TopologyNode } from "./topology.ts";
+
+const node = (name: string, change: Partial<TopologyNode>): TopologyNode => ({
+  name,
+  site: name.replace(/-\d+$/, ""),
+  region: "north",
+  self: false,
+  verdict: "alive",
+  class: "wan",
+  network: "ethernet",
+  tier: 2,
+  factAgeMs: 2_000,
+  sinceMs: 60_000,
+  roundTripMs: null,
+  linked: false,
+  links: [],
+  ...change,
+});
+
+const topology: Topology = {
+  seenBy: "oslo-1",
+  mesh: 'shops "and" more',
+  nodes: [
+    node("rome-1", {
+      region: "south",
+      verdict: "unreachable",
+      class: "satellite",
+      factAgeMs: null,
+      tier: null,
+    }),
+    node("oslo-2", { linked: true, roundTripMs: 0.4, links: ["oslo-1"], network: "wifi" }),
+    node("oslo-1", { self: true, links: ["bern-1", "oslo-2"], factAgeMs: 0 }),
+    node("bern-1", { verdict: "dead", links: ["oslo-1", "oslo-2", "gone-1"], class: "cellular" }),
+  ],
+};
+const age = (ms: number | null): string => (ms === null ? "never" : `${ms / 1000}s`);
+
+test("the tree has regions, sites and nodes in order, with verdict, link, age and class", () => {
+  assert.deepEqual(treeOf({ ...topology, mesh: "shops" }, age).split("\n"), [
+    "mesh shops, as oslo-1 sees it",
+    "├─ north",
+    "│  ├─ bern",
+    "│  │  └─ bern-1  dead for 60s, no link of ours; 3 links, said 2s ago; uplink cellular, ethernet, tier 2",
+    "│  └─ oslo",
+    "│     ├─ oslo-1  answers; 2 links, said 0s ago; uplink wan, ethernet, tier 2",
+    "│     └─ oslo-2  alive for 60s, linked, 0.4 ms; 1 links, said 2s ago; uplink wan, wifi, tier 2",
+    "└─ south",
+    "   └─ rome",
+    "      └─ rome-1  unreachable for 60s, no link of ours; 0 links, said never; uplink satellite, ethernet, tier ?",
+  ]);
+});
+
+test("the matrix tells the age of each link, and which only one end knows of", () => {
+  const [header, ...rows] = matrixOf(topology, age).split("\n");
+  assert.deepEqual(header?.trim().split(/\s+/), ["BERN-1", "OSLO-1", "OSLO-2", "ROME-1"]);
+  assert.deepEqual(
+    rows.slice(0, 4).map((row) => row.split(/\s+/)),
+    [
+      ["bern-1", "-", "2s", "2s!", "."],
+      ["oslo-1", "0s", "-", "0s", "."],
+      ["oslo-2", "!", "2s", "-", "."],
+      ["rome-1", ".", ".", ".", "-"],
+    ],
+  );
+});
+
+test("Graphviz parses the graph: 3 clusters, 4 nodes, 3 edges, one of them dashed", async () => {
+  const graphviz = await Graphviz.load();
+  const drawn = JSON.parse(graphviz.layout(dotOf(topology), "json", "dot")) as {
+    readonly name: string;
+    readonly objects: readonly { readonly name: string; readonly label: string }[];
+    readonly edges: readonly { readonly style?: string }[];
+  };
+  assert.equal(drawn.name, topology.mesh);
+  const clusters = drawn.objects.filter(({ name }) => name.startsWith("cluster_"));
+  assert.deepEqual(
+    clusters.map(({ label }) => label),
+    ["north / bern", "north / oslo", "south / rome"],
+  );
+  assert.equal(drawn.objects.length - clusters.length, 4);
+  assert.deepEqual(
+    drawn.edges.map(({ style }) => style ?? "solid"),
+    ["solid", "dashed", "solid"],
+  );
+  assert.throws(() => graphviz.layout("graph {", "json", "dot"));
+});

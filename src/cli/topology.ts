@@ -1,0 +1,126 @@
+import { table } from "./output.ts";
+
+/** Who is linked with whom, as one node knows it: as a tree, a matrix, and a graph for Graphviz. */
+export type Topology = {
+  readonly seenBy: string;
+  readonly mesh: string;
+  readonly nodes: readonly TopologyNode[];
+};
+
+export type TopologyNode = {
+  readonly name: string;
+  readonly site: string;
+  readonly region: string;
+  readonly self: boolean;
+  readonly verdict: string;
+  /** Of its uplink. */
+  readonly class: string;
+  readonly network: string;
+  readonly tier: number | null;
+  readonly factAgeMs: number | null;
+  /** How long the verdict stands. */
+  readonly sinceMs: number;
+  readonly roundTripMs: number | null;
+  readonly linked: boolean;
+  /** What it says itself. */
+  readonly links: readonly string[];
+};
+
+type Age = (ms: number | null) => string;
+
+const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
+
+/** Regions, their sites, their nodes. */
+export function treeOf({ seenBy, mesh, nodes }: Topology, age: Age): string {
+  const lines = [`mesh ${mesh}, as ${seenBy} sees it`];
+  const regions = groupedBy(nodes, ({ region }) => region);
+  regions.forEach(([region, inRegion], regionAt) => {
+    const [branch, below] = regionAt === regions.length - 1 ? ["└─", "   "] : ["├─", "│  "];
+    lines.push(`${branch} ${region}`);
+    const sites = groupedBy(inRegion, ({ site }) => site);
+    sites.forEach(([site, inSite], siteAt) => {
+      const [siteBranch, siteBelow] = siteAt === sites.length - 1 ? ["└─", "   "] : ["├─", "│  "];
+      lines.push(`${below}${siteBranch} ${site}`);
+      inSite.forEach((node, at) => {
+        const nodeBranch = at === inSite.length - 1 ? "└─" : "├─";
+        lines.push(`${below}${siteBelow}${nodeBranch} ${described(node, age)}`);
+      });
+    });
+  });
+  return lines.join("\n");
+}
+
+function described(node: TopologyNode, age: Age): string {
+  const { name, self, verdict, sinceMs, linked, roundTripMs, factAgeMs, links } = node;
+  const trip = roundTripMs === null ? "" : `, ${roundTripMs} ms`;
+  const link = self
+    ? "answers"
+    : `${verdict} for ${age(sinceMs)}, ${linked ? `linked${trip}` : "no link of ours"}`;
+  const said = factAgeMs === null ? "said never" : `said ${age(factAgeMs)} ago`;
+  const about = `uplink ${node.class}, ${node.network}, tier ${node.tier ?? "?"}`;
+  return `${name}  ${link}; ${links.length} links, ${said}; ${about}`;
+}
+
+/**
+ * Row says that it is linked with column: the age of what the row says. `!` where only one of the two says so,
+ * `.` where none does.
+ */
+export function matrixOf({ nodes }: Topology, age: Age): string {
+  const sorted = groupedBy(nodes, ({ site }) => site).flatMap(([, inside]) => inside);
+  const rows = sorted.map((row) => [
+    row.name,
+    ...sorted.map((column) => {
+      if (row === column) return "-";
+      const says = row.links.includes(column.name);
+      const saidBack = column.links.includes(row.name);
+      if (!says) return saidBack ? "!" : ".";
+      return `${age(row.factAgeMs)}${saidBack ? "" : "!"}`;
+    }),
+  ]);
+  const legend = "row is linked with column, said so long ago; ! only one of the two says so; . no link";
+  return `${table(["", ...sorted.map(({ name }) => name)], rows)}\n\n${legend}`;
+}
+
+const colourByVerdict: { readonly [verdict: string]: string } = {
+  alive: "palegreen",
+  dead: "salmon",
+  unreachable: "khaki",
+};
+
+/** Graphviz: sites as clusters, one edge a link, dashed where only one end says so. */
+export function dotOf({ mesh, nodes }: Topology): string {
+  const quoted = (text: string): string => `"${text.replaceAll('"', '\\"')}"`;
+  const byName = new Map(nodes.map((node) => [node.name, node] as const));
+  const clusters = groupedBy(nodes, ({ region, site }) => `${region} / ${site}`).map(
+    ([place, inside], at) =>
+      `  subgraph cluster_${at} {\n    label=${quoted(place)};\n${inside
+        .map(
+          ({ name, verdict, tier }) =>
+            `    ${quoted(name)} [label=${quoted(`${name}: ${verdict}, tier ${tier ?? "?"}`)}, fillcolor=${colourByVerdict[verdict] ?? "white"}];\n`,
+        )
+        .join("")}  }\n`,
+  );
+  const edges = new Map<string, boolean>();
+  for (const { name, links } of nodes) {
+    for (const peer of links) {
+      if (!byName.has(peer)) continue;
+      const [left, right] = [name, peer].sort(compare);
+      const both = byName.get(peer)?.links.includes(name) === true;
+      edges.set(`${quoted(left ?? "")} -- ${quoted(right ?? "")}`, both);
+    }
+  }
+  const lines = [...edges]
+    .sort(([left], [right]) => compare(left, right))
+    .map(([edge, both]) => `  ${edge}${both ? "" : " [style=dashed]"};\n`);
+  return `graph ${quoted(mesh)} {\n  node [shape=box, style=filled];\n${clusters.join("")}${lines.join("")}}\n`;
+}
+
+function groupedBy(
+  nodes: readonly TopologyNode[],
+  key: (node: TopologyNode) => string,
+): readonly (readonly [string, readonly TopologyNode[]])[] {
+  const groups = new Map<string, TopologyNode[]>();
+  for (const node of [...nodes].sort((left, right) => compare(left.name, right.name)))
+    groups.set(key(node), [...(groups.get(key(node)) ?? []), node]);
+  return [...groups].sort(([left], [right]) => compare(left, right));
+}

@@ -55,26 +55,26 @@ test("a storm over 12 nodes of 4 sites in 2 regions ends well where detail stays
   }
 });
 
-test("an intent reaches all 60 nodes of 20 sites in 2 regions, and each keeps only its site's 3 members", () => {
-  const world = started(60, 20, 2);
+test("an intent reaches all 20 nodes of 10 sites in 2 regions, and each keeps only its site's 2 members", () => {
+  const world = started(20, 10, 2);
   world.run(90_000);
   write(world.machines[0]);
   world.run(100_000);
-  assert.equal(holding(world), 60);
+  assert.equal(holding(world), 20);
   for (const { node } of world.machines) {
-    assert.equal(node?.view.members().length, 3);
-    assert.equal(node?.view.sites().length, 10);
+    assert.equal(node?.view.members().length, 2);
+    assert.equal(node?.view.sites().length, 5);
     assert.equal(node?.view.regions().length, 1);
   }
 });
 
-test("a node holds no more in a mesh of 36 sites in 4 regions than in one of 18 in 2, but for a region's summary", () => {
+test("a node holds no more in a mesh of 24 sites in 4 regions than in one of 12 in 2, but for a region's summary", () => {
   const records = (world: World): number => {
     world.run(90_000);
     return Math.max(...world.machines.map(({ node }) => node?.view.records().total ?? 0));
   };
-  const small = records(started(36, 18, 2));
-  const large = records(started(72, 36, 4));
+  const small = records(started(12, 12, 2));
+  const large = records(started(24, 24, 4));
   assert.ok(large <= small + 2, `${large} after ${small}`);
 });
 

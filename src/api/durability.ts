@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { parseDuration } from "../core/intents/quantity.ts";
 import type { Json, JsonObject } from "../core/kernel/json.ts";
-import type { MemberView, WriteReply } from "../core/node/contract.ts";
+import type { Detail } from "../core/records/scope.ts";
+import type { MemberView, NodeView, WriteReply } from "../core/node/contract.ts";
 import type { ApiDeps } from "./contract.ts";
 import { askUntilHeld, type Heard } from "./holders.ts";
 import { badRequest, sendJson } from "./status.ts";
@@ -42,12 +43,18 @@ export type WriteOptions = {
 type Written = Extract<WriteReply, { ok: true }>["value"];
 
 const scopes: readonly WaitScope[] = ["site", "region", "all"];
+/** Whom a node can ask: the members whose detail it keeps. */
+const answerableBy: { readonly [detail in Detail]: readonly WaitScope[] } = {
+  mesh: scopes,
+  region: ["site", "region"],
+  site: ["site"],
+};
 const waitDefaultMs = 10_000;
 const waitMaxMs = 600_000;
 const namesMax = 16;
 
 /** To be read before the write is done: what cannot be understood changes nothing. */
-export function writeOptions(query: URLSearchParams): WriteOptions {
+export function writeOptions(query: URLSearchParams, { identity }: Pick<NodeView, "identity">): WriteOptions {
   const asked = query.get("wait");
   const timeout = query.get("waitTimeout");
   const where = query.get("durability");
@@ -55,6 +62,11 @@ export function writeOptions(query: URLSearchParams): WriteOptions {
   const scope = scopes.find((name) => name === asked);
   if (asked !== null && scope === undefined)
     throw badRequest(`wait=${asked}: use ${scopes.join(", ")}, or leave it out`);
+  const answerable = answerableBy[identity.mesh.detail ?? "mesh"];
+  if (scope !== undefined && !answerable.includes(scope))
+    throw badRequest(
+      `wait=${scope}: in this mesh a node knows the members of its ${identity.mesh.detail ?? "mesh"} alone and can ask no others; use wait=${answerable.join(" or ")}`,
+    );
   const timeoutMs = timeout === null ? waitDefaultMs : parseDuration(timeout);
   if (timeoutMs === undefined || timeoutMs > waitMaxMs)
     throw badRequest(`waitTimeout=${timeout ?? ""}: use a duration up to 10m, such as 500ms or 10s`);

@@ -94,6 +94,8 @@ export function findResource(group: string, version: string, plural: string): Re
 export const apiVersionOf = ({ group, version }: { group: string; version: string }): string =>
   group === "" ? version : `${group}/${version}`;
 
+const mebibyte = 1024 * 1024;
+
 function withImplicit(objects: readonly JsonObject[]): JsonObject[] {
   const names = new Set(objects.map(nameOf));
   const implicit = implicitNamespaces
@@ -142,28 +144,47 @@ function events({ notes, view }: ApiDeps): JsonObject[] {
     }));
 }
 
+/** The own site, and every other whose detail is here, as counted; the others as their summaries say. */
 function sites(view: NodeView): JsonObject[] {
-  const bySite = new Map<string, ReturnType<NodeView["members"]>[number][]>();
-  for (const member of view.members()) {
-    bySite.set(member.member.site, [...(bySite.get(member.member.site) ?? []), member]);
-  }
-  return [...bySite].sort().map(([name, members]) => {
-    const alive = members.filter(({ evidence }) => evidence.verdict === "alive");
-    const ages = members.flatMap(({ factAge }) => (factAge === undefined ? [] : [factAge]));
-    const region = members[0]?.member.region ?? "";
+  const members = view.members();
+  return view.sites().map(({ name, region, summary, age, detailed }) => {
+    const inside = members.filter(({ member }) => member.site === name);
+    const ages = detailed ? inside.flatMap(({ factAge }) => factAge ?? []) : [age];
+    const joined = inside.map(({ member }) => member.joinedAt);
+    const sum = (of: (tier: (typeof summary.tiers)[number]) => number): number =>
+      summary.tiers.reduce((total, tier) => total + of(tier), 0);
     return {
       apiVersion: "starlight.dev/v1",
       kind: "Site",
       metadata: {
         name,
         uid: `site-${name}`,
-        creationTimestamp: timeOf(Math.min(...members.map(({ member }) => member.joinedAt))),
+        // Only who keeps the detail of a site knows since when it is there.
+        ...(joined.length === 0 ? {} : { creationTimestamp: timeOf(Math.min(...joined)) }),
         labels: { name, region },
       },
       spec: { region },
       status: {
-        nodes: members.length,
-        nodesInView: alive.length,
+        source: detailed ? "detail" : "summary",
+        nodes: summary.nodes,
+        nodesInView: summary.ready,
+        allocatable: {
+          cpu: `${sum(({ allocatable }) => allocatable.cpuMilli)}m`,
+          memory: `${Math.round(sum(({ allocatable }) => allocatable.memoryBytes) / mebibyte)}Mi`,
+        },
+        requested: {
+          cpu: `${sum(({ requested }) => requested.cpuMilli)}m`,
+          memory: `${Math.round(sum(({ requested }) => requested.memoryBytes) / mebibyte)}Mi`,
+        },
+        tiers: summary.tiers.map(({ tier, nodes, ready }) => ({ tier, nodes, ready })),
+        workloads: summary.workloads.map((workload) => ({
+          name: workload.name,
+          revision: workload.revision,
+          wanted: workload.wanted,
+          ready: workload.ready,
+        })),
+        workloadsLeftOut: summary.workloadsLeftOut,
+        agentVersions: summary.agents,
         freshestFactAgeMs: ages.length === 0 ? null : Math.round(Math.min(...ages)),
         oldestFactAgeMs: ages.length === 0 ? null : Math.round(Math.max(...ages)),
       },

@@ -136,6 +136,27 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
       oldestMs: ages.length === 0 ? null : Math.max(...ages),
     };
   });
+  // Of places whose detail is not kept here: what is told of them.
+  const told = view
+    .sites()
+    .filter(({ detailed }) => !detailed)
+    .map(({ name, region, summary, age }) => ({
+      name,
+      region,
+      nodes: summary.nodes,
+      inView: summary.ready,
+      freshestMs: Math.round(age),
+      oldestMs: Math.round(age),
+    }));
+  const regions = view.regions().map(({ name, summary, age }) => ({
+    name,
+    sites: summary.sites,
+    nodes: summary.nodes,
+    ready: summary.ready,
+    ageMs: Math.round(age),
+  }));
+  const sitesOf = (ready: boolean): number =>
+    regions.reduce((total, region) => total + (ready && region.ready === 0 ? 0 : region.sites), 0);
   const { name, site, region, mesh, id } = view.identity;
   const { today, total } = bytesWritten();
   return {
@@ -143,10 +164,12 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
     island: {
       nodes: island.size,
       of: members.length,
-      sites: sites.filter(({ inView }) => inView > 0).length,
-      ofSites: sites.length,
+      sites: [...sites, ...told].filter(({ inView }) => inView > 0).length + sitesOf(true),
+      ofSites: sites.length + told.length + sitesOf(false),
     },
-    sites,
+    detail: mesh.detail ?? "mesh",
+    sites: [...sites, ...told],
+    regions,
     nodes: members.map((member) => ({
       name: member.member.name,
       id: member.id,
@@ -181,7 +204,7 @@ async function applySet(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { wait } = writeOptions(searchParams);
+  const { wait } = writeOptions(searchParams, deps.view);
   const { changes, dryRun } = await readSet(deps, user, request);
   const before = changes.map(({ ref }) => {
     const object = deps.view.object(ref);

@@ -152,15 +152,29 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
   Site: [
     name,
     { name: "Region", cell: (site) => textAt(child(site, "spec"), "region") },
+    { name: "Nodes", cell: (site) => Number(child(site, "status")["nodes"]) },
+    { name: "Ready", cell: (site) => Number(child(site, "status")["nodesInView"]) },
+    { name: "CPU", cell: (site) => ofAllocatable(site, "cpu") },
+    { name: "Memory", cell: (site) => ofAllocatable(site, "memory") },
     {
-      name: "In view",
-      cell: (site) =>
-        `${Number(child(site, "status")["nodesInView"])}/${Number(child(site, "status")["nodes"])}`,
+      name: "Workloads",
+      cell: (site) => itemsAt(child(site, "status"), "workloads").length,
     },
-    { name: "Freshest", cell: (site) => duration(Number(child(site, "status")["freshestFactAgeMs"] ?? 0)) },
-    { name: "Oldest", cell: (site) => duration(Number(child(site, "status")["oldestFactAgeMs"] ?? 0)) },
+    { name: "Seen", cell: (site) => duration(Number(child(site, "status")["freshestFactAgeMs"] ?? 0)) },
+    { name: "Source", wide: true, cell: (site) => textAt(child(site, "status"), "source") },
+    {
+      name: "Oldest",
+      wide: true,
+      cell: (site) => duration(Number(child(site, "status")["oldestFactAgeMs"] ?? 0)),
+    },
   ],
 };
+
+/** What is asked for, of what the ready nodes of a site have. */
+function ofAllocatable(site: JsonObject, what: "cpu" | "memory"): string {
+  const status = child(site, "status");
+  return `${textAt(child(status, "requested"), what)}/${textAt(child(status, "allocatable"), what)}`;
+}
 
 export function tableOf(
   resource: Resource,

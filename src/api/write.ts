@@ -97,7 +97,7 @@ export async function answerDelete(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const options = writeOptions(target.query);
+  const options = writeOptions(target.query, context.deps.view);
   const object = getOne(context, target);
   const ref = refOf(target, target.name, undefined);
   if (ref.kind === "Namespace" && implicitNamespaces.some((name) => name === ref.name)) {
@@ -149,7 +149,7 @@ export async function answerScale(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const options = writeOptions(target.query);
+  const options = writeOptions(target.query, context.deps.view);
   const current = getOne(context, target);
   const body = await readValue(request);
   const merged = request.method === "PUT" ? body : mergePatch(scaleOf(current), body);
@@ -180,7 +180,7 @@ async function submit(
   response: ServerResponse,
   code: number,
 ): Promise<void> {
-  const options = writeOptions(target.query);
+  const options = writeOptions(target.query, context.deps.view);
   const dryRun = target.query.get("dryRun") === "All";
   const reply = await context.deps.write([change], user.name, { dryRun });
   if (!reply.ok) throw errorOfWrite(reply.error);

@@ -126,15 +126,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const admit = (frame: Uint8Array): Promise<boolean> => driver.handleDurably({ type: "enrolled", frame });
     const enroller = createEnroller({ directory, identity, view: driver.view, admit, wall: Date.now });
     const leave = (reason: string): Promise<boolean> => driver.handleDurably({ type: "leave", reason });
-    const admits = (peer: NodeId, tlsKey: string): boolean =>
-      driver.view.member(peer)?.member.tlsKey === tlsKey;
+    const admits = (peer: NodeId, tlsKey: string): boolean => driver.view.memberBody(peer)?.tlsKey === tlsKey;
     const hints = createHints({
-      isMember: (node) => driver.view.member(node) !== undefined,
+      isMember: (node) => driver.view.memberBody(node) !== undefined,
       now: () => performance.now(),
     });
     const hinted = withHints(hints, {
-      opened: (link, peer, outbound, speaks) =>
-        driver.handle({ type: "link-opened", link, peer, outbound, speaks }),
+      opened: (link, peer, outbound, tlsKey, speaks) =>
+        driver.handle({ type: "link-opened", link, peer, outbound, tlsKey, speaks }),
       closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
       frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
       dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),
@@ -146,7 +145,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       identity,
       listen,
       dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
-      admits,
+      admits: (peer, tlsKey) => driver.view.admits(peer, tlsKey),
       events: hinted.events,
       handler: createHandler({
         directory,
@@ -281,7 +280,7 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
   const userOfToken = tokenUsers(directory);
   const { view, env, write, onChanged, notes } = driver;
   const { logs } = runtime;
-  return createRoutes({
+  const routes = createRoutes({
     view,
     enroller,
     invite: (options) => createInvite({ ...options, directory, now: Date.now() }),
@@ -305,6 +304,11 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       bytesWritten: () => storage.usage(),
     }),
   });
+  // A node outside of our roster may open a link, to prove there that it is a member; it is nobody to the API.
+  return (request, response, client) => {
+    const proven = client.type !== "node" || view.memberBody(client.id) !== undefined;
+    routes(request, response, proven ? client : { type: "anonymous" });
+  };
 }
 
 /**

@@ -3,6 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { parseJson, type Json } from "../core/kernel/json.ts";
 import { fields, integer, list, oneOf, optional, text, type Shape } from "../core/kernel/shape.ts";
 import { err, type Result } from "../core/kernel/result.ts";
+import { isNodeId } from "../core/records/record.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
 import { addressesMax } from "../shells/identity-file/names.ts";
@@ -95,15 +96,18 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
     "/starlight/v1/invites": shaped(inviteShape, (options) => {
       const { ttlMs = ttlDefaultMs, addresses = deps.addresses(), ...given } = options;
       // A site that exists says itself which region it is in.
-      const known = deps.view.members().find(({ member }) => member.site === given.site)?.member.region;
+      const known = deps.view.sites().find(({ name }) => name === given.site)?.region;
       const region = given.region ?? known;
       const rest = region === undefined ? given : { ...given, region };
       return { status: 201, body: { invite: deps.invite({ ...rest, ttlMs, addresses }) } };
     }),
     "/starlight/v1/revocations": shaped(revocationShape, async ({ node, reason = "" }) => {
       const found = deps.view.members().find(({ id, member }) => id === node || member.name === node);
-      if (found === undefined) return problem(404, `no member is called ${node}`);
-      return done(await deps.enroller.revoke(found.id, reason), { node: found.id });
+      // Of a site whose detail stays there, members are known by their ids alone.
+      const elsewhere = isNodeId(node) && (deps.view.identity.mesh.detail ?? "mesh") !== "mesh";
+      const id = found?.id ?? (elsewhere ? node : undefined);
+      if (id === undefined) return problem(404, `no member is called ${node}`);
+      return done(await deps.enroller.revoke(id, reason), { node: id });
     }),
     "/starlight/v1/leave": shaped(leaveShape, async ({ reason = "" }) => {
       const stored = await deps.leave(reason);

@@ -293,7 +293,8 @@ export function createListener(): Listener {
 
   return {
     events: {
-      opened: (link, peer, outbound, speaks) => tell({ type: "opened", link, peer, outbound, speaks }),
+      opened: (link, peer, outbound, _tlsKey, speaks) =>
+        tell({ type: "opened", link, peer, outbound, speaks }),
       closed: (link, end) => tell({ type: "closed", link, end }),
       dialFailed: (peer, why, detail) => tell({ type: "dialFailed", peer, why, detail }),
       frame: (_link, bytes) => {

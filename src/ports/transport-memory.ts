@@ -81,8 +81,8 @@ function join(from: Host, to: Host): void {
   near.other = far;
   from.ends.set(near.link, near);
   to.ends.set(far.link, far);
-  to.events.opened(far.link, from.self, false, spoken);
-  from.events.opened(near.link, to.self, true, spoken);
+  to.events.opened(far.link, from.self, false, from.tlsKey, spoken);
+  from.events.opened(near.link, to.self, true, to.tlsKey, spoken);
 }
 
 function deliver(end: End, bytes: Uint8Array): void {

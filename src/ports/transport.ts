@@ -5,10 +5,16 @@ import type { NodeId } from "../core/records/record.ts";
 /** What the transport tells: every callback comes from the event loop, never from inside a call. */
 export type TransportEvents = {
   /**
-   * Both sides proved who they are, and `admits` agreed. `speaks`: the protocols that the peer says it
-   * speaks; whether one is ours, too, is for the core to say.
+   * Both sides proved who they are, and `admits` agreed to this key. `speaks`: the protocols that the peer
+   * says it speaks; whether one is ours, too, is for the core to say.
    */
-  readonly opened: (link: LinkId, peer: NodeId, outbound: boolean, speaks?: ProtocolRange) => void;
+  readonly opened: (
+    link: LinkId,
+    peer: NodeId,
+    outbound: boolean,
+    tlsKey: string,
+    speaks?: ProtocolRange,
+  ) => void;
   readonly closed: (link: LinkId, end: LinkEnd) => void;
   /** One whole frame, in order. At most `frameBytesMax`; a longer one ends the link. */
   readonly frame: (link: LinkId, bytes: Uint8Array) => void;
@@ -19,7 +25,8 @@ export type TransportEvents = {
  * Links between nodes: ordered, reliable, authenticated both ways.
  *
  * `admits(peer, tlsKey)` is asked on every connection, on both ends: the roster decides, not the CA
- * alone. `tlsKey` is the SHA-256 of the peer's SubjectPublicKeyInfo in hex.
+ * alone. It may admit a node that is on no roster here, which is then known by its key, and is to prove its
+ * membership on the link before anything else counts. `tlsKey` is the SHA-256 of the peer's SubjectPublicKeyInfo in hex.
  */
 export type Transport = {
   /** Tries the addresses in order until one answers as `peer`; `dialFailed` once when none did. */

@@ -5,6 +5,7 @@ import { openStored, sealHolds } from "../core/records/seal.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
 import { isHeadsNote } from "../core/node/heads.ts";
+import { isScope, keeps } from "../core/records/scope.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Machine, SimPod } from "./machine.ts";
 import type { Attempt, Users } from "./users.ts";
@@ -109,9 +110,20 @@ export class Checks {
     }
     if (reason.startsWith("scaled-down")) {
       const wanted = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
-      return wanted ? "its slot is wanted" : undefined;
+      return wanted && !this.#movedAway(uid, body) ? "its slot is wanted" : undefined;
     }
     return "not a reason that this world gives";
+  }
+
+  /** A mesh-wide slot that was given to another site, where a ready copy fills it. */
+  #movedAway(uid: string, { slot, workload }: PodBody): boolean {
+    if (!slot.startsWith("mesh/")) return false;
+    return this.#world.machines.some(({ pods, node }) =>
+      [...pods].some(([other, { ready }]) => {
+        const body = node?.view.pod(other)?.body;
+        return other !== uid && ready && body?.slot === slot && body.workload.name === workload.name;
+      }),
+    );
   }
 
   /** Copies of the same slot that are claimed by a machine that is up, and do not run yet. */
@@ -161,14 +173,20 @@ export class Checks {
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
   }
 
-  /** 2. Connected nodes hold the same state, and agree that all are alive. */
+  /** 2. Connected nodes hold the same of each scope, none that is not theirs, and agree that all are alive. */
   #converged(): void {
-    const hashes = new Map<string, string[]>();
+    const hashesByScope = new Map<string, Map<string, string[]>>();
     for (const machine of this.#world.machines) {
       const view = machine.node?.view;
       if (view === undefined) return this.#world.violated(`2: ${machine.name} is not up`);
-      const hash = view.stateHash();
-      hashes.set(hash, [...(hashes.get(hash) ?? []), machine.name]);
+      for (const part of view.stateHash().split(" ")) {
+        const [scope = "", hash = ""] = part.split("=");
+        if (!isScope(scope) || !keeps(machine.identity, scope))
+          this.#world.violated(`2: ${machine.name} keeps the scope ${scope}`);
+        const hashes = hashesByScope.get(scope) ?? new Map<string, string[]>();
+        hashesByScope.set(scope, hashes);
+        hashes.set(hash, [...(hashes.get(hash) ?? []), machine.name]);
+      }
       const missing = view.members().filter(({ evidence }) => evidence.verdict !== "alive");
       for (const { member, evidence } of missing) {
         this.#world.violated(
@@ -176,9 +194,37 @@ export class Checks {
         );
       }
     }
-    if (hashes.size === 1) return;
-    const groups = [...hashes.values()].map((names) => names.join("+")).join(" | ");
-    this.#world.violated(`2: states differ: ${groups}`);
+    for (const [scope, hashes] of hashesByScope) {
+      const names = [...hashes.values()];
+      const keepers = this.#world.machines.filter(({ identity }) => isScope(scope) && keeps(identity, scope));
+      const groups = names.map((group) => group.join("+")).join(" | ");
+      if (hashes.size > 1) this.#world.violated(`2: states of ${scope} differ: ${groups}`);
+      if (names.flat().length < keepers.length) this.#world.violated(`2: ${scope} is only at ${groups}`);
+    }
+    for (const machine of this.#world.machines) this.#placesSeen(machine);
+  }
+
+  /** 11. Everybody is told of every site of its region and of every region, and of all of their nodes. */
+  #placesSeen(machine: Machine): void {
+    const { identity, node } = machine;
+    if ((identity.mesh.detail ?? "mesh") === "mesh" || node === undefined) return;
+    const nodesBy = (place: "site" | "region", name: string): number =>
+      this.#world.machines.filter((other) => other.identity[place] === name).length;
+    const told = new Map<string, number>([
+      ...node.view.sites().map(({ name, summary }) => [`site ${name}`, summary.ready] as const),
+      ...node.view.regions().map(({ name, summary }) => [`region ${name}`, summary.ready] as const),
+    ]);
+    for (const { identity: other } of this.#world.machines) {
+      const [place, count] =
+        other.region === identity.region
+          ? [`site ${other.site}`, nodesBy("site", other.site)]
+          : [`region ${other.region}`, nodesBy("region", other.region)];
+      if (told.get(place) === count) continue;
+      this.#world.violated(
+        `11: ${machine.name} is told ${told.get(place) ?? "nothing"} of ${count} in ${place}`,
+      );
+      return;
+    }
   }
 
   /** 10. Deletions that everybody has heard of are forgotten. */
@@ -195,6 +241,7 @@ export class Checks {
     const keyById = new Map(
       this.#world.machines.map(({ identity, signer }) => [identity.id, signer.publicKey] as const),
     );
+    const placeById = new Map(this.#world.machines.map(({ identity }) => [identity.id, identity] as const));
     for (const machine of this.#world.machines) {
       for (const frame of machine.disk.frames()) {
         if (isHeadsNote(frame)) continue;
@@ -210,6 +257,8 @@ export class Checks {
           (key.startsWith("node/") && key.startsWith(`node/${author}/`)) ||
           (key.startsWith("intent/") && author !== mesh.id) ||
           (key.startsWith("roster/member/") && author === mesh.id) ||
+          key === `site/${placeById.get(author)?.site ?? "?"}/summary` ||
+          key === `region/${placeById.get(author)?.region ?? "?"}/summary` ||
           key === `roster/gone/${author}`;
         if (!owns) this.#world.violated(`3: ${machine.name} accepted ${key} by ${author}`);
         else if (publicKey === undefined || !sealHolds(record.value, publicKey, this.#world.crypto)) {

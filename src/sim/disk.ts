@@ -21,6 +21,8 @@ export class SimDisk {
   #underWay: Transaction[] = [];
   #freeAt = 0;
   full = false;
+  /** Whether what is written can be read again: a fleet of thousands does without, but for those that restart. */
+  keeps = true;
 
   constructor(queue: EventQueue, now: () => number, random: Random) {
     this.#queue = queue;
@@ -74,6 +76,7 @@ export class SimDisk {
   }
 
   #apply({ puts }: Transaction): void {
+    if (!this.keeps) return;
     for (const { slot, bytes } of puts) {
       if (bytes === undefined) this.#durable.delete(slot);
       else this.#durable.set(slot, bytes);

@@ -1,4 +1,5 @@
 import { carryOut, type Handlers } from "../core/kernel/effects.ts";
+import { hex } from "../core/kernel/bytes.ts";
 import { isObject } from "../core/kernel/json.ts";
 import { between, randomStream, type Random } from "../core/kernel/random.ts";
 import type { Signer } from "../core/kernel/crypto.ts";
@@ -39,6 +40,7 @@ export type Build = { readonly createNode: typeof createNode; readonly speaks: P
 export class Machine {
   readonly identity: NodeIdentity;
   readonly signer: Signer;
+  readonly tlsKey: string;
   readonly disk: SimDisk;
   readonly pods = new Map<string, SimPod>();
   /** Told to stop before they had started. */
@@ -62,6 +64,7 @@ export class Machine {
   #inbox: NodeEvent[] = [];
   #links = 0;
   #armed = 0;
+  #armedFor: number | undefined;
   #streams = new Map<string, Random>();
   #spins = 0;
 
@@ -69,6 +72,7 @@ export class Machine {
     this.#world = world;
     this.identity = identity;
     this.signer = signer;
+    this.tlsKey = hex(world.crypto.sha256(signer.publicKey));
     this.config = config;
     this.#random = randomStream(world.seed, `machine ${identity.name}`);
     this.disk = new SimDisk(world.queue, () => world.now, this.#random);
@@ -185,9 +189,9 @@ export class Machine {
     const link = ++this.#links;
     this.#linkByEnd.set(end, link);
     this.#endByLink.set(link, end);
-    const id = this.#world.machine(peer).identity.id;
-    const { speaks } = this.#world.machine(peer).build;
-    this.deliver({ type: "link-opened", link, peer: id, outbound, speaks });
+    const { identity, tlsKey, build } = this.#world.machine(peer);
+    const { speaks } = build;
+    this.deliver({ type: "link-opened", link, peer: identity.id, outbound, tlsKey, speaks });
   }
 
   linkClosed(end: End, how: LinkEnd): void {
@@ -301,13 +305,18 @@ export class Machine {
   #arm(): void {
     if (this.node === undefined || this.#pausedUntil !== undefined) return;
     const { at, why } = this.node.wake();
+    // Most events leave the deadline where it was.
+    if (at === this.#armedFor && at > this.#world.now) return;
+    this.#armedFor = at;
     const token = ++this.#armed;
     if (at === Number.POSITIVE_INFINITY) return;
     this.#spins = at <= this.#world.now ? this.#spins + 1 : 0;
     if (this.#spins > 1_000) this.#world.violated(`${this.name} wakes for "${why}" without end`);
     const due = Math.max(at, this.#spins > 1_000 ? this.#world.now + 1_000 : this.#world.now);
     this.#world.queue.schedule(due, () => {
-      if (token === this.#armed && this.#pausedUntil === undefined) this.deliver({ type: "wake" });
+      if (token !== this.#armed || this.#pausedUntil !== undefined) return;
+      this.#armedFor = undefined;
+      this.deliver({ type: "wake" });
     });
   }
 
@@ -317,6 +326,7 @@ export class Machine {
     this.node = undefined;
     this.processes++;
     this.#armed++;
+    this.#armedFor = undefined;
     this.#pausedUntil = undefined;
     this.#inbox = [];
     this.#linkByEnd.clear();

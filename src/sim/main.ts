@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { details, type Detail } from "../core/records/scope.ts";
 import { runSeed, type SeedOptions, type SeedResult } from "./run-seed.ts";
 
 const help = `Runs the core of many nodes under virtual time, with partitions, crashes, pauses, full disks and
@@ -13,6 +14,9 @@ wrong clocks, and checks the invariants. A seed always gives the same run.
   --nodes N      machines (default 12)
   --storm-s N    virtual seconds of bad weather (default 120)
   --calm-s N     virtual seconds to come right (default 90)
+  --detail D     how far detail travels: mesh (default), region or site
+  --sites N      sites of equal size (default: a mixture of 1 to 4 nodes, in two regions)
+  --regions N    regions that those sites are dealt out to (default 2)
   --trace        print what happens
   --json         one line of JSON at the end
 `;
@@ -26,6 +30,9 @@ function main(): number {
       nodes: { type: "string", default: "12" },
       "storm-s": { type: "string", default: "120" },
       "calm-s": { type: "string", default: "90" },
+      detail: { type: "string", default: "mesh" },
+      sites: { type: "string" },
+      regions: { type: "string", default: "2" },
       trace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
@@ -39,6 +46,9 @@ function main(): number {
     nodes: count("nodes", values.nodes, 1),
     stormMs: 1000 * count("storm-s", values["storm-s"], 0),
     calmMs: 1000 * count("calm-s", values["calm-s"], 1),
+    detail: detailNamed(values.detail),
+    sites: values.sites === undefined ? undefined : count("sites", values.sites, 1),
+    regions: count("regions", values.regions, 1),
   };
   if (values.seed !== undefined) {
     return replay({ ...options, seed: count("seed", values.seed, 0) }, values.trace);
@@ -74,7 +84,7 @@ function sweep(options: Omit<SeedOptions, "seed">, from: number, seeds: number, 
     if (result.violations.length > 0) {
       failed.push(seed);
       report(result);
-      const flags = `--nodes ${options.nodes} --storm-s ${options.stormMs / 1000} --calm-s ${options.calmMs / 1000}`;
+      const flags = flagsOf(options);
       process.stdout.write(`  replay: npm run sim -- --seed ${seed} ${flags} --trace\n`);
     }
     const done = seed - from + 1;
@@ -94,8 +104,21 @@ function sweep(options: Omit<SeedOptions, "seed">, from: number, seeds: number, 
   return failed.length === 0 ? 0 : 1;
 }
 
+function flagsOf({ nodes, stormMs, calmMs, detail, sites, regions }: Omit<SeedOptions, "seed">): string {
+  const layout = sites === undefined ? "" : ` --sites ${sites} --regions ${regions ?? 2}`;
+  const level = detail === undefined || detail === "mesh" ? "" : ` --detail ${detail}`;
+  return `--nodes ${nodes} --storm-s ${stormMs / 1000} --calm-s ${calmMs / 1000}${layout}${level}`;
+}
+
 function report({ seed, violations }: SeedResult): void {
   for (const violation of violations) process.stdout.write(`seed ${seed}: ${violation}\n`);
+}
+
+function detailNamed(text: string): Detail {
+  const detail = details.find((each) => each === text);
+  if (detail !== undefined) return detail;
+  process.stderr.write(`--detail ${text}: mesh, region or site\n`);
+  process.exit(2);
 }
 
 function count(name: string, text: string, min: number): number {

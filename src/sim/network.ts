@@ -51,6 +51,7 @@ export class Network {
   readonly #now: () => number;
   readonly #cuts = new Map<string, number>();
   readonly #connections = new Set<Connection>();
+  readonly #sentByHost: number[] = [];
   #made = 0;
   frames = 0;
   bytes = 0;
@@ -123,11 +124,17 @@ export class Network {
     if (end.closed) return;
     this.frames++;
     this.bytes += bytes.length;
+    this.#sentByHost[end.host] = this.sentBy(end.host) + bytes.length;
     end.sentBytes += bytes.length;
     this.#toward(end, () => {
       if (!far.closed && this.#isLive(far)) this.#host(far.host).frame(far, bytes);
       else this.#reset(far);
     });
+  }
+
+  /** Bytes of all frames that a host has sent. */
+  sentBy(host: number): number {
+    return this.#sentByHost[host] ?? 0;
   }
 
   /** This side closes: the other hears of it, unless the way there is cut. */

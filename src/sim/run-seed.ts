@@ -1,5 +1,6 @@
 import type { NodeConfig } from "../core/node/contract.ts";
 import { between } from "../core/kernel/random.ts";
+import type { Detail } from "../core/records/scope.ts";
 import { Checks } from "./checks.ts";
 import { endFaults, plantFaults } from "./faults.ts";
 import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
@@ -15,6 +16,11 @@ export type SeedOptions = {
   readonly stormMs: number;
   /** Virtual time that everything has to come right afterwards, in ms. */
   readonly calmMs: number;
+  /** How far detail travels; everywhere when missing. */
+  readonly detail?: Detail | undefined;
+  /** Sites of equal size instead of a mixture, and the regions that they are dealt out to. */
+  readonly sites?: number | undefined;
+  readonly regions?: number | undefined;
   readonly print?: ((line: string) => void) | undefined;
 };
 
@@ -51,8 +57,12 @@ export const simConfig: NodeConfig = {
 /** One life of a small fleet: a storm in which nothing wrong may happen, then calm in which all comes right. */
 export function runSeed(options: SeedOptions): SeedResult {
   const trace = new Trace(options.print);
-  const layout = withUplinks(layoutOf(options.nodes), options.seed);
-  const world = new World(options.seed, layout, simConfig, trace);
+  const { sites, regions, detail } = options;
+  const layout =
+    sites === undefined
+      ? withUplinks(layoutOf(options.nodes), options.seed)
+      : evenLayout(options.nodes, sites, regions ?? 2);
+  const world = new World(options.seed, layout, simConfig, trace, { detail });
   const users = new Users(world);
   const checks = new Checks(world, users);
   watchPromises(world);
@@ -73,6 +83,15 @@ export function runSeed(options: SeedOptions): SeedResult {
   checks.atEnd(calmSince);
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };
+}
+
+/** Nodes dealt out to so many sites, sites to so many regions, as evenly as it goes. */
+export function evenLayout(nodes: number, sites: number, regions: number): Layout {
+  return Array.from({ length: sites }, (_, at) => ({
+    site: `site-${at}`,
+    region: `region-${Math.floor((at * regions) / sites)}`,
+    nodes: Math.floor(((at + 1) * nodes) / sites) - Math.floor((at * nodes) / sites),
+  }));
 }
 
 /** Nodes dealt out to sites of 1 to 4, sites to two regions, the same for every seed. */

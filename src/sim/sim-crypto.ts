@@ -8,12 +8,21 @@ import type { Crypto, Signer } from "../core/kernel/crypto.ts";
  */
 export type SimCrypto = Crypto & { readonly signer: (name: string) => Signer };
 
-export function createSimCrypto(seed: number): SimCrypto {
+/** @param sharing Equal records of all nodes are one piece of memory; those that are gone stay, too. */
+export function createSimCrypto(seed: number, sharing = false): SimCrypto {
+  const bytesByHash = new Map<string, Uint8Array>();
+  const share = (bytes: Uint8Array, hash: Uint8Array): Uint8Array => {
+    const name = Buffer.from(hash.buffer, hash.byteOffset, 16).toString("latin1");
+    const held = bytesByHash.get(name);
+    if (held === undefined) bytesByHash.set(name, bytes);
+    return held ?? bytes;
+  };
   const secretByKey = new Map<string, Uint8Array>();
   const mac = (secret: Uint8Array, bytes: Uint8Array): Uint8Array =>
     createHash("sha512").update(secret).update(bytes).digest();
   return {
     sha256,
+    share: sharing ? share : undefined,
     verify: (publicKey, bytes, signature) => {
       const secret = secretByKey.get(hex(publicKey));
       return secret !== undefined && Buffer.compare(mac(secret, bytes), signature) === 0;

@@ -4,6 +4,7 @@ import type { NodeConfig, Note, WriteReply } from "../core/node/contract.ts";
 import { memberKey, statusKey } from "../core/records/keys.ts";
 import { sealRecord, storedBytes } from "../core/records/seal.ts";
 import { nodeIdOf, slotOf, type MeshRecord, type NodeId } from "../core/records/record.ts";
+import { detailScope, type Detail, type Place, type Scope } from "../core/records/scope.ts";
 import { hex } from "../core/kernel/bytes.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Machine, type SimPod } from "./machine.ts";
@@ -21,6 +22,15 @@ export type SiteLayout = {
   /** How its machines reach other sites; as the configuration of all says when it is not given. */
   readonly uplink?: Pick<NodeConfig, "uplink" | "uplinkBytesPerSecond" | "uplinkBytesPerDay"> | undefined;
 };
+
+export type WorldOptions = {
+  /** How far detail travels; everywhere when missing. */
+  readonly detail?: Detail | undefined;
+  /** Equal records of all nodes are one piece of memory: for fleets of thousands. */
+  readonly sharing?: boolean;
+};
+
+type Preload = { readonly slot: string; readonly bytes: Uint8Array };
 
 /** Whoever watches the world: the checks and the users. */
 export type Observer = {
@@ -51,16 +61,17 @@ export class World {
   now = 0;
   #hostById = new Map<NodeId, number>();
 
-  constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace) {
+  constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace, options: WorldOptions = {}) {
+    const { detail = "mesh", sharing = false } = options;
     this.seed = seed;
     this.trace = trace;
-    this.crypto = createSimCrypto(seed);
+    this.crypto = createSimCrypto(seed, sharing);
     this.network = new Network(this.queue, () => this.now, this.random("network"), {
       lossProbability: 0.01,
       retransmitAfter: 200,
       dialTimeout: 3_000,
     });
-    this.#populate(layout, config);
+    this.#populate(layout, config, detail);
   }
 
   random(name: string): Random {
@@ -129,13 +140,23 @@ export class World {
     for (const observer of this.observers) observer.podStopping?.(machine, pod, reason);
   }
 
-  /** Makes the mesh: a root, its members, and what every disk knows of them from the invitation on. */
-  #populate(layout: Layout, config: NodeConfig): void {
+  /**
+   * Makes the mesh: a root, its members, and what every disk knows of them from the invitation on. Where
+   * detail does not travel everywhere, that is the own site or region, and one node of the site from which
+   * the site was invited: each site invited two others.
+   */
+  #populate(layout: Layout, config: NodeConfig, detail: Detail): void {
     const root = this.crypto.signer("root");
     const rootId = nodeIdOf(root.publicKey, this.crypto);
-    const mesh = { id: rootId, name: "sim", rootKey: root.publicKey };
-    const introduction: MeshRecord[] = [];
+    const mesh = { id: rootId, name: "sim", rootKey: root.publicKey, detail };
+    const introductions: { readonly place: Place; readonly slots: Preload[] }[] = [];
+    const preload = (record: MeshRecord): Preload => ({
+      slot: slotOf(record),
+      bytes: storedBytes(record, this.crypto),
+    });
     for (const { site, region, nodes, uplink } of layout) {
+      const slots: Preload[] = [];
+      introductions.push({ place: { site, region }, slots });
       for (let number = 1; number <= nodes; number++) {
         const name = `${site}-${number}`;
         const signer = this.crypto.signer(name);
@@ -167,29 +188,37 @@ export class World {
           site,
           region,
           signKey: hex(signer.publicKey),
-          tlsKey: hex(this.crypto.sha256(signer.publicKey)),
+          tlsKey: machine.tlsKey,
           grants: ["write"],
           labels: {},
           joinedAt: startOfTime,
+          ...(detail === "mesh" ? {} : { detail }),
         };
-        introduction.push(
-          sealRecord(
-            { scope: "mesh", key: memberKey(id), version: 1, kind: "roster", body },
-            rootId,
-            root,
-            this.crypto,
-          ),
-          this.#firstStatus(machine),
+        const scope = detailScope(detail, { site, region });
+        const member = { scope, key: memberKey(id), version: 1, kind: "roster", body } as const;
+        slots.push(
+          preload(sealRecord(member, rootId, root, this.crypto)),
+          preload(this.#firstStatus(machine, scope)),
         );
       }
     }
+    const siteAt = new Map(layout.map(({ site }, at) => [site, at] as const));
     for (const machine of this.machines) {
-      for (const record of introduction)
-        machine.disk.preload(slotOf(record), storedBytes(record, this.crypto));
+      const { site, region } = machine.identity;
+      const at = siteAt.get(site) ?? 0;
+      const inviter = introductions[(at - 1) >> 1]?.slots.slice(0, 2) ?? [];
+      const known = introductions.filter(({ place }) =>
+        detail === "site" ? place.site === site : detail === "mesh" || place.region === region,
+      );
+      for (const { slot, bytes } of [
+        ...(detail === "mesh" ? [] : inviter),
+        ...known.flatMap(({ slots }) => slots),
+      ])
+        machine.disk.preload(slot, bytes);
     }
   }
 
-  #firstStatus(machine: Machine): MeshRecord {
+  #firstStatus(machine: Machine, scope: Scope): MeshRecord {
     const resources = { cpuMilli: 4000, memoryBytes: 4 * 2 ** 30, pods: 60 };
     const body = {
       addresses: [`${machine.name}:7070`],
@@ -206,7 +235,7 @@ export class World {
     };
     const { id } = machine.identity;
     return sealRecord(
-      { scope: "mesh", key: statusKey(id), version: 2, kind: "fact", body },
+      { scope, key: statusKey(id), version: 2, kind: "fact", body },
       id,
       machine.signer,
       this.crypto,

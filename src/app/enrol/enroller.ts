@@ -2,6 +2,7 @@ import { fromHex, hex } from "../../core/kernel/bytes.ts";
 import { tick, type HybridClock } from "../../core/kernel/hybrid-clock.ts";
 import { err, ok, type Result } from "../../core/kernel/result.ts";
 import type { NodeView } from "../../core/node/contract.ts";
+import { detailScope, keeps } from "../../core/records/scope.ts";
 import { goneKey, memberKey } from "../../core/records/keys.ts";
 import { sealRecord, storedBytes } from "../../core/records/seal.ts";
 import { nodeIdOf, type NodeId, type RecordDraft } from "../../core/records/record.ts";
@@ -114,6 +115,8 @@ function judge(desk: Desk, request: JoinRequest): Result<Judged, JoinRefusal> {
  * name back, as long as nobody ever heard of the first keys' node.
  */
 async function forgetUnheard(desk: Desk, entry: InviteEntry, name: string): Promise<InviteEntry> {
+  // Of a site whose detail stays there, silence says nothing.
+  if (!keeps(desk.identity.node, detailScope(desk.identity.node.mesh.detail ?? "mesh", entry))) return entry;
   const lost = unheard(desk, entry, name);
   if (lost === undefined) return entry;
   await revoke(desk, lost.node, "never came up; its name joins again with the same invite");
@@ -150,7 +153,8 @@ async function newMember(
     labels: {},
     joinedAt: wall(),
   };
-  const draft = { scope: "mesh", key: memberKey(id), version: desk.stamp(), kind: "roster", body } as const;
+  const scope = detailScope(identity.node.mesh.detail ?? "mesh", entry);
+  const draft = { scope, key: memberKey(id), version: desk.stamp(), kind: "roster", body } as const;
   const frame = Buffer.from(seal(desk, draft)).toString("base64");
   return { node: id, name: request.name, signKey: body.signKey, tlsKey, certificate, frame };
 }
@@ -160,7 +164,7 @@ async function finish(desk: Desk, entry: InviteEntry, joined: JoinEntry): Outcom
   const { identity, view } = desk;
   const frame = Buffer.from(joined.frame, "base64");
   if (!(await desk.admit(frame))) return refuse("storage", "the enroller's disk refused; try again");
-  if (view.member(joined.node) === undefined) {
+  if (view.memberBody(joined.node) === undefined) {
     const why = "this node has no right to admit members any more, or the membership was ended since";
     return refuse("not-an-enroller", why);
   }
@@ -169,7 +173,7 @@ async function finish(desk: Desk, entry: InviteEntry, joined: JoinEntry): Outcom
   return ok({
     certificate: joined.certificate,
     ca: identity.tls.caPem,
-    mesh: { id: mesh.id, name: mesh.name, rootKey: hex(mesh.rootKey) },
+    mesh: { id: mesh.id, name: mesh.name, rootKey: hex(mesh.rootKey), detail: mesh.detail ?? "mesh" },
     node: { id: joined.node, name: joined.name, site: entry.site, region: entry.region },
     frames: [...new Set(frames)],
   });
@@ -178,8 +182,9 @@ async function finish(desk: Desk, entry: InviteEntry, joined: JoinEntry): Outcom
 async function revoke(desk: Desk, node: NodeId, reason: string): Outcome<undefined> {
   const { identity, view } = desk;
   if (node === identity.node.id) return refuse("malformed", "a node leaves by itself: `starlight leave`");
-  const member = view.member(node);
-  if (member === undefined) return refuse("malformed", `${node} is not a member`);
+  const unknown = view.memberBody(node) === undefined;
+  if (unknown && (identity.node.mesh.detail ?? "mesh") === "mesh")
+    return refuse("malformed", `${node} is not a member`);
   const grants = view.member(identity.node.id)?.member.grants ?? [];
   if (!grants.includes("enrol")) return refuse("not-an-enroller", "this node has not the grant `enrol`");
   const body = { how: "revoked", reason: reason.slice(0, 1024) };

@@ -122,7 +122,7 @@ function checkAnswer(
   if (tlsKey === undefined || tlsKey !== fingerprintOf(spkiOf(keys.tlsKeyPem))) {
     return err("the certificate it gave is not ours");
   }
-  const mesh = { id: invite.meshId, name: answer.mesh.name, rootKey };
+  const mesh = { id: invite.meshId, name: answer.mesh.name, rootKey, detail: answer.mesh.detail ?? "mesh" };
   const { frames, members } = trustedFrames(
     answer.frames.map((frame) => new Uint8Array(Buffer.from(frame, "base64"))),
     mesh,

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import { fromHex, hex, utf8 } from "../../core/kernel/bytes.ts";
 import { canonical, parseJson, type JsonObject } from "../../core/kernel/json.ts";
-import { fields, integer, list, oneOf, text, type Shaped } from "../../core/kernel/shape.ts";
+import { fields, integer, list, oneOf, optional, text, type Shaped } from "../../core/kernel/shape.ts";
 import type { Signer } from "../../core/kernel/crypto.ts";
 import { nodeCrypto } from "../../shells/crypto-node/node-crypto.ts";
 import { isP256, spkiOf } from "../../shells/identity-file/keys.ts";
@@ -38,7 +38,13 @@ const answerShape = fields({
   /** PEM of the newcomer's TLS certificate. */
   certificate: text(16_384),
   ca: text(16_384),
-  mesh: fields({ id: text(20), name: text(63), rootKey: text(64) }),
+  mesh: fields({
+    id: text(20),
+    name: text(63),
+    rootKey: text(64),
+    /** How far detail travels; the mesh when missing. The records of the root prove it. */
+    detail: optional(oneOf("mesh", "region", "site")),
+  }),
   node: fields({ id: text(20), name: text(63), site: text(63), region: text(63) }),
   /** Record frames, base64: see `introduction.ts`. */
   frames: list(text(2 * 1024 * 1024), 100_000),

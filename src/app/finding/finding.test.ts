@@ -33,7 +33,7 @@ suite("hints", () => {
     const wrapped = hinted.wrap(transport);
     hints.add("n", "seen:1");
     for (let dial = 0; dial < 4; dial++) wrapped.dial("n", ["said:1"]);
-    hinted.events.opened(1, "n", true, spoken);
+    hinted.events.opened(1, "n", true, "", spoken);
     wrapped.dial("n", ["said:1"]);
     wrapped.dial("n", ["seen:1"]);
     wrapped.dial("other", ["said:2"]);

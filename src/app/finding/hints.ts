@@ -52,9 +52,9 @@ export function withHints(
   return {
     events: {
       ...events,
-      opened: (link, peer, outbound, speaks) => {
+      opened: (link, peer, outbound, tlsKey, speaks) => {
         dials.delete(peer);
-        events.opened(link, peer, outbound, speaks);
+        events.opened(link, peer, outbound, tlsKey, speaks);
       },
     },
     wrap: (transport) => ({

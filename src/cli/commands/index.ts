@@ -34,6 +34,11 @@ export function registerCommands(program: Command): void {
     .option("--name <name>", "name of this node (default: the host name)")
     .option("--region <name>", "region of the site", "default")
     .option(
+      "--detail <how far>",
+      "how far the detail of a node travels: mesh (right up to about 100 nodes), region or site; never changed later",
+      "mesh",
+    )
+    .option(
       "--advertise <host:port...>",
       "where other nodes reach this one (default: its addresses, port 7443)",
     )

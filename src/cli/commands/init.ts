@@ -1,6 +1,8 @@
 import { hostname } from "node:os";
 import { initMesh } from "../../shells/identity-file/init-mesh.ts";
 import { hostAddresses } from "../host-addresses.ts";
+import { details, type Detail } from "../../core/records/scope.ts";
+import { CommandError } from "../command-error.ts";
 import { print } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
@@ -9,8 +11,15 @@ type Options = {
   readonly mesh: string;
   readonly name?: string;
   readonly region: string;
+  readonly detail: string;
   readonly advertise?: string[];
 };
+
+function detailNamed(text: string): Detail {
+  const detail = details.find((each) => each === text);
+  if (detail !== undefined) return detail;
+  throw new CommandError("usage", `--detail ${text}: use mesh, region or site`);
+}
 
 export async function action(options: Options, _args: string[], { data }: GlobalOptions): Promise<void> {
   const nodeName = options.name ?? hostname().toLowerCase();
@@ -22,6 +31,7 @@ export async function action(options: Options, _args: string[], { data }: Global
     nodeName,
     site,
     region,
+    detail: detailNamed(options.detail),
     addresses,
     now: Date.now(),
   });

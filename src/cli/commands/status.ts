@@ -13,6 +13,8 @@ type Status = {
     freshestMs: number | null;
     oldestMs: number | null;
   }[];
+  readonly detail: string;
+  readonly regions: readonly { name: string; sites: number; nodes: number; ready: number; ageMs: number }[];
   readonly nodes: readonly {
     name: string;
     site: string;
@@ -51,12 +53,20 @@ export async function action(
   const status = JSON.parse(text) as Status;
   const format = formatOf(options.output);
   if (await printValue(status, format)) return;
-  const { speaking, island, sites, nodes, records, pods, conflicts } = status;
+  const { speaking, island, sites, regions, nodes, records, pods, conflicts } = status;
   const ages = sites.filter(({ inView }) => inView < 1).map(({ oldestMs }) => oldestMs ?? 0);
+  const told = [
+    ...sites
+      .filter(({ name }) => status.detail === "site" && name !== speaking.site)
+      .map(({ oldestMs }) => oldestMs ?? 0),
+    ...regions.map(({ ageMs }) => ageMs),
+  ];
   const freshness =
-    ages.length === 0
-      ? "everything is in view"
-      : `what is out of view is up to ${age(Math.max(...ages))} old`;
+    told.length > 0
+      ? `what you are told of other places: freshest ${age(Math.min(...told))}, oldest ${age(Math.max(...told))} old`
+      : ages.length === 0
+        ? "everything is in view"
+        : `what is out of view is up to ${age(Math.max(...ages))} old`;
   print(
     `${paint("bold", speaking.node)} speaks, site ${speaking.site}, region ${speaking.region}, mesh ${speaking.mesh} (starlight ${speaking.version})`,
   );
@@ -84,6 +94,20 @@ export async function action(
       ]),
     ),
   );
+  if (regions.length > 0) {
+    print("");
+    print(
+      table(
+        ["Region", "Sites", "Ready", "Told"],
+        regions.map(({ name, sites: count, nodes: all, ready, ageMs }) => [
+          name,
+          String(count),
+          `${ready}/${all}`,
+          age(ageMs),
+        ]),
+      ),
+    );
+  }
   print("");
   print(
     table(

@@ -4,6 +4,8 @@
  */
 export type Crypto = {
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
+  /** One buffer for equal bytes, where very many nodes live in one process: the simulator's. */
+  readonly share?: ((bytes: Uint8Array, hash: Uint8Array) => Uint8Array) | undefined;
   readonly verify: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
 };
 

@@ -36,6 +36,11 @@ export type Peer = Place & {
   readonly addresses: readonly string[];
   /** How much slower than usual the link to it beats, from 1 on. */
   readonly pace: number;
+  /**
+   * For a node whose detail we do not keep: a contact of another place. It is dialled when it is `wanted`,
+   * and its links are taken when it is `accepted`. Undefined for a member of our roster.
+   */
+  readonly contact?: "wanted" | "accepted" | undefined;
 };
 
 /**

@@ -3,17 +3,20 @@ import type { LinkId } from "../membership/contract.ts";
 import { partsOf } from "../records/keys.ts";
 import { logName } from "../records/log.ts";
 import { isUnjudged, openStored } from "../records/seal.ts";
-import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { isPlaceKey, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { dropRecord, putRecord } from "../records/store.ts";
-import { refusalOf, type TrustView } from "../trust/authorise.ts";
+import { refusalOf } from "../trust/authorise.ts";
+import { admitGuest, restoreGuests } from "./guests.ts";
 import { readHeads } from "./heads.ts";
 import { cameLate, notTaken } from "./held.ts";
 import { persist, unpersist } from "./durable.ts";
 import { hasRoom } from "./later.ts";
-import { indexRecord, isMember, type IndexChange } from "./records-index.ts";
+import { askWho } from "./unknown-authors.ts";
+import { indexRecord, type IndexChange } from "./records-index.ts";
 import { isShutOut, offend } from "./offences.ts";
 import { isCollected } from "./tombstones.ts";
+import { belongs, trustView } from "./trust-view.ts";
 import { changed, note, type Turn } from "./turn.ts";
 
 /**
@@ -54,6 +57,7 @@ export function admitStored(turn: Turn, bytes: Uint8Array): readonly Admitted[] 
 /** Frames from our own disk were judged when they came; here they are only put back in place. */
 export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
   const unjudged: MeshRecord[] = [];
+  const guests: MeshRecord[] = [];
   for (const bytes of frames) {
     if (readHeads(turn, bytes)) continue;
     const opened = openStored(bytes, turn.env.crypto, turn.state.store.seals);
@@ -66,16 +70,18 @@ export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
       );
       continue;
     }
-    if (isUnjudged(bytes)) unjudged.push(opened.value);
+    if (!keeps(turn.state.identity, opened.value.scope)) guests.push(opened.value);
+    else if (isUnjudged(bytes)) unjudged.push(opened.value);
     else place(turn, opened.value, []);
   }
+  restoreGuests(turn, guests);
   for (const record of unjudged) restoreUnjudged(turn, record);
 }
 
 /** A version before ours, or ours, did not know the key. Where we do, the record is judged now. */
 function restoreUnjudged(turn: Turn, record: MeshRecord): void {
   if (partsOf(record.key) === undefined) return place(turn, record, []);
-  const refusal = refusalOf(record, trustView(turn), turn.env.crypto);
+  const refusal = refusalOf(record, trustView(turn.state), turn.env.crypto);
   if (refusal === undefined) {
     place(turn, record, []);
     persist(turn, [record]);
@@ -90,7 +96,7 @@ function restoreUnjudged(turn: Turn, record: MeshRecord): void {
 export function admitPending(turn: Turn): readonly Admitted[] {
   const admitted: Admitted[] = [];
   for (const [slot, { record, from }] of turn.state.pending) {
-    if (!isMember(turn.state.index, record.author)) continue;
+    if (!belongs(turn.state, record.author)) continue;
     endPending(turn, slot);
     admitOne(turn, record, from, admitted);
   }
@@ -110,25 +116,16 @@ export function admitAside(turn: Turn): readonly Admitted[] {
   return admitted;
 }
 
-export function trustView(turn: Turn): TrustView {
-  const { index, identity } = turn.state;
-  return {
-    root: { id: identity.mesh.id, publicKey: identity.mesh.rootKey },
-    member: (id) => index.memberById.get(id)?.body,
-    goneSince: (id) => index.goneSince.get(id),
-  };
-}
-
 function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admitted: Admitted[]): void {
   const { state, env } = turn;
-  if (!keeps(state.identity, record.scope)) return;
+  if (!keeps(state.identity, record.scope)) return admitGuest(turn, record);
   const slot = slotOf(record);
   const held = state.store.bySlot.get(slot);
   if (held !== undefined && held.version > record.version) return;
   if (held !== undefined && held.version === record.version && sameId(held, record)) return;
   if (held === undefined && isCollected(turn, record)) return;
   if (aheadOf(env.wall, record.version) > state.config.driftMax) return setAside(turn, slot, record);
-  const refusal = refusalOf(record, trustView(turn), env.crypto);
+  const refusal = refusalOf(record, trustView(state), env.crypto);
   if (refusal?.type === "unknown-author") return keepPending(turn, slot, record, from);
   if (refusal !== undefined) {
     const what = `${record.key} by ${record.author}: ${refusal.why}`;
@@ -178,7 +175,7 @@ function voidLaterRecords(turn: Turn, author: NodeId): void {
   const slots: string[] = [];
   const shared = new Set<string>();
   for (const [slot, record] of state.store.bySlot) {
-    if (record.author !== author || record.version <= end) continue;
+    if (record.author !== author || (record.version <= end && !isPlaceKey(record.key))) continue;
     if (record.kind === "roster") shared.add(record.key);
     dropRecord(state.store, record);
     const change = indexRecord(state.index, record, true);
@@ -195,6 +192,7 @@ function keepPending(turn: Turn, slot: string, record: MeshRecord, from: LinkId 
   const { state } = turn;
   const { pending } = state;
   const held = pending.get(slot);
+  askWho(turn, from, record.author);
   if (held !== undefined && held.record.version >= record.version) return;
   endPending(turn, slot);
   for (const [oldest, { record: dropped }] of pending) {

@@ -5,11 +5,11 @@ import { keeps } from "../records/scope.ts";
 import { coverAndHold } from "./held.ts";
 import { bundleToSign, type BundleMaker } from "../sync/bundle.ts";
 import { refusalOf } from "../trust/authorise.ts";
-import { admitRecords, trustView } from "./admission.ts";
+import { admitRecords } from "./admission.ts";
 import type { BundleReport, NodeEvent } from "./contract.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { absorb } from "./links.ts";
-import { isMember } from "./records-index.ts";
+import { belongs, memberOf, trustView } from "./trust-view.ts";
 import type { Turn } from "./turn.ts";
 
 /** Records that came in a file: judged one by one, like those of a peer. */
@@ -67,7 +67,7 @@ function fateOf(turn: Turn, record: MeshRecord): Fate {
   if (!keeps(state.identity, record.scope)) return "elsewhere";
   if ((state.setAside.get(slot)?.version ?? -1) >= record.version) return "setAside";
   if ((state.pending.get(slot)?.record.version ?? -1) >= record.version) return "waiting";
-  const refusal = refusalOf(record, trustView(turn), env.crypto);
+  const refusal = refusalOf(record, trustView(state), env.crypto);
   if (refusal?.type === "forbidden") return { why: refusal.why };
   if (isKnown(turn, record)) return "known";
   const other = state.store.bySlot.get(slot);
@@ -76,8 +76,8 @@ function fateOf(turn: Turn, record: MeshRecord): Fate {
 }
 
 function isVouched({ state, env }: Turn, { node, digest, signature }: BundleMaker): boolean {
-  const member = state.index.memberById.get(node);
-  if (member === undefined || !isMember(state.index, node)) return false;
-  const publicKey = fromHex(member.body.signKey);
+  const member = memberOf(state, node);
+  if (member === undefined || !belongs(state, node)) return false;
+  const publicKey = fromHex(member.signKey);
   return publicKey !== undefined && env.crypto.verify(publicKey, bundleToSign(digest), signature);
 }

@@ -20,7 +20,8 @@ import type {
 import type { ObjectRef } from "../records/keys.ts";
 import type { ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
-import type { Place } from "../records/scope.ts";
+import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
+import type { Detail, Place } from "../records/scope.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
@@ -31,7 +32,15 @@ export type NodeIdentity = {
   readonly name: string;
   readonly site: string;
   readonly region: string;
-  readonly mesh: { readonly id: NodeId; readonly name: string; readonly rootKey: Uint8Array };
+  readonly mesh: MeshIdentity;
+};
+
+export type MeshIdentity = {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly rootKey: Uint8Array;
+  /** How far the detail of a node travels; the mesh when missing. The root says so in the records it signs. */
+  readonly detail?: Detail | undefined;
 };
 
 /** Timing of one node; the same everywhere in a mesh unless an operator has a reason. */
@@ -148,6 +157,8 @@ export type NodeEvent =
       readonly link: LinkId;
       readonly peer: NodeId;
       readonly outbound: boolean;
+      /** SHA-256 of the key that the peer proved, in hex; a node outside of our roster must have shown one. */
+      readonly tlsKey?: string | undefined;
       readonly speaks?: ProtocolRange | undefined;
     }
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
@@ -262,6 +273,23 @@ export type PodView = {
   readonly current: boolean;
 };
 
+/** What is told of another place, or counted in the own one. */
+export type SiteView = {
+  readonly name: string;
+  readonly region: string;
+  readonly summary: SiteSummary;
+  /** Age of what is told, by its own stamp and our clock; 0 for what is seen at first hand. */
+  readonly age: Duration;
+  /** Its detail is kept here. */
+  readonly detailed: boolean;
+};
+
+export type RegionView = {
+  readonly name: string;
+  readonly summary: RegionSummary;
+  readonly age: Duration;
+};
+
 /** What links to other sites cost: bytes on the wire, signs of life included. */
 export type UplinkView = {
   /** As it counts now: as declared or measured, or worse after long round trips or for a spent allowance. */
@@ -312,6 +340,14 @@ export type NodeView = {
   readonly placedAs: (object: MergedObject) => Workload | undefined;
   /** Nodes whose site can be reached from here, ourselves included, sorted. */
   readonly island: () => readonly NodeId[];
+  /** Whether a node that proves this TLS key may open a link: what it may say there is judged by the core. */
+  readonly admits: (peer: NodeId, tlsKey: string) => boolean;
+  /** What is on record of a node, also of one outside of our roster; undefined when its membership ended. */
+  readonly memberBody: (id: NodeId) => MemberBody | undefined;
+  /** Sites that we know of, ours included, sorted by name. */
+  readonly sites: () => readonly SiteView[];
+  /** Regions other than ours that we know of, sorted by name. */
+  readonly regions: () => readonly RegionView[];
   /** Frames of the roster and of every member's status: what a newcomer needs to trust and reach us. */
   readonly introduction: () => readonly Uint8Array[];
   /** What a node at that place (we, if undefined) lacks of our records when it knows its logs so far. */
@@ -327,6 +363,8 @@ export type NodeView = {
   readonly positions: (slots: readonly string[]) => readonly Position[];
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
+  /** What is held of records and of guests: how many, and the bytes of their frames. */
+  readonly footprint: () => { readonly records: number; readonly bytes: number };
   readonly uplink: () => UplinkView;
   readonly records: () => {
     readonly total: number;

@@ -7,7 +7,6 @@ import {
   absorb,
   flush,
   frameArrived,
-  linkArrived,
   peersOf,
   tellMembership,
   tellObserved,
@@ -15,7 +14,7 @@ import {
   tellSync,
   tendUplink,
 } from "./links.ts";
-import { linkEnded, settleSent } from "./uplink.ts";
+import { settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { tendHeld } from "./held.ts";
@@ -28,6 +27,8 @@ import { spoken } from "../records/protocol.ts";
 import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
 import { tendReunion } from "./reunion.ts";
 import { newState, type NodeState } from "./state.ts";
+import { introductionArrived, linkClosed, linkOpened, strangersWake, tendStrangers } from "./strangers.ts";
+import { firstSummary, tendSummaries } from "./summaries.ts";
 import { tendTombstones } from "./tombstones.ts";
 import { withTrustedWall } from "./wall.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
@@ -58,6 +59,8 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       endOrphansIfDue(turn);
       noteHeadsIfDue(turn);
       tendTombstones(turn);
+      tendStrangers(turn);
+      tendSummaries(turn);
       tendUplink(turn);
       flush(turn);
       tendHeld(turn);
@@ -79,19 +82,15 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
       if (declaredClass(state) !== before) tellPeers(turn);
       placeSoon(turn);
     },
-    "link-opened": (event) => {
-      state.dialFailed.delete(event.peer);
-      linkArrived(turn, event);
-    },
-    "link-closed": ({ link, end }) => {
-      linkEnded(turn, link);
-      tellMembership(turn, { type: "link-closed", link, end });
-    },
+    "link-opened": (event) => linkOpened(turn, event),
+    "link-closed": (event) => linkClosed(turn, event),
     "dial-failed": ({ peer, why, detail }) => {
       state.dialFailed.add(peer);
       tellMembership(turn, { type: "dial-failed", peer, why, detail });
     },
-    frame: ({ link, bytes }) => frameArrived(turn, link, bytes),
+    frame: ({ link, bytes }) => {
+      if (!introductionArrived(turn, link, bytes)) frameArrived(turn, link, bytes);
+    },
     write: (event) => writeAsked(turn, event),
     bundle: (event) => bundleArrived(turn, event),
     enrolled: ({ frame }) => absorb(turn, admitStored(turn, frame), undefined),
@@ -135,6 +134,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   for (const observer of state.index.factsByNode.keys()) {
     if (observer !== state.identity.id) tellObserved(turn, observer);
   }
+  firstSummary(turn);
   placeSoon(turn);
 }
 
@@ -168,9 +168,11 @@ function settleIfReady(turn: Turn): void {
 
 function wakeOf(state: NodeState): Wake {
   const own: Wake[] = [
-    { at: Math.max(state.placeAt, state.settledAt), why: "placement" },
+    { at: Math.max(state.placeAt, state.settledAt, state.levels.placeFrom), why: "placement" },
     { at: state.orphansUntil, why: "pods without a record" },
     { at: state.tombstonesAt, why: "tombstones" },
+    { at: strangersWake({ state }), why: "contacts of other places" },
+    { at: state.levels.summariesAt, why: "a summary of the site" },
     { at: state.noteHeadsAt, why: "noting how far logs are known" },
     { at: state.storeAgainAt, why: "a disk that refused" },
     { at: state.retryAsideAt, why: "records set aside" },

@@ -1,6 +1,7 @@
 import { partsOf } from "../records/keys.ts";
 import { slotOf, type MeshRecord } from "../records/record.ts";
 import { storedBytes } from "../records/seal.ts";
+import { guestRecord } from "./guest-slots.ts";
 import type { NodeState } from "./state.ts";
 import { note, type Turn } from "./turn.ts";
 
@@ -48,7 +49,7 @@ export function storeAgainIfDue(turn: Turn): void {
   state.storingAgain = put(
     turn,
     slots.map((slot) => {
-      const record = state.store.bySlot.get(slot);
+      const record = state.store.bySlot.get(slot) ?? guestRecord(state, slot);
       return { slot, bytes: record === undefined ? undefined : bytesOf(turn, record) };
     }),
   );

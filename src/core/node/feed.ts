@@ -6,6 +6,8 @@ import type { PodBody } from "../records/bodies.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { NodeId } from "../records/record.ts";
 import { listAt, objectAt, textAt } from "./json-at.ts";
+import { allotted } from "./allotment.ts";
+import { detailOf } from "./levels.ts";
 import { labelsOf, nodeObject } from "./nodes.ts";
 import { factsOf, isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
@@ -15,7 +17,7 @@ import { isWorkloadKind, workloadKeys, workloadOf } from "./workloads.ts";
  * Tells the planner what changed: the records that the index touched since last time, and the verdicts,
  * which are compared one by one because time may move them without an event.
  */
-export function feedPlanner(state: NodeState): void {
+export function feedPlanner(state: NodeState, now: Instant): void {
   const { touched } = state.index;
   const nodes = new Set(touched.nodes);
   for (const ref of touched.objects.values()) feedObject(state, ref, nodes);
@@ -25,6 +27,7 @@ export function feedPlanner(state: NodeState): void {
     if (state.placeNodes.has(id)) feedPod(state, id, uid);
     else state.planner.handle({ type: "pod-gone", uid });
   }
+  feedShares(state, now);
   touched.nodes.clear();
   touched.objects.clear();
   touched.pods.clear();
@@ -48,7 +51,8 @@ function feedObject(state: NodeState, ref: ObjectRef, nodes: Set<NodeId>): void 
   }
 }
 
-function feedWorkload({ index, config, planner, workloads }: NodeState, ref: ObjectRef): void {
+function feedWorkload(state: NodeState, ref: ObjectRef): void {
+  const { index, config, planner, workloads } = state;
   const key = objectKey(ref);
   const placed = workloadOf(index, config, ref);
   if (placed === undefined) {
@@ -56,6 +60,25 @@ function feedWorkload({ index, config, planner, workloads }: NodeState, ref: Obj
   } else if (workloads.get(key)?.workload !== placed.workload) {
     workloads.set(key, placed);
     planner.handle({ type: "workload", workload: placed.workload });
+    state.shares.delete(key);
+  }
+}
+
+/**
+ * Of mesh-wide workloads only the slots that are our place's, where we do not see all nodes of the mesh: they
+ * change with what is told of other places, so each is looked at every time.
+ */
+function feedShares(state: NodeState, now: Instant): void {
+  if (detailOf(state) === "mesh") return;
+  const { workloads, shares, planner } = state;
+  for (const key of shares.keys()) if (!workloads.has(key)) shares.delete(key);
+  for (const [key, { workload }] of workloads) {
+    if (workload.spread.type !== "mesh") continue;
+    const only = allotted(state, workload, now);
+    const share = only.join();
+    if (shares.get(key) === share) continue;
+    shares.set(key, share);
+    planner.handle({ type: "workload", workload: { ...workload, spread: { ...workload.spread, only } } });
   }
 }
 

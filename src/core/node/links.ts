@@ -10,6 +10,10 @@ import { sealNext } from "../records/store.ts";
 import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
+import { contactsOf } from "./contacts.ts";
+import { addressesOf } from "./guests.ts";
+import { coverLater } from "./unknown-authors.ts";
+import { summaryHeard } from "./summaries.ts";
 import { persist } from "./durable.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
@@ -17,6 +21,7 @@ import { publishLinks, publishStatus } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
+import { belongs, memberOf } from "./trust-view.ts";
 import { isShutOut, shutOut, shutOutFor } from "./offences.ts";
 import { budgetOf, countSent, linkClassTo, linkOpened, paceTo } from "./uplink.ts";
 import { judgeRoundTrips, ownClass } from "./uplink-class.ts";
@@ -33,6 +38,8 @@ const nobody: readonly string[] = [];
 /** Members that came into view within so long may be one returning island. */
 const settledAfter = 10_000;
 const syncChannel = 1;
+/** Who somebody is that is not on the roster: see strangers.ts. */
+export const introductionChannel = 2;
 
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
   const [channel] = bytes;
@@ -175,6 +182,19 @@ export function peersOf(turn: Turn): Peer[] {
     const pace = paceTo(state, id);
     peers.push({ id, name: body.name, site: body.site, region: body.region, addresses, pace });
   }
+  const listed = new Set<string>();
+  for (const contact of contactsOf(state, turn.env.now)) {
+    listed.add(contact.id);
+    peers.push({ ...contact, pace: paceTo(state, contact.id), contact: "wanted" });
+  }
+  for (const { peer } of state.levels.links.values()) {
+    const member = memberOf(state, peer);
+    if (listed.has(peer) || member === undefined || !belongs(state, peer) || isMember(index, peer)) continue;
+    listed.add(peer);
+    const { name, site, region } = member;
+    const addresses = addressesOf(state, peer);
+    peers.push({ id: peer, name, site, region, addresses, pace: paceTo(state, peer), contact: "accepted" });
+  }
   return peers.sort((left, right) => (left.id < right.id ? -1 : 1));
 }
 
@@ -187,9 +207,10 @@ function react(turn: Turn, changes: readonly IndexChange[]): void {
   const { identity } = turn.state;
   const touches = (type: string): boolean => changes.some(({ parts }) => parts.type === type);
   if (touches("member") || touches("gone") || touches("status")) tellPeers(turn);
+  if (touches("site-summary") || touches("region-summary")) summaryHeard(turn, changes);
   if (touches("member")) absorb(turn, admitPending(turn), undefined);
   for (const { parts } of changes) {
-    if (parts.type === "floors") collect(turn, parts.node);
+    if (parts.type === "floors" || parts.type === "mesh-floors") collect(turn, parts.node);
     if (parts.type === "links" && parts.node !== identity.id) tellObserved(turn, parts.node);
   }
   if (changes.some(({ parts }) => "node" in parts && parts.node === identity.id)) reconcileOwnFacts(turn);
@@ -208,9 +229,9 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
     close: ({ link, end }) => out.push({ type: "close", link, end }),
     send: ({ link, bytes }) => send(turn, link, membershipChannel, bytes),
     "peer-up": ({ peer, link }) => {
-      const member = state.index.memberById.get(peer);
+      const member = memberOf(state, peer);
       if (member === undefined) return;
-      const { site, region } = member.body;
+      const { site, region } = member;
       state.peerByLink.set(link, peer);
       tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
     },
@@ -227,7 +248,8 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
     },
     "links-changed": ({ peers, gone }) => publishLinks(turn, peers, gone),
     "verdict-changed": ({ peer, from, to }) => {
-      const name = state.index.memberById.get(peer)?.body.name ?? peer;
+      const name = memberOf(state, peer)?.name ?? peer;
+      state.levels.peersDue = true;
       const reason = to === "alive" ? "NodeReachable" : to === "dead" ? "NodeDead" : "NodeUnreachable";
       note(turn, to === "alive" ? "info" : "warning", reason, `${name}: ${from} -> ${to}`);
       changed(turn, { type: "node", node: peer });
@@ -246,10 +268,12 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
     received: ({ link, records, covers }) => {
       const admitted = admitRecords(turn, records, link);
       // Of logs that nobody on the roster can write there is nothing to keep track of.
-      const { identity, index } = turn.state;
+      const { identity } = turn.state;
       for (const log of covers) {
-        const known = index.memberById.has(log.author) || log.author === identity.mesh.id;
-        if (known && keeps(identity, log.scope) && !turn.voided.has(logName(log))) coverAndHold(turn, log);
+        if (!keeps(identity, log.scope) || turn.voided.has(logName(log))) continue;
+        const known = memberOf(turn.state, log.author) !== undefined || log.author === identity.mesh.id;
+        if (known) coverAndHold(turn, log);
+        else coverLater(turn, log);
       }
       absorb(turn, admitted, link);
     },
@@ -268,7 +292,7 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
   };
 }
 
-function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
+export function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
   const bytes = onChannel(channel, payload);
   countSent(turn, link, bytes.length);
   turn.out.push({ type: "send", link, bytes });

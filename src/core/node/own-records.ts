@@ -3,9 +3,20 @@ import type { Json } from "../kernel/json.ts";
 import { equalBytes } from "../kernel/bytes.ts";
 import { jsonBytes } from "../kernel/json.ts";
 import type { AcksBody, FloorsBody, PodBody } from "../records/bodies.ts";
-import { acksKey, floorsKey, goneKey, healKey, linksKey, podKey, statusKey } from "../records/keys.ts";
+import {
+  acksKey,
+  floorsKey,
+  goneKey,
+  healKey,
+  linksKey,
+  meshFloorsKey,
+  podKey,
+  statusKey,
+} from "../records/keys.ts";
 import { draftRecord, isTombstone, type MeshRecord, type RecordKind } from "../records/record.ts";
+import { detailScope, type Scope } from "../records/scope.ts";
 import { findRecord, putRecord } from "../records/store.ts";
+import { detailOf } from "./levels.ts";
 import { indexRecord } from "./records-index.ts";
 import { changed, type Turn } from "./turn.ts";
 import { ownClass } from "./uplink-class.ts";
@@ -39,26 +50,41 @@ export function publishFloors(turn: Turn, floors: FloorsBody): void {
   publishFact(turn, floorsKey(turn.state.identity.id), floors);
 }
 
+/** Floors of logs that everybody keeps, told to everybody. */
+export function publishMeshFloors(turn: Turn, floors: FloorsBody): void {
+  publishFact(turn, meshFloorsKey(turn.state.identity.id), floors, "mesh");
+}
+
+/** What is told of a place to those who do not keep its detail. */
+export function publishSummary(turn: Turn, key: string, scope: Scope, summary: Json): void {
+  publish(turn, "fact", scope, key, summary);
+}
+
 export function publishLeave(turn: Turn, reason: string): void {
-  publish(turn, "roster", goneKey(turn.state.identity.id), { how: "left", reason });
+  publish(turn, "roster", "mesh", goneKey(turn.state.identity.id), { how: "left", reason });
 }
 
 /** Takes our configuration of a dead object away. */
 export function publishIntentGone(turn: Turn, key: string): void {
-  publish(turn, "intent", key, undefined);
+  publish(turn, "intent", "mesh", key, undefined);
 }
 
-function publishFact(turn: Turn, key: string, body: Json | undefined): void {
+function publishFact(
+  turn: Turn,
+  key: string,
+  body: Json | undefined,
+  scope = detailScope(detailOf(turn.state), turn.state.identity),
+): void {
   const held = findRecord(turn.state.store, key, turn.state.identity.id);
   if (held === undefined && body === undefined) return;
   if (held !== undefined && sameBody(held, body)) return;
-  publish(turn, "fact", key, body);
+  publish(turn, "fact", scope, key, body);
 }
 
-function publish(turn: Turn, kind: RecordKind, key: string, body: Json | undefined): void {
+function publish(turn: Turn, kind: RecordKind, scope: Scope, key: string, body: Json | undefined): void {
   const { state, env } = turn;
   const version = tick(state.clock, env.wall);
-  const draft = { scope: "mesh", key, version, kind, body } as const;
+  const draft = { scope, key, version, kind, body };
   // Signed at the end of the turn, together with what else it brings: see `flush`.
   const record = draftRecord(draft, state.identity.id, env.crypto);
   putRecord(state.store, record);

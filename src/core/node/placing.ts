@@ -1,5 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import { objectKey } from "../records/keys.ts";
+import { shareChangesAt } from "./allotment.ts";
 import { feedPlanner } from "./feed.ts";
 import { claimSlot, placeKey, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
 import type { Turn } from "./turn.ts";
@@ -8,12 +9,12 @@ import type { Turn } from "./turn.ts";
 export function placeIfDue(turn: Turn): void {
   const { state, env } = turn;
   if (!state.booted || state.status === undefined) return;
-  if (env.now < state.settledAt || env.now < state.placeAt) return;
+  if (env.now < Math.max(state.settledAt, state.placeAt, state.levels.placeFrom)) return;
   state.placedAt = env.now;
-  feedPlanner(state);
+  feedPlanner(state, env.now);
   startWaitingPods(turn);
   const plan = state.planner.plan(env);
-  state.placeAt = env.now + Math.max(1, plan.again);
+  state.placeAt = Math.min(env.now + Math.max(1, plan.again), shareChangesAt(state, env.now));
   const waiting = new Map<string, Instant>();
   for (const { workload: ref, slot, variant, after, why } of plan.starts) {
     const key = placeKey(ref, slot);

@@ -2,6 +2,7 @@ import type { Version } from "../kernel/hybrid-clock.ts";
 import type { IntentBody, IntentEntry, MergedObject } from "../intents/contract.ts";
 import { readIntentBody } from "../intents/body.ts";
 import { kindOf } from "../intents/kinds/index.ts";
+import type { Shape } from "../kernel/shape.ts";
 import { mergeObject } from "../intents/merge.ts";
 import {
   acksBody,
@@ -19,6 +20,12 @@ import {
   type PodBody,
   type StatusBody,
 } from "../records/bodies.ts";
+import {
+  regionSummaryBody,
+  siteSummaryBody,
+  type RegionSummary,
+  type SiteSummary,
+} from "../records/summaries.ts";
 import { objectKey, partsOf, type KeyParts, type ObjectRef } from "../records/keys.ts";
 import { bodyOf, isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import type { Changed } from "./contract.ts";
@@ -33,6 +40,7 @@ export type NodeFacts = {
   heal: Fact<HealBody> | undefined;
   acks: Fact<AcksBody> | undefined;
   floors: Fact<FloorsBody> | undefined;
+  meshFloors: Fact<FloorsBody> | undefined;
   readonly pods: Map<string, Fact<PodBody>>;
 };
 
@@ -41,6 +49,8 @@ export type Index = {
   readonly memberById: Map<NodeId, MemberRecord>;
   readonly goneSince: Map<NodeId, Version>;
   readonly factsByNode: Map<NodeId, NodeFacts>;
+  readonly siteSummaries: Map<string, Summary<SiteSummary>>;
+  readonly regionSummaries: Map<string, Summary<RegionSummary>>;
   /** objectKey -> record slot -> entry. */
   readonly entriesByObject: Map<string, Map<string, IntentEntry>>;
   readonly objectByKey: Map<string, MergedObject>;
@@ -59,6 +69,9 @@ export type Touched = {
   readonly objects: Map<string, ObjectRef>;
 };
 
+/** What one of a place's nodes says of it. */
+export type Summary<T> = Fact<T> & { readonly author: NodeId };
+
 type MemberRecord = { readonly body: MemberBody; readonly version: Version; readonly author: NodeId };
 
 /** What a new record changed, so that the caller knows whom to tell. */
@@ -68,6 +81,8 @@ export const emptyIndex = (): Index => ({
   memberById: new Map(),
   goneSince: new Map(),
   factsByNode: new Map(),
+  siteSummaries: new Map(),
+  regionSummaries: new Map(),
   entriesByObject: new Map(),
   objectByKey: new Map(),
   keysByKind: new Map(),
@@ -123,6 +138,12 @@ export function indexRecord(index: Index, record: MeshRecord, removed = false): 
       const changed: Changed[] = [{ type: "object", ref: parts.ref }];
       return { parts, changed };
     }
+    case "site-summary":
+      indexSummary(index.siteSummaries, siteSummaryBody, parts.place, record, removed);
+      return { parts, changed: [] };
+    case "region-summary":
+      indexSummary(index.regionSummaries, regionSummaryBody, parts.place, record, removed);
+      return { parts, changed: [] };
     case "pod":
       indexPod(index, parts.node, parts.uid, record, removed);
       return { parts, changed: [{ type: "pod", node: parts.node, uid: parts.uid }] };
@@ -188,10 +209,27 @@ function indexPod(index: Index, node: NodeId, uid: string, record: MeshRecord, r
   else facts.pods.set(uid, { body, version: record.version });
 }
 
+/** Bodies by their bytes: nodes that share memory (in the simulator) share what is read from them. */
+const summaryByBytes = new WeakMap<object, unknown>();
+
+function indexSummary<T>(
+  summaries: Map<string, Summary<T>>,
+  shape: Shape<T>,
+  place: string,
+  record: MeshRecord,
+  removed: boolean,
+): void {
+  const known = summaryByBytes.get(record.frame.buffer) as T | undefined;
+  const body = removed ? undefined : (known ?? shape(bodyOf(record)));
+  if (body === undefined) return void summaries.delete(place);
+  summaryByBytes.set(record.frame.buffer, body);
+  summaries.set(place, { body, version: record.version, author: record.author });
+}
+
 function indexFact(
   index: Index,
   node: NodeId,
-  type: "status" | "links" | "heal" | "acks" | "floors",
+  type: "status" | "links" | "heal" | "acks" | "floors" | "mesh-floors",
   record: MeshRecord,
   removed: boolean,
 ): void {
@@ -202,6 +240,7 @@ function indexFact(
   else if (type === "links") facts.links = withVersion(linksBody(json), version);
   else if (type === "acks") facts.acks = withVersion(acksBody(json), version);
   else if (type === "floors") facts.floors = withVersion(floorsBody(json), version);
+  else if (type === "mesh-floors") facts.meshFloors = withVersion(floorsBody(json), version);
   else facts.heal = withVersion(healBody(json), version);
 }
 
@@ -218,6 +257,7 @@ function factsFor(index: Index, node: NodeId): NodeFacts {
       heal: undefined,
       acks: undefined,
       floors: undefined,
+      meshFloors: undefined,
       pods: new Map(),
     };
     index.factsByNode.set(node, facts);

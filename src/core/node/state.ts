@@ -15,6 +15,7 @@ import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid }
 import { nothingHeld, type Held } from "./progress.ts";
 import type { Offender } from "./offences.ts";
 import type { Uplink } from "./uplink.ts";
+import { newLevels, type Levels } from "./levels.ts";
 import type { WallClock } from "./wall.ts";
 import { emptyIndex, type Index } from "./records-index.ts";
 import type { PlacedWorkload } from "./workloads.ts";
@@ -77,6 +78,8 @@ export type NodeState = {
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
   readonly workloads: Map<string, PlacedWorkload>;
+  /** Of mesh-wide workloads, by object key: our place's slots, as the planner was told. */
+  readonly shares: Map<string, string>;
   /** Moment of the next placement; Infinity when nothing changed. */
   placeAt: Instant;
   placedAt: Instant;
@@ -116,6 +119,7 @@ export type NodeState = {
   readonly orphans: Map<string, PodReport>;
   orphansUntil: Instant;
   readonly awaySince: Map<NodeId, Instant>;
+  readonly levels: Levels;
   reunion: Reunion | undefined;
   heals: readonly HealReport[];
 };
@@ -176,6 +180,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     }),
     placeNodes: new Map(),
     workloads: new Map(),
+    shares: new Map(),
     placeAt: Number.POSITIVE_INFINITY,
     placedAt: Number.NEGATIVE_INFINITY,
     waitingStarts: new Map(),
@@ -200,6 +205,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     orphans: new Map(),
     orphansUntil: Number.POSITIVE_INFINITY,
     awaySince: new Map(),
+    levels: newLevels(),
     reunion: undefined,
     heals: [],
   };

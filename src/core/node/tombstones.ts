@@ -1,13 +1,18 @@
 import { wallOf, type Version } from "../kernel/hybrid-clock.ts";
+import type { WallTime } from "../kernel/time.ts";
+import type { FloorsBody } from "../records/bodies.ts";
 import { digestOf, logName, newestOf, standingUpTo, type Log } from "../records/log.ts";
 import { isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { isScope, keeps } from "../records/scope.ts";
 import { dropRecord } from "../records/store.ts";
 import { unpersist } from "./durable.ts";
 import { heldUpTo, isIntent } from "./held.ts";
-import { publishAcks, publishFloors } from "./own-records.ts";
+import { publishAcks, publishFloors, publishMeshFloors } from "./own-records.ts";
 import { buryDead, deadByLog, ownIntentsHead } from "./graves.ts";
 import { factsOf, indexRecord, isMember, lastHeard } from "./records-index.ts";
+import { detailOf } from "./levels.ts";
+import type { NodeState } from "./state.ts";
+import { headIn } from "./summary-acks.ts";
 import { changed, note, type Turn } from "./turn.ts";
 
 /**
@@ -26,13 +31,16 @@ export function tendTombstones(turn: Turn): void {
   // What is on its way to our disk was written without what we would acknowledge.
   if (state.inFlight === undefined) acknowledge(turn);
   buryDead(turn);
-  raiseFloors(turn);
+  if (detailOf(state) === "mesh") return raiseFloors(turn, () => true, "floors", publishFloors);
+  // Who holds a record must hear of its end: floors travel as far as the log that they are of.
+  raiseFloors(turn, (scope) => scope !== "mesh", "floors", publishFloors);
+  raiseFloors(turn, (scope) => scope === "mesh", "meshFloors", publishMeshFloors);
 }
 
 /** A node's word that its tombstones are gone: they go here, too. */
 export function collect(turn: Turn, author: NodeId): void {
   const { state } = turn;
-  const floors = factsOf(state.index, author)?.floors?.body.logs ?? [];
+  const floors = floorsOf(turn, author);
   const slots: string[] = [];
   for (const { scope, kind, upTo } of floors) {
     if (!isScope(scope)) continue;
@@ -109,10 +117,15 @@ function acknowledge(turn: Turn): void {
 }
 
 /** Drops our own tombstones that everybody has, and says so. */
-function raiseFloors(turn: Turn): void {
+function raiseFloors(
+  turn: Turn,
+  within: (scope: string) => boolean,
+  fact: "floors" | "meshFloors",
+  publishThem: (turn: Turn, floors: FloorsBody) => void,
+): void {
   const { state } = turn;
   const { identity, index, store } = state;
-  const before = factsOf(index, identity.id)?.floors?.body.logs ?? [];
+  const before = factsOf(index, identity.id)?.[fact]?.body.logs ?? [];
   let raised = false;
   const floors = before.map((floor) => {
     const { scope, kind, upTo } = floor;
@@ -132,7 +145,7 @@ function raiseFloors(turn: Turn): void {
     raised = true;
   }
   for (const log of store.logs.values()) {
-    if (log.author !== identity.id || newestTombstone(log) === 0) continue;
+    if (log.author !== identity.id || !within(log.scope) || newestTombstone(log) === 0) continue;
     const upTo = knownToAll(turn, log);
     if (!log.records.some((record) => record.live && isTombstone(record) && record.version <= upTo)) continue;
     const digest = digestOf(standingUpTo(log, upTo));
@@ -143,7 +156,7 @@ function raiseFloors(turn: Turn): void {
     raised = true;
   }
   if (!raised) return;
-  publishFloors(turn, { logs: floors });
+  publishThem(turn, { logs: floors });
   collect(turn, identity.id);
 }
 
@@ -160,14 +173,32 @@ function knownToAll({ state, env }: Turn, log: Log): Version {
     );
     upTo = Math.min(upTo, ack?.head ?? 0);
   }
-  return upTo;
+  return log.scope === "mesh" ? Math.min(upTo, knownElsewhere(state, env.wall, log.author)) : upTo;
+}
+
+/** The stamp up to which all other places acknowledge an author's intents in their summaries. */
+function knownElsewhere(state: NodeState, wall: WallTime, author: NodeId): Version {
+  const { index, identity, config } = state;
+  if (detailOf(state) === "mesh") return Number.POSITIVE_INFINITY;
+  const others = [
+    ...[...index.siteSummaries].filter(([name]) => name !== identity.site),
+    ...[...index.regionSummaries].filter(([name]) => name !== identity.region),
+  ];
+  const heads = others
+    .filter(([, { version }]) => wall - wallOf(version) <= config.absentLong)
+    .map(([, { body }]) => headIn(body.acks, author));
+  return Math.min(Number.POSITIVE_INFINITY, ...heads);
 }
 
 type Floor = { readonly upTo: Version; readonly digest: string };
 
 function floorOf({ state }: Turn, { author, scope, kind }: MeshRecord): Floor | undefined {
-  const floors = factsOf(state.index, author)?.floors?.body.logs;
-  return floors?.find((floor) => floor.scope === scope && floor.kind === kind);
+  return floorsOf({ state }, author).find((floor) => floor.scope === scope && floor.kind === kind);
+}
+
+function floorsOf({ state }: Pick<Turn, "state">, author: NodeId): FloorsBody["logs"] {
+  const facts = factsOf(state.index, author);
+  return [...(facts?.floors?.body.logs ?? []), ...(facts?.meshFloors?.body.logs ?? [])];
 }
 
 /** Whether what we hold of the log is what its author says is left. Looked at once a turn and log. */

@@ -16,6 +16,7 @@ import type { Budget } from "../sync/contract.ts";
 import { declaredClass, ownClass, type RoundTrips } from "./uplink-class.ts";
 import { factsOf } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { memberOf } from "./trust-view.ts";
 import type { Turn } from "./turn.ts";
 import type { LinkSpending, UplinkView } from "./contract.ts";
 
@@ -52,7 +53,7 @@ const dayMs = 86_400_000;
 const pieceShare = 1 / 8;
 
 export function linkOpened({ state }: Turn, link: LinkId, peer: NodeId): void {
-  if (state.index.memberById.get(peer)?.body.site === state.identity.site) return;
+  if (memberOf(state, peer)?.site === state.identity.site) return;
   state.uplink.linkById.set(link, {
     peer,
     bucket: undefined,
@@ -113,7 +114,7 @@ export function budgetOf(turn: Turn): Budget {
 }
 
 export function linkClassTo(state: NodeState, peer: NodeId): LinkClass {
-  const sameSite = state.index.memberById.get(peer)?.body.site === state.identity.site;
+  const sameSite = memberOf(state, peer)?.site === state.identity.site;
   return linkClassOf(sameSite, ownClass(state), classOfPeer(state, peer));
 }
 
@@ -137,7 +138,7 @@ function spendingOf(state: NodeState, link: LinkId, metered: MeteredLink, now: I
   const { peer, bytesToday, peakPerSecond } = metered;
   return {
     peer,
-    name: state.index.memberById.get(peer)?.body.name ?? peer,
+    name: memberOf(state, peer)?.name ?? peer,
     class: linkClassTo(state, peer),
     bytesToday,
     peakPerSecond,
@@ -190,12 +191,12 @@ function roomToday({ state, env }: Turn, urgency: Urgency): number {
 
 /** Each end keeps to its own rate; that of the peer is known by its class alone. */
 function rateOf(state: NodeState, peer: NodeId): BucketRate {
-  if (state.index.memberById.get(peer)?.body.site === state.identity.site)
-    return bucketRateOf(Number.POSITIVE_INFINITY);
+  if (memberOf(state, peer)?.site === state.identity.site) return bucketRateOf(Number.POSITIVE_INFINITY);
   const ours = state.config.uplinkBytesPerSecond || bytesPerSecondOf[ownClass(state)];
   return bucketRateOf(Math.min(ours, bytesPerSecondOf[classOfPeer(state, peer)]));
 }
 
 function classOfPeer(state: NodeState, peer: NodeId): LinkClass {
-  return factsOf(state.index, peer)?.status?.body.uplink ?? "lan";
+  const status = factsOf(state.index, peer)?.status?.body ?? state.levels.guests.get(peer)?.status?.body;
+  return status?.uplink ?? "lan";
 }

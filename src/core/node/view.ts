@@ -4,20 +4,35 @@ import { hex } from "../kernel/bytes.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
 import { objectKey } from "../records/keys.ts";
+import type { MeshRecord } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { scopeDigest, tombstoneCount } from "../records/store.ts";
 import { headsIn, makeBundle } from "../sync/bundle.ts";
 import type { NodeView, PodView } from "./contract.ts";
 import { heldUpTo } from "./held.ts";
+import { encodeFrame } from "../sync/frames.ts";
+import { authorsProven, guestRecords } from "./guests.ts";
+import { detailOf } from "./levels.ts";
 import { memberView } from "./nodes.ts";
 import { feedPlanner } from "./feed.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { regionsOf, sitesOf } from "./sites.ts";
+import { belongs, memberOf } from "./trust-view.ts";
 import { uplinkView } from "./uplink.ts";
 import { isWorkloadKind, placedOf } from "./workloads.ts";
 
 /** What the machine was given last: ages are measured against its clocks. */
 export type Given = { now: Instant; wall: WallTime; crypto: Crypto | undefined };
+
+function* inTurn<T>(first: T, others: Iterable<T>): Generator<T> {
+  yield first;
+  yield* others;
+}
+
+/** Who belongs, where they are reached, and what is told of other places. */
+const isIntroducing = ({ kind, key }: MeshRecord): boolean =>
+  kind === "roster" || key.endsWith("/status") || key.endsWith("/summary");
 
 export function createView(state: NodeState, given: Given): NodeView {
   const { identity, config, index, store } = state;
@@ -59,7 +74,7 @@ export function createView(state: NodeState, given: Given): NodeView {
       }),
     heals: (id) => factsOf(index, id)?.heal?.body.reports ?? [],
     placement: () => {
-      feedPlanner(state);
+      feedPlanner(state, given.now);
       return state.planner;
     },
     clocks: () => ({ now: given.now, wall: given.wall }),
@@ -69,19 +84,33 @@ export function createView(state: NodeState, given: Given): NodeView {
         : undefined,
     island: () =>
       ids().filter((id) => id === identity.id || state.membership.evidence(id)?.verdict === "alive"),
+    admits: (peer, tlsKey) => {
+      if (index.goneSince.has(peer)) return false;
+      const known = memberOf(state, peer);
+      return known === undefined ? detailOf(state) !== "mesh" : known.tlsKey === tlsKey;
+    },
+    memberBody: (id) => (belongs(state, id) ? memberOf(state, id) : undefined),
+    sites: () => sitesOf(state, given),
+    regions: () => regionsOf(state, given),
     introduction: () => {
       const frames: Uint8Array[] = [];
       if (given.crypto === undefined) return frames;
       for (const slot of [...store.bySlot.keys()].sort()) {
         const record = store.bySlot.get(slot);
-        if (record !== undefined && (record.kind === "roster" || record.key.endsWith("/status"))) {
-          frames.push(storedBytes(record, given.crypto));
-        }
+        if (record !== undefined && isIntroducing(record)) frames.push(storedBytes(record, given.crypto));
       }
+      for (const record of guestRecords(state)) frames.push(storedBytes(record, given.crypto));
       return frames;
     },
-    bundle: (to, since, crypto) =>
-      makeBundle(store, (scope) => keeps(identity, scope) && keeps(to ?? identity, scope), since, crypto),
+    bundle: (to, since, crypto) => {
+      const place = to ?? identity;
+      const made = makeBundle(store, (scope) => keeps(identity, scope) && keeps(place, scope), since, crypto);
+      // Who reads it elsewhere has nobody to ask who the authors are.
+      const proofs = detailOf(state) === "mesh" ? [] : authorsProven(state);
+      if (proofs.length === 0) return made;
+      const first = encodeFrame({ type: "records", mode: "part", records: proofs, covers: [] }, crypto);
+      return { ...made, records: made.records + proofs.length, frames: inTurn(first, made.frames) };
+    },
     heads: () => headsIn(store, (scope) => keeps(identity, scope)),
     holds: (author, version) => heldUpTo(state, author) >= version,
     positions: (slots) => {
@@ -99,6 +128,13 @@ export function createView(state: NodeState, given: Given): NodeView {
         .sort()
         .map((scope) => `${scope}=${hex(scopeDigest(store, scope).hash)}`)
         .join(" "),
+    footprint: () => {
+      const guests = [...state.levels.guests.values()].flatMap(({ record, status }) =>
+        status === undefined ? [record] : [record, status.record],
+      );
+      const held = [...store.bySlot.values(), ...guests];
+      return { records: held.length, bytes: held.reduce((sum, { frame }) => sum + frame.length, 0) };
+    },
     uplink: () => uplinkView(state, given.now),
     records: () => ({
       total: store.bySlot.size,

@@ -22,7 +22,12 @@ export type WorkloadSpread =
   /** `replicas` copies in every site that the selector matches. */
   | { readonly type: "per-site"; readonly replicas: number; readonly sites: LabelSelector }
   /** `replicas` copies in the whole mesh. */
-  | { readonly type: "mesh"; readonly replicas: number }
+  | {
+      readonly type: "mesh";
+      readonly replicas: number;
+      /** Of the slots, those that are given to the nodes in the input; all when missing. */
+      readonly only?: readonly string[] | undefined;
+    }
   /** One copy on every matching node (DaemonSet). */
   | { readonly type: "per-node" };
 

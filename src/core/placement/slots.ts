@@ -25,7 +25,8 @@ export function tendGroup(state: PlannerState, wanted: Wanted, site: Site | unde
     standing: nothingStands,
   };
   wanted.groups.set(name, group);
-  if (spread.type !== "per-node" && group.slots.length !== spread.replicas) {
+  if (spread.type === "mesh" && spread.only !== undefined) setSlots(group, spread.only);
+  else if (spread.type !== "per-node" && group.slots.length !== spread.replicas) {
     const base = site === undefined ? "mesh" : `site/${site.name}`;
     setSlots(group, numbered(base, spread.replicas));
   }
@@ -49,14 +50,11 @@ export function setSlots(group: Group, slots: readonly string[]): void {
 function wantsGroup({ spread }: Workload, site: Site | undefined): boolean {
   if (spread.type === "mesh") return site === undefined;
   if (site === undefined || site.hosts.length === 0) return false;
-  return spread.type === "per-node" || matchesSite(spread.sites, site);
+  return spread.type === "per-node" || matchesSite(spread.sites, site.name, site.hosts[0]?.node.region ?? "");
 }
 
-function matchesSite(selector: LabelSelector, site: Site): boolean {
-  const labels: { readonly [label: string]: string } = {
-    name: site.name,
-    region: site.hosts[0]?.node.region ?? "",
-  };
+export function matchesSite(selector: LabelSelector, name: string, region: string): boolean {
+  const labels: { readonly [label: string]: string } = { name, region };
   return Object.entries(selector).every(([label, values]) => values.includes(labels[label] ?? ""));
 }
 

@@ -37,6 +37,8 @@ export const memberBody = fields({
   grants: list(text(64), 32),
   labels,
   joinedAt: wall,
+  /** How far detail travels in this mesh; missing where everything goes everywhere. Only the root's word counts. */
+  detail: optional(oneOf("mesh", "region", "site")),
 });
 export type MemberBody = Shaped<typeof memberBody>;
 

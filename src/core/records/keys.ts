@@ -15,6 +15,10 @@ export const linksKey = (node: NodeId): string => `node/${node}/links`;
 export const acksKey = (node: NodeId): string => `node/${node}/acks`;
 export const floorsKey = (node: NodeId): string => `node/${node}/floors`;
 export const healKey = (node: NodeId): string => `node/${node}/heal`;
+/** Floors of the logs that everybody keeps, where a node's own facts do not travel so far. */
+export const meshFloorsKey = (node: NodeId): string => `node/${node}/floors/mesh`;
+export const siteSummaryKey = (site: string): string => `site/${site}/summary`;
+export const regionSummaryKey = (region: string): string => `region/${region}/summary`;
 export const podKey = (node: NodeId, uid: string): string => `node/${node}/pod/${uid}`;
 
 /** All configurations of one object share this prefix. The core group is written `core`, no namespace `-`. */
@@ -34,6 +38,8 @@ export type KeyParts =
   | { readonly type: "member" | "gone"; readonly node: NodeId }
   | { readonly type: FactType; readonly node: NodeId }
   | { readonly type: "pod"; readonly node: NodeId; readonly uid: string }
+  | { readonly type: "mesh-floors"; readonly node: NodeId }
+  | { readonly type: "site-summary" | "region-summary"; readonly place: string }
   | { readonly type: "intent"; readonly ref: ObjectRef; readonly manager: string };
 
 /** What a key names; undefined for a key that no version of ours writes. */
@@ -48,6 +54,10 @@ export function partsOf(key: string): KeyParts | undefined {
   }
   if (root === "node" && parts.length === 4 && second === "pod")
     return { type: "pod", node: first, uid: third };
+  if (root === "node" && parts.length === 4 && second === "floors" && third === "mesh")
+    return { type: "mesh-floors", node: first };
+  if ((root === "site" || root === "region") && parts.length === 3 && second === "summary")
+    return { type: `${root}-summary`, place: first };
   if (root === "intent" && parts.length === 6) {
     const manager = unescape(fifth);
     if (manager === undefined) return undefined;

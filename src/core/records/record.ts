@@ -110,9 +110,15 @@ export function nodeIdOf(publicKey: Uint8Array, crypto: Pick<Crypto, "sha256">):
 
 export const isNodeId = (text: string): text is NodeId => /^[0-9a-f]{20}$/.test(text);
 
-/** What a record replaces: the newest record of the same key and author. */
-export const slotOf = (record: { readonly key: string; readonly author: NodeId }): string =>
-  `${record.key}\0${record.author}`;
+/**
+ * What a record replaces: the newest record of the same key and author. A place is spoken for by one of its
+ * nodes after another, so of a summary the newest of all authors stands.
+ */
+export const slotOf = ({ key, author }: { readonly key: string; readonly author: NodeId }): string =>
+  isPlaceKey(key) ? key : `${key}\0${author}`;
+
+/** A summary of a site or a region. */
+export const isPlaceKey = (key: string): boolean => key.startsWith("site/") || key.startsWith("region/");
 
 export const isTombstone = (record: MeshRecord): boolean => record.body.length === 0;
 
@@ -135,7 +141,7 @@ export function draftRecord(draft: RecordDraft, author: NodeId, crypto: Pick<Cry
 }
 
 /** The record of these parts, in a buffer of its own: what arrived in one frame is not kept alive by it. */
-export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256">): MeshRecord {
+export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256" | "share">): MeshRecord {
   const { scope, key, author, version, kind, body, extension } = parts;
   const written = new Writer()
     .byte(format)
@@ -148,9 +154,11 @@ export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256">): Me
     .bytes(extension)
     .done();
   // One buffer for all: records are many, and every buffer has a price of its own.
-  const memory = new Uint8Array(written.length + hashBytes);
-  memory.set(written);
-  memory.set(leafHash(written, crypto), written.length);
+  const made = new Uint8Array(written.length + hashBytes);
+  const hash = leafHash(written, crypto);
+  made.set(written);
+  made.set(hash, written.length);
+  const memory = crypto.share?.(made, hash) ?? made;
   const bodyEnd = written.length - extension.length - lengthBytes(extension.length);
   return {
     scope,

@@ -50,7 +50,9 @@ export function putRecord(store: RecordStore, record: MeshRecord): PutOutcome {
   const held = store.bySlot.get(slot);
   if (held !== undefined) {
     if (held.version > record.version) return { type: "older", newer: held };
-    if (held.version === record.version) {
+    if (held.version === record.version && held.author !== record.author) {
+      if (held.author > record.author) return { type: "older", newer: held };
+    } else if (held.version === record.version) {
       if (equalBytes(held.hash, record.hash)) return { type: "known" };
       const [kept, other] = compareHashes(record.hash, held.hash) < 0 ? [record, held] : [held, record];
       if (kept !== held) replace(store, slot, held, kept);

@@ -58,6 +58,7 @@ const members: ReadonlyMap<NodeId, MemberBody> = new Map([
 const trust = (gone: { readonly [id: NodeId]: Version } = {}): TrustView => ({
   root: { id: root.id, publicKey: root.signer.publicKey },
   member: (id) => members.get(id),
+  detail: "mesh",
   goneSince: (id) => gone[id],
 });
 

@@ -76,7 +76,7 @@ describe("initMesh", () => {
     assert.equal(opened.value.key, memberKey(node.id));
     assert.deepEqual(memberBody(bodyOf(opened.value))?.grants, ["enrol", "write"]);
     const root = { id: node.mesh.id, publicKey: node.mesh.rootKey };
-    const trust = { root, member: () => undefined, goneSince: () => undefined };
+    const trust = { root, member: () => undefined, detail: "mesh", goneSince: () => undefined } as const;
     assert.equal(refusalOf(opened.value, trust, nodeCrypto), undefined);
   });
 

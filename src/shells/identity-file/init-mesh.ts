@@ -3,6 +3,7 @@ import { versionAt } from "../../core/kernel/hybrid-clock.ts";
 import type { WallTime } from "../../core/kernel/time.ts";
 import type { NodeIdentity } from "../../core/node/contract.ts";
 import { memberKey } from "../../core/records/keys.ts";
+import { detailScope, type Detail } from "../../core/records/scope.ts";
 import { nodeIdOf } from "../../core/records/record.ts";
 import { sealRecord, storedBytes } from "../../core/records/seal.ts";
 import { nodeCrypto, signerFromPem } from "../crypto-node/node-crypto.ts";
@@ -19,6 +20,8 @@ export type InitOptions = {
   readonly nodeName: string;
   readonly site: string;
   readonly region: string;
+  /** How far the detail of a node travels in this mesh; everywhere when missing. It is never changed. */
+  readonly detail?: Detail | undefined;
   /** `host:port` others reach this node at, best first; the first goes into the kubeconfig. */
   readonly addresses: readonly string[];
   readonly now: WallTime;
@@ -34,7 +37,7 @@ const adminDays = 365;
  * left behind.
  */
 export async function initMesh(options: InitOptions): Promise<InitResult> {
-  const { directory, meshName, nodeName, site, region, now } = options;
+  const { directory, meshName, nodeName, site, region, detail = "mesh", now } = options;
   checkName("the mesh name", meshName);
   checkName("the node name", nodeName);
   checkName("the site", site);
@@ -54,7 +57,7 @@ export async function initMesh(options: InitOptions): Promise<InitResult> {
     name: nodeName,
     site,
     region,
-    mesh: { id: meshId, name: meshName, rootKey: root.publicKey },
+    mesh: { id: meshId, name: meshName, rootKey: root.publicKey, detail },
   };
 
   const caKeyPem = newTlsKey().privatePem;
@@ -76,8 +79,10 @@ export async function initMesh(options: InitOptions): Promise<InitResult> {
     grants: ["enrol", "write"],
     labels: {},
     joinedAt: now,
+    ...(detail === "mesh" ? {} : { detail }),
   };
-  const draft = { scope: "mesh", key: memberKey(id), version: versionAt(now), kind: "roster", body } as const;
+  const scope = detailScope(detail, { site, region });
+  const draft = { scope, key: memberKey(id), version: versionAt(now), kind: "roster", body } as const;
   const bytes = storedBytes(sealRecord(draft, meshId, root, nodeCrypto), nodeCrypto);
   const [server = "127.0.0.1:7443"] = options.addresses;
 

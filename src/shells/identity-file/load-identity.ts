@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fromHex } from "../../core/kernel/bytes.ts";
 import type { Signer } from "../../core/kernel/crypto.ts";
 import { parseJson } from "../../core/kernel/json.ts";
-import { fields, integer, text, type Shaped } from "../../core/kernel/shape.ts";
+import { fields, integer, oneOf, optional, text, type Shaped } from "../../core/kernel/shape.ts";
 import { nodeIdOf } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
 import { nodeCrypto, signerFromPem } from "../crypto-node/node-crypto.ts";
@@ -24,7 +24,12 @@ export type LoadedIdentity = Identity & {
 
 const meshFile = fields({
   format: integer(1, 1),
-  mesh: fields({ id: text(20), name: text(63), rootKey: text(64) }),
+  mesh: fields({
+    id: text(20),
+    name: text(63),
+    rootKey: text(64),
+    detail: optional(oneOf("mesh", "region", "site")),
+  }),
   node: fields({ id: text(20), name: text(63), site: text(63), region: text(63) }),
   createdAt: integer(0, Number.MAX_SAFE_INTEGER),
 });
@@ -45,7 +50,8 @@ export function loadIdentity(directory: string): LoadedIdentity {
   if (rootKey === undefined || nodeIdOf(rootKey, nodeCrypto) !== mesh.mesh.id) {
     throw broken(at(identityFiles.mesh), "the root key does not belong to the mesh id");
   }
-  const node = { ...mesh.node, mesh: { id: mesh.mesh.id, name: mesh.mesh.name, rootKey } };
+  const { id, name, detail = "mesh" } = mesh.mesh;
+  const node = { ...mesh.node, mesh: { id, name, rootKey, detail } };
   const secrets = [identityFiles.nodeKey, identityFiles.tlsKey].map(at);
   const warnings = [...secrets, join(layout.enroller, caKeyFile)].flatMap(readableByOthers);
   return { node, signer, tls: { keyPem, certificatePem, caPem }, createdAt: mesh.createdAt, warnings };

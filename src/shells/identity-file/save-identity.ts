@@ -36,7 +36,12 @@ export function saveIdentity(
   const { node } = identity;
   const mesh = {
     format: 1,
-    mesh: { id: node.mesh.id, name: node.mesh.name, rootKey: hex(node.mesh.rootKey) },
+    mesh: {
+      id: node.mesh.id,
+      name: node.mesh.name,
+      rootKey: hex(node.mesh.rootKey),
+      ...(node.mesh.detail === undefined ? {} : { detail: node.mesh.detail }),
+    },
     node: { id: node.id, name: node.name, site: node.site, region: node.region },
     createdAt: identity.createdAt,
   };

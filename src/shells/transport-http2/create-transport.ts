@@ -12,7 +12,7 @@ import { createClientSessions, type ClientSession } from "./client-sessions.ts";
 import { DialError } from "./dial.ts";
 import { forwardRequest } from "./forward.ts";
 import { createLinkStream, type LinkStream } from "./link-stream.ts";
-import { clientOf } from "./peer-certificate.ts";
+import { clientOf, keyOfSocket } from "./peer-certificate.ts";
 import { startServer, type Exchange } from "./server.ts";
 
 export { ListenError } from "./server.ts";
@@ -83,7 +83,8 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
       },
     });
     links.set(link, linkStream);
-    events.opened(link, peer, outbound, speaks);
+    const tlsKey = keyOfSocket(stream.session?.socket as TLSSocket | undefined);
+    events.opened(link, peer, outbound, tlsKey, speaks);
   };
 
   const serve = (exchange: Exchange): void => {

@@ -51,6 +51,12 @@ export function clientOf(
   return known ? { type: "node", id: identity.id, name: identity.name } : { type: "anonymous" };
 }
 
+/** The TLS key that the other end of a member's connection proved, as the roster names it; "" for others. */
+export function keyOfSocket(socket: TLSSocket | undefined): string {
+  const identity = socket === undefined ? undefined : identityOfSocket(socket);
+  return identity?.type === "node" ? identity.tlsKey : "";
+}
+
 /** A connection's certificate never changes (TLS 1.3 has no renegotiation): read it once. */
 const identityBySocket = new WeakMap<TLSSocket, { readonly identity: CertificateIdentity | undefined }>();
 

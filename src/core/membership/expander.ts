@@ -1,0 +1,46 @@
+import { hash53 } from "../kernel/hash.ts";
+
+/**
+ * Neighbours in a graph that everybody who knows the same names finds alone: the names stand in `rings`
+ * circles, each in another order (by hash), and everyone is joined to the next and the one before in each.
+ *
+ * So it is symmetric, connected for any size, and no name has more than `2 * rings` neighbours. A name that
+ * comes or goes changes one place of each circle. From two circles on such a graph is an expander with high
+ * probability: no part of it hangs on few edges, and ways are about log n long (Law and Siu, "Distributed
+ * Construction of Random Expander Networks", INFOCOM 2003).
+ */
+export function ringNeighbours(self: string, names: Iterable<string>, rings: number): Set<string> {
+  const others = [...new Set(names)].filter((name) => name !== self);
+  if (others.length <= 2 * rings) return new Set(others);
+  const neighbours = new Set<string>();
+  for (let ring = 0; ring < rings; ring++) {
+    const own = placeOf(self, ring);
+    const places = others.map((name) => placeOf(name, ring));
+    const after = places.filter((place) => isBefore(own, place));
+    const before = places.filter((place) => isBefore(place, own));
+    // Who has nobody behind it is followed by the first of the circle.
+    const next = least(after) ?? least(places);
+    const previous = greatest(before) ?? greatest(places);
+    for (const found of [next, previous]) if (found !== undefined) neighbours.add(found.name);
+  }
+  return neighbours;
+}
+
+type RingPlace = { readonly at: number; readonly name: string };
+
+const placeOf = (name: string, ring: number): RingPlace => ({ at: hash53(`ring ${ring} ${name}`), name });
+
+const isBefore = (left: RingPlace, right: RingPlace): boolean =>
+  left.at < right.at || (left.at === right.at && left.name < right.name);
+
+const least = (places: readonly RingPlace[]): RingPlace | undefined =>
+  places.reduce<RingPlace | undefined>(
+    (best, place) => (best === undefined || isBefore(place, best) ? place : best),
+    undefined,
+  );
+
+const greatest = (places: readonly RingPlace[]): RingPlace | undefined =>
+  places.reduce<RingPlace | undefined>(
+    (best, place) => (best === undefined || isBefore(best, place) ? place : best),
+    undefined,
+  );

@@ -1,0 +1,145 @@
+import { hash53 } from "../kernel/hash.ts";
+import { seconds, type Duration, type Instant } from "../kernel/time.ts";
+import { ringNeighbours } from "../membership/expander.ts";
+import type { NodeId } from "../records/record.ts";
+import type { Gateway } from "../records/summaries.ts";
+import { addressesOf } from "./guests.ts";
+import { detailOf } from "./levels.ts";
+import { isMember } from "./records-index.ts";
+import type { NodeState } from "./state.ts";
+import { belongs } from "./trust-view.ts";
+
+/**
+ * Whom a node keeps links with outside of its roster. Everybody finds the same gateways and the same
+ * neighbours from the same summaries, so most links are wanted by both ends; where views differ, the other
+ * end takes the link all the same.
+ */
+
+/** Gateways of a site that keep links with other sites; a summary names one more. */
+const gatewaysPerSite = 2;
+const gatewaysPerRegion = 4;
+/** Circles of sites of a region, and of regions: six neighbours each. */
+const rings = 3;
+/** Links that join two neighbouring regions. */
+const linksPerRegionPair = 2;
+/** A gateway that is out of reach for so long is passed over. */
+const patience: Duration = seconds(10);
+/** Who reaches nobody outside tries so many others at a time, and others again after a while. */
+const trialsMax = 3;
+const trialEvery: Duration = seconds(15);
+
+export type Contact = {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly site: string;
+  readonly region: string;
+  readonly addresses: readonly string[];
+};
+
+/** Members of our place that we can reach, ourselves included, in the order in which they speak for it. */
+export function speakersOf(state: NodeState): readonly NodeId[] {
+  const { index, identity, membership } = state;
+  const here = [...index.memberById]
+    .filter(([id, { body }]) => isMember(index, id) && inPlace(state, body))
+    .filter(([id]) => id === identity.id || membership.evidence(id)?.verdict === "alive")
+    .map(([id]) => id);
+  return ranked(here, "gateway");
+}
+
+/** The nodes that speak with others for our site or region, best first. */
+export function gatewaysOf(state: NodeState): readonly NodeId[] {
+  return speakersOf(state).slice(0, detailOf(state) === "site" ? gatewaysPerSite : gatewaysPerRegion);
+}
+
+export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
+  const { index, identity } = state;
+  const detail = detailOf(state);
+  if (detail === "mesh") return [];
+  const found = new Map<NodeId, Contact>();
+  const want = (gateway: Gateway, region: string): void => {
+    const { id, name, site, addresses } = gateway;
+    if (id === identity.id || index.memberById.has(id) || index.goneSince.has(id)) return;
+    found.set(id, { id, name, site, region, addresses });
+  };
+  const prefer = (gateways: readonly Gateway[], at: number, region: string): void => {
+    const [preferred, ...others] = [...gateways.slice(at % gateways.length), ...gateways];
+    if (preferred === undefined) return;
+    want(preferred, region);
+    const evidence = state.membership.evidence(preferred.id);
+    const lost = evidence !== undefined && evidence.verdict !== "alive" && now > evidence.since + patience;
+    if (lost) for (const other of others) want(other, region);
+  };
+  // Of our own site, too, there may be members that nobody has told us of yet.
+  for (const gateway of index.siteSummaries.get(identity.site)?.body.gateways ?? [])
+    want(gateway, identity.region);
+  const at = gatewaysOf(state).indexOf(identity.id);
+  if (detail === "site" && at >= 0) {
+    for (const site of ringNeighbours(identity.site, [...index.siteSummaries.keys()], rings)) {
+      const summary = index.siteSummaries.get(site)?.body;
+      if (summary !== undefined) prefer(summary.gateways, at, summary.region);
+    }
+  }
+  const ours = index.regionSummaries.get(identity.region)?.body.gateways ?? [];
+  // A site whose summary has not come may not know of the rest of its region either.
+  if (detail === "site" && at >= 0)
+    for (const gateway of ours) if (!index.siteSummaries.has(gateway.site)) want(gateway, identity.region);
+  const mine = ours.findIndex(({ id }) => id === identity.id);
+  if (mine >= 0) {
+    for (const region of ringNeighbours(identity.region, [...index.regionSummaries.keys()], rings)) {
+      const theirs = index.regionSummaries.get(region)?.body.gateways ?? [];
+      const turn = hash53([identity.region, region].sort().join(" ")) % 1_000;
+      for (let link = 0; link < linksPerRegionPair; link++) {
+        if ((turn + link) % ours.length === mine) prefer(theirs, turn + link, region);
+      }
+    }
+  }
+  if (at >= 0) for (const contact of trials(state, now)) found.set(contact.id, contact);
+  return [...found.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
+}
+
+/**
+ * Some of those it ever heard of, others each time: of all, for who has no link to the outside; else of
+ * guests from places that nothing is told of. We belong together, and are not joined.
+ */
+function trials(state: NodeState, now: Instant): readonly Contact[] {
+  const { index, identity, levels } = state;
+  const known = new Map<NodeId, Contact>();
+  const note = (contact: Contact): void => {
+    if (contact.id === identity.id || index.memberById.has(contact.id) || index.goneSince.has(contact.id))
+      return;
+    if (contact.addresses.length > 0) known.set(contact.id, contact);
+  };
+  const alone = levels.links.size === 0;
+  if (alone) {
+    for (const { body } of index.siteSummaries.values())
+      for (const gateway of body.gateways) note({ ...gateway, region: body.region });
+    for (const [region, { body }] of index.regionSummaries)
+      for (const gateway of body.gateways) note({ ...gateway, region });
+  }
+  for (const [id, { member }] of levels.guests) {
+    const { name, site, region } = member;
+    const told =
+      region === identity.region ? index.siteSummaries.has(site) : index.regionSummaries.has(region);
+    if (belongs(state, id) && (alone || !told))
+      note({ id, name, site, region, addresses: addressesOf(state, id) });
+  }
+  const epoch = Math.floor(now / trialEvery);
+  return ranked([...known.keys()], `trial ${epoch} ${identity.id}`)
+    .slice(0, trialsMax)
+    .flatMap((id) => known.get(id) ?? []);
+}
+
+function inPlace(
+  { identity }: NodeState,
+  member: { readonly site: string; readonly region: string },
+): boolean {
+  return identity.mesh.detail === "site" ? member.site === identity.site : member.region === identity.region;
+}
+
+/** In an order by hash that is the same everywhere. */
+export function ranked(names: readonly string[], salt: string): readonly string[] {
+  const score = new Map(names.map((name) => [name, hash53(`${salt} ${name}`)]));
+  return [...names].sort(
+    (left, right) => (score.get(right) ?? 0) - (score.get(left) ?? 0) || (left < right ? -1 : 1),
+  );
+}

@@ -1,0 +1,143 @@
+import { memberBody, statusBody } from "../records/bodies.ts";
+import { memberKey, partsOf } from "../records/keys.ts";
+import { newestOf } from "../records/log.ts";
+import { bodyOf, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { findRecord } from "../records/store.ts";
+import { refusalOf } from "../trust/authorise.ts";
+import { persist, unpersist } from "./durable.ts";
+import { detailOf, type Guest } from "./levels.ts";
+import { factsOf } from "./records-index.ts";
+import type { NodeState } from "./state.ts";
+import { trustView } from "./trust-view.ts";
+import type { Turn } from "./turn.ts";
+
+/**
+ * Nodes whose roster record is not kept here, and whose membership is proven nevertheless: by their record
+ * and those of their enrollers up to the mesh root.
+ *
+ * Whoever holds a record holds its author's credentials, so every peer that passes a record on can prove
+ * who wrote it. Guests are on our disk beside the records.
+ */
+
+const guestsMax = 1_024;
+/** From a member to the root. Longer chains prove nothing here. */
+export const chainMax = 16;
+
+/** Takes a record of a scope that we do not keep, if it tells who somebody is or where a guest is reached. */
+export function admitGuest(turn: Turn, record: MeshRecord): void {
+  const { state, env } = turn;
+  if (detailOf(state) === "mesh" || !isAboutGuests(record)) return;
+  const held = heldOf(state, record);
+  if (held !== undefined && held.version >= record.version) return;
+  if (refusalOf(record, trustView(state), env.crypto) !== undefined) return;
+  if (keepGuest(turn, record)) persist(turn, [record]);
+  makeRoom(turn);
+}
+
+/** The same from our own disk, where it was judged when it came. */
+export function restoreGuests(turn: Turn, records: readonly MeshRecord[]): void {
+  // Where somebody is reached is kept with who it is.
+  for (const kind of ["roster", "fact"])
+    for (const record of records) if (record.kind === kind && isAboutGuests(record)) keepGuest(turn, record);
+}
+
+/** The records that prove a node's membership, the root's first, and where it is reached. */
+export function credentialsOf(state: NodeState, id: NodeId): readonly MeshRecord[] {
+  const chain: MeshRecord[] = [];
+  for (let at = id; at !== state.identity.mesh.id;) {
+    const record = memberRecord(state, at);
+    if (record === undefined || chain.length >= chainMax) return [];
+    chain.unshift(record);
+    at = record.author;
+  }
+  const status =
+    findRecord(state.store, `node/${id}/status`, id) ?? state.levels.guests.get(id)?.status?.record;
+  return status === undefined ? chain : [...chain, status];
+}
+
+/** `host:port` of a node, best first, as far as it told. */
+export function addressesOf(state: NodeState, id: NodeId): readonly string[] {
+  const status = factsOf(state.index, id)?.status?.body ?? state.levels.guests.get(id)?.status?.body;
+  return status?.addresses ?? [];
+}
+
+/** What proves the authors of all that we hold, enrollers first; bounded. */
+export function authorsProven(state: NodeState): readonly MeshRecord[] {
+  const found = new Set<MeshRecord>();
+  for (const log of [...state.store.logs.values()].sort((left, right) =>
+    left.author < right.author ? -1 : 1,
+  )) {
+    if (found.size >= guestsMax || newestOf(log) === 0) continue;
+    for (const record of credentialsOf(state, log.author)) found.add(record);
+  }
+  return [...found];
+}
+
+/** Of these the guests, whose records are in no scope of ours. */
+export function guestRecords(state: NodeState): readonly MeshRecord[] {
+  return authorsProven(state).filter(({ key }) => {
+    const parts = partsOf(key);
+    return parts !== undefined && "node" in parts && state.levels.guests.has(parts.node);
+  });
+}
+
+function isAboutGuests({ key, kind }: MeshRecord): boolean {
+  const type = partsOf(key)?.type;
+  return (kind === "roster" && type === "member") || (kind === "fact" && type === "status");
+}
+
+function heldOf({ levels }: NodeState, record: MeshRecord): MeshRecord | undefined {
+  const parts = partsOf(record.key);
+  if (parts?.type === "member") return levels.guests.get(parts.node)?.record;
+  return parts?.type === "status" ? levels.guests.get(parts.node)?.status?.record : undefined;
+}
+
+/** @returns whether it was taken. */
+function keepGuest({ state, env }: Turn, record: MeshRecord): boolean {
+  const { guests } = state.levels;
+  const parts = partsOf(record.key);
+  if (parts?.type === "status") {
+    const guest = guests.get(parts.node);
+    const body = statusBody(bodyOf(record));
+    if (guest === undefined || body === undefined) return false;
+    guest.status = { record, body };
+    return true;
+  }
+  const member = memberBody(bodyOf(record));
+  if (parts?.type !== "member" || member === undefined) return false;
+  const held = guests.get(parts.node);
+  if (held !== undefined && held.record.version > record.version) return false;
+  guests.set(parts.node, { record, member, status: held?.status, usedAt: env.now });
+  state.levels.grew = true;
+  return true;
+}
+
+function memberRecord(state: NodeState, id: NodeId): MeshRecord | undefined {
+  const author = state.index.memberById.get(id)?.author;
+  if (author !== undefined) return findRecord(state.store, memberKey(id), author);
+  const guest = state.levels.guests.get(id);
+  return guest?.record;
+}
+
+/** Forgets who was used least recently, and proves nothing that we hold. */
+function makeRoom(turn: Turn): void {
+  const { state } = turn;
+  const { guests, links } = state.levels;
+  if (guests.size <= guestsMax) return;
+  const needed = new Set<NodeId>();
+  for (const log of state.store.logs.values()) if (newestOf(log) > 0) needed.add(log.author);
+  for (const { record } of state.pending.values()) needed.add(record.author);
+  for (const { record } of guests.values()) needed.add(record.author);
+  for (const { peer } of links.values()) needed.add(peer);
+  const idle = [...guests]
+    .filter(([id]) => !needed.has(id))
+    .sort(([left, a], [right, b]) => a.usedAt - b.usedAt || (left < right ? -1 : 1))
+    .slice(0, guests.size - guestsMax);
+  for (const [id, guest] of idle) {
+    guests.delete(id);
+    unpersist(turn, slotsOf(guest));
+  }
+}
+
+const slotsOf = ({ record, status }: Guest): string[] =>
+  status === undefined ? [slotOf(record)] : [slotOf(record), slotOf(status.record)];

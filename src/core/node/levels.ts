@@ -1,0 +1,92 @@
+import type { ProtocolRange } from "../records/protocol.ts";
+import type { Instant } from "../kernel/time.ts";
+import type { LinkId } from "../membership/contract.ts";
+import type { MemberBody, StatusBody } from "../records/bodies.ts";
+import type { MeshRecord, NodeId } from "../records/record.ts";
+import type { Detail } from "../records/scope.ts";
+import type { Cover } from "../sync/contract.ts";
+import type { NodeIdentity } from "./contract.ts";
+
+/**
+ * What a node holds of those whose detail it does not keep, in a mesh of two levels: full detail inside a
+ * site or a region, summaries beyond.
+ */
+export type Levels = {
+  /** Nodes outside of our roster whose membership is proven to us. In no scope's hash. */
+  readonly guests: Map<NodeId, Guest>;
+  /** Links with nodes that have not shown yet who they are. */
+  readonly waiting: Map<LinkId, Stranger>;
+  /** Links in use with nodes outside of our roster. */
+  readonly links: Map<LinkId, ContactLink>;
+  /** Authors whose credentials are asked for at the end of the turn, by link. */
+  readonly asks: Map<LinkId, Set<NodeId>>;
+  /** `link author` -> when it was asked for. */
+  readonly askedAt: Map<string, Instant>;
+  /** What links covered of the logs of authors that are not known yet. */
+  readonly covers: Map<NodeId, readonly Cover[]>;
+  /**
+   * Until then nothing is placed: of intents that came together, some wait for their authors' credentials,
+   * and half of an object may look like the end of a workload.
+   */
+  placeFrom: Instant;
+  /** Somebody was added to the guests in this turn. */
+  grew: boolean;
+  /** Whom we keep links with is to be found anew. */
+  peersDue: boolean;
+  contactsAt: Instant;
+  summariesAt: Instant;
+  /** When the standing summary of our site came. */
+  siteHeardAt: Instant;
+  /** Since when the standing summary of our region is not what we would say. */
+  regionStaleSince: Instant | undefined;
+  /** How often in a row we replaced another's word on our region. */
+  regionDuels: number;
+};
+
+export type Guest = {
+  readonly record: MeshRecord;
+  readonly member: MemberBody;
+  /** Where it is reached, if it told. */
+  status: { readonly record: MeshRecord; readonly body: StatusBody } | undefined;
+  usedAt: Instant;
+};
+
+/** A link whose peer has not shown yet who it is, and until when it may. */
+export type Stranger = {
+  readonly type: "link-opened";
+  readonly link: LinkId;
+  readonly peer: NodeId;
+  readonly outbound: boolean;
+  readonly tlsKey?: string | undefined;
+  readonly speaks?: ProtocolRange | undefined;
+  readonly until: Instant;
+};
+
+export type ContactLink = {
+  readonly peer: NodeId;
+  readonly outbound: boolean;
+  /** Since when nothing but the link itself joins us. */
+  unwantedSince: Instant | undefined;
+};
+
+export function newLevels(): Levels {
+  return {
+    guests: new Map(),
+    waiting: new Map(),
+    links: new Map(),
+    asks: new Map(),
+    askedAt: new Map(),
+    covers: new Map(),
+    placeFrom: Number.NEGATIVE_INFINITY,
+    grew: false,
+    peersDue: false,
+    contactsAt: Number.POSITIVE_INFINITY,
+    summariesAt: Number.POSITIVE_INFINITY,
+    siteHeardAt: 0,
+    regionStaleSince: undefined,
+    regionDuels: 0,
+  };
+}
+
+export const detailOf = ({ identity }: { readonly identity: NodeIdentity }): Detail =>
+  identity.mesh.detail ?? "mesh";

@@ -1,0 +1,38 @@
+import { wallOf } from "../kernel/hybrid-clock.ts";
+import type { Duration, Instant, WallTime } from "../kernel/time.ts";
+import type { RegionView, SiteView } from "./contract.ts";
+import { detailOf } from "./levels.ts";
+import { isMember, type Fact } from "./records-index.ts";
+import type { NodeState } from "./state.ts";
+import { siteSummaryOf } from "./summary-content.ts";
+
+/** Places as people see them: counted where their detail is kept, else what was last told of them. */
+
+type Given = { readonly now: Instant; readonly wall: WallTime };
+
+export function sitesOf(state: NodeState, given: Given): readonly SiteView[] {
+  const { index } = state;
+  const sites = new Map<string, SiteView>();
+  for (const [name, fact] of index.siteSummaries) {
+    const { region } = fact.body;
+    sites.set(name, { name, region, summary: fact.body, age: ageOf(fact, given), detailed: false });
+  }
+  const detailed = new Set(
+    [...index.memberById].flatMap(([id, { body }]) => (isMember(index, id) ? [body.site] : [])),
+  );
+  for (const name of detailed) {
+    const summary = siteSummaryOf(state, name, given.now);
+    sites.set(name, { name, region: summary.region, summary, age: 0, detailed: true });
+  }
+  return [...sites.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+export function regionsOf(state: NodeState, given: Given): readonly RegionView[] {
+  if (detailOf(state) === "mesh") return [];
+  return [...state.index.regionSummaries]
+    .filter(([name]) => name !== state.identity.region)
+    .map(([name, fact]) => ({ name, summary: fact.body, age: ageOf(fact, given) }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+const ageOf = ({ version }: Fact<unknown>, { wall }: Given): Duration => Math.max(0, wall - wallOf(version));

@@ -1,0 +1,195 @@
+import { seconds, type Duration } from "../kernel/time.ts";
+import type { LinkId } from "../membership/contract.ts";
+import type { MeshRecord, NodeId } from "../records/record.ts";
+import { admitPending, admitRecords } from "./admission.ts";
+import { contactsOf, gatewaysOf } from "./contacts.ts";
+import type { NodeEvent } from "./contract.ts";
+import { coverAndHold } from "./held.ts";
+import { credentialsOf } from "./guests.ts";
+import { credentialsMax, decodeIntroduction, encodeIntroduction } from "./introduction-frames.ts";
+import { detailOf } from "./levels.ts";
+import { absorb, introductionChannel, linkArrived, send, tellMembership, tellPeers } from "./links.ts";
+import { linkEnded } from "./uplink.ts";
+import { belongs, memberOf } from "./trust-view.ts";
+import { note, type Turn } from "./turn.ts";
+
+/**
+ * Links with nodes outside of our roster, and records by authors outside of it.
+ *
+ * Both ends of a new link show who they are, with the records of their enrollers up to the root; before
+ * that is proven, nothing else is taken from the link. Of an author that we do not know, the peer that sent
+ * the record is asked.
+ */
+
+const waitingMax = 32;
+const linksMax = 64;
+/** A stranger has this long to show who it is. */
+const introductionMax: Duration = seconds(10);
+const contactsEvery: Duration = seconds(10);
+/** A link of ours that no neighbour needs is closed after so long. */
+const unwantedMax: Duration = seconds(60);
+
+type Opened = Extract<NodeEvent, { type: "link-opened" }>;
+
+export function linkOpened(turn: Turn, event: Opened): void {
+  const { state, env } = turn;
+  const { link, peer } = event;
+  state.dialFailed.delete(peer);
+  if (detailOf(state) === "mesh") return linkArrived(turn, event);
+  // It may not know us, though we know it: what we show comes first on the link.
+  showCredentials(turn, link, [state.identity.id]);
+  if (state.index.memberById.has(peer)) return linkArrived(turn, event);
+  const { waiting } = state.levels;
+  if (state.index.goneSince.has(peer) || waiting.size >= waitingMax) {
+    turn.out.push({ type: "close", link, end: "ours" });
+    return;
+  }
+  waiting.set(link, { ...event, until: env.now + introductionMax });
+  if (memberOf(state, peer) !== undefined) accept(turn, link);
+}
+
+export function linkClosed(turn: Turn, { link, end }: Extract<NodeEvent, { type: "link-closed" }>): void {
+  const { levels } = turn.state;
+  const stranger = levels.waiting.get(link);
+  levels.asks.delete(link);
+  if (stranger !== undefined) {
+    levels.waiting.delete(link);
+    return refused(turn, stranger.peer, stranger.outbound, "it closed the link before we knew each other");
+  }
+  linkEnded(turn, link);
+  tellMembership(turn, { type: "link-closed", link, end });
+  if (levels.links.delete(link)) levels.peersDue = true;
+}
+
+/** @returns whether the frame was ours to take: one of the introduction, or on a link that is not further. */
+export function introductionArrived(turn: Turn, link: LinkId, bytes: Uint8Array): boolean {
+  const { state, env } = turn;
+  const stranger = state.levels.waiting.get(link);
+  if (bytes[0] !== introductionChannel) {
+    if (stranger !== undefined) close(turn, link, "it spoke before it showed who it is");
+    return stranger !== undefined;
+  }
+  if (detailOf(state) === "mesh") return false;
+  const frame = decodeIntroduction(bytes.subarray(1), env.crypto);
+  if (stranger === undefined) tellMembership(turn, { type: "heard", link });
+  if (frame === undefined) close(turn, link, "an introduction that cannot be read");
+  else if (frame.type === "credentials") {
+    absorb(turn, admitRecords(turn, frame.records, link), undefined);
+    if (stranger === undefined) return true;
+    if (belongs(state, stranger.peer)) accept(turn, link);
+    else close(turn, link, "what it showed does not prove that it is a member");
+  } else if (stranger === undefined) showCredentials(turn, link, frame.ids);
+  return true;
+}
+
+/** The end of a turn: what new guests make possible, questions that are due, links that are not. */
+export function tendStrangers(turn: Turn): void {
+  const { state, env } = turn;
+  const { levels } = state;
+  if (detailOf(state) === "mesh") return;
+  if (levels.grew) welcome(turn);
+  if (state.booted && env.now >= levels.contactsAt) review(turn);
+  if (levels.peersDue && state.booted) {
+    levels.peersDue = false;
+    levels.contactsAt = Math.min(levels.contactsAt, env.now + contactsEvery);
+    tellPeers(turn);
+  }
+  for (const [link, { until }] of levels.waiting)
+    if (env.now >= until) close(turn, link, "it did not show who it is");
+  for (const [link, ids] of levels.asks) {
+    const bytes = encodeIntroduction({ type: "who", ids: [...ids] }, env.crypto);
+    send(turn, link, introductionChannel, bytes);
+  }
+  levels.asks.clear();
+}
+
+export function strangersWake({ state }: Pick<Turn, "state">): number {
+  const { levels } = state;
+  let at = levels.contactsAt;
+  for (const { until } of levels.waiting.values()) at = Math.min(at, until);
+  return at;
+}
+
+/** Guests are new: records and covers that waited for them count now. */
+function welcome(turn: Turn): void {
+  const { levels } = turn.state;
+  levels.grew = false;
+  absorb(turn, admitPending(turn), undefined);
+  if (turn.state.pending.size === 0) levels.placeFrom = Math.min(levels.placeFrom, turn.env.now);
+  for (const [author, covers] of levels.covers) {
+    if (memberOf(turn.state, author) === undefined) continue;
+    levels.covers.delete(author);
+    for (const cover of covers) coverAndHold(turn, cover);
+  }
+}
+
+/** Time passes over gateways that are out of reach, and over links that nobody needs any more. */
+function review(turn: Turn): void {
+  const { state, env } = turn;
+  const { levels } = state;
+  const gateway = gatewaysOf(state).includes(state.identity.id);
+  levels.contactsAt = gateway || levels.links.size > 0 ? env.now + contactsEvery : Number.POSITIVE_INFINITY;
+  levels.peersDue = true;
+  const wanted = new Set(contactsOf(state, env.now).map(({ id }) => id));
+  for (const held of levels.links.values()) {
+    if (!held.outbound || wanted.has(held.peer)) held.unwantedSince = undefined;
+    else held.unwantedSince ??= env.now;
+  }
+  for (const [link, { unwantedSince }] of levels.links)
+    if (unwantedSince !== undefined && env.now >= unwantedSince + unwantedMax) hangUp(turn, link);
+}
+
+function accept(turn: Turn, link: LinkId): void {
+  const { state } = turn;
+  const { levels } = state;
+  const stranger = levels.waiting.get(link);
+  if (stranger === undefined) return;
+  const { peer, outbound, tlsKey } = stranger;
+  if (memberOf(state, peer)?.tlsKey !== tlsKey)
+    return close(turn, link, "its TLS key is not the one on record");
+  levels.waiting.delete(link);
+  const guest = levels.guests.get(peer);
+  if (guest !== undefined) guest.usedAt = turn.env.now;
+  if (!state.index.memberById.has(peer)) {
+    if (levels.links.size >= linksMax) {
+      turn.out.push({ type: "close", link, end: "ours" });
+      return refused(turn, peer, outbound, "too many links to other places");
+    }
+    levels.links.set(link, { peer, outbound, unwantedSince: undefined });
+  }
+  levels.peersDue = false;
+  levels.contactsAt = Math.min(levels.contactsAt, turn.env.now + contactsEvery);
+  tellPeers(turn);
+  linkArrived(turn, stranger);
+}
+
+/** Ends a link whose peer is not introduced, or broke the introduction. */
+function close(turn: Turn, link: LinkId, why: string): void {
+  const { waiting } = turn.state.levels;
+  const stranger = waiting.get(link);
+  note(turn, "warning", "ProtocolError", `link ${link}: ${why}`);
+  if (stranger === undefined) return hangUp(turn, link);
+  waiting.delete(link);
+  turn.out.push({ type: "close", link, end: "ours" });
+  refused(turn, stranger.peer, stranger.outbound, why);
+}
+
+function hangUp(turn: Turn, link: LinkId): void {
+  turn.out.push({ type: "close", link, end: "ours" });
+  linkClosed(turn, { type: "link-closed", link, end: "ours" });
+}
+
+function refused(turn: Turn, peer: NodeId, outbound: boolean, detail: string): void {
+  if (outbound) tellMembership(turn, { type: "dial-failed", peer, why: "untrusted", detail });
+}
+
+function showCredentials(turn: Turn, link: LinkId, ids: readonly NodeId[]): void {
+  const shown = new Set<MeshRecord>();
+  for (const id of ids) {
+    const chain = credentialsOf(turn.state, id);
+    if (shown.size + chain.length <= credentialsMax) for (const record of chain) shown.add(record);
+  }
+  if (shown.size === 0) return;
+  const bytes = encodeIntroduction({ type: "credentials", records: [...shown] }, turn.env.crypto);
+  send(turn, link, introductionChannel, bytes);
+}

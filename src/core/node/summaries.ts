@@ -1,0 +1,134 @@
+import { equalBytes } from "../kernel/bytes.ts";
+import { between } from "../kernel/random.ts";
+import { seconds, type Duration } from "../kernel/time.ts";
+import { wallOf } from "../kernel/hybrid-clock.ts";
+import { jsonBytes, type Json } from "../kernel/json.ts";
+import { regionSummaryKey, siteSummaryKey } from "../records/keys.ts";
+import { paceOf } from "../records/link-class.ts";
+import { ranked, speakersOf } from "./contacts.ts";
+import { detailOf } from "./levels.ts";
+import { publishSummary } from "./own-records.ts";
+import { isMember, type IndexChange, type Summary } from "./records-index.ts";
+import type { NodeState } from "./state.ts";
+import { regionSummaryOf, siteSummaryOf } from "./summary-content.ts";
+import type { Turn } from "./turn.ts";
+
+/**
+ * Who speaks for a place, and when. A summary is written when what is true differs from what is said, not
+ * more often than every `siteEvery` or `regionEvery`, and once in `refreshEvery` in any case, so that its
+ * age says something.
+ */
+
+const siteEvery: Duration = seconds(10);
+const regionEvery: Duration = seconds(30);
+const refreshEvery: Duration = seconds(2 * 3600);
+/** After a start the links within the site come first. */
+const hearFirst: Duration = seconds(4);
+/** Sites of a region stand by in an order: each waits so much longer than the one before. */
+const regionStep: Duration = seconds(20);
+const standbyMax = 8;
+/** What came so late after its author was lost was not on its way before. */
+const onItsWayMax: Duration = seconds(10);
+/** Two who keep replacing each other's word leave more and more time between, up to 2^6 times as much. */
+const duelsMax = 6;
+
+export function firstSummary(turn: Turn): void {
+  const { state, env } = turn;
+  if (detailOf(state) === "mesh") return;
+  state.levels.contactsAt = env.now;
+  state.levels.summariesAt = env.now + hearFirst;
+}
+
+/** Somebody spoke for a place: for ours, or for one that we may want links with. */
+export function summaryHeard({ state, env }: Turn, changes: readonly IndexChange[]): void {
+  state.levels.peersDue = true;
+  const own = changes.some(
+    ({ parts }) => parts.type === "site-summary" && parts.place === state.identity.site,
+  );
+  if (own) state.levels.siteHeardAt = env.now;
+}
+
+export function tendSummaries(turn: Turn): void {
+  const { state, env } = turn;
+  const { levels } = state;
+  if (!state.booted || env.now < levels.summariesAt) return;
+  const pace = paceOf[state.config.uplink];
+  levels.summariesAt = env.now + between(env.random("summaries"), 0.9, 1.1) * pace * siteEvery;
+  const [speaker] = speakersOf(state);
+  if (speaker !== state.identity.id || state.status === undefined) {
+    levels.regionStaleSince = undefined;
+    return;
+  }
+  if (detailOf(state) === "site") speakForSite(turn);
+  speakForRegion(turn, pace);
+}
+
+function speakForSite(turn: Turn): void {
+  const { state, env } = turn;
+  const { identity, index } = state;
+  const summary = siteSummaryOf(state, identity.site, env.now);
+  const standing = index.siteSummaries.get(identity.site);
+  const old = standing === undefined || ageOf(turn, standing) >= refreshEvery;
+  const key = siteSummaryKey(identity.site);
+  if (!old && (says(state, key, summary) || isRivals(turn, standing, summary.island))) return;
+  publishSummary(turn, key, `region:${identity.region}`, summary);
+  state.levels.peersDue = true;
+}
+
+/**
+ * Whether the standing word is that of the larger half of a site that is cut in two: its author is out of
+ * our reach, and wrote it after we lost sight of it.
+ */
+function isRivals(
+  { state }: Turn,
+  { author, body }: Summary<{ readonly island: number }>,
+  island: number,
+): boolean {
+  const { identity, index, membership, levels, awaySince, bootedAt } = state;
+  if (author === identity.id || !isMember(index, author)) return false;
+  if (membership.evidence(author)?.verdict === "alive") return false;
+  const lostAt = awaySince.get(author) ?? bootedAt;
+  if (levels.siteHeardAt <= lostAt + onItsWayMax) return false;
+  return body.island > island || (body.island === island && author > identity.id);
+}
+
+/** Every site's speaker could; the first of an order by hash does, and the next when it does not. */
+function speakForRegion(turn: Turn, pace: number): void {
+  const { state, env } = turn;
+  const { identity, index, levels } = state;
+  const standby = standbyOf(state);
+  if (standby >= standbyMax) return;
+  const summary = regionSummaryOf(state, env.now);
+  const key = regionSummaryKey(identity.region);
+  const standing = index.regionSummaries.get(identity.region);
+  const old = standing === undefined || ageOf(turn, standing) >= refreshEvery;
+  if (!old && says(state, key, summary)) {
+    levels.regionStaleSince = undefined;
+    levels.regionDuels = 0;
+    return;
+  }
+  levels.regionStaleSince ??= env.now;
+  const first = standing === undefined ? 0 : regionEvery * 2 ** levels.regionDuels;
+  if (env.now < levels.regionStaleSince + pace * (first + standby * regionStep)) return;
+  levels.regionStaleSince = undefined;
+  if (standing !== undefined && standing.author !== identity.id)
+    levels.regionDuels = Math.min(duelsMax, levels.regionDuels + 1);
+  publishSummary(turn, key, "mesh", summary);
+  levels.peersDue = true;
+}
+
+/** Our place among those who may speak for the region. */
+function standbyOf(state: NodeState): number {
+  const { identity, index } = state;
+  if (detailOf(state) === "region") return 0;
+  return ranked([...new Set([...index.siteSummaries.keys(), identity.site])], "speaker").indexOf(
+    identity.site,
+  );
+}
+
+function says(state: NodeState, key: string, summary: Json): boolean {
+  const standing = state.store.bySlot.get(key);
+  return standing !== undefined && equalBytes(standing.body, jsonBytes(summary));
+}
+
+const ageOf = ({ env }: Turn, { version }: Summary<unknown>): Duration => env.wall - wallOf(version);

@@ -1,0 +1,247 @@
+import type { Instant } from "../kernel/time.ts";
+import { matchesSite, workloadKey } from "../placement/slots.ts";
+import type { Workload } from "../placement/contract.ts";
+import type { MemberBody } from "../records/bodies.ts";
+import type { NodeId } from "../records/record.ts";
+import {
+  gatewaysMax,
+  slotsMax,
+  workloadsMax,
+  type Amount,
+  type Gateway,
+  type RegionSummary,
+  type SiteSummary,
+  type TierSummary,
+  type WorkloadSummary,
+} from "../records/summaries.ts";
+import { siteAcks, lowestAcks } from "./summary-acks.ts";
+import { allotted } from "./allotment.ts";
+import { ranked, speakersOf } from "./contacts.ts";
+import { detailOf } from "./levels.ts";
+import { factsOf, isMember } from "./records-index.ts";
+import type { NodeState } from "./state.ts";
+
+/** What is said of a place, counted from its members' facts or from the summaries of its parts. */
+
+/** Small changes are not worth their way: capacities are rounded to these. */
+const cpuStep = 100;
+const memoryStep = 64 * 1024 * 1024;
+const agentsMax = 16;
+/** A site names one gateway more than keep links, so that a successor is known already. */
+const gatewaysOfSite = 3;
+
+type Counted = Omit<SiteSummary, "region" | "island" | "gateways" | "acks">;
+
+export function siteSummaryOf(state: NodeState, site: string, now: Instant): SiteSummary {
+  const ids = membersIn(state, (member) => member.site === site);
+  const alive = ids.filter((id) => isAlive(state, id));
+  const region = state.index.memberById.get(ids[0] ?? "")?.body.region ?? state.identity.region;
+  return {
+    ...counted(state, ids, now),
+    region,
+    island: alive.length,
+    gateways: ranked(alive, "gateway")
+      .slice(0, gatewaysOfSite)
+      .flatMap((id) => gatewayOf(state, id) ?? []),
+    acks: siteAcks(state, ids),
+  };
+}
+
+export function regionSummaryOf(state: NodeState, now: Instant): RegionSummary {
+  const { identity, index } = state;
+  if (detailOf(state) === "region") {
+    const ids = membersIn(state, (member) => member.region === identity.region);
+    const sites = new Set(ids.map((id) => index.memberById.get(id)?.body.site));
+    const gateways = speakersOf(state)
+      .slice(0, gatewaysMax)
+      .flatMap((id) => gatewayOf(state, id) ?? []);
+    return { ...counted(state, ids, now), sites: sites.size, gateways, acks: siteAcks(state, ids) };
+  }
+  const sites = new Map([...index.siteSummaries].map(([name, { body }]) => [name, body]));
+  const parts = ranked([...sites.keys()], "gateway");
+  const gateways = parts.flatMap((name) => sites.get(name)?.gateways.slice(0, 1) ?? []);
+  const bodies = parts.flatMap((name) => sites.get(name) ?? []);
+  return {
+    ...added(bodies),
+    sites: bodies.length,
+    gateways: gateways.slice(0, gatewaysMax),
+    acks: lowestAcks(bodies.map(({ acks }) => acks)),
+  };
+}
+
+export function membersIn({ index }: NodeState, within: (member: MemberBody) => boolean): NodeId[] {
+  const found: NodeId[] = [];
+  for (const [id, { body }] of index.memberById) if (isMember(index, id) && within(body)) found.push(id);
+  return found.sort();
+}
+
+function counted(state: NodeState, ids: readonly NodeId[], now: Instant): Counted {
+  const tiers = new Map<number, TierSummary>();
+  const agents = new Map<string, number>();
+  let ready = 0;
+  for (const id of ids) {
+    const status = factsOf(state.index, id)?.status?.body;
+    if (status === undefined) continue;
+    const alive = isAlive(state, id);
+    if (alive) ready++;
+    agents.set(status.agentVersion, (agents.get(status.agentVersion) ?? 0) + 1);
+    const held = tiers.get(status.tier) ?? emptyTier(status.tier);
+    tiers.set(status.tier, {
+      ...held,
+      nodes: held.nodes + 1,
+      ready: held.ready + (alive ? 1 : 0),
+      allocatable: alive ? sum(held.allocatable, status.allocatable) : held.allocatable,
+      requested: sum(held.requested, requestedOn(state, id)),
+    });
+  }
+  const workloads = workloadsAmong(state, ids, now);
+  return {
+    nodes: ids.length,
+    ready,
+    tiers: [...tiers.values()].map(rounded).sort((left, right) => left.tier - right.tier),
+    workloads: workloads.slice(0, workloadsMax),
+    workloadsLeftOut: Math.max(0, workloads.length - workloadsMax),
+    agents: mostFrequent(agents),
+  };
+}
+
+function added(parts: readonly Counted[]): Counted {
+  const tiers = new Map<number, TierSummary>();
+  const agents = new Map<string, number>();
+  const workloads = new Map<string, WorkloadSummary>();
+  for (const part of parts) {
+    for (const tier of part.tiers) {
+      const held = tiers.get(tier.tier) ?? emptyTier(tier.tier);
+      tiers.set(tier.tier, {
+        tier: tier.tier,
+        nodes: held.nodes + tier.nodes,
+        ready: held.ready + tier.ready,
+        allocatable: sum(held.allocatable, tier.allocatable),
+        requested: sum(held.requested, tier.requested),
+      });
+    }
+    for (const [version, nodes] of Object.entries(part.agents))
+      agents.set(version, (agents.get(version) ?? 0) + nodes);
+    for (const workload of part.workloads) {
+      const held = workloads.get(workload.name);
+      const slots = [...(held?.slots ?? []), ...(workload.slots ?? [])].sort().slice(0, slotsMax);
+      workloads.set(workload.name, {
+        name: workload.name,
+        // Of several the one that the most urgent place says: places differ only while a change spreads.
+        revision: held?.revision ?? workload.revision,
+        wanted: (held?.wanted ?? 0) + workload.wanted,
+        ready: (held?.ready ?? 0) + workload.ready,
+        ...(slots.length > 0 ? { slots } : {}),
+      });
+    }
+  }
+  const all = [...workloads.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+  return {
+    nodes: parts.reduce((total, { nodes }) => total + nodes, 0),
+    ready: parts.reduce((total, { ready }) => total + ready, 0),
+    tiers: [...tiers.values()].sort((left, right) => left.tier - right.tier),
+    workloads: all.slice(0, workloadsMax),
+    workloadsLeftOut:
+      Math.max(0, all.length - workloadsMax) + Math.max(0, ...parts.map((part) => part.workloadsLeftOut)),
+    agents: mostFrequent(agents),
+  };
+}
+
+function workloadsAmong(state: NodeState, ids: readonly NodeId[], now: Instant): WorkloadSummary[] {
+  const { index, workloads } = state;
+  const nodes = ids.map((id) => ({ id, site: index.memberById.get(id)?.body.site ?? "" }));
+  const found: WorkloadSummary[] = [];
+  const placed = [...workloads].sort(([left], [right]) => (left < right ? -1 : 1));
+  for (const [, { workload }] of placed) {
+    const key = workloadKey(workload.ref);
+    const ready: string[] = [];
+    let held = 0;
+    for (const { id } of nodes) {
+      for (const { body } of factsOf(index, id)?.pods.values() ?? []) {
+        if (workloadKey(body.workload) !== key || body.phase === "Terminating") continue;
+        held++;
+        if (body.ready && body.phase === "Running" && isAlive(state, id)) ready.push(body.slot);
+      }
+    }
+    const wanted = wantedAmong(state, workload, nodes, now);
+    if (wanted + held === 0) continue;
+    const slots = ready
+      .filter((slot) => slot.startsWith("mesh/"))
+      .sort()
+      .slice(0, slotsMax);
+    const { revision } = workload;
+    found.push({ name: key, revision, wanted, ready: ready.length, ...(slots.length > 0 ? { slots } : {}) });
+  }
+  return found;
+}
+
+function wantedAmong(
+  state: NodeState,
+  workload: Workload,
+  nodes: readonly { readonly id: NodeId; readonly site: string }[],
+  now: Instant,
+): number {
+  const { spread } = workload;
+  if (spread.type === "mesh") return allotted(state, workload, now).length;
+  if (spread.type === "per-node") return nodes.length;
+  const places = new Map(
+    nodes.map(({ id, site }) => [site, state.index.memberById.get(id)?.body.region ?? ""] as const),
+  );
+  return (
+    [...places].filter(([site, region]) => matchesSite(spread.sites, site, region)).length * spread.replicas
+  );
+}
+
+function isAlive({ identity, membership }: NodeState, id: NodeId): boolean {
+  return id === identity.id || membership.evidence(id)?.verdict === "alive";
+}
+
+function gatewayOf({ index, identity, status }: NodeState, id: NodeId): Gateway | undefined {
+  const member = index.memberById.get(id)?.body;
+  const facts = id === identity.id ? status : factsOf(index, id)?.status?.body;
+  if (member === undefined || facts === undefined) return undefined;
+  const { name, site } = member;
+  const { addresses, uplink } = facts;
+  return { id, name, site, addresses, ...(uplink === undefined || uplink === "lan" ? {} : { uplink }) };
+}
+
+function requestedOn({ index }: NodeState, id: NodeId): Amount {
+  let total: Amount = { cpuMilli: 0, memoryBytes: 0 };
+  for (const { body } of factsOf(index, id)?.pods.values() ?? [])
+    if (body.phase === "Running" || body.phase === "Pending") total = sum(total, body.requests);
+  return total;
+}
+
+const emptyTier = (tier: number): TierSummary => ({
+  tier,
+  nodes: 0,
+  ready: 0,
+  allocatable: { cpuMilli: 0, memoryBytes: 0 },
+  requested: { cpuMilli: 0, memoryBytes: 0 },
+});
+
+const sum = (left: Amount, right: Amount): Amount => ({
+  cpuMilli: left.cpuMilli + right.cpuMilli,
+  memoryBytes: left.memoryBytes + right.memoryBytes,
+});
+
+function rounded(tier: TierSummary): TierSummary {
+  return {
+    ...tier,
+    allocatable: amountIn(tier.allocatable, Math.floor),
+    requested: amountIn(tier.requested, Math.ceil),
+  };
+}
+
+const amountIn = ({ cpuMilli, memoryBytes }: Amount, round: (value: number) => number): Amount => ({
+  cpuMilli: cpuStep * round(cpuMilli / cpuStep),
+  memoryBytes: memoryStep * round(memoryBytes / memoryStep),
+});
+
+function mostFrequent(counts: ReadonlyMap<string, number>): { readonly [version: string]: number } {
+  const listed = [...counts]
+    .sort(([left, a], [right, b]) => b - a || (left < right ? -1 : 1))
+    .slice(0, agentsMax)
+    .sort(([left], [right]) => (left < right ? -1 : 1));
+  return Object.fromEntries(listed);
+}

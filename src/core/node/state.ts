@@ -78,6 +78,8 @@ export type NodeState = {
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
   readonly workloads: Map<string, PlacedWorkload>;
+  /** By log: up to where we know that we lack nothing that stands. See tombstones.ts. */
+  readonly wholeUpTo: Map<string, Version>;
   /** Of mesh-wide workloads, by object key: our place's slots, as the planner was told. */
   readonly shares: Map<string, string>;
   /** Moment of the next placement; Infinity when nothing changed. */
@@ -180,6 +182,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     }),
     placeNodes: new Map(),
     workloads: new Map(),
+    wholeUpTo: new Map(),
     shares: new Map(),
     placeAt: Number.POSITIVE_INFINITY,
     placedAt: Number.NEGATIVE_INFINITY,

@@ -130,6 +130,7 @@ export function createDriver(options: DriverOptions): Driver {
     persist,
     // After the frames of this turn: peers see the claim before a program is started. In order, so that
     // a pod that is started and stopped at once is not left running.
+    "arm-pod": ({ uid, until }) => setImmediate(() => runtime.arm(uid, until)),
     "start-pod": ({ pod }) => setImmediate(() => runtime.start(pod)),
     "stop-pod": ({ uid, grace }) => setImmediate(() => runtime.stop(uid, grace)),
     reply: ({ request, reply }) => {

@@ -150,7 +150,7 @@ export class LeaseNode {
   want(): void {
     const names = this.#storm.names.map((name) => {
       const epoch = this.running.get(name)?.token ?? 0;
-      this.#resumed.set(name, epoch);
+      if (epoch > 0) this.#resumed.set(name, epoch);
       return { name, electorate: "site/x", epoch };
     });
     this.deliver({ type: "wanted", names });

@@ -131,7 +131,8 @@ export class LeaseStorm {
     const link = this.#links.get(pair(from.id, peer));
     if (link === undefined || this.#isCut(from.id, peer)) return;
     const way = `${from.id}>${peer}`;
-    const slow = this.#random() < 0.03 ? between(this.#random, 200, 8_000) : between(this.#random, 1, 40);
+    const slow =
+      !this.#calm && this.#random() < 0.03 ? between(this.#random, 200, 8_000) : between(this.#random, 1, 40);
     const arrival = Math.max(this.now + slow, this.#arrivals.get(way) ?? 0);
     this.#arrivals.set(way, arrival);
     this.at(arrival, () => {

@@ -1,4 +1,5 @@
 import { aheadOf, observe } from "../kernel/hybrid-clock.ts";
+import { isLeaseRow } from "../leases/rows.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { openStored } from "../records/seal.ts";
 import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
@@ -46,6 +47,10 @@ export function admitStored(turn: Turn, bytes: Uint8Array): readonly Admitted[] 
 export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
   for (const bytes of frames) {
     if (readHeads(turn, bytes)) continue;
+    if (isLeaseRow(bytes)) {
+      turn.state.leaseRows.push(bytes);
+      continue;
+    }
     const opened = openStored(bytes, turn.env.crypto, turn.state.store.seals);
     if (!opened.ok) {
       note(

@@ -10,30 +10,32 @@ import { sealNext } from "../records/store.ts";
 import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
+import { leaseChannel, membershipChannel, onChannel, send, syncChannel } from "./channels.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
+import { tellLeases } from "./exclusive.ts";
 import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
-import { countSent, linkClassTo, paceTo } from "./uplink.ts";
+import { linkClassTo, paceTo } from "./uplink.ts";
 import { clockLost, clockSeen } from "./wall.ts";
 import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
-/**
- * The seam between the two machines that talk to peers and the rest of the node. A frame's first byte
- * names the machine it is for.
- */
+/** The seam between the machines that talk to peers and the rest of the node. */
 
-const membershipChannel = 0;
 const nobody: readonly string[] = [];
-const syncChannel = 1;
 
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
   const [channel] = bytes;
   const payload = bytes.subarray(1);
   if (channel === membershipChannel) return tellMembership(turn, { type: "frame", link, bytes: payload });
   tellMembership(turn, { type: "heard", link });
+  const peer = turn.state.peerByLink.get(link);
+  if (channel === leaseChannel) {
+    if (peer !== undefined) tellLeases(turn, { type: "frame", peer, bytes: payload });
+    return;
+  }
   if (channel === syncChannel) return tellSync(turn, { type: "frame", link, bytes: payload });
   note(turn, "warning", "ProtocolError", `a frame for the unknown channel ${String(channel)}`);
 }
@@ -156,11 +158,13 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       const { site, region } = member.body;
       state.peerByLink.set(link, peer);
       tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
+      tellLeases(turn, { type: "peer-up", peer });
     },
     "peer-down": ({ link, peer }) => {
       clockLost(turn, peer);
       state.peerByLink.delete(link);
       tellSync(turn, { type: "peer-down", link });
+      if (![...state.peerByLink.values()].includes(peer)) tellLeases(turn, { type: "peer-down", peer });
     },
     "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
     "links-changed": ({ peers }) => publishLinks(turn, peers),
@@ -204,17 +208,4 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
       tellMembership(turn, { type: "link-closed", link, end: "ours" });
     },
   };
-}
-
-function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
-  const bytes = onChannel(channel, payload);
-  countSent(turn, link, bytes.length);
-  turn.out.push({ type: "send", link, bytes });
-}
-
-function onChannel(channel: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(payload.length + 1);
-  bytes[0] = channel;
-  bytes.set(payload, 1);
-  return bytes;
 }

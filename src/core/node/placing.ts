@@ -2,8 +2,12 @@ import { decide } from "../placement/decide.ts";
 import type { PlaceNode, PlacementInput, PlacePod } from "../placement/contract.ts";
 import type { Instant } from "../kernel/time.ts";
 import { isList, isObject } from "../kernel/json.ts";
+import type { ObjectRef } from "../records/keys.ts";
 import type { NodeId } from "../records/record.ts";
-import { claimSlot, placeKey, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
+import { claimSlot, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
+import { placeKey } from "./place-key.ts";
+import { leaseFor, wantLeases } from "./exclusive.ts";
+import { inOrdinalOrder } from "./ordinals.ts";
 import { factsOf, isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import type { Turn } from "./turn.ts";
@@ -18,15 +22,21 @@ export function placeIfDue(turn: Turn): void {
   state.placedAt = env.now;
   const workloads = workloadsOf(state.index, state.config);
   startWaitingPods(turn, workloads);
-  const plan = decide(placementInput(state, env.now, workloads));
+  const input = placementInput(state, env.now, workloads);
+  const plan = inOrdinalOrder(turn, decide(input), input, workloads);
   state.placeAt = env.now + Math.max(1, plan.again);
   const waiting = new Map<string, Instant>();
+  const exclusive: { readonly ref: ObjectRef; readonly slot: string; readonly since: Instant }[] = [];
   for (const { workload: ref, slot, after } of plan.starts) {
     const key = placeKey(ref, slot);
     const asked = Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, env.now + after);
     const due = Math.max(asked, state.backoffs.get(key)?.until ?? asked);
     const placed = workloads.find(({ workload }) => placeKey(workload.ref, slot) === key);
-    if (due <= env.now && placed !== undefined) claimSlot(turn, placed, slot);
+    const lease = leaseFor(turn, ref, slot);
+    const needsLease = placed?.workload.policy.onPartition === "majority";
+    if (due <= env.now && needsLease && lease === undefined) exclusive.push({ ref, slot, since: due });
+    else if (due <= env.now && placed !== undefined)
+      claimSlot(turn, placed, slot, needsLease ? lease : undefined);
     else waiting.set(key, due);
   }
   state.waitingStarts.clear();
@@ -34,9 +44,12 @@ export function placeIfDue(turn: Turn): void {
     state.waitingStarts.set(key, due);
     state.placeAt = Math.min(state.placeAt, due);
   }
+  // Not waited for by time: the lease machine says when there is a lease.
+  for (const { ref, slot, since } of exclusive) state.waitingStarts.set(placeKey(ref, slot), since);
+  wantLeases(turn, exclusive);
   for (const { uid, reason, why } of plan.stops) stopPod(turn, uid, reason, why);
   clearEnded(turn);
-  releaseFormer(turn, new Set(waiting.keys()));
+  releaseFormer(turn, new Set(state.waitingStarts.keys()));
 }
 
 export function placementInput(

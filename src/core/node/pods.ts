@@ -6,8 +6,10 @@ import { seconds, type Duration } from "../kernel/time.ts";
 import type { StopReason } from "../placement/contract.ts";
 import { podBody, type PodBody } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import type { PodReport } from "./contract.ts";
+import type { PodReport, PodStart } from "./contract.ts";
+import { isOrdered, keptFolders, ordinalName, ordinalOf } from "./ordinals.ts";
 import { publishPod } from "./own-records.ts";
+import { placeKey } from "./place-key.ts";
 import { podStartOf } from "./pod-start.ts";
 import { factsOf } from "./records-index.ts";
 import { podStopped } from "./reunion.ts";
@@ -22,11 +24,11 @@ const backoffMax: Duration = seconds(300);
 /** Kubernetes' limit for names is 253. */
 const stemLengthMax = 240;
 
-export const placeKey = (ref: ObjectRef, slot: string): string =>
-  `${ref.group}/${ref.kind}/${ref.namespace}/${ref.name} ${slot}`;
+/** The lease that an exclusive pod is started under. */
+type Lease = { readonly epoch: number; readonly until: number };
 
 /** Claims a slot in public and starts its pod. */
-export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): void {
+export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string, lease?: Lease): void {
   const { state, env } = turn;
   const { workload, template } = placed;
   const { identity } = state;
@@ -35,7 +37,9 @@ export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): voi
     workload.ref.kind === "DaemonSet" ? workload.ref.name : `${workload.ref.name}-${workload.revision}`;
   const body: PodBody = {
     namespace: workload.ref.namespace,
-    name: `${stem.slice(0, stemLengthMax)}-${shortName(uid, 5)}`,
+    name: isOrdered(workload.ref)
+      ? ordinalName(workload.ref, slot)
+      : `${stem.slice(0, stemLengthMax)}-${shortName(uid, 5)}`,
     workload: { ...workload.ref },
     slot,
     revision: workload.revision,
@@ -46,10 +50,12 @@ export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): voi
       "topology.kubernetes.io/zone": identity.site,
       "topology.kubernetes.io/region": identity.region,
       ...stringsAt(objectAt(template, "metadata"), "labels"),
+      ...(isOrdered(workload.ref) ? ordinalLabels(workload.ref, slot) : {}),
     },
     address: hostAddress(turn),
     containers: [],
     requests: workload.requests,
+    ...(lease === undefined ? {} : { fence: lease.epoch }),
   };
   if (podBody(body) === undefined) {
     // Nobody could read the claim, and the slot would look empty for ever.
@@ -64,6 +70,13 @@ export function claimSlot(turn: Turn, placed: PlacedWorkload, slot: string): voi
   startPod(turn, uid, placed);
 }
 
+function ordinalLabels(ref: ObjectRef, slot: string): { readonly [label: string]: string } {
+  return {
+    "apps.kubernetes.io/pod-index": String(ordinalOf(slot).ordinal),
+    "statefulset.kubernetes.io/pod-name": ordinalName(ref, slot),
+  };
+}
+
 /** Hands a claimed pod to the runtime, or says what it still lacks; safe to call again. */
 export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void {
   const { state } = turn;
@@ -72,10 +85,19 @@ export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void 
   const name = { uid, namespace: pod.body.namespace, name: pod.body.name, labels: pod.body.labels };
   const start = podStartOf(placed.template, name, state.identity, pod.body.address, state.index);
   if (start.ok) {
-    pod.start = start.value;
+    const { fence, workload, slot } = pod.body;
+    const lease = state.leases.holding().get(placeKey(workload, slot));
+    // Without its lease it does not start; the lease machine ends the claim.
+    if (fence !== undefined && lease?.epoch !== fence) return;
+    const fenced =
+      lease === undefined || fence === undefined
+        ? {}
+        : withFence(start.value, placeKey(workload, slot), fence, lease.until);
+    const kept = keptFolders(placed, pod.body.name);
+    pod.start = { ...start.value, ...fenced, ...(Object.keys(kept).length === 0 ? {} : { kept }) };
     const { reason: _reason, message: _message, ...body } = pod.body;
     pod.body = body;
-    turn.out.push({ type: "start-pod", pod: start.value });
+    turn.out.push({ type: "start-pod", pod: pod.start });
   } else {
     pod.body = {
       ...pod.body,
@@ -84,6 +106,20 @@ export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void 
     };
   }
   publishPod(turn, uid, pod.body);
+}
+
+/** The token is in every container's environment; a file in the pod's folder and an endpoint say whether it still stands. */
+function withFence(
+  start: PodStart,
+  name: string,
+  token: number,
+  until: number,
+): Pick<PodStart, "env" | "fence"> {
+  const env: { [container: string]: { readonly [variable: string]: string } } = {};
+  for (const [container, variables] of Object.entries(start.env)) {
+    env[container] = { ...variables, STARLIGHT_FENCING_TOKEN: String(token) };
+  }
+  return { env, fence: { name, token, until } };
 }
 
 /** Tries again to start what lacked something. */

@@ -5,6 +5,7 @@ import { kindOf } from "../intents/kinds/index.ts";
 import { mergeObject } from "../intents/merge.ts";
 import {
   acksBody,
+  exclusiveBody,
   floorsBody,
   healBody,
   linksBody,
@@ -12,6 +13,7 @@ import {
   podBody,
   statusBody,
   type AcksBody,
+  type ExclusiveBody,
   type FloorsBody,
   type HealBody,
   type LinksBody,
@@ -32,11 +34,14 @@ export type NodeFacts = {
   heal: Fact<HealBody> | undefined;
   acks: Fact<AcksBody> | undefined;
   floors: Fact<FloorsBody> | undefined;
+  exclusive: Fact<ExclusiveBody> | undefined;
   readonly pods: Map<string, Fact<PodBody>>;
 };
 
 /** What the records mean, kept in step with the store record by record. */
 export type Index = {
+  /** Counts what may change who votes: members, ends of membership, and what people wrote about nodes. */
+  rosterChanges: number;
   readonly memberById: Map<NodeId, MemberRecord>;
   readonly goneSince: Map<NodeId, Version>;
   readonly factsByNode: Map<NodeId, NodeFacts>;
@@ -53,6 +58,7 @@ type MemberRecord = { readonly body: MemberBody; readonly version: Version; read
 export type IndexChange = { readonly parts: KeyParts; readonly changed: readonly Changed[] };
 
 export const emptyIndex = (): Index => ({
+  rosterChanges: 0,
   memberById: new Map(),
   goneSince: new Map(),
   factsByNode: new Map(),
@@ -78,6 +84,8 @@ export function entriesOf(index: Index, ref: ObjectRef): readonly IntentEntry[] 
 export function indexRecord(index: Index, record: MeshRecord, removed = false): IndexChange | undefined {
   const parts = partsOf(record.key);
   if (parts === undefined) return undefined;
+  const aboutNode = parts.type === "intent" && parts.ref.kind === "Node";
+  if (parts.type === "member" || parts.type === "gone" || aboutNode) index.rosterChanges++;
   switch (parts.type) {
     case "member":
       if (removed) index.memberById.delete(parts.node);
@@ -157,7 +165,7 @@ function indexPod(index: Index, node: NodeId, uid: string, record: MeshRecord, r
 function indexFact(
   index: Index,
   node: NodeId,
-  type: "status" | "links" | "heal" | "acks" | "floors",
+  type: "status" | "links" | "heal" | "acks" | "floors" | "exclusive",
   record: MeshRecord,
   removed: boolean,
 ): void {
@@ -167,6 +175,7 @@ function indexFact(
   if (type === "status") facts.status = withVersion(statusBody(json), version);
   else if (type === "links") facts.links = withVersion(linksBody(json), version);
   else if (type === "acks") facts.acks = withVersion(acksBody(json), version);
+  else if (type === "exclusive") facts.exclusive = withVersion(exclusiveBody(json), version);
   else if (type === "floors") facts.floors = withVersion(floorsBody(json), version);
   else facts.heal = withVersion(healBody(json), version);
 }
@@ -184,6 +193,7 @@ function factsFor(index: Index, node: NodeId): NodeFacts {
       heal: undefined,
       acks: undefined,
       floors: undefined,
+      exclusive: undefined,
       pods: new Map(),
     };
     index.factsByNode.set(node, facts);

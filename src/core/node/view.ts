@@ -58,6 +58,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         return object === undefined ? [] : object.conflicts.map((conflict) => ({ object, conflict }));
       }),
     heals: (id) => factsOf(index, id)?.heal?.body.reports ?? [],
+    leases: state.leases,
     explain: (workload, env) => explain(placementInput(state, env.now, workloadsOf(index, config)), workload),
     island: () =>
       ids().filter((id) => id === identity.id || state.membership.evidence(id)?.verdict === "alive"),

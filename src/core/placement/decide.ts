@@ -48,7 +48,7 @@ function noteLoss({ states, nodeById, workload, plan }: Deciding): void {
   const { onPartition, lostAfter } = workload.policy;
   for (const pod of states.flatMap(({ live }) => live)) {
     const node = nodeById.get(pod.node);
-    if (node?.verdict !== "unreachable" || onPartition !== "duplicate") continue;
+    if (node?.verdict !== "unreachable" || onPartition === "freeze") continue;
     plan.again = Math.min(plan.again, Math.max(0, lostAfter - node.verdictFor));
   }
 }

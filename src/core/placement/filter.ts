@@ -63,9 +63,7 @@ export function isAvoided(node: PlaceNode, workload: Workload): boolean {
 export function isLost(node: PlaceNode, policy: PartitionPolicy): boolean {
   if (node.verdict === "dead") return true;
   return (
-    node.verdict === "unreachable" &&
-    policy.onPartition === "duplicate" &&
-    node.verdictFor >= policy.lostAfter
+    node.verdict === "unreachable" && policy.onPartition !== "freeze" && node.verdictFor >= policy.lostAfter
   );
 }
 

@@ -116,7 +116,9 @@ function surveyGroup(surveying: Surveying): Surveyed {
     if (!urgent) budget--;
     // A copy of the wanted revision starts beside the old one, at best on its node. A DaemonSet's old copy
     // goes first, as in Kubernetes: a node has one place for it.
-    if (group.ownerOf(state.slot) !== undefined) yielding.push(state);
+    // An exclusive copy goes first too: two must never run.
+    const onlyOne = group.ownerOf(state.slot) !== undefined || workload.policy.onPartition === "majority";
+    if (onlyOne) yielding.push(state);
     else assign(surveying, state, `update to revision ${workload.revision}`);
   }
   return { workload, group, states, assigned, yielding, counts };

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { CreateApi } from "../api/contract.ts";
 import type { NodeIdentity, NodeView, Note } from "../core/node/contract.ts";
 import type { Result } from "../core/kernel/result.ts";
@@ -165,7 +166,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         agentVersion: version,
         agentStartedAt: startedAt,
       });
-    driver.handle({ type: "boot", frames, adopted });
+    driver.handle({ type: "boot", frames, adopted, firstLife: beginLife(layout.identity) });
     driver.handle({ type: "measured", status: measure() });
     const stopMeasuring = measureAgain(driver, measure);
 
@@ -266,6 +267,22 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       bytesWritten: () => storage.usage(),
     }),
   });
+}
+
+/**
+ * Whether no agent ran under this identity before. The mark stands beside the key, not in the database, so a
+ * node whose database was lost knows that it may have promised things that it has forgotten.
+ */
+function beginLife(identity: string): boolean {
+  try {
+    closeSync(openSync(join(identity, "lived"), "wx", 0o600));
+    const folder = openSync(identity, "r");
+    fsyncSync(folder);
+    closeSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Addresses and memory change while an agent runs: a cable is pulled, a limit is raised. */

@@ -109,7 +109,7 @@ export class LeaseNode {
     this.kill();
     this.power = false;
     this.frozenUntil = 0;
-    for (const name of [...this.running.keys()]) this.#end(name);
+    for (const name of this.running.keys()) this.#end(name);
   }
 
   powerOn(): void {
@@ -136,7 +136,7 @@ export class LeaseNode {
     this.#storm.at(until, () => {
       if (this.#storm.now < this.frozenUntil) return;
       // The guard looks at the clock before anything else gets a turn.
-      for (const instance of [...this.running.values()]) this.#guard(instance);
+      for (const instance of this.running.values()) this.#guard(instance);
       this.#resume();
     });
   }

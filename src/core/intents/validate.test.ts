@@ -194,7 +194,15 @@ test("the taints of a node are replaced as a whole, and none is there twice", ()
 test("7 kinds are known, by group and kind", () => {
   assert.deepEqual(
     allKinds().map(({ group, kind: name }) => `${group}/${name}`),
-    ["/ConfigMap", "/Namespace", "/Node", "/Service", "apps/DaemonSet", "apps/Deployment", "apps/StatefulSet"],
+    [
+      "/ConfigMap",
+      "/Namespace",
+      "/Node",
+      "/Service",
+      "apps/DaemonSet",
+      "apps/Deployment",
+      "apps/StatefulSet",
+    ],
   );
   assert.equal(kindOf("apps", "ReplicaSet"), undefined);
   assert.equal(kindOf("", "__proto__"), undefined);

@@ -44,7 +44,7 @@ describe("an exclusive pod under the guard", () => {
   });
 
   afterEach(async () => {
-    for (const uid of [...reports.keys()]) runtime.stop(uid, 0);
+    for (const uid of reports.keys()) runtime.stop(uid, 0);
     await until(() => reports.size === 0);
     await runtime.detach();
     for (const pid of guards(folder)) process.kill(pid, "SIGKILL");

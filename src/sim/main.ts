@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { runLeaseStorm } from "./lease-storm.ts";
 import { runSeed, type SeedOptions, type SeedResult } from "./run-seed.ts";
 
 const help = `Runs the core of many nodes under virtual time, with partitions, crashes, pauses, full disks and
@@ -14,6 +15,7 @@ wrong clocks, and checks the invariants. A seed always gives the same run.
   --storm-s N    virtual seconds of bad weather (default 120)
   --calm-s N     virtual seconds to come right (default 90)
   --trace        print what happens
+  --leases       attack exclusive leases alone, with lost disks, drift and a changing roster
   --json         one line of JSON at the end
 `;
 
@@ -28,6 +30,7 @@ function main(): number {
       "calm-s": { type: "string", default: "90" },
       trace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      leases: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -40,6 +43,11 @@ function main(): number {
     stormMs: 1000 * count("storm-s", values["storm-s"], 0),
     calmMs: 1000 * count("calm-s", values["calm-s"], 1),
   };
+  if (values.leases) {
+    const first = values.seed === undefined ? count("from", values.from, 0) : count("seed", values.seed, 0);
+    const seeds = values.seed === undefined ? count("seeds", values.seeds, 1) : 1;
+    return sweepLeases(options, first, seeds, values.trace);
+  }
   if (values.seed !== undefined) {
     return replay({ ...options, seed: count("seed", values.seed, 0) }, values.trace);
   }
@@ -94,7 +102,26 @@ function sweep(options: Omit<SeedOptions, "seed">, from: number, seeds: number, 
   return failed.length === 0 ? 0 : 1;
 }
 
-function report({ seed, violations }: SeedResult): void {
+/** Leases alone, 1 to 5 nodes at the start, whatever `--nodes` says. */
+function sweepLeases(
+  options: Omit<SeedOptions, "seed">,
+  from: number,
+  seeds: number,
+  trace: boolean,
+): number {
+  const print = trace ? (line: string): boolean => process.stdout.write(`${line}\n`) : undefined;
+  const failed: number[] = [];
+  for (let seed = from; seed < from + seeds; seed++) {
+    const violations = runLeaseStorm({ ...options, seed, nodes: 1 + (seed % 5), print });
+    if (violations.length === 0) continue;
+    failed.push(seed);
+    report({ seed, violations });
+  }
+  process.stdout.write(`${seeds} lease storms: ${failed.length} failed ${failed.join(" ")}\n`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+function report({ seed, violations }: Pick<SeedResult, "seed" | "violations">): void {
   for (const violation of violations) process.stdout.write(`seed ${seed}: ${violation}\n`);
 }
 

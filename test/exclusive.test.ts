@@ -90,7 +90,7 @@ suite("an exclusive workload on three real nodes", { skip }, () => {
     await held();
     rig.fleet.topology.cutHost(a.host);
     rig.fleet.topology.cutHost(b.host);
-    await eventually("nobody runs it", () => rig.holder() === undefined, 30_000);
+    await eventually("nobody runs it", () => rig.holder() === undefined, 40_000);
     const stopped = rig.runs().length;
     await new Promise((resolve) => setTimeout(resolve, 6_000));
     assert.equal(rig.runs().length, stopped);

@@ -28,8 +28,7 @@ export type Run = {
   readonly to: number;
 };
 
-export const leaseForMs = 3_000;
-export const promiseForMs = 4_500;
+export const leaseForMs = 8_000;
 
 export async function createExclusiveRig(prefix: string): Promise<ExclusiveRig> {
   const settings = {

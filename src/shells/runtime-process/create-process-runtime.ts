@@ -34,6 +34,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     address: options.address,
     cgroups: options.cgroups !== "off",
     guard,
+    expired: (uid) => stop(uid, 0),
     timing: { backoffFirstMs: 1_000, backoffMaxMs: 300_000, healthyAfterMs: 600_000, ...options.timing },
     changed: (report) => {
       if (pods.has(report.uid) && !underWay.has(report.uid)) events.report(report);

@@ -20,9 +20,11 @@ export function openFence(
   folder: string,
   guard: Guard,
   cgroupKill: string,
+  expired: () => void,
 ): OpenFence {
   const file = join(folder, fenceFile);
   let deadline = Math.max(until, heldUntil(file, token));
+  let closed = false;
   const write = (): void => {
     try {
       writeFileSync(
@@ -36,14 +38,22 @@ export function openFence(
   };
   write();
   return {
-    admit: (id) => guard.watch(uid, id, cgroupKill, deadline),
+    admit: async (id) => {
+      const ok = await guard.watch(uid, id, cgroupKill, deadline);
+      // Its guard has ended it, or there is none: it cannot run any more, only another one in its place.
+      if (!ok && !closed) expired();
+      return ok;
+    },
     arm: (longer) => {
       if (longer <= deadline) return;
       deadline = longer;
       guard.arm(uid, deadline);
       write();
     },
-    close: () => guard.forget(uid),
+    close: () => {
+      closed = true;
+      guard.forget(uid);
+    },
   };
 }
 

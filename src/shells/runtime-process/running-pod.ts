@@ -26,6 +26,8 @@ export type PodOptions = {
   readonly cgroups: boolean;
   /** Ends exclusive pods whose lease runs out. */
   readonly guard: Guard;
+  /** The time of an exclusive pod is over; what is left of it is to be cleared away. */
+  readonly expired: (uid: string) => void;
   readonly changed: (report: PodReport) => void;
 };
 
@@ -112,7 +114,9 @@ function run(
   const fence =
     start.fence === undefined
       ? undefined
-      : openFence(start.uid, start.fence, folder, options.guard, cgroup?.killFile ?? "");
+      : openFence(start.uid, start.fence, folder, options.guard, cgroup?.killFile ?? "", () =>
+          options.expired(start.uid),
+        );
   const containers: RunningContainer[] = [];
   const report = (): PodReport => reportOf(start, options.address, containers);
   const changed = (): void => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { votersMax } from "./contract.ts";
 import { claimsMax, decodeMessages, encodeMessages, type Message } from "./frames.ts";
 import { decodeRow, encodeRow, type Row } from "./rows.ts";

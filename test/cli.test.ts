@@ -221,6 +221,32 @@ test("a viewer's token reads and does not write, code 27", async () => {
   assert.match(refused.err, /eve/);
 });
 
+test("kubeconfig: a viewer's reads and does not write, on every node; --renew replaces the first one", async () => {
+  const data = fleet.node("lab-1").data;
+  const file = fresh("ada.kubeconfig");
+  const made = await run([
+    "--data",
+    data,
+    "kubeconfig",
+    "--user",
+    "ada",
+    "--group",
+    "starlight:viewers",
+    "--out",
+    file,
+  ]);
+  assert.match(out(made), /ada \(starlight:viewers\), good for 365 days/);
+  const other = fleet.node("lab-2").advertised;
+  out(await run(["--kubeconfig", file, "--server", other, "get", "nodes"]));
+  const refused = await run(["--kubeconfig", file, "delete", "node", "lab-2"]);
+  assert.equal(refused.code, exitCodes.notAllowed);
+  const before = readFileSync(join(data, "admin/kubeconfig"), "utf8");
+  out(await run(["--data", data, "kubeconfig", "--renew", "--days", "2"]));
+  assert.notEqual(readFileSync(join(data, "admin/kubeconfig"), "utf8"), before);
+  out(await run(["--data", data, "get", "nodes"]));
+  assert.equal((await run(["--data", data, "kubeconfig", "--days", "0"])).code, exitCodes.usage);
+});
+
 test("settings: a typo is an error by name; config show says where each value came from", async () => {
   mkdirSync(fresh("c1"));
   writeFileSync(join(fresh("c1"), "config.yaml"), "pingEveryMilliseconds: 5\n");

@@ -24,7 +24,7 @@ function mesh(
     ({
       id,
       member: { name: id },
-      evidence: { verdict: verdict(), reasons: ["no link"] },
+      evidence: { verdict: verdict(), observations: [{ by: "", what: "no link", at: 0 }] },
     }) as unknown as MemberView;
   const view = { member, positions } as unknown as ApiDeps["view"];
   return {

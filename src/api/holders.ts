@@ -100,7 +100,7 @@ const samePositions = (left: readonly Position[], right: readonly Position[]): b
 function whyOutOfView({ view }: ApiDeps, id: string): string | undefined {
   const evidence = view.member(id)?.evidence;
   if (evidence === undefined || evidence.verdict === "alive") return undefined;
-  return `${evidence.verdict}: ${evidence.reasons[0] ?? "nobody in view has a link to it"}`;
+  return `${evidence.verdict}: ${evidence.observations[0]?.what ?? "nobody in view has a link to it"}`;
 }
 
 type Turns = <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T | undefined>;

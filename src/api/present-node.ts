@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from "../core/kernel/json.ts";
 import type { MemberView, NodeView } from "../core/node/contract.ts";
+import { reasonsOf } from "./evidence.ts";
 import { child, condition, timeOf } from "./values.ts";
 
 /** A member of the roster as a Kubernetes Node, with the verdict on it as its Ready condition. */
@@ -9,7 +10,7 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
   const spec = object?.exists === true ? child(object.value, "spec") : {};
   const annotations = object?.exists === true ? child(child(object.value, "metadata"), "annotations") : {};
   const ready = evidence.verdict === "alive" ? "True" : evidence.verdict === "dead" ? "False" : "Unknown";
-  const [why = ""] = evidence.reasons;
+  const [why = ""] = reasonsOf(member, view);
   const age =
     member.factAge === undefined ? "never heard" : `newest fact ${Math.round(member.factAge / 1000)} s old`;
   const taints = Array.isArray(spec["taints"]) ? (spec["taints"] as readonly Json[]) : [];

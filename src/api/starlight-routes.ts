@@ -5,6 +5,7 @@ import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import { demand, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
+import { reasonsOf, whyNode } from "./evidence.ts";
 import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
@@ -110,7 +111,7 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
       roundTripMs:
         member.evidence.roundTrip === undefined ? null : Math.round(member.evidence.roundTrip * 10) / 10,
       factAgeMs: member.factAge === undefined ? null : Math.round(member.factAge),
-      reasons: member.evidence.reasons,
+      reasons: reasonsOf(member, view),
     })),
     records: view.records(),
     storage: { bytesWrittenToday: today, bytesWritten: total },
@@ -131,8 +132,7 @@ function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
   if (kind === "Node") {
     const member = deps.view.members().find((candidate) => candidate.member.name === name);
     if (member === undefined) throw notFound("nodes", name);
-    const { verdict, reasons, roundTrip } = member.evidence;
-    return { kind, name, verdict, reasons, roundTripMs: roundTrip ?? null };
+    return whyNode(member, deps.view, deps.env().now);
   }
   const ref: ObjectRef = { group: "apps", kind, namespace, name };
   if (deps.view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);

@@ -24,6 +24,7 @@ import { createDriver, type Driver } from "./driver.ts";
 import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createInvite } from "./enrol/invite-book.ts";
 import type { JoinRefusal } from "./enrol/join-request.ts";
+import { kubeconfigWarnings } from "./issue-user.ts";
 import { createLog, type Log } from "./log.ts";
 import { addressesOf, measureMachine } from "./measure.ts";
 import { createRoutes } from "./routes.ts";
@@ -176,7 +177,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       local: formatAddress({ host: localHost(listen.host), port: transport.port }),
       startedAt,
     });
-    for (const warning of [...identity.warnings, ...config.warnings])
+    for (const warning of [
+      ...identity.warnings,
+      ...config.warnings,
+      ...kubeconfigWarnings(directory, startedAt),
+    ])
       log("warning", "Configuration", warning);
     greet(log, identity.node, listening, adopted.length);
 

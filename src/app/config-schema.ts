@@ -75,8 +75,8 @@ export const configSchema = v.strictObject({
   ),
   redialMaxMs: duration(
     100,
-    3_600_000,
-    "Longest wait between two attempts to reach a member that does not answer.",
+    60_000,
+    "Longest wait between two attempts to reach a member that does not answer; reached after sixteen times as long.",
   ),
   compareEveryMs: duration(
     200,
@@ -151,7 +151,7 @@ export const configDefaults: Config = {
   logFormat: "text",
   pingEveryMs: 1_600,
   silentAfterMs: 4_000,
-  redialMaxMs: 5_000,
+  redialMaxMs: 60_000,
   compareEveryMs: 15_000,
   bootSettleMs: 500,
   claimDelayMs: 250,

@@ -1,6 +1,10 @@
+import { X509Certificate } from "node:crypto";
+import { existsSync } from "node:fs";
 import { issueUserCertificate } from "../shells/identity-file/certificates.ts";
 import { newTlsKey } from "../shells/identity-file/keys.ts";
 import { kubeconfigOf } from "../shells/identity-file/kubeconfig.ts";
+import { readText } from "../shells/identity-file/durable-files.ts";
+import { layoutOf } from "../shells/identity-file/layout.ts";
 import { loadCaKey, loadIdentity } from "../shells/identity-file/load-identity.ts";
 
 export type UserOptions = {
@@ -30,4 +34,18 @@ export async function issueUser(options: UserOptions): Promise<string> {
     certificatePem,
     keyPem: key.privatePem,
   });
+}
+
+const warnBeforeMs = 30 * 86_400_000;
+
+/** One sentence when the data folder's own kubeconfig ends soon, or has ended. */
+export function kubeconfigWarnings(directory: string, now: number): readonly string[] {
+  const path = layoutOf(directory).kubeconfig;
+  if (!existsSync(path)) return [];
+  const data = /client-certificate-data: (\S+)/.exec(readText(path))?.[1];
+  if (data === undefined) return [];
+  const end = Date.parse(new X509Certificate(Buffer.from(data, "base64")).validTo);
+  if (end - now > warnBeforeMs) return [];
+  const when = new Date(end).toISOString().slice(0, 10);
+  return [`${path} ${end < now ? "ended" : "ends"} on ${when}: run \`starlight kubeconfig --renew\``];
 }

@@ -64,6 +64,12 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   };
 }
 
+/** `host:port` of the node that a kubeconfig names. */
+export async function serverIn(kubeconfig: string): Promise<string> {
+  const { server } = await readKubeconfig(kubeconfig, undefined);
+  return server.replace(/^https:\/\//, "");
+}
+
 async function readKubeconfig(path: string, server: string | undefined): Promise<Credentials> {
   const { parse } = await import("yaml");
   const config = parse(readFileSync(path, "utf8")) as {

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { explained } from "../app/app-error.ts";
 import { exitCodes } from "../app/exit-codes.ts";
 import { version } from "./version.ts";
@@ -40,7 +40,7 @@ export function createProgram(): Command {
   const program = new Command("starlight")
     .description("An edge orchestrator without a centre: every node is complete, in every island.")
     .version(version)
-    .option("--data <folder>", "data folder of this node", defaultData)
+    .option("--data <folder>", "data folder of this node", (folder) => resolve(folder), resolve(defaultData))
     .option("--kubeconfig <file>", "credentials to talk to a node with (default: the data folder's)")
     .option("--server <host:port>", "the node to talk to (default: the kubeconfig's)")
     .exitOverride()

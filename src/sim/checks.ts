@@ -186,7 +186,7 @@ export class Checks {
       const missing = view.members().filter(({ evidence }) => evidence.verdict !== "alive");
       for (const { member, evidence } of missing) {
         this.#world.violated(
-          `2: ${machine.name} holds ${member.name} for ${evidence.verdict}: ${evidence.reasons[0] ?? ""}`,
+          `2: ${machine.name} holds ${member.name} for ${evidence.verdict}: ${evidence.observations[0]?.what ?? ""}`,
         );
       }
     }

@@ -52,12 +52,15 @@ export class Network {
   #made = 0;
   frames = 0;
   bytes = 0;
+  /** Of every packet, from now on. */
+  lossProbability: number;
 
   constructor(queue: EventQueue, now: () => number, random: Random, config: NetworkConfig) {
     this.#queue = queue;
     this.#now = now;
     this.#random = random;
     this.#config = config;
+    this.lossProbability = config.lossProbability;
   }
 
   add(host: Host): number {
@@ -166,7 +169,7 @@ export class Network {
   #toward(end: End, arrive: () => void): void {
     const far = other(end);
     let delay = this.#latency(end.host, far.host);
-    while (this.#random() < this.#config.lossProbability) delay += this.#config.retransmitAfter;
+    while (this.#random() < this.lossProbability) delay += this.#config.retransmitAfter;
     const at = Math.max(far.arrivesAfter, this.#now() + delay);
     far.arrivesAfter = at;
     const land = (): void => {

@@ -1,4 +1,5 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,6 +34,7 @@ export type NetFleet = {
 
 const program = fileURLToPath(new URL("../../bin/starlight.mjs", import.meta.url));
 const port = 7070;
+const joinsAtOnce = 4;
 
 export async function createNetFleet(
   prefix: string,
@@ -123,11 +125,26 @@ export async function createNetFleet(
       ...advertise(first),
     ]);
     await start(first);
-    for (const node of nodes.slice(1)) {
-      const invite = starlight(first, ["invite", "--site", node.site, "--region", "north", "-o", "json"]);
-      const { invite: line } = JSON.parse(invite) as { invite: string };
-      run(node, ["join", line, "--name", node.name, ...advertise(node)]);
-      await start(node);
+    const inviteBySite = new Map<string, string>();
+    const inviteFor = (site: string): string => {
+      const uses = ["--uses", String(nodes.length)];
+      const said = starlight(first, ["invite", "--site", site, "--region", "north", ...uses, "-o", "json"]);
+      return (JSON.parse(said) as { invite: string }).invite;
+    };
+    for (let at = 1; at < nodes.length; at += joinsAtOnce) {
+      const batch = nodes.slice(at, at + joinsAtOnce).map(async (node) => {
+        const line = inviteBySite.get(node.site) ?? inviteFor(node.site);
+        inviteBySite.set(node.site, line);
+        const args = ["--data", node.data, "join", line, "--name", node.name, ...advertise(node)];
+        const joining = topology.spawn(node.host, process.execPath, [program, ...args], {
+          env,
+          stdio: "ignore",
+        });
+        await once(joining, "exit");
+        if (joining.exitCode !== 0) throw new Error(`${node.name} could not join: ${joining.exitCode}`);
+        await start(node);
+      });
+      await Promise.all(batch);
     }
   } catch (error) {
     fleet.remove();

@@ -63,8 +63,18 @@ export function registerCommands(program: Command): void {
     .action(run(() => import("./join.ts")));
   const agent = program
     .command("agent")
-    .description("run the node: workloads first, then the port, then the peers");
+    .description("run the node: workloads first, then the port, then the peers")
+    .option("--supervise", "start it again when it ends or hangs, where no service manager does");
   settings(agent).action(run(() => import("./agent.ts")));
+  const service = program.command("service").description("run the agent as a service of this machine");
+  service
+    .command("unit")
+    .description("print a systemd unit for this data folder")
+    .action(run(() => import("./service-unit.ts")));
+  service
+    .command("install")
+    .description("write the unit, enable and start it; needs root and systemd")
+    .action(run(() => import("./service-install.ts")));
   program
     .command("apply")
     .description("apply manifests: all of them, or none")
@@ -259,6 +269,19 @@ export function registerCommands(program: Command): void {
     .argument("<user>")
     .option("--group <name...>", "groups of the user", ["starlight:viewers"])
     .action(run(() => import("./token.ts")));
+  program
+    .command("kubeconfig")
+    .description("make credentials for a user, good on every node; on a machine that admits others")
+    .option("--out <file>", "where to write it (default: print it)")
+    .option("--user <name>", "name of the user", "admin")
+    .option("--group <name...>", "groups of the user", ["system:masters"])
+    .option("--days <count>", "how long it is good", "365")
+    .option("--renew", "replace the one in the data folder")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  starlight kubeconfig --renew\n  starlight kubeconfig --user ada --group starlight:viewers --out ada.kubeconfig\n",
+    )
+    .action(run(() => import("./kubeconfig.ts")));
   program
     .command("leave")
     .description("take the node that answers out of its mesh, for good")

@@ -12,14 +12,18 @@ export type LinkEnd =
   | "closed"
   /** We heard nothing for too long and gave it up. */
   | "silent"
+  /** Our own kernel could not send on it (no route, network down, timed out): no word of the peer's. */
+  | "failed"
   /** We closed it ourselves: a duplicate, a policy, or we are stopping. */
   | "ours";
 
 export type DialFailure =
   /** The host answered that nobody listens: the machine is up, the agent is not. */
   | "refused"
-  /** No route, no answer, or an error of our own network. */
+  /** No answer. */
   | "unreachable"
+  /** Our own kernel could not even send: no interface, no address, no route. Says nothing of the peer. */
+  | "offline"
   /** Somebody answered who is not the member we wanted. */
   | "untrusted";
 
@@ -29,38 +33,48 @@ export type Peer = Place & {
   readonly name: string;
   /** `host:port`, best first; empty when it never said. */
   readonly addresses: readonly string[];
-  /** How much slower than usual the link to it beats, from 1 on; both ends know the same. */
+  /** How much slower than usual the link to it beats, from 1 on. */
   readonly pace: number;
 };
 
 /**
  * What we hold true of a member.
  * `alive`: a link, ours or one reported by a node we can reach.
- * `dead`: nobody here has a link, and there is hard evidence that its process is gone.
+ * `dead`: nobody here has a link, and there is hard evidence that its process is gone: its kernel closed a
+ * link, and its host refused dials for a while after that. Seen by us, or by others of its site.
  * `unreachable`: nobody here has a link, and that is all we know. Unknown never counts as dead.
  */
 export type Verdict = "alive" | "unreachable" | "dead";
+
+/** Who saw what of a member, and when by our clock. */
+export type Observation = { readonly by: NodeId; readonly what: string; readonly at: Instant };
 
 export type Evidence = {
   readonly verdict: Verdict;
   /** Since when, by our monotonic clock. */
   readonly since: Instant;
+  /**
+   * Of an unreachable member: most of its site's roster, and at least two, are alive here, and none of them
+   * has a link with it. So the member is off or cut off alone, not we.
+   */
+  readonly lostBySite: boolean;
   /** Our own link to it, when there is one. */
   readonly link: LinkId | undefined;
   /** Round trip on that link, when measured. */
   readonly roundTrip: Duration | undefined;
   /** When a frame of it last arrived on a link of ours; undefined if never since we started. */
   readonly heardAt: Instant | undefined;
-  /** One sentence per observation, newest first, at most 8: shown by `starlight why node/x`. */
-  readonly reasons: readonly string[];
+  /** Newest first, at most 16: shown by `starlight why node/x`. */
+  readonly observations: readonly Observation[];
 };
 
 export type MembershipConfig = {
   readonly self: NodeId;
+  /** A sign of life on each link so often; with more than five links rarer, so that all of them cost the same. */
   readonly pingEvery: Duration;
-  /** Silence on a link after which it is given up. */
+  /** Silence on a link after which it is given up, whatever others say. */
   readonly silentAfter: Duration;
-  /** Longest wait between two dials of the same member. */
+  /** Longest wait between two dials of the same member; reached after sixteen times as long apart. */
   readonly redialMax: Duration;
 };
 
@@ -79,8 +93,16 @@ export type MembershipEvent =
   | { readonly type: "frame"; readonly link: LinkId; readonly bytes: Uint8Array }
   /** Any other frame arrived on a link: it counts as a sign of life. */
   | { readonly type: "heard"; readonly link: LinkId }
-  /** `observer` says (in its links fact) that it has links with exactly these nodes. */
-  | { readonly type: "observed"; readonly observer: NodeId; readonly peers: readonly NodeId[] }
+  /**
+   * `observer` says (in its links fact) that it has links with exactly these nodes, and that it saw the
+   * processes of those others go.
+   */
+  | {
+      readonly type: "observed";
+      readonly observer: NodeId;
+      readonly peers: readonly NodeId[];
+      readonly gone: readonly NodeId[];
+    }
   /** Our own process was stalled for this long: silence in that time is our fault. */
   | { readonly type: "stalled"; readonly by: Duration }
   | { readonly type: "wake" };
@@ -92,8 +114,8 @@ export type MembershipEffect =
   /** A link is ready for other traffic (exactly one per peer is). */
   | { readonly type: "peer-up"; readonly peer: NodeId; readonly link: LinkId }
   | { readonly type: "peer-down"; readonly peer: NodeId; readonly link: LinkId; readonly end: LinkEnd }
-  /** Our set of working links changed: to be published as our links fact. Sorted. */
-  | { readonly type: "links-changed"; readonly peers: readonly NodeId[] }
+  /** Our working links, or the processes that we saw go, changed: to be published as our links fact. Sorted. */
+  | { readonly type: "links-changed"; readonly peers: readonly NodeId[]; readonly gone: readonly NodeId[] }
   /** How far the peer's wall clock is ahead of ours, in ms, as far as a round trip tells. */
   | { readonly type: "clock-seen"; readonly peer: NodeId; readonly ahead: Duration }
   | { readonly type: "verdict-changed"; readonly peer: NodeId; readonly from: Verdict; readonly to: Verdict };
@@ -105,6 +127,8 @@ export type Membership = {
   readonly wake: () => Wake;
   /** Undefined for ourselves and for nodes not on the roster. */
   readonly evidence: (peer: NodeId) => Evidence | undefined;
+  /** What speaks against ourselves: standstills, a network of our own that fails, everybody lost at once. */
+  readonly selfDoubt: () => readonly Observation[];
   /** Members we have a working link with, sorted. */
   readonly linked: () => readonly NodeId[];
 };

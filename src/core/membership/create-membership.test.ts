@@ -68,8 +68,11 @@ test("a killed process is dead to everybody within 2 s: closed sockets and a ref
   bed.run(2_000);
   for (const by of [0, 1, 2]) {
     assert.equal(bed.verdict(by, 3), "dead");
-    const reasons = bed.nodes[by]?.machine.evidence("3".padStart(20, "0"))?.reasons ?? [];
-    assert.ok(reasons.includes("its host answers that no agent listens"), reasons.join("; "));
+    const reasons = bed.nodes[by]?.machine.evidence("3".padStart(20, "0"))?.observations ?? [];
+    assert.ok(
+      reasons.some(({ what }) => what === "its host answers that no agent listens"),
+      JSON.stringify(reasons),
+    );
   }
   assert.equal(bed.verdict(0, 1), "alive");
 });
@@ -132,10 +135,9 @@ test("a member that one node cannot reach is alive to it as long as another node
   bed.run(10_000);
   assert.equal(bed.link(0, 2), undefined);
   assert.equal(bed.verdict(0, 2), "alive");
-  assert.deepEqual(
-    bed.nodes[0]?.machine.evidence("2".padStart(20, "0"))?.reasons[0],
-    "n1 says it has a link to it",
-  );
+  const [first] = bed.nodes[0]?.machine.evidence("2".padStart(20, "0"))?.observations ?? [];
+  assert.equal(first?.what, "says it has a link to it");
+  assert.equal(Number(first?.by), 1);
   bed.cutBoth(1, 2);
   bed.run(10_000);
   assert.equal(bed.verdict(0, 2), "unreachable");

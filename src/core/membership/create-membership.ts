@@ -3,7 +3,6 @@ import { asleep, type Duration, type Instant, type Wake, type WallTime } from ".
 import type { NodeId } from "../records/record.ts";
 import type {
   DialFailure,
-  LinkEnd,
   LinkId,
   Membership,
   MembershipConfig,
@@ -11,50 +10,48 @@ import type {
   MembershipEnv,
   MembershipEvent,
 } from "./contract.ts";
+import { send } from "./duties.ts";
 import { evidenceOf } from "./evidence.ts";
+import { decodeFrame } from "./frames.ts";
+import { doubt, doubtsOf, noticeLag, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
-import type { State, Step } from "./state.ts";
-import { decodeFrame, encodeFrame } from "./frames.ts";
 import {
-  explain,
-  forgetEnd,
-  linkEndSentence,
-  newestLink,
-  newLink,
-  mayDial,
-  newPeer,
-  type Link,
-  type PeerState,
-} from "./peer-state.ts";
+  closeLink,
+  decides,
+  linkClosed,
+  linkOpened,
+  settleStandby,
+  standbyPatience,
+  use,
+} from "./peer-links.ts";
+import { explain, forgetEnd, mayDial, newPeer, type Link, type PeerState } from "./peer-state.ts";
+import type { State, Step } from "./state.ts";
+import { acquit, answered, lostByAnother, probed, watch, watchAt } from "./suspicion.ts";
+import { beatAfter, dueAfter, redialAfter, retryFirst } from "./timing.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
-/**
- * Links to peers, who is alive, and why we think so.
- *
- * Two nodes may dial each other at once, or one may come back while the other still holds a dead link.
- * Of any two nodes the one with the smaller id decides which link is used, and says so on it (`use`);
- * the other end sends nothing but pings before. So both ends always agree, in every interleaving.
- */
+/** Links to peers, who is alive, and why we think so. */
 
-const retryFirst: Duration = 150;
 /** A dial that nobody answered for so long is over, whatever became of it. */
 const dialMax: Duration = 15_000;
 /** What all saw at once is known of all after so long. */
 const newsMax: Duration = 2_000;
 /** Of so many signs of life one asks for an answer. */
 const askEvery = 10;
-/** A chosen link has this long to show life before a newer one of the same peer takes its place. */
-const standbyPatience: Duration = 600;
 /** A timer that fires so late means that we stood still, not that the others were silent. */
 const lateMax: Duration = 500;
 
 export function createMembership(config: MembershipConfig): Membership {
   const state: State = {
     config,
+    place: { site: "", region: "" },
     peers: new Map(),
+    tended: new Map(),
     peerByLink: new Map(),
     reports: new Map(),
-    published: "",
+    health: { score: 0, stalled: undefined, offline: undefined, lostAll: undefined },
+    probes: 0,
+    published: " ",
     observed: true,
     wake: asleep,
   };
@@ -62,6 +59,7 @@ export function createMembership(config: MembershipConfig): Membership {
     handle: (event, env) => handle(state, event, env),
     wake: () => state.wake,
     evidence: (peer) => evidenceOf(state, peer),
+    selfDoubt: () => doubtsOf(state),
     linked: () => activePeers(state),
   };
 }
@@ -72,7 +70,16 @@ function handle(
   { now, wall, random }: MembershipEnv,
 ): MembershipEffect[] {
   const step: Step = { state, now, wall, random, out: [] };
-  if (event.type !== "stalled" && now - state.wake.at > lateMax) forgive(step, now - state.wake.at);
+  const lag = now - state.wake.at;
+  if (event.type !== "stalled") {
+    if (lag > lateMax) forgive(step, lag);
+    else noticeLag(state, lag);
+  }
+  // A sign of life only puts deadlines off: whoever wakes for one of them finds that out then.
+  if (event.type === "heard" && lag < 0) {
+    heard(step, event.link);
+    return step.out;
+  }
   take(step, event);
   tend(step);
   if (event.type !== "heard" && event.type !== "frame" && event.type !== "wake") state.observed = true;
@@ -86,7 +93,6 @@ function handle(
 }
 
 function take(step: Step, event: MembershipEvent): void {
-  const { state } = step;
   switch (event.type) {
     case "peers":
       return setPeers(step, event);
@@ -102,8 +108,7 @@ function take(step: Step, event: MembershipEvent): void {
       heard(step, event.link);
       return;
     case "observed":
-      state.reports.set(event.observer, event.peers);
-      return;
+      return observed(step, event);
     case "stalled":
       return forgive(step, event.by);
     case "wake":
@@ -113,98 +118,43 @@ function take(step: Step, event: MembershipEvent): void {
 
 function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>): void {
   const { state, now } = step;
+  state.place = event.place;
   const wanted = wantedPeers(state.config.self, event.place, event.peers);
   const listed = new Set(event.peers.map(({ id }) => id));
   for (const [id, known] of [...state.peers].filter(([id]) => !listed.has(id))) {
     for (const link of known.links.keys()) closeLink(step, link, "ours");
     state.peers.delete(id);
+    state.tended.delete(id);
     state.reports.delete(id);
   }
   for (const peer of event.peers) {
-    const known = state.peers.get(peer.id);
-    if (known === undefined) {
-      state.peers.set(peer.id, newPeer(peer, wanted.has(peer.id), now));
-      continue;
-    }
+    const known = state.peers.get(peer.id) ?? newPeer(peer, false, now);
     const moved = peer.addresses.join() !== known.peer.addresses.join();
     known.peer = peer;
     known.wanted = wanted.has(peer.id);
+    state.peers.set(peer.id, known);
+    if (known.wanted || known.links.size > 0) state.tended.set(peer.id, known);
+    else state.tended.delete(peer.id);
     if (moved) {
-      known.failures = 0;
+      known.tryingSince = now;
       known.redialAt = now;
     }
   }
 }
 
-function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): void {
+function observed(step: Step, event: Extract<MembershipEvent, { type: "observed" }>): void {
   const { state, now } = step;
-  const peer = state.peers.get(peerId);
-  if (peer === undefined) {
-    step.out.push({ type: "close", link: id, end: "ours" });
-    return;
+  const before = state.reports.get(event.observer);
+  const peers = new Set(event.peers);
+  const metAt = new Map(event.peers.map((id) => [id, before?.metAt.get(id) ?? now]));
+  const lostAt = new Map([...(before?.lostAt ?? [])].filter(([id]) => !peers.has(id) && state.peers.has(id)));
+  const lost = [...(before?.peers ?? [])].filter((id) => !peers.has(id) && state.peers.has(id));
+  for (const id of lost) lostAt.set(id, now);
+  state.reports.set(event.observer, { peers, gone: new Set(event.gone), metAt, lostAt });
+  for (const id of lost) {
+    const peer = state.tended.get(id);
+    if (peer !== undefined) lostByAnother(step, peer, (of, link) => ping(step, of, link));
   }
-  if (outbound) peer.dialingSince = undefined;
-  peer.failures = 0;
-  forgetEnd(peer);
-  peer.heardAt = now;
-  const link = newLink(id, peerId, now);
-  peer.links.set(id, link);
-  state.peerByLink.set(id, peerId);
-  explain(peer, `${outbound ? "we reached it" : "it reached us"} on link ${id}`);
-  if (!decides(state, peerId)) return;
-  if (peer.active === undefined) use(step, peer, link);
-  else {
-    const chosen = peer.links.get(peer.active);
-    if (chosen !== undefined) {
-      chosen.nextPingAt = now;
-      chosen.doubted = true;
-    }
-  }
-}
-
-/** The end with the smaller id decides which of several links is used. */
-function decides(state: State, peer: NodeId): boolean {
-  return state.config.self < peer;
-}
-
-function use(step: Step, peer: PeerState, link: Link): void {
-  const before = peer.active;
-  if (before === link.id) return;
-  step.state.observed = true;
-  if (before !== undefined)
-    step.out.push({ type: "peer-down", peer: peer.peer.id, link: before, end: "ours" });
-  peer.active = link.id;
-  if (decides(step.state, peer.peer.id)) {
-    step.out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "use" }) });
-    for (const other of peer.links.keys()) if (other !== link.id) closeLink(step, other, "ours");
-  }
-  step.out.push({ type: "peer-up", peer: peer.peer.id, link: link.id });
-}
-
-function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
-  const { state, now } = step;
-  const peerId = state.peerByLink.get(id);
-  const peer = peerId === undefined ? undefined : state.peers.get(peerId);
-  state.peerByLink.delete(id);
-  if (peer === undefined || !peer.links.delete(id)) return;
-  state.observed = true;
-  if (peer.active === id) {
-    peer.active = undefined;
-    step.out.push({ type: "peer-down", peer: peer.peer.id, link: id, end });
-  }
-  explain(peer, linkEndSentence(id, end));
-  if (peer.links.size === 0) {
-    peer.lastEnd = end;
-    peer.endedAt = now;
-    peer.redialAt = end === "ours" ? now + retryFirst : now;
-    return;
-  }
-  if (peer.active === undefined && decides(state, peer.peer.id)) useNewest(step, peer);
-}
-
-function useNewest(step: Step, peer: PeerState): void {
-  const newest = newestLink(peer);
-  if (newest !== undefined) use(step, peer, newest);
 }
 
 function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string): void {
@@ -212,18 +162,20 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
   const peer = state.peers.get(peerId);
   if (peer === undefined) return;
   peer.dialingSince = undefined;
-  peer.failures++;
-  const limit = Math.min(state.config.redialMax, retryFirst * 2 ** Math.min(peer.failures, 16));
-  peer.redialAt = now + between(random, retryFirst / 2, limit);
+  peer.redialAt = now + redialAfter(state.config, now - peer.tryingSince, random);
   if (why === "refused") {
-    peer.refusedSince = true;
-    explain(peer, "its host answers that no agent listens");
-    return;
+    peer.refused = { first: peer.refused?.first ?? now, last: now };
+    return explain(peer, now, "its host answers that no agent listens");
+  }
+  if (why === "offline") {
+    doubt(state);
+    state.health.offline = { at: now, detail };
+    return explain(peer, now, `our own network could not send: ${detail}`);
   }
   // Others are still in contact with it and we have no way to it: what we saw was an earlier process,
   // perhaps. Not at once: those others see the same end, and say so a moment later.
   if (peer.verdict === "alive" && now > peer.endedAt + newsMax) forgetEnd(peer);
-  explain(peer, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
+  explain(peer, now, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
 }
 
 function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
@@ -232,24 +184,42 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
   const frame = decodeFrame(bytes);
   if (link === undefined) return;
   if (frame === undefined) return closeLink(step, id, "ours");
-  if (frame.type === "ping") {
-    const pong = encodeFrame({ type: "pong", number: frame.number, wall: toldWall(step) });
-    step.out.push({ type: "send", link: id, bytes: pong });
-    clockSeen(step, link, frame.wall, 0);
-  } else if (frame.type === "beat") {
-    return;
-  } else if (frame.type === "pong") {
-    const sentAt = link.sentAt.get(frame.number);
-    if (sentAt !== undefined) {
-      link.roundTrip = now - sentAt;
-      clockSeen(step, link, frame.wall, link.roundTrip / 2);
+  const peer = state.peers.get(link.peer);
+  if (peer === undefined) return;
+  switch (frame.type) {
+    case "ping":
+      send(step, id, { type: "pong", number: frame.number, wall: toldWall(step) });
+      clockSeen(step, link, frame.wall, 0);
+      return promised(step, peer, link, frame.next);
+    case "beat":
+      return promised(step, peer, link, frame.next);
+    case "pong": {
+      const sentAt = link.sentAt.get(frame.number);
+      if (sentAt !== undefined) {
+        link.roundTrip = now - sentAt;
+        clockSeen(step, link, frame.wall, link.roundTrip / 2);
+        trust(state);
+      }
+      for (const number of link.sentAt.keys()) if (number <= frame.number) link.sentAt.delete(number);
+      return;
     }
-    for (const number of link.sentAt.keys()) if (number <= frame.number) link.sentAt.delete(number);
-  } else {
-    const peer = state.peers.get(link.peer);
-    if (peer !== undefined && !decides(state, link.peer)) use(step, peer, link);
+    case "use":
+      if (!decides(state, link.peer)) use(step, peer, link);
+      return;
+    case "probe":
+      return probed(step, id, frame, (of, to) => ping(step, of, to));
+    case "answer":
+      return answered(step, link.peer, frame.number, frame.saw);
   }
 }
+
+/** The other end says when it is going to be heard again, as far as we are willing to wait. */
+function promised({ state, now }: Step, peer: PeerState, link: Link, next: Duration): void {
+  if (next > 0) link.promised = Math.min(next, promiseMax);
+  link.dueAt = now + dueAfter(state, peer, link.promised);
+}
+/** Nobody beats more rarely than every 10 minutes: who says so wants to be held alive while it is not. */
+const promiseMax: Duration = 600_000;
 
 /** @param age How old the reading is, as far as we know. */
 function clockSeen({ out, wall }: Step, { peer }: Link, theirs: WallTime, age: Duration): void {
@@ -258,12 +228,15 @@ function clockSeen({ out, wall }: Step, { peer }: Link, theirs: WallTime, age: D
 
 const toldWall = ({ wall }: Step): number => Math.max(0, Math.floor(wall));
 
-function heard({ state, now }: Step, id: LinkId): Link | undefined {
+function heard(step: Step, id: LinkId): Link | undefined {
+  const { state, now } = step;
   const peer = state.peers.get(state.peerByLink.get(id) ?? "");
   const link = peer?.links.get(id);
   if (peer === undefined || link === undefined) return undefined;
   link.heardAt = now;
   peer.heardAt = now;
+  link.dueAt = Math.max(link.dueAt, now + dueAfter(state, peer, 0));
+  acquit(step, link);
   return link;
 }
 
@@ -272,12 +245,17 @@ function heard({ state, now }: Step, id: LinkId): Link | undefined {
  * time we lost counts for nobody's absence either.
  */
 function forgive({ state, now }: Step, by: Duration): void {
+  state.health.stalled = { at: now, by };
+  doubt(state, 2);
   for (const peer of state.peers.values()) {
     if (peer.verdict === "unreachable") peer.since = Math.min(now, peer.since + by);
     for (const link of peer.links.values()) {
       link.heardAt = now;
       link.nextPingAt = now;
       link.doubted = true;
+      link.dueAt = now + dueAfter(state, peer, link.promised);
+      link.askedAt = undefined;
+      link.suspicion = undefined;
     }
   }
 }
@@ -285,10 +263,10 @@ function forgive({ state, now }: Step, by: Duration): void {
 /** Whatever time alone brings: pings, silence, better links, dials. */
 function tend(step: Step): void {
   const { state, now, random } = step;
-  for (const peer of state.peers.values()) {
+  for (const peer of state.tended.values()) {
     for (const link of peer.links.values()) {
-      if (now >= link.heardAt + peer.peer.pace * state.config.silentAfter) closeLink(step, link.id, "silent");
-      else if (now >= link.nextPingAt) ping(step, link);
+      watch(step, peer, link, () => ping(step, peer, link));
+      if (now >= link.nextPingAt && peer.links.has(link.id)) ping(step, peer, link);
     }
     settleStandby(step, peer);
     if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
@@ -303,38 +281,17 @@ function tend(step: Step): void {
  * A sign of life. Both ends give theirs, so most of them want no answer; a question now and then measures
  * the round trip, and where the other end is late or was just doubted, it is asked.
  */
-function ping(step: Step, link: Link): void {
-  const { state, now, random, out } = step;
-  const pingEvery = (state.peers.get(link.peer)?.peer.pace ?? 1) * state.config.pingEvery;
-  link.nextPingAt = now + between(random, 0.8, 1.2) * pingEvery;
-  const asks = link.pings % askEvery === 0 || link.doubted || now > link.heardAt + 1.5 * pingEvery;
+function ping(step: Step, peer: PeerState, link: Link): void {
+  const { state, now, random } = step;
+  const next = beatAfter(state, peer, random);
+  link.nextPingAt = now + next;
+  const asks = link.pings % askEvery === 0 || link.doubted || link.askedAt !== undefined;
   const number = ++link.pings;
   link.doubted = false;
-  if (!asks) return void out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "beat" }) });
+  if (!asks) return send(step, link.id, { type: "beat", next });
   link.sentAt.set(number, now);
   if (link.sentAt.size > 8) link.sentAt.delete([...link.sentAt.keys()][0] ?? number);
-  out.push({
-    type: "send",
-    link: link.id,
-    bytes: encodeFrame({ type: "ping", number, wall: toldWall(step) }),
-  });
-}
-
-/** A newer link waits beside the one in use: life on the old one ends the wait, silence promotes the new. */
-function settleStandby(step: Step, peer: PeerState): void {
-  if (peer.links.size < 2 || peer.active === undefined || !decides(step.state, peer.peer.id)) return;
-  const active = peer.links.get(peer.active);
-  if (active === undefined) return;
-  for (const link of peer.links.values()) {
-    if (link.id === active.id) continue;
-    if (active.heardAt > link.openedAt) closeLink(step, link.id, "ours");
-    else if (step.now >= link.openedAt + standbyPatience) return use(step, peer, link);
-  }
-}
-
-function closeLink(step: Step, link: LinkId, end: LinkEnd): void {
-  step.out.push({ type: "close", link, end });
-  linkClosed(step, link, end);
+  send(step, link.id, { type: "ping", number, wall: toldWall(step), next });
 }
 
 function nextWake(state: State): Wake {
@@ -346,10 +303,10 @@ function nextWake(state: State): Wake {
       why = what;
     }
   };
-  for (const peer of state.peers.values()) {
+  for (const peer of state.tended.values()) {
     for (const link of peer.links.values()) {
       consider(link.nextPingAt, "ping");
-      consider(link.heardAt + peer.peer.pace * state.config.silentAfter, "silence on a link");
+      consider(watchAt(state, peer, link), "silence on a link");
       if (peer.links.size > 1 && link.id !== peer.active && decides(state, peer.peer.id)) {
         consider(link.openedAt + standbyPatience, "a newer link");
       }

@@ -1,35 +1,67 @@
 import type { NodeId } from "../records/record.ts";
-import type { Evidence } from "./contract.ts";
-import { reasonsMax, type PeerState } from "./peer-state.ts";
+import type { Evidence, Observation } from "./contract.ts";
+import { lostTogether } from "./health.ts";
+import type { PeerState } from "./peer-state.ts";
+import type { State } from "./state.ts";
 
-/** What the machine knows of its peers, at first hand and from others. */
-type Known = {
-  readonly peers: ReadonlyMap<NodeId, PeerState>;
-  readonly reports: ReadonlyMap<NodeId, readonly NodeId[]>;
-};
+const observationsMax = 16;
+/** Observers that are named for one member, besides ourselves. */
+const observersMax = 8;
 
 /** What we hold a peer for, and why. */
-export function evidenceOf(known: Known, id: NodeId): Evidence | undefined {
-  const peer = known.peers.get(id);
+export function evidenceOf(state: State, id: NodeId): Evidence | undefined {
+  const peer = state.peers.get(id);
   if (peer === undefined) return undefined;
   const link = peer.active ?? peer.links.keys().next().value;
-  const reasons =
-    peer.verdict === "alive" && link === undefined ? [witness(known, id), ...peer.reasons] : peer.reasons;
   return {
     verdict: peer.verdict,
     since: peer.since,
+    lostBySite: peer.verdict === "unreachable" && isLostBySite(state, peer),
     link: peer.active,
     roundTrip: link === undefined ? undefined : peer.links.get(link)?.roundTrip,
     heardAt: peer.heardAt,
-    reasons: reasons.slice(0, reasonsMax),
+    observations: observationsOf(state, id, peer),
   };
 }
 
-function witness({ peers, reports }: Known, id: NodeId): string {
-  for (const [observer, linked] of [...reports].sort(([left], [right]) => (left < right ? -1 : 1))) {
-    const known = peers.get(observer);
-    if (known?.verdict === "alive" && linked.includes(id))
-      return `${known.peer.name} says it has a link to it`;
+/** Whether most of the roster of its site, at least two, is alive here; none of it has a link with the peer. */
+function isLostBySite(state: State, { peer, since }: PeerState): boolean {
+  const { place, peers, health, tended } = state;
+  let [present, members] = place.site === peer.site ? [1, 1] : [0, 0];
+  for (const other of peers.values()) {
+    if (other.peer.site !== peer.site) continue;
+    members++;
+    if (other.verdict === "alive") present++;
   }
-  return "another node says it has a link to it";
+  const alone = [...tended.values()].every(({ active }) => active === undefined);
+  const { lostAll } = health;
+  const together = lostAll !== undefined && Math.abs(lostAll.at - since) < lostTogether;
+  return present >= 2 && 2 * present > members && !alone && !together;
+}
+
+function observationsOf(state: State, id: NodeId, peer: PeerState): Observation[] {
+  const { peers, reports, config } = state;
+  const others: Observation[] = [];
+  for (const [by, { peers: linked, gone, metAt, lostAt }] of reports) {
+    if (peers.get(by)?.verdict !== "alive") continue;
+    const met = metAt.get(id);
+    const lost = lostAt.get(id);
+    if (linked.has(id) && met !== undefined) others.push({ by, what: "says it has a link to it", at: met });
+    else if (lost !== undefined)
+      others.push({
+        by,
+        what: gone.has(id) ? "saw its process go: closed and refused" : "says its link to it is gone",
+        at: lost,
+      });
+  }
+  const own = peer.reasons.map(({ what, at }) => ({ by: config.self, what, at }));
+  const told = others.sort(newest).slice(0, observersMax);
+  // A link of others explains best why a member without a link of ours is alive.
+  if (peer.verdict === "alive" && peer.links.size === 0)
+    return [...told.filter(({ what }) => what.startsWith("says it has")), ...own].slice(0, observationsMax);
+  return [...own, ...told].sort(newest).slice(0, observationsMax);
+}
+
+function newest(left: Observation, right: Observation): number {
+  return right.at - left.at || (left.by < right.by ? -1 : left.by > right.by ? 1 : 0);
 }

@@ -1,30 +1,83 @@
-import { Reader, Writer } from "../kernel/bytes.ts";
+import { fromHex, hex, Reader, Writer } from "../kernel/bytes.ts";
+import type { Duration } from "../kernel/time.ts";
+import type { NodeId } from "../records/record.ts";
 
-/** What the two ends of a link say to each other about the link itself. */
+/** What the two ends of a link say to each other about the link itself, and about a third member. */
 export type MembershipFrame =
-  /** `wall`: what the sender's clock says, in ms since 1970; 0 from a sender that does not tell. */
-  | { readonly type: "ping" | "pong"; readonly number: number; readonly wall: number }
+  /**
+   * `wall`: what the sender's clock says, in ms since 1970; 0 from a sender that does not tell.
+   * `next`: within how many ms the sender is going to give its next sign of life; 0 as for `wall`.
+   */
+  | { readonly type: "ping"; readonly number: number; readonly wall: number; readonly next: Duration }
+  | { readonly type: "pong"; readonly number: number; readonly wall: number }
   /** The deciding end chose this link for all other traffic. */
   | { readonly type: "use" }
   /** A sign of life that wants no answer. */
-  | { readonly type: "beat" };
+  | { readonly type: "beat"; readonly next: Duration }
+  /** Do you hear this member? We do not. */
+  | { readonly type: "probe"; readonly number: number; readonly peer: NodeId }
+  /** `saw`: it answered me; it did not answer me either; I have no link with it. */
+  | { readonly type: "answer"; readonly number: number; readonly saw: Saw };
 
-const types = ["ping", "pong", "use", "beat"] as const;
+const saws = ["heard", "lost", "apart"] as const;
+export type Saw = (typeof saws)[number];
+
+const types = ["ping", "pong", "use", "beat", "probe", "answer"] as const;
+const idBytes = 10;
 
 export function encodeFrame(frame: MembershipFrame): Uint8Array {
   const writer = new Writer().byte(types.indexOf(frame.type));
-  return (
-    frame.type === "use" || frame.type === "beat" ? writer : writer.uint(frame.number).uint(frame.wall)
-  ).done();
+  switch (frame.type) {
+    case "ping":
+      return promise(writer.uint(frame.number).uint(frame.wall), frame.next).done();
+    case "pong":
+      return writer.uint(frame.number).uint(frame.wall).done();
+    case "use":
+      return writer.done();
+    case "beat":
+      return promise(writer, frame.next).done();
+    case "probe":
+      return writer
+        .uint(frame.number)
+        .raw(fromHex(frame.peer) ?? new Uint8Array(idBytes))
+        .done();
+    case "answer":
+      return writer.uint(frame.number).byte(saws.indexOf(frame.saw)).done();
+  }
+}
+
+/** The first senders of protocol 2 told nothing: what follows is left out rather than zero. */
+function promise(writer: Writer, next: Duration): Writer {
+  return next > 0 ? writer.uint(next) : writer;
 }
 
 /** Undefined for anything that is not exactly one frame. */
 export function decodeFrame(bytes: Uint8Array): MembershipFrame | undefined {
   const reader = new Reader(bytes);
-  const type = types[reader.byte()];
-  const bare = type === "use" || type === "beat";
-  const number = bare ? 0 : reader.uint();
-  const wall = bare ? 0 : reader.uint();
-  if (type === undefined || reader.failed || !reader.done) return undefined;
-  return type === "use" || type === "beat" ? { type } : { type, number, wall };
+  const frame = read(reader, types[reader.byte()]);
+  return reader.failed || !reader.done ? undefined : frame;
 }
+
+function read(reader: Reader, type: MembershipFrame["type"] | undefined): MembershipFrame | undefined {
+  switch (type) {
+    case "ping":
+      return { type, number: reader.uint(), wall: reader.uint(), next: promised(reader) };
+    case "pong":
+      return { type, number: reader.uint(), wall: reader.uint() };
+    case "use":
+      return { type };
+    case "beat":
+      return { type, next: promised(reader) };
+    case "probe":
+      return { type, number: reader.uint(), peer: hex(reader.raw(idBytes)) };
+    case "answer": {
+      const number = reader.uint();
+      const saw = saws[reader.byte()];
+      return saw === undefined ? undefined : { type, number, saw };
+    }
+    case undefined:
+      return undefined;
+  }
+}
+
+const promised = (reader: Reader): Duration => (reader.done ? 0 : reader.uint());

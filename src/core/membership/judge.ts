@@ -1,6 +1,9 @@
+import { between } from "../kernel/random.ts";
 import type { NodeId } from "../records/record.ts";
-import { forgetEnd } from "./peer-state.ts";
+import { forgetEnd, isProcessGone } from "./peer-state.ts";
+import { noticeLoss } from "./health.ts";
 import type { State, Step } from "./state.ts";
+import { retryFirst } from "./timing.ts";
 import { verdictsOf, type FirstHand } from "./verdicts.ts";
 
 /** From what was seen to what is held of the peers, and to what we publish of our links. */
@@ -9,34 +12,46 @@ export function judge(step: Step): void {
   const { state, now } = step;
   const firstHand = new Map<NodeId, FirstHand>();
   for (const [id, peer] of state.peers) {
-    const processGone =
-      (peer.lastEnd === "closed" && peer.refusedSince) || (peer.verdict === "dead" && peer.links.size === 0);
-    firstHand.set(id, { linked: peer.links.size > 0, processGone });
+    const processGone = isProcessGone(peer) || (peer.verdict === "dead" && peer.links.size === 0);
+    firstHand.set(id, { site: peer.peer.site, linked: peer.links.size > 0, processGone });
   }
+  let lost = false;
   for (const [id, to] of verdictsOf(firstHand, state.reports)) {
     const peer = state.peers.get(id);
     if (peer === undefined || peer.verdict === to) continue;
     const from = peer.verdict;
     peer.verdict = to;
-    // It came back, be it to others: the end that we saw was that of a process before this one.
-    if (to === "alive") forgetEnd(peer);
-    // What it said of others before is old news when it comes back; it tells anew once we are linked.
-    if (to !== "alive") state.reports.delete(id);
+    if (to === "alive") {
+      // It came back, be it to others: the end that we saw was that of a process before this one.
+      forgetEnd(peer);
+      // Where others get to, we may get now: the way is open again.
+      if (peer.links.size === 0 && peer.wanted) {
+        peer.tryingSince = now;
+        peer.redialAt = Math.min(peer.redialAt, now + between(step.random, 0, 2 * retryFirst));
+      }
+    } else {
+      // What it said of others before is old news when it comes back; it tells anew once we are linked.
+      state.reports.delete(id);
+      lost = true;
+    }
     peer.since = now;
     step.out.push({ type: "verdict-changed", peer: id, from, to });
   }
+  if (lost) noticeLoss(state, now);
 }
 
 export function announce(step: Step): void {
-  const peers = activePeers(step.state);
-  const text = peers.join();
-  if (text === step.state.published) return;
-  step.state.published = text;
-  step.out.push({ type: "links-changed", peers });
+  const { state } = step;
+  const peers = activePeers(state);
+  const gone = [...state.peers].flatMap(([id, peer]) => (isProcessGone(peer) ? [id] : [])).sort();
+  const text = `${peers.join()} ${gone.join()}`;
+  if (text === state.published) return;
+  state.published = text;
+  step.out.push({ type: "links-changed", peers, gone });
 }
 
 export function activePeers(state: State): NodeId[] {
-  return [...state.peers]
+  return [...state.tended]
     .filter(([, peer]) => peer.active !== undefined)
     .map(([id]) => id)
     .sort();

@@ -1,21 +1,43 @@
 import type { Duration, Instant } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { LinkEnd, LinkId, Peer, Verdict } from "./contract.ts";
+import type { Saw } from "./frames.ts";
 
 /** What is known of one peer at first hand, and the sentences that explain it. */
 
 /** How many sentences of evidence are kept per peer, newest first. */
-export const reasonsMax = 8;
+const reasonsMax = 8;
+/** A host that refuses for so long is not one whose agent is only being restarted. */
+const restartGrace: Duration = 500;
+
+/** It does not answer us, and we have asked others whether it answers them. */
+export type Suspicion = {
+  readonly number: number;
+  /** When answers no longer count; infinite once they were counted. */
+  until: Instant;
+  readonly answerBy: Map<NodeId, Saw | "asked">;
+};
+
+/** Somebody wants to know whether we hear the peer at the other end. */
+export type Duty = { readonly link: LinkId; readonly number: number };
 
 export type Link = {
   readonly id: LinkId;
   readonly peer: NodeId;
   readonly openedAt: Instant;
   heardAt: Instant;
+  /** How long after its last sign of life the other end is going to give the next. */
+  promised: Duration;
+  /** When its next sign of life is late. */
+  dueAt: Instant;
   nextPingAt: Instant;
   pings: number;
   /** The next sign of life asks for an answer. */
   doubted: boolean;
+  /** Since when we wait for an answer because it was late; undefined while all is well. */
+  askedAt: Instant | undefined;
+  suspicion: Suspicion | undefined;
+  duties: Duty[];
   readonly sentAt: Map<number, Instant>;
   roundTrip: Duration | undefined;
 };
@@ -28,16 +50,18 @@ export type PeerState = {
   active: LinkId | undefined;
   dialingSince: Instant | undefined;
   redialAt: Instant;
-  failures: number;
+  /** Since when we try to reach it: the longer, the rarer. */
+  tryingSince: Instant;
   /** How our last link ended; undefined once the peer was seen alive after that, by us or by others. */
   lastEnd: LinkEnd | undefined;
   /** When our last link to it ended. */
   endedAt: Instant;
-  refusedSince: boolean;
+  /** The first and the last refusal since then. */
+  refused: { readonly first: Instant; readonly last: Instant } | undefined;
   heardAt: Instant | undefined;
   verdict: Verdict;
   since: Instant;
-  reasons: string[];
+  reasons: readonly { readonly what: string; readonly at: Instant }[];
 };
 
 export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
@@ -48,41 +72,62 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
     active: undefined,
     dialingSince: undefined,
     redialAt: now,
-    failures: 0,
+    tryingSince: now,
     lastEnd: undefined,
     endedAt: now,
-    refusedSince: false,
+    refused: undefined,
     heardAt: undefined,
     verdict: "unreachable",
     since: now,
-    reasons: ["never in contact since this agent started"],
+    reasons: [{ what: "never in contact since this agent started", at: now }],
   };
 }
 
+/** Its kernel closed our last link, and its host has refused since then for longer than a restart takes. */
+export function isProcessGone({ lastEnd, refused, links }: PeerState): boolean {
+  if (links.size > 0 || lastEnd !== "closed" || refused === undefined) return false;
+  return refused.last >= refused.first + restartGrace;
+}
+
 export function forgetEnd(peer: PeerState): void {
-  peer.refusedSince = false;
+  peer.refused = undefined;
   peer.lastEnd = undefined;
 }
 
-export function explain(peer: PeerState, sentence: string): void {
-  if (peer.reasons[0] === sentence) return;
-  peer.reasons = [sentence, ...peer.reasons].slice(0, reasonsMax);
+/** What was said before and is said again is not told twice; its age is that of the first time. */
+export function explain(peer: PeerState, now: Instant, what: string): void {
+  if (peer.reasons[0]?.what === what) return;
+  peer.reasons = [{ what, at: now }, ...peer.reasons].slice(0, reasonsMax);
 }
 
 export function linkEndSentence(id: LinkId, end: LinkEnd): string {
-  if (end === "closed") return `its kernel closed link ${id}`;
-  return end === "silent" ? `nothing was heard on link ${id} for too long` : `we closed link ${id}`;
+  switch (end) {
+    case "closed":
+      return `its kernel closed link ${id}`;
+    case "silent":
+      return `nothing was heard on link ${id} for too long`;
+    case "failed":
+      return `our own kernel could not send on link ${id}`;
+    case "ours":
+      return `we closed link ${id}`;
+  }
 }
 
-export function newLink(id: LinkId, peer: NodeId, now: Instant): Link {
+/** @param promised How often a peer gives a sign of life that has not said it itself yet. */
+export function newLink(id: LinkId, peer: NodeId, now: Instant, promised: Duration, due: Duration): Link {
   return {
     id,
     peer,
     openedAt: now,
     heardAt: now,
+    promised,
+    dueAt: now + due,
     nextPingAt: now,
     pings: 0,
     doubted: false,
+    askedAt: undefined,
+    suspicion: undefined,
+    duties: [],
     sentAt: new Map(),
     roundTrip: undefined,
   };

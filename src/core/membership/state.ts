@@ -1,16 +1,42 @@
 import type { Random } from "../kernel/random.ts";
-import type { Instant, Wake, WallTime } from "../kernel/time.ts";
+import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
+import type { Place } from "../records/scope.ts";
 import type { LinkId, MembershipConfig, MembershipEffect } from "./contract.ts";
 import type { PeerState } from "./peer-state.ts";
 
 /** What the membership machine keeps, and one call of it. */
 
+/** What another member says of its links, and what became of them since it first told us. */
+export type Report = {
+  readonly peers: ReadonlySet<NodeId>;
+  readonly gone: ReadonlySet<NodeId>;
+  /** When we learnt that it has a link with them. */
+  readonly metAt: ReadonlyMap<NodeId, Instant>;
+  /** When we learnt that it no longer has a link which it had. */
+  readonly lostAt: ReadonlyMap<NodeId, Instant>;
+};
+
+/** Doubts of ourselves. See health.ts. */
+export type Health = {
+  /** 0: no doubt. */
+  score: number;
+  stalled: { readonly at: Instant; readonly by: Duration } | undefined;
+  offline: { readonly at: Instant; readonly detail: string } | undefined;
+  lostAll: { readonly at: Instant; readonly count: number } | undefined;
+};
+
 export type State = {
   readonly config: MembershipConfig;
+  place: Place;
   readonly peers: Map<NodeId, PeerState>;
+  /** Those that we keep links with, or have one with: all that time alone can change something about. */
+  readonly tended: Map<NodeId, PeerState>;
   readonly peerByLink: Map<LinkId, NodeId>;
-  readonly reports: Map<NodeId, readonly NodeId[]>;
+  readonly reports: Map<NodeId, Report>;
+  readonly health: Health;
+  /** Numbers the questions that we ask others. */
+  probes: number;
   published: string;
   /** Something that verdicts or our links depend on was seen since the last judgement. */
   observed: boolean;

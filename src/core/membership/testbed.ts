@@ -26,7 +26,10 @@ type Node = {
   /** Counts up when the process restarts: what was meant for the old one is lost. */
   life: number;
   running: boolean;
-  reports: Map<NodeId, { readonly stamp: number; readonly peers: readonly NodeId[] }>;
+  reports: Map<
+    NodeId,
+    { readonly stamp: number; readonly peers: readonly NodeId[]; readonly gone: readonly NodeId[] }
+  >;
 };
 type End = { readonly node: number; readonly life: number };
 /** One connection; both ends know it by its number. */
@@ -142,7 +145,7 @@ export class Testbed {
   #carry(node: Node, effect: MembershipEffect): void {
     if (effect.type === "dial") return this.#dial(node, Number.parseInt(effect.peer, 16));
     if (effect.type === "links-changed")
-      node.reports.set(idOf(node.at), { stamp: ++this.#stamps, peers: effect.peers });
+      node.reports.set(idOf(node.at), { stamp: ++this.#stamps, peers: effect.peers, gone: effect.gone });
     if (effect.type !== "send" && effect.type !== "close") return;
     const wire = this.#wires.get(effect.link);
     if (wire === undefined) return;
@@ -206,7 +209,7 @@ export class Testbed {
           for (const [observer, report] of from.reports) {
             if ((to.reports.get(observer)?.stamp ?? 0) >= report.stamp || observer === idOf(to.at)) continue;
             to.reports.set(observer, report);
-            this.tell(to.at, { type: "observed", observer, peers: report.peers });
+            this.tell(to.at, { type: "observed", observer, peers: report.peers, gone: report.gone });
             moved = true;
           }
         }

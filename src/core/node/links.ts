@@ -142,8 +142,8 @@ function react(turn: Turn, changes: readonly IndexChange[]): void {
 }
 
 export function tellObserved(turn: Turn, observer: string): void {
-  const peers = factsOf(turn.state.index, observer)?.links?.body.peers ?? [];
-  tellMembership(turn, { type: "observed", observer, peers });
+  const { peers = nobody, gone = nobody } = factsOf(turn.state.index, observer)?.links?.body ?? {};
+  tellMembership(turn, { type: "observed", observer, peers, gone });
 }
 
 function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
@@ -167,7 +167,7 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       if (![...state.peerByLink.values()].includes(peer)) tellLeases(turn, { type: "peer-down", peer });
     },
     "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
-    "links-changed": ({ peers }) => publishLinks(turn, peers),
+    "links-changed": ({ peers, gone }) => publishLinks(turn, peers, gone),
     "verdict-changed": ({ peer, from, to }) => {
       const name = state.index.memberById.get(peer)?.body.name ?? peer;
       const reason = to === "alive" ? "NodeReachable" : to === "dead" ? "NodeDead" : "NodeUnreachable";

@@ -82,10 +82,14 @@ function ourselves(state: NodeState, now: Instant): Evidence {
   return {
     verdict: "alive",
     since: state.bootedAt,
+    lostBySite: false,
     link: undefined,
     roundTrip: 0,
     heardAt: now,
-    reasons: ["this is the node that answers"],
+    observations: [
+      { by: state.identity.id, what: "this is the node that answers", at: now },
+      ...state.membership.selfDoubt(),
+    ],
   };
 }
 
@@ -93,9 +97,12 @@ function unheard(state: NodeState): Evidence {
   return {
     verdict: "unreachable",
     since: state.bootedAt,
+    lostBySite: false,
     link: undefined,
     roundTrip: undefined,
     heardAt: undefined,
-    reasons: ["never in contact since this agent started"],
+    observations: [
+      { by: state.identity.id, what: "never in contact since this agent started", at: state.bootedAt },
+    ],
   };
 }

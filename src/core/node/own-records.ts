@@ -25,8 +25,8 @@ export function publishStatus(turn: Turn): void {
   if (status !== undefined) publishFact(turn, statusKey(identity.id), status);
 }
 
-export function publishLinks(turn: Turn, peers: readonly string[]): void {
-  publishFact(turn, linksKey(turn.state.identity.id), { peers });
+export function publishLinks(turn: Turn, peers: readonly string[], gone: readonly string[]): void {
+  publishFact(turn, linksKey(turn.state.identity.id), gone.length === 0 ? { peers } : { peers, gone });
 }
 
 export function publishPod(turn: Turn, uid: string, body: PodBody | undefined): void {

@@ -67,8 +67,11 @@ export const statusBody = fields({
 });
 export type StatusBody = Shaped<typeof statusBody>;
 
-/** `node/<id>/links`: the peers this node has a working link with, sorted. */
-export const linksBody = fields({ peers: list(text(20), 4096) });
+/**
+ * `node/<id>/links`: the peers this node has a working link with, sorted; and those whose process it saw go,
+ * when there are any.
+ */
+export const linksBody = fields({ peers: list(text(20), 4096), gone: optional(list(text(20), 4096)) });
 export type LinksBody = Shaped<typeof linksBody>;
 
 const logKind = oneOf("roster", "intent", "fact");

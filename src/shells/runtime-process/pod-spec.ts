@@ -20,11 +20,15 @@ export type Probe = {
   readonly action:
     | {
         readonly type: "http";
+        /** Certificates are not checked, as kubelets do not. */
+        readonly tls: boolean;
+        /** Another host than the pod's own; its port is taken as it stands. */
+        readonly host: string | undefined;
         readonly path: string;
         readonly port: number | string;
         readonly headers: { readonly [name: string]: string };
       }
-    | { readonly type: "tcp"; readonly port: number | string }
+    | { readonly type: "tcp"; readonly host: string | undefined; readonly port: number | string }
     | { readonly type: "exec"; readonly command: readonly string[] };
   readonly initialDelayMs: number;
   readonly periodMs: number;
@@ -83,9 +87,18 @@ function actionOf({ httpGet, tcpSocket, exec }: JsonObject): Probe["action"] | u
     const headers = Object.fromEntries(
       objects(httpGet["httpHeaders"]).map((header) => [text(header["name"]), text(header["value"])]),
     );
-    return { type: "http", path: text(httpGet["path"]) || "/", port: portOf(httpGet["port"]), headers };
+    return {
+      type: "http",
+      tls: httpGet["scheme"] === "HTTPS",
+      host: text(httpGet["host"]) || undefined,
+      path: text(httpGet["path"]) || "/",
+      port: portOf(httpGet["port"]),
+      headers,
+    };
   }
-  if (isObject(tcpSocket)) return { type: "tcp", port: portOf(tcpSocket["port"]) };
+  if (isObject(tcpSocket)) {
+    return { type: "tcp", host: text(tcpSocket["host"]) || undefined, port: portOf(tcpSocket["port"]) };
+  }
   return isObject(exec) ? { type: "exec", command: texts(exec["command"]) } : undefined;
 }
 

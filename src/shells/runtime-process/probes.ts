@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { get } from "node:http";
+import { get as getPlain, type IncomingMessage } from "node:http";
+import { get as getOverTls } from "node:https";
 import { connect } from "node:net";
 import type { Probe } from "./pod-spec.ts";
 
@@ -56,24 +57,26 @@ export function runProbe(
 const firstAskMs = 25;
 const firstPeriodMs = 25;
 
+type HttpAction = Extract<Probe["action"], { readonly type: "http" }>;
+
 function askOnce({ action, timeoutMs }: Probe, target: ProbeTarget): Promise<boolean> {
   if (action.type === "exec") return askExec(action.command, timeoutMs, target);
-  const port = target.hostPort(action.port);
-  if (port === undefined) return Promise.resolve(false);
+  const { host } = action;
+  const port = host === undefined ? target.hostPort(action.port) : Number(action.port);
+  if (port === undefined || !Number.isInteger(port)) return Promise.resolve(false);
   return action.type === "tcp"
-    ? askTcp(target.address, port, timeoutMs)
-    : askHttp(target.address, port, action.path, action.headers, timeoutMs);
+    ? askTcp(host ?? target.address, port, timeoutMs)
+    : askHttp(host ?? target.address, port, action, timeoutMs);
 }
 
 function askHttp(
   host: string,
   port: number,
-  path: string,
-  headers: { readonly [name: string]: string },
+  { tls, path, headers }: HttpAction,
   timeout: number,
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    const request = get({ host, port, path, headers, timeout, agent: false }, (response) => {
+    const answered = (response: IncomingMessage): void => {
       const { statusCode = 0 } = response;
       let bytes = 0;
       response.on("data", (chunk: Buffer) => {
@@ -82,7 +85,11 @@ function askHttp(
       });
       response.on("error", () => {});
       resolve(statusCode >= 200 && statusCode < 400);
-    });
+    };
+    const options = { host, port, path, headers, timeout, agent: false } as const;
+    const request = tls
+      ? getOverTls({ ...options, rejectUnauthorized: false }, answered)
+      : getPlain(options, answered);
     request.on("timeout", () => request.destroy());
     request.on("error", () => resolve(false));
   });

@@ -47,7 +47,7 @@ export type Http2Transport = Transport & {
 
 const linkPath = "/starlight/v1/link";
 /** Versions of the framing and of what frames mean; a mismatch is answered 426 with ours in the header. */
-const protocol = "2";
+const protocol = "3";
 const protocolHeader = "starlight-protocol";
 /** For a dial as a whole: connecting, TLS and the peer's answer. */
 const dialTimeoutMs = 3_000;

@@ -169,15 +169,19 @@ function refusalOf(
 function whyOf(error: Error): DialFailure {
   const code = "code" in error ? String(error.code) : "";
   if (code === "ECONNREFUSED") return "refused";
+  if (offline.has(code)) return "offline";
   return notTheMember.test(code) ? "untrusted" : "unreachable";
 }
+
+/** What our own kernel says before anything is sent. EHOSTUNREACH is not among them: a router says it too. */
+const offline = new Set(["ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL"]);
 
 /** OpenSSL's verification results and TLS alerts: somebody answered, but not with our mesh's TLS. */
 const notTheMember = /^ERR_(SSL|TLS)_|^EPROTO$|CERT|ISSUER|_CA$|PURPOSE|PATH_LENGTH/;
 
 /** A refusal proves more than silence, and a wrong identity more than a refusal. */
 function mostTelling(failures: readonly DialError[]): DialError {
-  const order: readonly DialFailure[] = ["untrusted", "refused", "unreachable"];
+  const order: readonly DialFailure[] = ["untrusted", "refused", "unreachable", "offline"];
   for (const why of order) {
     const found = failures.find((failure) => failure.why === why);
     if (found !== undefined) return found;

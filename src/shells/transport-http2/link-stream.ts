@@ -26,11 +26,13 @@ const goodbyeMs = 1_000;
 
 export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents): LinkStream {
   let ended = false;
+  let ownError = false;
 
   const finish = (end: LinkEnd): boolean => {
     if (ended) return false;
     ended = true;
-    queueMicrotask(() => events.closed(end));
+    // What broke the stream is told after that it broke, in the same turn of the event loop.
+    setImmediate(() => events.closed(end === "closed" && ownError ? "failed" : end));
     return true;
   };
   const closePolitely = (): void => {
@@ -47,6 +49,9 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
   }, cut);
   stream.on("data", (chunk: Buffer) => {
     if (!ended) read(chunk);
+  });
+  stream.on("error", (error) => {
+    if (isOurs(error)) ownError = true;
   });
   for (const event of ["end", "error", "close", "aborted"]) {
     stream.on(event, () => {
@@ -69,6 +74,13 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
     },
     close: closePolitely,
   };
+}
+
+/** Errors that our own kernel makes when it cannot send: the peer's kernel has said nothing. */
+const ownErrors = new Set(["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN"]);
+
+function isOurs(error: unknown): boolean {
+  return error instanceof Error && "code" in error && ownErrors.has(String(error.code));
 }
 
 /**

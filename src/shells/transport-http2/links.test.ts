@@ -133,13 +133,13 @@ test("a plain HTTP server at the address is untrusted", async (t) => {
   plain.close();
 });
 
-test("link protocol 3 is answered 426 with the version spoken here, strangers 403, and neither opens a link", async (t) => {
+test("link protocol 4 is answered 426 with the version spoken here, strangers 403, and neither opens a link", async (t) => {
   const mesh = await newMesh();
   const a = await startNode(t, await newMember(mesh), everybody);
   const { identity } = await newMember(mesh);
   const member = { key: identity.tls.keyPem, cert: identity.tls.certificatePem, ca: identity.tls.caPem };
-  const later = await askForLink(a.address, member, "3");
-  assert.deepEqual([later[":status"], later["starlight-protocol"]], [426, "2"]);
+  const later = await askForLink(a.address, member, "4");
+  assert.deepEqual([later[":status"], later["starlight-protocol"]], [426, "3"]);
   const stranger = await askForLink(a.address, { ca: identity.tls.caPem }, "1");
   assert.equal(stranger[":status"], 403);
   assert.deepEqual(a.told, []);
@@ -156,7 +156,7 @@ test("a frame announced with 4 MiB and 1 byte closes the link before the bytes a
     servername: "localhost",
   });
   const stream = session.request(
-    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "2" },
+    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "3" },
     { endStream: false },
   );
   stream.on("error", () => undefined);
@@ -181,7 +181,7 @@ test("a link whose peer reads nothing is closed once 64 MiB are queued, not grow
   });
   session.on("error", () => undefined);
   const stream = session.request(
-    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "2" },
+    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "3" },
     { endStream: false },
   );
   stream.on("error", () => undefined);

@@ -1,0 +1,67 @@
+import type { Duration, Instant } from "../kernel/time.ts";
+import type { Observation } from "./contract.ts";
+import type { State } from "./state.ts";
+
+/**
+ * Doubt of ourselves. A process that is late, or whose own questions nobody answers, is the worse witness:
+ * it waits longer before it blames another. Lifeguard (Dadgar, Phillips, Currey 2017, arXiv:1707.00788),
+ * section IV.A: a score that saturates, and timeouts that are multiplied by `score + 1`.
+ */
+
+const scoreMax = 7;
+/** A timer that fires so late, though we did not stand still, counts against us. */
+const lagMin: Duration = 100;
+/** Peers that all are lost within this time of each other were not lost by their own fault. */
+export const lostTogether: Duration = 5_000;
+
+export function doubt({ health }: State, by = 1): void {
+  health.score = Math.min(scoreMax, health.score + by);
+}
+
+/** Somebody answered in time. */
+export function trust({ health }: State): void {
+  health.score = Math.max(0, health.score - 1);
+}
+
+/** How late the turn is that was due at `dueAt`: the lag of our own event loop. */
+export function noticeLag(state: State, lag: Duration): void {
+  if (lag >= lagMin) doubt(state);
+}
+
+/** By how much every patience with others grows; 1 to 8. */
+export function patience({ health }: State): number {
+  return health.score + 1;
+}
+
+export function doubtsOf({ config, health }: State): Observation[] {
+  const by = config.self;
+  const doubts: (Observation | undefined)[] = [
+    health.stalled && {
+      by,
+      at: health.stalled.at,
+      what: `this process stood still for ${Math.round(health.stalled.by)} ms: it blames nobody for that time`,
+    },
+    health.offline && {
+      by,
+      at: health.offline.at,
+      what: `our own network could not send: ${health.offline.detail}`,
+    },
+    health.lostAll && {
+      by,
+      at: health.lostAll.at,
+      what: `all ${health.lostAll.count} peers were lost together: it is rather this node that was cut off`,
+    },
+  ];
+  const told = doubts.flatMap((doubt) => (doubt === undefined ? [] : [doubt]));
+  return told.sort((left, right) => right.at - left.at);
+}
+
+/** The last of several links was lost: was it they, or we? */
+export function noticeLoss({ health, tended }: State, now: Instant): void {
+  let together = 0;
+  for (const { links, lastEnd, endedAt } of tended.values()) {
+    if (links.size > 0) return;
+    if (lastEnd !== undefined && lastEnd !== "ours" && endedAt > now - lostTogether) together++;
+  }
+  if (together > 1) health.lostAll = { at: now, count: together };
+}

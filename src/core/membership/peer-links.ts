@@ -1,0 +1,122 @@
+import type { Duration } from "../kernel/time.ts";
+import type { NodeId } from "../records/record.ts";
+import type { LinkEnd, LinkId } from "./contract.ts";
+import { answerDuties } from "./duties.ts";
+import { encodeFrame } from "./frames.ts";
+import {
+  explain,
+  forgetEnd,
+  linkEndSentence,
+  newestLink,
+  newLink,
+  type Link,
+  type PeerState,
+} from "./peer-state.ts";
+import type { State, Step } from "./state.ts";
+import { dueAfter, retryFirst, usualBeat } from "./timing.ts";
+
+/**
+ * Links as they come and go, and which of several is used.
+ *
+ * Two nodes may dial each other at once, or one may come back while the other still holds a dead link.
+ * Of any two nodes the one with the smaller id decides which link is used, and says so on it (`use`);
+ * the other end sends nothing but pings before. So both ends always agree, in every interleaving.
+ */
+
+/** A chosen link has this long to show life before a newer one of the same peer takes its place. */
+export const standbyPatience: Duration = 600;
+
+export function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): void {
+  const { state, now } = step;
+  const peer = state.peers.get(peerId);
+  if (peer === undefined) {
+    step.out.push({ type: "close", link: id, end: "ours" });
+    return;
+  }
+  if (outbound) peer.dialingSince = undefined;
+  forgetEnd(peer);
+  peer.heardAt = now;
+  const promised = usualBeat(state, peer);
+  const link = newLink(id, peerId, now, promised, dueAfter(state, peer, promised));
+  peer.links.set(id, link);
+  state.peerByLink.set(id, peerId);
+  state.tended.set(peerId, peer);
+  explain(peer, now, `${outbound ? "we reached it" : "it reached us"} on link ${id}`);
+  if (!decides(state, peerId)) return;
+  if (peer.active === undefined) use(step, peer, link);
+  else {
+    const chosen = peer.links.get(peer.active);
+    if (chosen !== undefined) {
+      chosen.nextPingAt = now;
+      chosen.doubted = true;
+    }
+  }
+}
+
+/** The end with the smaller id decides which of several links is used. */
+export function decides(state: State, peer: NodeId): boolean {
+  return state.config.self < peer;
+}
+
+export function use(step: Step, peer: PeerState, link: Link): void {
+  const before = peer.active;
+  if (before === link.id) return;
+  step.state.observed = true;
+  if (before !== undefined)
+    step.out.push({ type: "peer-down", peer: peer.peer.id, link: before, end: "ours" });
+  peer.active = link.id;
+  if (decides(step.state, peer.peer.id)) {
+    step.out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "use" }) });
+    for (const other of peer.links.keys()) if (other !== link.id) closeLink(step, other, "ours");
+  }
+  step.out.push({ type: "peer-up", peer: peer.peer.id, link: link.id });
+}
+
+export function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
+  const { state, now } = step;
+  const peerId = state.peerByLink.get(id);
+  const peer = peerId === undefined ? undefined : state.peers.get(peerId);
+  const link = peer?.links.get(id);
+  state.peerByLink.delete(id);
+  if (peer === undefined || link === undefined) return;
+  peer.links.delete(id);
+  state.observed = true;
+  if (peer.active === id) {
+    peer.active = undefined;
+    step.out.push({ type: "peer-down", peer: peer.peer.id, link: id, end });
+  }
+  answerDuties(step, link, peer.active === undefined ? "lost" : "heard");
+  if (end === "failed") state.health.offline = { at: now, detail: linkEndSentence(id, end) };
+  explain(peer, now, linkEndSentence(id, end));
+  if (peer.links.size === 0) {
+    peer.lastEnd = end;
+    peer.endedAt = now;
+    peer.tryingSince = now;
+    peer.redialAt = end === "ours" ? now + retryFirst : now;
+    if (!peer.wanted) state.tended.delete(peer.peer.id);
+    return;
+  }
+  if (peer.active === undefined && decides(state, peer.peer.id)) useNewest(step, peer);
+}
+
+function useNewest(step: Step, peer: PeerState): void {
+  const newest = newestLink(peer);
+  if (newest !== undefined) use(step, peer, newest);
+}
+
+/** A newer link waits beside the one in use: life on the old one ends the wait, silence promotes the new. */
+export function settleStandby(step: Step, peer: PeerState): void {
+  if (peer.links.size < 2 || peer.active === undefined || !decides(step.state, peer.peer.id)) return;
+  const active = peer.links.get(peer.active);
+  if (active === undefined) return;
+  for (const link of peer.links.values()) {
+    if (link.id === active.id) continue;
+    if (active.heardAt > link.openedAt) closeLink(step, link.id, "ours");
+    else if (step.now >= link.openedAt + standbyPatience) return use(step, peer, link);
+  }
+}
+
+export function closeLink(step: Step, link: LinkId, end: LinkEnd): void {
+  step.out.push({ type: "close", link, end });
+  linkClosed(step, link, end);
+}

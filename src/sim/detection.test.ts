@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Note } from "../core/node/contract.ts";
+import { below, between, pick, type Random } from "../core/kernel/random.ts";
+import type { Machine } from "./machine.ts";
+import { simConfig } from "./run-seed.ts";
+import { Trace } from "./trace.ts";
+import { World, type Layout } from "./world.ts";
+
+/** Who is held dead, and when. `STARLIGHT_SIM_HOURS=24` makes the weather test as long as the promise. */
+
+const minute = 60_000;
+const hours = Number(process.env["STARLIGHT_SIM_HOURS"] ?? "0.4");
+const seedLengthMs = 6 * minute;
+
+/** As the agent's own defaults. */
+const config = {
+  ...simConfig,
+  pingEvery: 1_600,
+  silentAfter: 4_000,
+  redialMax: 60_000,
+  compareEvery: 15_000,
+};
+const twoSites: Layout = [
+  { site: "oslo", region: "north", nodes: 3 },
+  { site: "bern", region: "north", nodes: 1 },
+];
+const oneSite: Layout = [{ site: "oslo", region: "north", nodes: 5 }];
+
+type Told = { readonly by: Machine; readonly note: Note; readonly at: number };
+
+function started(seed: number, layout: Layout, settleMs = 10_000) {
+  const world = new World(seed, layout, config, new Trace());
+  const told: Told[] = [];
+  const moved: string[] = [];
+  world.observers.push({
+    noted: (by, note) => void told.push({ by, note, at: world.now }),
+    podStarted: (machine) => void moved.push(`${machine.name} starts a pod at ${world.now}`),
+    podStopping: (machine) => void moved.push(`${machine.name} stops a pod at ${world.now}`),
+  });
+  for (const machine of world.machines) machine.startAgent();
+  world.run(settleMs);
+  return { world, told, moved };
+}
+
+const dead = (told: readonly Told[]): string[] =>
+  told
+    .filter(({ note }) => note.reason === "NodeDead")
+    .map(({ by, note, at }) => `${by.name} at ${at}: ${note.message}`);
+
+const verdict = (by: Machine, of: Machine) => by.node?.view.member(of.identity.id)?.evidence.verdict;
+
+/** A service of three copies, so that whatever is done rashly shows. */
+function deploy(machine: Machine): void {
+  const labels = { app: "shop" };
+  const containers = [{ name: "main", image: "sim", command: ["run"] }];
+  const value = {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "shop", namespace: "default" },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { runtimeClassName: "process", containers } },
+    },
+  };
+  const ref = { group: "apps", kind: "Deployment", namespace: "default", name: "shop" };
+  const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
+  machine.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+}
+
+function cutBoth(world: World, a: Machine, b: Machine, away: boolean): void {
+  for (const [from, to] of [
+    [a.host, b.host],
+    [b.host, a.host],
+  ] as const) {
+    if (away) world.network.cut(from, to);
+    else world.network.mend(from, to);
+  }
+}
+
+/** Stopped agents, pauses, loss and a link that flaps, none of which is a death. */
+function plantWeather(world: World, until: number, random: Random): void {
+  const [first, second] = world.machines as [Machine, Machine];
+  const flaps = below(random, 2) === 0;
+  for (let at = world.now; at < until; at += 5_000) {
+    const away = flaps && ((at - world.now) / 5_000) % 2 === 0;
+    if (away) {
+      world.at(at, () => cutBoth(world, first, second, true));
+      world.at(at + 5_000, () => cutBoth(world, first, second, false));
+    }
+    const dice = random();
+    if (dice < 0.1) world.at(at, () => pick(random, world.machines)?.pause(10_000));
+    else if (dice < 0.5) world.at(at, () => pick(random, world.machines)?.pause(between(random, 50, 2_500)));
+    else if (dice < 0.6) world.at(at, () => (world.network.lossProbability = 0.2));
+    else if (dice < 0.7) world.at(at, () => (world.network.lossProbability = 0.01));
+  }
+}
+
+test(`stopped agents, pauses, 20 % loss and a flapping link: ${hours} virtual hours without one false dead`, () => {
+  for (let seed = 0; seed * seedLengthMs < hours * 60 * minute; seed++) {
+    const { world, told } = started(seed, twoSites);
+    plantWeather(world, world.now + seedLengthMs, world.random("weather"));
+    world.run(world.now + seedLengthMs);
+    assert.deepEqual(dead(told), [], `seed ${seed}`);
+    assert.deepEqual(world.violations, [], `seed ${seed}`);
+    world.network.lossProbability = 0.01;
+    world.run(world.now + 2 * minute);
+    for (const by of world.machines)
+      for (const of of world.machines) assert.equal(verdict(by, of), "alive", `seed ${seed}`);
+  }
+});
+
+test("an agent that is stopped for 10 s is unreachable to the others meanwhile, finds it out, and nothing moves", () => {
+  for (let seed = 0; seed < 10; seed++) {
+    const { world, told, moved } = started(seed, oneSite);
+    const [first, , , , paused] = world.machines as [Machine, Machine, Machine, Machine, Machine];
+    deploy(first);
+    world.run(world.now + 10_000);
+    moved.length = 0;
+    paused.pause(10_000);
+    world.run(world.now + 5_000);
+    assert.equal(verdict(first, paused), "unreachable");
+    world.run(world.now + 20_000);
+    for (const by of world.machines) for (const of of world.machines) assert.equal(verdict(by, of), "alive");
+    const own = paused.node?.view.member(paused.identity.id)?.evidence.observations ?? [];
+    assert.ok(
+      own.some(({ what }) => what.startsWith("this process stood still for 10000 ms")),
+      JSON.stringify(own),
+    );
+    assert.deepEqual([dead(told), moved], [[], []], `seed ${seed}`);
+  }
+});
+
+test("a plug that is pulled in a site of 5 is known to all 4 others within 4 s, as unreachable and lost by its site", () => {
+  const times: number[] = [];
+  for (let seed = 0; seed < 20; seed++) {
+    const { world, told } = started(seed, oneSite);
+    const [first, second, , , off] = world.machines as [Machine, Machine, Machine, Machine, Machine];
+    const from = world.now + seed * 80;
+    world.run(from);
+    off.powerOff();
+    world.run(from + 10_000);
+    const lost = told.filter(({ note, at }) => note.reason === "NodeUnreachable" && at >= from);
+    assert.equal(lost.length, 4, `seed ${seed}`);
+    times.push(Math.max(...lost.map(({ at }) => at)) - from);
+    const evidence = first.node?.view.member(off.identity.id)?.evidence;
+    assert.equal(evidence?.lostBySite, true);
+    assert.ok(evidence.observations.some(({ by }) => by === second.identity.id));
+    assert.deepEqual(dead(told), []);
+  }
+  assert.ok(Math.max(...times) <= 4_000, times.join());
+});
+
+test("a pulled plug in a site of 2 is unreachable within 5 s, never dead, and not called lost by its site", () => {
+  for (let seed = 0; seed < 10; seed++) {
+    const { world, told } = started(seed, [{ site: "oslo", region: "north", nodes: 2 }]);
+    const [left, off] = world.machines as [Machine, Machine];
+    off.powerOff();
+    world.run(world.now + 5_000);
+    assert.equal(verdict(left, off), "unreachable");
+    world.run(world.now + 5 * minute);
+    assert.equal(left.node?.view.member(off.identity.id)?.evidence.lostBySite, false);
+    assert.deepEqual(dead(told), []);
+  }
+});

@@ -214,7 +214,7 @@ function wantRollChange(turn: LeaseTurn, book: Book): void {
   const due =
     roll !== undefined &&
     votesIn(state, roll) &&
-    env.now - book.since >= state.config.promiseFor &&
+    env.now >= book.since + state.config.promiseFor &&
     (book.accepted !== undefined || proposalOf(state, book) !== undefined);
   const holding = state.holdings.get(name);
   if (holding !== undefined) holding.wanted = due;

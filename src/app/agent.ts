@@ -1,3 +1,5 @@
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { join } from "node:path";
 import type { CreateApi } from "../api/contract.ts";
 import type { NodeIdentity, NodeView, Note } from "../core/node/contract.ts";
 import type { Result } from "../core/kernel/result.ts";
@@ -194,7 +196,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       agentVersion,
       agentStartedAt: startedAt,
     });
-    driver.handle({ type: "boot", frames, adopted });
+    driver.handle({ type: "boot", frames, adopted, firstLife: beginLife(layout.identity) });
     const stopMeasuring = keepMeasuring(driver, machine, measure);
     const { startFinder } = await import("./finding/finder.ts");
     const { view } = driver;
@@ -309,6 +311,22 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
     const proven = client.type !== "node" || view.memberBody(client.id) !== undefined;
     routes(request, response, proven ? client : { type: "anonymous" });
   };
+}
+
+/**
+ * Whether no agent ran under this identity before. The mark stands beside the key, not in the database, so a
+ * node whose database was lost knows that it may have promised things that it has forgotten.
+ */
+function beginLife(identity: string): boolean {
+  try {
+    closeSync(openSync(join(identity, "lived"), "wx", 0o600));
+    const folder = openSync(identity, "r");
+    fsyncSync(folder);
+    closeSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

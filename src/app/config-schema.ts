@@ -177,6 +177,11 @@ export const configSchema = v.strictObject({
     604_800_000,
     "How long an unreachable node keeps its pods before they are started elsewhere, unless the workload says otherwise.",
   ),
+  leaseForMs: duration(
+    2_000,
+    600_000,
+    "How long an exclusive pod may run on after its node last asked the voters. The same on all nodes of a mesh.",
+  ),
   driftMaxMs: duration(
     1_000,
     86_400_000,
@@ -216,6 +221,7 @@ export const configDefaults: Config = {
   keepDeletedMs: 86_400_000,
   absentLongMs: 30 * 86_400_000,
   lostAfterMs: 10_000,
+  leaseForMs: 10_000,
   driftMaxMs: 600_000,
 };
 
@@ -237,6 +243,7 @@ export function nodeConfigOf(config: Config): NodeConfig {
     keepDeleted: config.keepDeletedMs,
     absentLong: config.absentLongMs,
     lostAfter: config.lostAfterMs,
+    leaseFor: config.leaseForMs,
     driftMax: config.driftMaxMs,
   };
 }

@@ -19,6 +19,14 @@ import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { tendHeld } from "./held.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
+import {
+  leasesStored,
+  publishExclusives,
+  releaseLease,
+  restoreLeases,
+  tellElectorates,
+  tellLeases,
+} from "./exclusive.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
 import { factsOf } from "./records-index.ts";
@@ -54,6 +62,8 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       carryOut(handlers(turn), event);
       settleIfReady(turn);
       placeIfDue(turn);
+      tellElectorates(turn);
+      publishExclusives(turn);
       tendReunion(turn);
       storeAgainIfDue(turn);
       endOrphansIfDue(turn);
@@ -96,12 +106,18 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     enrolled: ({ frame }) => absorb(turn, admitStored(turn, frame), undefined),
     leave: ({ reason }) => publishLeave(turn, reason),
     "pod-report": ({ report }) => podReported(turn, report),
-    "pod-gone": ({ uid }) => podGone(turn, uid),
+    "pod-gone": ({ uid }) => {
+      const pod = state.pods.get(uid);
+      podGone(turn, uid);
+      if (pod !== undefined) releaseLease(turn, pod);
+    },
     stored: ({ ticket }) => {
+      if (leasesStored(turn, ticket, "stored")) return;
       persisted(turn, ticket);
       writeStored(turn, ticket);
     },
     "store-failed": ({ ticket, detail }) => {
+      if (leasesStored(turn, ticket, "store-failed")) return;
       writeFailed(turn, ticket, detail);
       persistFailed(turn, ticket, detail);
     },
@@ -112,6 +128,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     wake: () => {
       tellMembership(turn, { type: "wake" });
       tellSync(turn, { type: "wake" });
+      tellLeases(turn, { type: "wake" });
       if (env.now >= state.retryAsideAt) absorb(turn, admitAside(turn), undefined);
     },
   };
@@ -129,6 +146,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   state.heals = state.index.factsByNode.get(state.identity.id)?.heal?.body.reports ?? [];
   rememberAbsences(turn);
   adoptPods(turn, event.adopted);
+  restoreLeases(turn, event.firstLife === true);
   reconcileOwnFacts(turn);
   tellPeers(turn);
   for (const observer of state.index.factsByNode.keys()) {
@@ -179,5 +197,5 @@ function wakeOf(state: NodeState): Wake {
     { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },
     { at: state.reunion?.publishAt ?? Number.POSITIVE_INFINITY, why: "heal report" },
   ];
-  return earliest(state.membership.wake(), state.sync.wake(), ...own);
+  return earliest(state.membership.wake(), state.sync.wake(), state.leases.wake(), ...own);
 }

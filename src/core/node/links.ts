@@ -15,31 +15,26 @@ import { addressesOf } from "./guests.ts";
 import { coverLater } from "./unknown-authors.ts";
 import { summaryHeard } from "./summaries.ts";
 import { persist } from "./durable.ts";
+import { leaseChannel, membershipChannel, onChannel, send, syncChannel } from "./channels.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
+import { tellLeases } from "./exclusive.ts";
 import { publishLinks, publishStatus } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
 import { belongs, memberOf } from "./trust-view.ts";
 import { isShutOut, shutOut, shutOutFor } from "./offences.ts";
-import { budgetOf, countSent, linkClassTo, linkOpened, paceTo } from "./uplink.ts";
+import { budgetOf, linkClassTo, linkOpened, paceTo } from "./uplink.ts";
 import { judgeRoundTrips, ownClass } from "./uplink-class.ts";
 import { clockLost, clockSeen } from "./wall.ts";
 import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
-/**
- * The seam between the two machines that talk to peers and the rest of the node. A frame's first byte
- * names the machine it is for.
- */
+/** The seam between the machines that talk to peers and the rest of the node. */
 
-const membershipChannel = 0;
 const nobody: readonly string[] = [];
 /** Members that came into view within so long may be one returning island. */
 const settledAfter = 10_000;
-const syncChannel = 1;
-/** Who somebody is that is not on the roster: see strangers.ts. */
-export const introductionChannel = 2;
 
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
   const [channel] = bytes;
@@ -48,6 +43,9 @@ export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void 
   tellMembership(turn, { type: "heard", link });
   // Other channels are for machines of a later version.
   if (channel === syncChannel) tellSync(turn, { type: "frame", link, bytes: payload });
+  const peer = turn.state.peerByLink.get(link);
+  if (channel === leaseChannel && peer !== undefined)
+    tellLeases(turn, { type: "frame", peer, bytes: payload });
   if (isShutOut(turn, link)) endLink(turn, link);
 }
 
@@ -234,11 +232,13 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       const { site, region } = member;
       state.peerByLink.set(link, peer);
       tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
+      tellLeases(turn, { type: "peer-up", peer });
     },
     "peer-down": ({ link, peer }) => {
       clockLost(turn, peer);
       state.peerByLink.delete(link);
       tellSync(turn, { type: "peer-down", link });
+      if (![...state.peerByLink.values()].includes(peer)) tellLeases(turn, { type: "peer-down", peer });
     },
     "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
     "protocol-mismatch": ({ peer, theirs }) => {
@@ -290,17 +290,4 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
       endLink(turn, link);
     },
   };
-}
-
-export function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
-  const bytes = onChannel(channel, payload);
-  countSent(turn, link, bytes.length);
-  turn.out.push({ type: "send", link, bytes });
-}
-
-function onChannel(channel: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(payload.length + 1);
-  bytes[0] = channel;
-  bytes.set(payload, 1);
-  return bytes;
 }

@@ -1,5 +1,7 @@
 import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
 import type { Duration, Instant } from "../kernel/time.ts";
+import { promiseFor, type Leases } from "../leases/contract.ts";
+import { createLeases } from "../leases/create-leases.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
 import { createMembership } from "../membership/create-membership.ts";
 import type { PlaceNode } from "../placement/contract.ts";
@@ -61,6 +63,13 @@ export type NodeState = {
   readonly index: Index;
   readonly membership: Membership;
   readonly sync: Sync;
+  readonly leases: Leases;
+  /** Lease tickets by the node's, and what the disk held of leases at boot. */
+  readonly leaseTickets: Map<number, number>;
+  leaseRows: Uint8Array[];
+  /** What the lease machine was told last of the roster, and of what we want. */
+  electoratesTold: number;
+  wantedTold: string;
 
   booted: boolean;
   bootedAt: Instant;
@@ -167,6 +176,11 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
       speaks,
     }),
     sync: createSync({ self, compareEvery: config.compareEvery }),
+    leases: createLeases({ self, leaseFor: config.leaseFor, promiseFor: promiseFor(config.leaseFor) }),
+    leaseTickets: new Map(),
+    leaseRows: [],
+    electoratesTold: -1,
+    wantedTold: "",
     booted: false,
     bootedAt: 0,
     settledAt: Number.POSITIVE_INFINITY,

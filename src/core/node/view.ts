@@ -73,6 +73,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         return object === undefined ? [] : object.conflicts.map((conflict) => ({ object, conflict }));
       }),
     heals: (id) => factsOf(index, id)?.heal?.body.reports ?? [],
+    leases: state.leases,
     placement: () => {
       feedPlanner(state, given.now);
       return state.planner;

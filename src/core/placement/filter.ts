@@ -127,7 +127,7 @@ export function isLost(node: PlaceNode, policy: PartitionPolicy, now: Instant): 
   if (node.verdict === "dead") return true;
   return (
     node.verdict === "unreachable" &&
-    policy.onPartition === "duplicate" &&
+    policy.onPartition !== "freeze" &&
     now - node.verdictSince >= policy.lostAfter
   );
 }

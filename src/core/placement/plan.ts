@@ -21,10 +21,7 @@ export function planOf(state: PlannerState, pass: Pass, at: Moment): PlacementPl
       stopSurplus(planning, group, slot);
     }
   }
-  for (const { group, slot } of pass.yielding) {
-    for (const pod of slot.old)
-      stop(planning, pod, "updated", `makes place for revision ${group.wanted.workload.revision}`);
-  }
+  for (const { pods, why } of pass.yielding) for (const pod of pods) stop(planning, pod, "updated", why);
   for (const { group, slot, victims } of pass.preemptions) {
     const { ref, priority } = group.wanted.workload;
     const why = `${slot.slot} of ${ref.kind} ${ref.name} (priority ${priority}) needs the room`;

@@ -144,7 +144,7 @@ function nextChange(group: Group, host: Host, at: Moment): Instant {
   const { node } = host;
   const { onPartition, lostAfter } = group.wanted.workload.policy;
   const eviction = node.taints.length === 0 ? Number.POSITIVE_INFINITY : evictionIn(group, host, at);
-  if (node.verdict !== "unreachable" || onPartition !== "duplicate") return eviction;
+  if (node.verdict !== "unreachable" || onPartition === "freeze") return eviction;
   return Math.min(eviction, Math.max(at.now, node.verdictSince + lostAfter));
 }
 

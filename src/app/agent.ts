@@ -144,13 +144,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         runtime,
         parts,
         forward: (node, request, response) => {
-          const addresses = driver.view.member(node)?.status?.addresses ?? [];
-          transport.forward(node, addresses, request, response);
+          transport.forward(node, driver.view.paths(node), request, response);
         },
-        ask: (node, path, signal) => {
-          const addresses = driver.view.member(node)?.status?.addresses ?? [];
-          return transport.ask(node, addresses, path, signal);
-        },
+        ask: (node, path, signal) => transport.ask(node, driver.view.paths(node), path, signal),
       }),
     });
     opened.splice(1, 0, () => transport.stop());

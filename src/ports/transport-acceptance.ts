@@ -135,6 +135,68 @@ export function transportAcceptance(name: string, makeWorld: () => Promise<Trans
       assert.equal(a.count("dialFailed"), 0);
     }));
 
+  test(`${name}: a member with links to both carries a link to a peer whose addresses do not answer`, () =>
+    inWorld(async ({ chain, emptyAddress }) => {
+      const { a, b, c } = await chain();
+      a.transport.dial(c.id, [await emptyAddress()], [b.id]);
+      const [near, far] = [await a.next("opened"), await c.next("opened")];
+      assert.deepEqual(near, { type: "opened", link: 2, peer: c.id, outbound: true, via: b.id });
+      assert.deepEqual(far, { type: "opened", link: 2, peer: a.id, outbound: false, via: b.id });
+      for (let at = 0; at < 1_000; at++) {
+        a.transport.send(2, numbered(at));
+        c.transport.send(2, numbered(at));
+      }
+      await Promise.all([a.framesReach(1_000), c.framesReach(1_000)]);
+      assert.ok(c.frames.every((frame, at) => Buffer.from(frame).equals(numbered(at))));
+      assert.equal(b.frames.length, 0);
+      assert.equal(b.count("opened"), 2);
+    }));
+
+  test(`${name}: the second relay is taken when the first has no link with the peer`, () =>
+    inWorld(async ({ chain, start }) => {
+      const { a, b, c } = await chain();
+      const d = await start();
+      a.transport.dial(d.id, [d.address]);
+      await a.next("opened");
+      a.transport.dial(c.id, [], [d.id, b.id]);
+      assert.equal((await a.next("opened")).via, b.id);
+      assert.equal(a.count("dialFailed"), 0);
+    }));
+
+  test(`${name}: a dial fails once, by what its addresses said, when no relay has links with both`, () =>
+    inWorld(async ({ chain, start, emptyAddress }) => {
+      const { a, b, c } = await chain();
+      const d = await start();
+      a.transport.dial(d.id, [await emptyAddress()], [b.id, c.id]);
+      assert.equal((await a.next("dialFailed")).why, "refused");
+      await a.quiet();
+      assert.equal(a.count("dialFailed"), 1);
+      assert.deepEqual(d.told, []);
+    }));
+
+  test(`${name}: a relayed peer is asked for with the same proof as one at an address`, () =>
+    inWorld(async ({ chain }) => {
+      const { a, b, c } = await chain((peer, self) => peer.id !== self("a").id);
+      a.transport.dial(c.id, [], [b.id]);
+      await a.next("dialFailed");
+      assert.equal(a.count("opened"), 1);
+      assert.equal(c.count("opened"), 1);
+    }));
+
+  test(`${name}: a relayed link ends at both ends when the relay stops, and nobody is told twice`, () =>
+    inWorld(async ({ chain }) => {
+      const { a, b, c } = await chain();
+      a.transport.dial(c.id, [], [b.id]);
+      await Promise.all([a.next("opened"), c.next("opened")]);
+      await b.transport.stop();
+      for (const node of [a, c]) {
+        await node.next("closed");
+        await node.next("closed");
+        await node.quiet();
+        assert.equal(node.count("closed"), 2);
+      }
+    }));
+
   test(`${name}: another member at the address is untrusted, and it hears of no link`, () =>
     inWorld(async ({ start }) => {
       const [a, b, c] = [await start(), await start(), await start()];
@@ -193,7 +255,13 @@ export function transportAcceptance(name: string, makeWorld: () => Promise<Trans
 }
 
 type Told =
-  | { readonly type: "opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }
+  | {
+      readonly type: "opened";
+      readonly link: LinkId;
+      readonly peer: NodeId;
+      readonly outbound: boolean;
+      readonly via?: NodeId;
+    }
   | { readonly type: "closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
       readonly type: "dialFailed";
@@ -254,7 +322,8 @@ export function createListener(): Listener {
 
   return {
     events: {
-      opened: (link, peer, outbound) => tell({ type: "opened", link, peer, outbound }),
+      opened: (link, peer, outbound, via) =>
+        tell({ type: "opened", link, peer, outbound, ...(via === undefined ? {} : { via }) }),
       closed: (link, end) => tell({ type: "closed", link, end }),
       dialFailed: (peer, why, detail) => tell({ type: "dialFailed", peer, why, detail }),
       frame: (_link, bytes) => {
@@ -286,6 +355,13 @@ type Nodes = {
   readonly start: (admits?: (peer: NodeId, tlsKey: string) => boolean) => Promise<Node>;
   /** Two nodes with one link, number 1 at both, dialled by `a`. */
   readonly pair: () => Promise<{ readonly a: Node; readonly b: Node }>;
+  /**
+   * `b` has a link with `a`, which `a` dialled, and one with `c`, which `c` dialled; each is number 1 at
+   * `a` and `c`. `cAdmits` is what `c` says of a peer.
+   */
+  readonly chain: (
+    cAdmits?: (peer: Pick<Node, "id">, self: (name: "a" | "b") => Node) => boolean,
+  ) => Promise<{ readonly a: Node; readonly b: Node; readonly c: Node }>;
   readonly emptyAddress: () => Promise<string>;
   readonly stopAll: () => Promise<void>;
 };
@@ -305,6 +381,15 @@ function nodesOf(world: TransportWorld): Nodes {
       a.transport.dial(b.id, [b.address]);
       await Promise.all([a.next("opened"), b.next("opened")]);
       return { a, b };
+    },
+    chain: async (cAdmits = () => true) => {
+      const [a, b] = [await start(), await start()];
+      const c = await start((id) => cAdmits({ id }, (name) => (name === "a" ? a : b)));
+      a.transport.dial(b.id, [b.address]);
+      await Promise.all([a.next("opened"), b.next("opened")]);
+      c.transport.dial(b.id, [b.address]);
+      await Promise.all([c.next("opened"), b.next("opened")]);
+      return { a, b, c };
     },
     emptyAddress: world.emptyAddress,
     stopAll: async () => {

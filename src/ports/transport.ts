@@ -3,12 +3,20 @@ import type { NodeId } from "../core/records/record.ts";
 
 /** What the transport tells: every callback comes from the event loop, never from inside a call. */
 export type TransportEvents = {
-  /** Both sides proved who they are, and `admits` agreed. */
-  readonly opened: (link: LinkId, peer: NodeId, outbound: boolean) => void;
+  /** Both sides proved who they are, and `admits` agreed. `via`: the relay it goes through, if any. */
+  readonly opened: (link: LinkId, peer: NodeId, outbound: boolean, via: NodeId | undefined) => void;
   readonly closed: (link: LinkId, end: LinkEnd) => void;
   /** One whole frame, in order. At most `frameBytesMax`; a longer one ends the link. */
   readonly frame: (link: LinkId, bytes: Uint8Array) => void;
   readonly dialFailed: (peer: NodeId, why: DialFailure, detail: string) => void;
+};
+
+/** The ways to a member. */
+export type Paths = {
+  /** `host:port`, best first. */
+  readonly addresses: readonly string[];
+  /** Members that have a link with us and one with it, best first: taken when no address answers. */
+  readonly relays: readonly NodeId[];
 };
 
 /**
@@ -18,8 +26,8 @@ export type TransportEvents = {
  * alone. `tlsKey` is the SHA-256 of the peer's SubjectPublicKeyInfo in hex.
  */
 export type Transport = {
-  /** Tries the addresses in order until one answers as `peer`; `dialFailed` once when none did. */
-  readonly dial: (peer: NodeId, addresses: readonly string[]) => void;
+  /** Tries the addresses, then the relays, until one answers as `peer`; `dialFailed` once when none did. */
+  readonly dial: (peer: NodeId, addresses: readonly string[], relays?: readonly NodeId[]) => void;
   /** Queues a frame. A link whose queue passes `queueBytesMax` is closed rather than grown. */
   readonly send: (link: LinkId, bytes: Uint8Array) => void;
   readonly close: (link: LinkId) => void;

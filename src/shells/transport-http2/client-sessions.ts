@@ -1,19 +1,39 @@
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import type { Duplex } from "node:stream";
 import type { NodeId } from "../../core/records/record.ts";
-import { dialPeer, type DialOptions } from "./dial.ts";
+import type { Paths } from "../../ports/transport.ts";
+import { DialError, dialPeer, dialThrough, type DialOptions } from "./dial.ts";
 import { closeWhenIdle } from "./idle-session.ts";
 
-/** The HTTP/2 sessions that this node dialled: each carries a link, forwarded requests, or both. */
+/**
+ * The HTTP/2 sessions on which this node is the client, however they came about: dialled, through another
+ * member, or in reverse over a link that the peer opened. Each carries links, requests, or both.
+ */
 export type ClientSessions = {
-  /** A new session, for a link. */
-  readonly open: (peer: NodeId, addresses: readonly string[], signal: AbortSignal) => Promise<ClientSession>;
-  /** Any live session to the peer, or else a new one; callers at the same time share it. */
-  readonly reuse: (peer: NodeId, addresses: readonly string[], signal: AbortSignal) => Promise<ClientSession>;
+  /** A new session, for a link: by an address, or else through a relay. */
+  readonly open: (peer: NodeId, paths: Paths, signal: AbortSignal) => Promise<ClientSession>;
+  /** The best live session to the peer, or else a new one; callers at the same time share it. */
+  readonly reuse: (peer: NodeId, paths: Paths, signal: AbortSignal) => Promise<ClientSession>;
+  /** A session that needs no other member and no dial; rejects with a `DialError` when there is none. */
+  readonly near: (peer: NodeId, signal: AbortSignal) => Promise<ClientSession>;
+  /** Keeps a session that was made elsewhere. */
+  readonly keep: (session: ClientHttp2Session, peer: NodeId, path: SessionPath) => ClientSession;
+  /** Cuts the sessions that stand on an address of ours which is gone. */
+  readonly vanished: (isGone: (address: string) => boolean) => void;
   /** Lets what is under way finish for `graceMs`, then cuts. */
   readonly stop: (graceMs: number) => void;
 };
 
+/** How a session gets to the peer, best first. */
+export type SessionPath =
+  | { readonly type: "dialled" }
+  /** Inside a stream of a connection that the peer opened; `via` when that goes through a relay itself. */
+  | { readonly type: "reverse"; readonly via: NodeId | undefined }
+  | { readonly type: "relayed"; readonly via: NodeId };
+
 export type ClientSession = {
+  readonly peer: NodeId;
+  readonly path: SessionPath;
   readonly request: (headers: OutgoingHttpHeaders, endStream: boolean) => ClientHttp2Stream;
   readonly isLive: () => boolean;
   /** No new requests; the session ends with its last stream. */
@@ -21,36 +41,112 @@ export type ClientSession = {
   readonly destroy: () => void;
 };
 
+/** The relay that a session goes through, on whichever side it began. */
+export const viaOf = (path: SessionPath): NodeId | undefined =>
+  path.type === "dialled" ? undefined : path.via;
+
+export type ClientSessionsOptions = Omit<DialOptions, "signal"> & {
+  /** Asks the peer for a session in reverse; undefined when no link of its own can carry one. */
+  readonly askReverse: (
+    peer: NodeId,
+    direct: boolean,
+    signal: AbortSignal,
+  ) => Promise<ClientSession> | undefined;
+  /** A stream to the peer that `relay` carries over its own session. */
+  readonly throughRelay: (
+    relay: Promise<ClientSession>,
+    peer: NodeId,
+    signal: AbortSignal,
+  ) => Promise<Duplex>;
+};
+
 /** Shorter than the server's, so that a request seldom meets a session that is just being closed. */
 const idleMs = 45_000;
+/** How long addresses may stay silent before a request goes through a relay instead. */
+const relayHeadStartMs = 600;
 
-export function createClientSessions(options: Omit<DialOptions, "signal">): ClientSessions {
-  const sessions = new Set<ClientSession>();
-  const sessionByPeer = new Map<NodeId, ClientSession>();
+export function createClientSessions(options: ClientSessionsOptions): ClientSessions {
+  const sessions = new Map<ClientSession, ClientHttp2Session>();
   const openingByPeer = new Map<NodeId, Promise<ClientSession>>();
+  const winnerByPeer = new Map<NodeId, string>();
 
-  const open: ClientSessions["open"] = async (peer, addresses, signal) => {
-    const session = await dialPeer(peer, addresses, { ...options, signal });
-    const forget = (): void => {
-      if (sessionByPeer.get(peer) === made) sessionByPeer.delete(peer);
-    };
-    const made = wrap(session, forget);
-    sessions.add(made);
-    sessionByPeer.set(peer, made);
-    session.on("goaway", forget);
-    session.on("close", () => {
-      sessions.delete(made);
-      forget();
-    });
+  const keep: ClientSessions["keep"] = (session, peer, path) => {
+    const made = wrap(session, peer, path);
+    sessions.set(made, session);
+    session.on("close", () => sessions.delete(made));
     return made;
+  };
+  const best = (peer: NodeId, fits: (path: SessionPath) => boolean): ClientSession | undefined => {
+    let found: ClientSession | undefined;
+    for (const session of sessions.keys()) {
+      if (session.peer !== peer || !session.isLive() || !fits(session.path)) continue;
+      if (found === undefined || rank(session.path) <= rank(found.path)) found = session;
+    }
+    return found;
+  };
+
+  const direct = async (peer: NodeId, addresses: readonly string[], signal: AbortSignal) => {
+    const dialled = await dialPeer(peer, addresses, winnerByPeer.get(peer), { ...options, signal });
+    winnerByPeer.set(peer, dialled.address);
+    return keep(dialled.session, peer, { type: "dialled" });
+  };
+  const near: ClientSessions["near"] = async (peer, signal) => {
+    const needsNobody = (path: SessionPath): boolean => viaOf(path) === undefined;
+    const session = best(peer, needsNobody) ?? (await options.askReverse(peer, true, signal));
+    if (session === undefined) throw new DialError("unreachable", "no link with it");
+    return session;
+  };
+  const relayed = async (peer: NodeId, { relays }: Paths, signal: AbortSignal): Promise<ClientSession> => {
+    const failures: string[] = [];
+    for (const via of relays) {
+      const carrier = `through ${via}`;
+      try {
+        const stream = await options.throughRelay(near(via, signal), peer, signal);
+        const session = await dialThrough(peer, stream, carrier, { ...options, signal });
+        return keep(session, peer, { type: "relayed", via });
+      } catch (error) {
+        if (signal.aborted) break;
+        if (error instanceof DialError && error.why === "untrusted") throw error;
+        failures.push(`${carrier}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    throw new DialError("unreachable", failures.length === 0 ? "no relay in time" : failures.join("; "));
+  };
+
+  const open: ClientSessions["open"] = async (peer, paths, signal) => {
+    if (paths.relays.length === 0) return direct(peer, paths.addresses, signal);
+    try {
+      return await direct(peer, paths.addresses, signal);
+    } catch (error) {
+      // What the addresses said proves more than that no relay helped.
+      return relayed(peer, paths, signal).catch((other: unknown) => Promise.reject(joined(error, other)));
+    }
+  };
+
+  const toward = async (peer: NodeId, paths: Paths, signal: AbortSignal): Promise<ClientSession> => {
+    const reverse = options.askReverse(peer, false, signal);
+    if (reverse !== undefined) {
+      const session = await reverse.catch(() => undefined);
+      if (session !== undefined) return session;
+    }
+    if (paths.relays.length === 0) return direct(peer, paths.addresses, signal);
+    const first = direct(peer, paths.addresses, signal);
+    const late = await Promise.race([first.catch(() => "failed" as const), after(relayHeadStartMs)]);
+    if (typeof late === "object") return late;
+    return Promise.any([first, relayed(peer, paths, signal)]).catch((error: unknown) => {
+      const [one, other] = error instanceof AggregateError ? (error.errors as unknown[]) : [error, error];
+      throw joined(one, other);
+    });
   };
 
   return {
     open,
-    reuse: async (peer, addresses, signal) => {
-      const held = sessionByPeer.get(peer);
-      if (held?.isLive() === true) return held;
-      const opening = openingByPeer.get(peer) ?? open(peer, addresses, signal);
+    near,
+    keep,
+    reuse: async (peer, paths, signal) => {
+      const held = best(peer, () => true);
+      if (held !== undefined) return held;
+      const opening = openingByPeer.get(peer) ?? toward(peer, paths, signal);
       openingByPeer.set(peer, opening);
       try {
         return await opening;
@@ -58,26 +154,49 @@ export function createClientSessions(options: Omit<DialOptions, "signal">): Clie
         if (openingByPeer.get(peer) === opening) openingByPeer.delete(peer);
       }
     },
+    vanished: (isGone) => {
+      for (const [made, session] of sessions) {
+        const address = made.path.type === "dialled" ? session.socket?.localAddress : undefined;
+        if (address !== undefined && isGone(address)) session.destroy();
+      }
+    },
     stop: (graceMs) => {
-      for (const session of sessions) session.retire();
+      for (const session of sessions.keys()) session.retire();
       setTimeout(() => {
-        for (const session of sessions) session.destroy();
+        for (const session of sessions.keys()) session.destroy();
       }, graceMs);
     },
   };
 }
 
-function wrap(session: ClientHttp2Session, forget: () => void): ClientSession {
+function rank(path: SessionPath): number {
+  const order = { dialled: 0, reverse: 1, relayed: 2 };
+  return order[path.type] + (viaOf(path) === undefined ? 0 : 2);
+}
+
+function joined(direct: unknown, relayed: unknown): unknown {
+  if (!(direct instanceof DialError) || !(relayed instanceof DialError)) return direct;
+  const why = relayed.why === "untrusted" ? relayed.why : direct.why;
+  return new DialError(why, `${direct.message}; ${relayed.message}`);
+}
+
+const after = (ms: number): Promise<"late"> => new Promise((resolve) => setTimeout(resolve, ms, "late"));
+
+function wrap(session: ClientHttp2Session, peer: NodeId, path: SessionPath): ClientSession {
   const count = closeWhenIdle(session, idleMs);
+  let retired = false;
+  session.on("goaway", () => (retired = true));
   return {
+    peer,
+    path,
     request: (headers, endStream) => {
       const stream = session.request(headers, { endStream });
       count(stream);
       return stream;
     },
-    isLive: () => !session.closed && !session.destroyed,
+    isLive: () => !retired && !session.closed && !session.destroyed,
     retire: () => {
-      forget();
+      retired = true;
       if (!session.closed) session.close();
     },
     destroy: () => session.destroy(),

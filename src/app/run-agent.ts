@@ -1,5 +1,6 @@
 import { startAgent, type AgentOptions } from "./agent.ts";
 import { explained } from "./app-error.ts";
+import { beatForSupervisor } from "./beat.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
 import { giveBackMemoryOnceStarted } from "./give-back-memory.ts";
 
@@ -15,6 +16,7 @@ export async function runAgent(options: AgentOptions): Promise<ExitCode> {
   // Whoever read the log may be gone; that is no reason to stop.
   process.stderr.on("error", () => {});
   const stopAsked = stopSignal();
+  beatForSupervisor(options.env?.["STARLIGHT_BEAT_FILE"], () => process.kill(process.pid, "SIGTERM"));
   try {
     const agent = await startAgent(options);
     giveBackMemoryOnceStarted();

@@ -63,8 +63,18 @@ export function registerCommands(program: Command): void {
     .action(run(() => import("./join.ts")));
   const agent = program
     .command("agent")
-    .description("run the node: workloads first, then the port, then the peers");
+    .description("run the node: workloads first, then the port, then the peers")
+    .option("--supervise", "start it again when it ends or hangs, where no service manager does");
   settings(agent).action(run(() => import("./agent.ts")));
+  const service = program.command("service").description("run the agent as a service of this machine");
+  service
+    .command("unit")
+    .description("print a systemd unit for this data folder")
+    .action(run(() => import("./service-unit.ts")));
+  service
+    .command("install")
+    .description("write the unit, enable and start it; needs root and systemd")
+    .action(run(() => import("./service-install.ts")));
   program
     .command("apply")
     .description("apply manifests: all of them, or none")

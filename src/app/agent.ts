@@ -26,6 +26,7 @@ import type { JoinRefusal } from "./enrol/join-request.ts";
 import { kubeconfigWarnings } from "./issue-user.ts";
 import { createLog, type Log } from "./log.ts";
 import { addressesOf, measureMachine } from "./measure.ts";
+import { watchNetwork } from "./network-watch.ts";
 import { createRoutes } from "./routes.ts";
 import { mirrorFile } from "./store-files.ts";
 import { createStreamBackup } from "./stream-backup.ts";
@@ -129,8 +130,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       listen,
       dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
       admits: (peer, tlsKey) => driver.view.member(peer)?.member.tlsKey === tlsKey,
+      forbids: (peer) => driver.view.forbids(peer),
+      relayBytesPerSecond: settings.relayBytesPerSecond,
       events: {
-        opened: (link, peer, outbound) => driver.handle({ type: "link-opened", link, peer, outbound }),
+        opened: (link, peer, outbound, via) =>
+          driver.handle({ type: "link-opened", link, peer, outbound, via }),
         closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
         frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
         dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),
@@ -164,7 +168,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       });
     driver.handle({ type: "boot", frames, adopted });
     driver.handle({ type: "measured", status: measure() });
-    const stopMeasuring = measureAgain(driver, measure);
+    const measuring = measureAgain(driver, measure);
+    const stopWatching = watchNetwork((present) => {
+      transport.hostsChanged(present);
+      measuring.now();
+    });
 
     writeAgentFile(directory, {
       pid: process.pid,
@@ -181,7 +189,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     greet(log, identity.node, listening, adopted.length);
 
     const stop = once(async () => {
-      stopMeasuring();
+      measuring.stop();
+      stopWatching();
       removeAgentFile(directory);
       await closeAll(opened);
       log("info", "AgentStopped", "stopped; workloads go on running");
@@ -270,16 +279,20 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
 }
 
 /** Addresses and memory change while an agent runs: a cable is pulled, a limit is raised. */
-function measureAgain(driver: Driver, measure: () => StatusBody): () => void {
+function measureAgain(
+  driver: Driver,
+  measure: () => StatusBody,
+): { readonly now: () => void; readonly stop: () => void } {
   let last = "";
-  const timer = setInterval(() => {
+  const now = (): void => {
     const status = measure();
     const text = JSON.stringify(status);
     if (text !== last) driver.handle({ type: "measured", status });
     last = text;
-  }, measureEveryMs);
+  };
+  const timer = setInterval(now, measureEveryMs);
   timer.unref();
-  return () => clearInterval(timer);
+  return { now, stop: () => clearInterval(timer) };
 }
 
 function greet(log: Log, node: NodeIdentity, listening: Address, adopted: number): void {

@@ -16,7 +16,7 @@ import { addressesMax } from "../shells/identity-file/names.ts";
  */
 export type MeasureOptions = {
   readonly listen: { readonly host: string; readonly port: number };
-  /** `host:port` or `host`, which gets our port; empty for those of the interfaces. */
+  /** `host:port` or `host`, which gets our port; `none` for no address; empty for those of the interfaces. */
   readonly advertise: readonly string[];
   readonly runtime: string;
   readonly agentVersion: string;
@@ -24,6 +24,8 @@ export type MeasureOptions = {
   readonly uplink: LinkClass;
 };
 
+/** Instead of an address: nobody can dial this node, it opens every link itself. */
+const advertiseNone = "none";
 const mebi = 1024 * 1024;
 const giga = 1e9;
 const podsMax = 110;
@@ -62,6 +64,7 @@ export function addressesOf({
   listen,
   advertise,
 }: Pick<MeasureOptions, "listen" | "advertise">): readonly string[] {
+  if (advertise.includes(advertiseNone)) return [];
   if (advertise.length > 0) {
     return advertise.flatMap((text) => {
       const address = parseAddress(text, { portDefault: listen.port });

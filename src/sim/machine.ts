@@ -170,12 +170,13 @@ export class Machine {
     this.#arm();
   }
 
-  linkOpened(end: End, peer: number, outbound: boolean): void {
+  linkOpened(end: End, peer: number, outbound: boolean, relay: number | undefined): void {
     const link = ++this.#links;
     this.#linkByEnd.set(end, link);
     this.#endByLink.set(link, end);
     const id = this.#world.machine(peer).identity.id;
-    this.deliver({ type: "link-opened", link, peer: id, outbound });
+    const via = relay === undefined ? undefined : this.#world.machine(relay).identity.id;
+    this.deliver({ type: "link-opened", link, peer: id, outbound, via });
   }
 
   linkClosed(end: End, how: LinkEnd): void {
@@ -197,7 +198,10 @@ export class Machine {
   }
 
   readonly #handlers: Handlers<NodeEffect> = {
-    dial: ({ peer }) => this.#world.network.dial(this.host, this.#world.hostOf(peer)),
+    dial: ({ peer, relays }) => {
+      const hosts = relays.map((relay) => this.#world.hostOf(relay));
+      this.#world.network.dial(this.host, this.#world.hostOf(peer), hosts);
+    },
     send: ({ link, bytes }) => {
       const end = this.#endByLink.get(link);
       if (end !== undefined) this.#world.network.send(end, bytes);

@@ -191,10 +191,18 @@ test("the taints of a node are replaced as a whole, and none is there twice", ()
   assert.equal(problem(node, tainted([taint, { ...taint, value: "x" }])).field, "spec.taints[1]");
 });
 
-test("6 kinds are known, by group and kind", () => {
+test("7 kinds are known, by group and kind", () => {
   assert.deepEqual(
     allKinds().map(({ group, kind: name }) => `${group}/${name}`),
-    ["/ConfigMap", "/Namespace", "/Node", "/Service", "apps/DaemonSet", "apps/Deployment"],
+    [
+      "/ConfigMap",
+      "/Namespace",
+      "/Node",
+      "/Service",
+      "apps/DaemonSet",
+      "apps/Deployment",
+      "starlight.dev/LinkPolicy",
+    ],
   );
   assert.equal(kindOf("apps", "StatefulSet"), undefined);
   assert.equal(kindOf("", "__proto__"), undefined);

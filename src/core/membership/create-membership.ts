@@ -16,12 +16,24 @@ import { activePeers, announce, judge } from "./judge.ts";
 import type { State, Step } from "./state.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
 import {
+  enforcePolicy,
+  isBetterPath,
+  linkRelays,
+  mayDial,
+  networkChanged,
+  noPaths,
+  provenEnd,
+  relaysTo,
+  throughWhom,
+  waitsForSilence,
+} from "./paths.ts";
+import { permittedPeers } from "./permitted-peers.ts";
+import {
   explain,
   forgetEnd,
   linkEndSentence,
   newestLink,
   newLink,
-  mayDial,
   newPeer,
   type Link,
   type PeerState,
@@ -54,6 +66,7 @@ export function createMembership(config: MembershipConfig): Membership {
     peers: new Map(),
     peerByLink: new Map(),
     reports: new Map(),
+    paths: noPaths(),
     published: "",
     observed: true,
     wake: asleep,
@@ -63,6 +76,7 @@ export function createMembership(config: MembershipConfig): Membership {
     wake: () => state.wake,
     evidence: (peer) => evidenceOf(state, peer),
     linked: () => activePeers(state),
+    relaysTo: (peer) => relaysTo(state, peer),
   };
 }
 
@@ -91,7 +105,7 @@ function take(step: Step, event: MembershipEvent): void {
     case "peers":
       return setPeers(step, event);
     case "link-opened":
-      return linkOpened(step, event.link, event.peer, event.outbound);
+      return linkOpened(step, event);
     case "link-closed":
       return linkClosed(step, event.link, event.end);
     case "dial-failed":
@@ -104,6 +118,8 @@ function take(step: Step, event: MembershipEvent): void {
     case "observed":
       state.reports.set(event.observer, event.peers);
       return;
+    case "network-changed":
+      return networkChanged(step);
     case "stalled":
       return forgive(step, event.by);
     case "wake":
@@ -113,7 +129,12 @@ function take(step: Step, event: MembershipEvent): void {
 
 function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>): void {
   const { state, now } = step;
-  const wanted = wantedPeers(state.config.self, event.place, event.peers);
+  const { permits, place } = event;
+  const wanted =
+    permits === undefined
+      ? wantedPeers(state.config.self, place, event.peers)
+      : permittedPeers(state.config.self, place, event.peers, permits);
+  state.paths.place = place;
   const listed = new Set(event.peers.map(({ id }) => id));
   for (const [id, known] of [...state.peers].filter(([id]) => !listed.has(id))) {
     for (const link of known.links.keys()) closeLink(step, link, "ours");
@@ -134,12 +155,14 @@ function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>
       known.redialAt = now;
     }
   }
+  enforcePolicy(step, (link) => closeLink(step, link, "ours"));
 }
 
-function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): void {
+function linkOpened(step: Step, event: Extract<MembershipEvent, { type: "link-opened" }>): void {
   const { state, now } = step;
+  const { link: id, peer: peerId, outbound, via } = event;
   const peer = state.peers.get(peerId);
-  if (peer === undefined) {
+  if (peer === undefined || peer.peer.forbidden !== undefined) {
     step.out.push({ type: "close", link: id, end: "ours" });
     return;
   }
@@ -150,7 +173,8 @@ function linkOpened(step: Step, id: LinkId, peerId: NodeId, outbound: boolean): 
   const link = newLink(id, peerId, now);
   peer.links.set(id, link);
   state.peerByLink.set(id, peerId);
-  explain(peer, `${outbound ? "we reached it" : "it reached us"} on link ${id}`);
+  if (via !== undefined) state.paths.viaByLink.set(id, via);
+  explain(peer, `${outbound ? "we reached it" : "it reached us"} on link ${id}${throughWhom(state, id)}`);
   if (!decides(state, peerId)) return;
   if (peer.active === undefined) use(step, peer, link);
   else {
@@ -181,8 +205,11 @@ function use(step: Step, peer: PeerState, link: Link): void {
   step.out.push({ type: "peer-up", peer: peer.peer.id, link: link.id });
 }
 
-function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
+function linkClosed(step: Step, id: LinkId, told: LinkEnd): void {
   const { state, now } = step;
+  const end = provenEnd(state, id, told);
+  const way = throughWhom(state, id);
+  state.paths.viaByLink.delete(id);
   const peerId = state.peerByLink.get(id);
   const peer = peerId === undefined ? undefined : state.peers.get(peerId);
   state.peerByLink.delete(id);
@@ -192,7 +219,7 @@ function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
     peer.active = undefined;
     step.out.push({ type: "peer-down", peer: peer.peer.id, link: id, end });
   }
-  explain(peer, linkEndSentence(id, end));
+  explain(peer, end === told ? linkEndSentence(id, end) : `link ${id}${way} ended`);
   if (peer.links.size === 0) {
     peer.lastEnd = end;
     peer.endedAt = now;
@@ -292,10 +319,16 @@ function tend(step: Step): void {
     }
     settleStandby(step, peer);
     if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
-    if (!mayDial(peer) || now < peer.redialAt) continue;
+    if (!mayDial(state, peer) || now < peer.redialAt) continue;
+    const { id, addresses } = peer.peer;
+    const relays = peer.links.size === 0 ? linkRelays(state, id) : [];
+    if (addresses.length === 0 && relays.length === 0) {
+      peer.redialAt = now + between(random, 0.5, 1) * state.config.redialMax;
+      continue;
+    }
     peer.dialingSince = now;
     peer.redialAt = now + between(random, retryFirst, 2 * retryFirst);
-    step.out.push({ type: "dial", peer: peer.peer.id, addresses: peer.peer.addresses });
+    step.out.push({ type: "dial", peer: id, addresses, relays });
   }
 }
 
@@ -327,7 +360,9 @@ function settleStandby(step: Step, peer: PeerState): void {
   if (active === undefined) return;
   for (const link of peer.links.values()) {
     if (link.id === active.id) continue;
-    if (active.heardAt > link.openedAt) closeLink(step, link.id, "ours");
+    if (isBetterPath(step.state, link, active)) {
+      if (link.heardAt > link.openedAt) return use(step, peer, link);
+    } else if (active.heardAt > link.openedAt) closeLink(step, link.id, "ours");
     else if (step.now >= link.openedAt + standbyPatience) return use(step, peer, link);
   }
 }
@@ -350,12 +385,12 @@ function nextWake(state: State): Wake {
     for (const link of peer.links.values()) {
       consider(link.nextPingAt, "ping");
       consider(link.heardAt + peer.peer.pace * state.config.silentAfter, "silence on a link");
-      if (peer.links.size > 1 && link.id !== peer.active && decides(state, peer.peer.id)) {
+      if (decides(state, peer.peer.id) && waitsForSilence(state, peer, link)) {
         consider(link.openedAt + standbyPatience, "a newer link");
       }
     }
     if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
-    else if (mayDial(peer)) consider(peer.redialAt, "dial");
+    else if (mayDial(state, peer)) consider(peer.redialAt, "dial");
   }
   return { at, why };
 }

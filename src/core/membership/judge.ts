@@ -1,4 +1,5 @@
 import type { NodeId } from "../records/record.ts";
+import { directPeers } from "./paths.ts";
 import { forgetEnd } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
 import { verdictsOf, type FirstHand } from "./verdicts.ts";
@@ -28,7 +29,7 @@ export function judge(step: Step): void {
 }
 
 export function announce(step: Step): void {
-  const peers = activePeers(step.state);
+  const peers = directPeers(step.state);
   const text = peers.join();
   if (text === step.state.published) return;
   step.state.published = text;

@@ -136,7 +136,14 @@ export type NodeEvent =
   | { readonly type: "boot"; readonly frames: Iterable<Uint8Array>; readonly adopted: readonly PodReport[] }
   /** What the machine is, at start and when it changes. */
   | { readonly type: "measured"; readonly status: StatusBody }
-  | { readonly type: "link-opened"; readonly link: LinkId; readonly peer: NodeId; readonly outbound: boolean }
+  /** `via`: the relay it goes through, if any. */
+  | {
+      readonly type: "link-opened";
+      readonly link: LinkId;
+      readonly peer: NodeId;
+      readonly outbound: boolean;
+      readonly via?: NodeId | undefined;
+    }
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
       readonly type: "dial-failed";
@@ -179,7 +186,13 @@ export type NodeEvent =
   | { readonly type: "wake" };
 
 export type NodeEffect =
-  | { readonly type: "dial"; readonly peer: NodeId; readonly addresses: readonly string[] }
+  /** Try the addresses, and one of the relays when none answers. */
+  | {
+      readonly type: "dial";
+      readonly peer: NodeId;
+      readonly addresses: readonly string[];
+      readonly relays: readonly NodeId[];
+    }
   | { readonly type: "send"; readonly link: LinkId; readonly bytes: Uint8Array }
   | { readonly type: "close"; readonly link: LinkId; readonly end: LinkEnd }
   /**
@@ -258,6 +271,13 @@ export type NodeView = {
   readonly object: (ref: ObjectRef) => MergedObject | undefined;
   /** The configurations an object is merged from: what history and undo are read from. */
   readonly entries: (ref: ObjectRef) => readonly IntentEntry[];
+  /** The ways to a member: its addresses, and members that have a link with us and one with it. */
+  readonly paths: (id: NodeId) => {
+    readonly addresses: readonly string[];
+    readonly relays: readonly NodeId[];
+  };
+  /** Why the link policy keeps a member from us; undefined when it does not. */
+  readonly forbids: (id: NodeId) => string | undefined;
   readonly pods: () => readonly PodView[];
   readonly pod: (uid: PodUid) => PodView | undefined;
   readonly conflicts: () => readonly { readonly object: MergedObject; readonly conflict: FieldConflict }[];

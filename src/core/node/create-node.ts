@@ -15,6 +15,7 @@ import {
 } from "./links.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
+import { touchedLinkPolicy } from "./link-policy.ts";
 import { tendHeld } from "./held.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
@@ -45,6 +46,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig): NodeMach
       given.crypto = env.crypto;
       const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map() };
       carryOut(handlers(turn), event);
+      if (touchedLinkPolicy(turn)) tellPeers(turn);
       settleIfReady(turn);
       placeIfDue(turn);
       tendReunion(turn);
@@ -66,13 +68,15 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
   return {
     boot: (event) => boot(turn, event),
     measured: ({ status }) => {
+      const moved = state.status !== undefined && state.status.addresses.join() !== status.addresses.join();
       state.status = status;
+      if (moved) tellMembership(turn, { type: "network-changed" });
       publishStatus(turn);
       placeSoon(turn);
     },
-    "link-opened": ({ link, peer, outbound }) => {
-      state.dialFailed.delete(peer);
-      tellMembership(turn, { type: "link-opened", link, peer, outbound });
+    "link-opened": (event) => {
+      state.dialFailed.delete(event.peer);
+      tellMembership(turn, event);
     },
     "link-closed": ({ link, end }) => tellMembership(turn, { type: "link-closed", link, end }),
     "dial-failed": ({ peer, why, detail }) => {

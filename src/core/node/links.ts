@@ -12,6 +12,7 @@ import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { persist } from "./durable.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
+import { linkPolicyOf, refreshLinkPolicy } from "./link-policy.ts";
 import { publishLinks } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
@@ -122,8 +123,13 @@ export function peersOf(turn: Turn): Peer[] {
 }
 
 export function tellPeers(turn: Turn): void {
-  const { site, region } = turn.state.identity;
-  tellMembership(turn, { type: "peers", peers: peersOf(turn), place: { site, region } });
+  const { identity } = turn.state;
+  const { site, region } = identity;
+  refreshLinkPolicy(turn);
+  const policy = linkPolicyOf(turn.state);
+  const peers = peersOf(turn).map((peer) => ({ ...peer, forbidden: policy?.forbids(identity.id, peer.id) }));
+  const permits = policy === undefined ? undefined : policy.permits;
+  tellMembership(turn, { type: "peers", peers, place: { site, region }, permits });
 }
 
 function react(turn: Turn, changes: readonly IndexChange[]): void {
@@ -147,7 +153,7 @@ export function tellObserved(turn: Turn, observer: string): void {
 function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
   const { state, out } = turn;
   return {
-    dial: ({ peer, addresses }) => out.push({ type: "dial", peer, addresses }),
+    dial: (effect) => out.push(effect),
     close: ({ link, end }) => out.push({ type: "close", link, end }),
     send: ({ link, bytes }) => send(turn, link, membershipChannel, bytes),
     "peer-up": ({ peer, link }) => {

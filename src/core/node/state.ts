@@ -9,6 +9,7 @@ import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
+import type { HeldLinkPolicy } from "./link-policy.ts";
 import { nothingHeld, type Held } from "./progress.ts";
 import type { Uplink } from "./uplink.ts";
 import type { WallClock } from "./wall.ts";
@@ -49,6 +50,7 @@ export type NodeState = {
   readonly clocks: WallClock;
   readonly uplink: Uplink;
   readonly peerByLink: Map<LinkId, NodeId>;
+  linkPolicy: HeldLinkPolicy;
   readonly store: RecordStore;
   readonly index: Index;
   readonly membership: Membership;
@@ -126,6 +128,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig): NodeState 
     clock: { last: 0 },
     uplink: { day: 0, bytes: 0 },
     peerByLink: new Map(),
+    linkPolicy: { madeOf: "", policy: undefined },
     clocks: { aheadByPeer: new Map(), correction: 0, base: undefined },
     store: emptyStore(),
     index: emptyIndex(),

@@ -10,6 +10,7 @@ import { scopeDigest, tombstoneCount } from "../records/store.ts";
 import { headsIn, makeBundle } from "../sync/bundle.ts";
 import type { NodeView, PodView } from "./contract.ts";
 import { heldUpTo } from "./held.ts";
+import { linkPolicyOf } from "./link-policy.ts";
 import { memberView } from "./nodes.ts";
 import { placementInput } from "./placing.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
@@ -41,6 +42,11 @@ export function createView(state: NodeState, given: Given): NodeView {
       }),
     object: (ref) => index.objectByKey.get(objectKey(ref)),
     entries: (ref) => entriesOf(index, ref),
+    paths: (id) => ({
+      addresses: factsOf(index, id)?.status?.body.addresses ?? [],
+      relays: state.membership.relaysTo(id),
+    }),
+    forbids: (id) => linkPolicyOf(state)?.forbids(identity.id, id),
     pods: () =>
       ids().flatMap((node) =>
         [...(factsOf(index, node)?.pods.keys() ?? [])].sort().flatMap((uid) => podView(node, uid) ?? []),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { array, assert as hold, integer, property } from "fast-check";
 import { createMeter } from "./splice.ts";
 
 test("a second's worth passes at once, and what goes beyond waits for its share of a second", () => {
@@ -14,8 +14,8 @@ test("a second's worth passes at once, and what goes beyond waits for its share 
 });
 
 test("whoever waits as told passes at most the rate and one second's worth, whatever the chunks", () => {
-  fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 70_000 }), { maxLength: 200 }), (chunks) => {
+  hold(
+    property(array(integer({ min: 1, max: 70_000 }), { maxLength: 200 }), (chunks) => {
       const rate = 100_000;
       let now = 0;
       let bytes = 0;

@@ -1,8 +1,9 @@
 import { configMap, namespace, node, service } from "./core-kinds.ts";
 import type { Kind } from "./kind.ts";
+import { linkPolicy } from "./link-policy.ts";
 import { daemonSet, deployment } from "./workloads.ts";
 
-const kinds: readonly Kind[] = [configMap, namespace, node, service, daemonSet, deployment];
+const kinds: readonly Kind[] = [configMap, namespace, node, service, daemonSet, deployment, linkPolicy];
 const kindByName = new Map(kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind] as const));
 
 /** Every kind that people may write, in a fixed order. */

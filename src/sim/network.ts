@@ -162,7 +162,7 @@ export class Network {
   /** The process behind these ends died and its kernel says so to every peer. */
   processDied(host: number): void {
     for (const end of this.#endsOf(host)) this.close(end);
-    for (const connection of [...this.#connections])
+    for (const connection of this.#connections)
       if (connection.via?.host === host) for (const end of connection.ends) this.#lost(end);
   }
 
@@ -247,8 +247,9 @@ export class Network {
 
   #linked(one: number, other: number): boolean {
     for (const { ends, via } of this.#connections) {
-      const hosts = [ends[0].host, ends[1].host];
-      if (via === undefined && hosts.includes(one) && hosts.includes(other)) return true;
+      if (via !== undefined) continue;
+      const [near, far] = [ends[0].host, ends[1].host];
+      if ((near === one && far === other) || (near === other && far === one)) return true;
     }
     return false;
   }

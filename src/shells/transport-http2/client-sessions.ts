@@ -36,6 +36,8 @@ export type ClientSession = {
   readonly path: SessionPath;
   readonly request: (headers: OutgoingHttpHeaders, endStream: boolean) => ClientHttp2Stream;
   readonly isLive: () => boolean;
+  /** Whether the other end still answers; a session that does not is cut. Costs nothing when it just did. */
+  readonly answers: () => Promise<boolean>;
   /** No new requests; the session ends with its last stream. */
   readonly retire: () => void;
   readonly destroy: () => void;
@@ -62,6 +64,10 @@ export type ClientSessionsOptions = Omit<DialOptions, "signal"> & {
 
 /** Shorter than the server's, so that a request seldom meets a session that is just being closed. */
 const idleMs = 45_000;
+/** A session that was heard of so lately is used without a question. */
+const freshMs = 2_000;
+/** An answer to a ping that takes longer than this does not come: the way is gone, and no kernel said so. */
+const pingMaxMs = 1_000;
 /** How long addresses may stay silent before a request goes through a relay instead. */
 const relayHeadStartMs = 600;
 
@@ -92,7 +98,9 @@ export function createClientSessions(options: ClientSessionsOptions): ClientSess
   };
   const near: ClientSessions["near"] = async (peer, signal) => {
     const needsNobody = (path: SessionPath): boolean => viaOf(path) === undefined;
-    const session = best(peer, needsNobody) ?? (await options.askReverse(peer, true, signal));
+    for (let held = best(peer, needsNobody); held !== undefined; held = best(peer, needsNobody))
+      if (await held.answers()) return held;
+    const session = await options.askReverse(peer, true, signal);
     if (session === undefined) throw new DialError("unreachable", "no link with it");
     return session;
   };
@@ -144,8 +152,8 @@ export function createClientSessions(options: ClientSessionsOptions): ClientSess
     near,
     keep,
     reuse: async (peer, paths, signal) => {
-      const held = best(peer, () => true);
-      if (held !== undefined) return held;
+      for (let held = best(peer, () => true); held !== undefined; held = best(peer, () => true))
+        if (await held.answers()) return held;
       const opening = openingByPeer.get(peer) ?? toward(peer, paths, signal);
       openingByPeer.set(peer, opening);
       try {
@@ -185,7 +193,22 @@ const after = (ms: number): Promise<"late"> => new Promise((resolve) => setTimeo
 function wrap(session: ClientHttp2Session, peer: NodeId, path: SessionPath): ClientSession {
   const count = closeWhenIdle(session, idleMs);
   let retired = false;
+  let answeredAt = performance.now();
   session.on("goaway", () => (retired = true));
+  const ping = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        session.destroy();
+        resolve(false);
+      }, pingMaxMs);
+      const answered = (error: Error | null): void => {
+        clearTimeout(timer);
+        if (error === null) answeredAt = performance.now();
+        else session.destroy();
+        resolve(error === null);
+      };
+      if (session.destroyed || !session.ping(answered)) answered(new Error("too many pings"));
+    });
   return {
     peer,
     path,
@@ -194,6 +217,7 @@ function wrap(session: ClientHttp2Session, peer: NodeId, path: SessionPath): Cli
       count(stream);
       return stream;
     },
+    answers: () => (performance.now() - answeredAt < freshMs ? Promise.resolve(true) : ping()),
     isLive: () => !retired && !session.closed && !session.destroyed,
     retire: () => {
       retired = true;

@@ -20,10 +20,13 @@ export function createMeter(bytesPerSecond: number, now: () => number): Meter {
   };
 }
 
+/** Bytes that wait here in one direction until the other side takes them. */
+const heldBytesMax = 256 * 1024;
+
 /**
  * Passes the bytes of two streams on to each other, unread, until one ends or nothing passed for `idleMs`.
  *
- * Nothing is read from one side that the other does not take, so at most a chunk and the write buffer are
+ * Nothing is read from one side that the other does not take, so at most `heldBytesMax` and a chunk are
  * held here; what is under way to us is bounded by HTTP/2's window of the stream.
  */
 export function splice(one: Http2Stream, other: Http2Stream, meter: Meter, idleMs: number): void {
@@ -50,8 +53,9 @@ function pump(from: Http2Stream, to: Http2Stream, meter: Meter, alive: () => voi
   from.on("data", (chunk: Buffer) => {
     alive();
     const waitMs = meter.passed(chunk.length);
-    const room = !to.destroyed && !to.writableEnded && to.write(chunk);
-    if (!room) {
+    if (to.destroyed || to.writableEnded) return;
+    // A full buffer of Node's own size would stop the sender for each of its frames.
+    if (!to.write(chunk) && to.writableLength > heldBytesMax) {
       waits++;
       to.once("drain", resume);
     }

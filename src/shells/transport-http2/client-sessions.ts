@@ -68,7 +68,7 @@ const idleMs = 45_000;
 const freshMs = 2_000;
 /** An answer to a ping that takes longer than this does not come: the way is gone, and no kernel said so. */
 const pingMaxMs = 1_000;
-/** How long addresses may stay silent before a request goes through a relay instead. */
+/** How long addresses may stay silent before a relay is tried beside them. */
 const relayHeadStartMs = 600;
 
 export function createClientSessions(options: ClientSessionsOptions): ClientSessions {
@@ -121,30 +121,22 @@ export function createClientSessions(options: ClientSessionsOptions): ClientSess
     throw new DialError("unreachable", failures.length === 0 ? "no relay in time" : failures.join("; "));
   };
 
+  /** The addresses first; a relay beside them as soon as they failed or stayed silent for a while. */
   const open: ClientSessions["open"] = async (peer, paths, signal) => {
-    if (paths.relays.length === 0) return direct(peer, paths.addresses, signal);
-    try {
-      return await direct(peer, paths.addresses, signal);
-    } catch (error) {
-      // What the addresses said proves more than that no relay helped.
-      return relayed(peer, paths, signal).catch((other: unknown) => Promise.reject(joined(error, other)));
-    }
-  };
-
-  const toward = async (peer: NodeId, paths: Paths, signal: AbortSignal): Promise<ClientSession> => {
-    const reverse = options.askReverse(peer, false, signal);
-    if (reverse !== undefined) {
-      const session = await reverse.catch(() => undefined);
-      if (session !== undefined) return session;
-    }
-    if (paths.relays.length === 0) return direct(peer, paths.addresses, signal);
     const first = direct(peer, paths.addresses, signal);
-    const late = await Promise.race([first.catch(() => "failed" as const), after(relayHeadStartMs)]);
-    if (typeof late === "object") return late;
+    if (paths.relays.length === 0) return first;
+    const early = await Promise.race([first.catch(() => "failed" as const), after(relayHeadStartMs)]);
+    if (typeof early === "object") return early;
+    // What the addresses said proves more than that no relay helped.
     return Promise.any([first, relayed(peer, paths, signal)]).catch((error: unknown) => {
       const [one, other] = error instanceof AggregateError ? (error.errors as unknown[]) : [error, error];
       throw joined(one, other);
     });
+  };
+
+  const toward = async (peer: NodeId, paths: Paths, signal: AbortSignal): Promise<ClientSession> => {
+    const reverse = await options.askReverse(peer, false, signal)?.catch(() => undefined);
+    return reverse ?? open(peer, paths, signal);
   };
 
   return {

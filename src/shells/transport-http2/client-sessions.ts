@@ -1,8 +1,9 @@
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { NodeId } from "../../core/records/record.ts";
 import type { Paths } from "../../ports/transport.ts";
-import { DialError, dialPeer, dialThrough, type DialOptions } from "./dial.ts";
+import { DialError, dialPeer, dialThrough, type Carried, type DialOptions } from "./dial.ts";
 import { closeWhenIdle } from "./idle-session.ts";
 
 /**
@@ -17,7 +18,7 @@ export type ClientSessions = {
   /** A session that needs no other member and no dial; rejects with a `DialError` when there is none. */
   readonly near: (peer: NodeId, signal: AbortSignal) => Promise<ClientSession>;
   /** Keeps a session that was made elsewhere. */
-  readonly keep: (session: ClientHttp2Session, peer: NodeId, path: SessionPath) => ClientSession;
+  readonly keep: (carried: Carried, peer: NodeId, path: SessionPath) => ClientSession;
   /** Cuts the sessions that stand on an address of ours which is gone. */
   readonly vanished: (isGone: (address: string) => boolean) => void;
   /** Lets what is under way finish for `graceMs`, then cuts. */
@@ -72,13 +73,13 @@ const pingMaxMs = 1_000;
 const relayHeadStartMs = 600;
 
 export function createClientSessions(options: ClientSessionsOptions): ClientSessions {
-  const sessions = new Map<ClientSession, ClientHttp2Session>();
+  const sessions = new Map<ClientSession, Duplex>();
   const openingByPeer = new Map<NodeId, Promise<ClientSession>>();
   const winnerByPeer = new Map<NodeId, string>();
 
-  const keep: ClientSessions["keep"] = (session, peer, path) => {
-    const made = wrap(session, peer, path);
-    sessions.set(made, session);
+  const keep: ClientSessions["keep"] = ({ session, carrier }, peer, path) => {
+    const made = wrap(session, carrier, peer, path);
+    sessions.set(made, carrier);
     session.on("close", () => sessions.delete(made));
     return made;
   };
@@ -94,7 +95,7 @@ export function createClientSessions(options: ClientSessionsOptions): ClientSess
   const direct = async (peer: NodeId, addresses: readonly string[], signal: AbortSignal) => {
     const dialled = await dialPeer(peer, addresses, winnerByPeer.get(peer), { ...options, signal });
     winnerByPeer.set(peer, dialled.address);
-    return keep(dialled.session, peer, { type: "dialled" });
+    return keep(dialled, peer, { type: "dialled" });
   };
   const near: ClientSessions["near"] = async (peer, signal) => {
     const needsNobody = (path: SessionPath): boolean => viaOf(path) === undefined;
@@ -107,15 +108,15 @@ export function createClientSessions(options: ClientSessionsOptions): ClientSess
   const relayed = async (peer: NodeId, { relays }: Paths, signal: AbortSignal): Promise<ClientSession> => {
     const failures: string[] = [];
     for (const via of relays) {
-      const carrier = `through ${via}`;
+      const name = `through ${via}`;
       try {
         const stream = await options.throughRelay(near(via, signal), peer, signal);
-        const session = await dialThrough(peer, stream, carrier, { ...options, signal });
-        return keep(session, peer, { type: "relayed", via });
+        const carried = await dialThrough(peer, stream, name, { ...options, signal });
+        return keep(carried, peer, { type: "relayed", via });
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof DialError && error.why === "untrusted") throw error;
-        failures.push(`${carrier}: ${error instanceof Error ? error.message : String(error)}`);
+        failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
     throw new DialError("unreachable", failures.length === 0 ? "no relay in time" : failures.join("; "));
@@ -155,9 +156,10 @@ export function createClientSessions(options: ClientSessionsOptions): ClientSess
       }
     },
     vanished: (isGone) => {
-      for (const [made, session] of sessions) {
-        const address = made.path.type === "dialled" ? session.socket?.localAddress : undefined;
-        if (address !== undefined && isGone(address)) session.destroy();
+      for (const [{ path, destroy }, carrier] of sessions) {
+        const address =
+          path.type === "dialled" && carrier instanceof Socket ? carrier.localAddress : undefined;
+        if (address !== undefined && isGone(address)) destroy();
       }
     },
     stop: (graceMs) => {
@@ -182,7 +184,13 @@ function joined(direct: unknown, relayed: unknown): unknown {
 
 const after = (ms: number): Promise<"late"> => new Promise((resolve) => setTimeout(resolve, ms, "late"));
 
-function wrap(session: ClientHttp2Session, peer: NodeId, path: SessionPath): ClientSession {
+function wrap(session: ClientHttp2Session, carrier: Duplex, peer: NodeId, path: SessionPath): ClientSession {
+  // Sessions may run inside streams of this one. `session.destroy()` would still write into what they write
+  // to, in native code and without end; without its carrier a session ends as when the cable is cut.
+  const destroy = (): void => {
+    retired = true;
+    carrier.destroy();
+  };
   const count = closeWhenIdle(session, idleMs);
   let retired = false;
   let answeredAt = performance.now();
@@ -190,13 +198,13 @@ function wrap(session: ClientHttp2Session, peer: NodeId, path: SessionPath): Cli
   const ping = (): Promise<boolean> =>
     new Promise((resolve) => {
       const timer = setTimeout(() => {
-        session.destroy();
+        destroy();
         resolve(false);
       }, pingMaxMs);
       const answered = (error: Error | null): void => {
         clearTimeout(timer);
         if (error === null) answeredAt = performance.now();
-        else session.destroy();
+        else destroy();
         resolve(error === null);
       };
       if (session.destroyed || !session.ping(answered)) answered(new Error("too many pings"));
@@ -215,6 +223,6 @@ function wrap(session: ClientHttp2Session, peer: NodeId, path: SessionPath): Cli
       retired = true;
       if (!session.closed) session.close();
     },
-    destroy: () => session.destroy(),
+    destroy,
   };
 }

@@ -7,6 +7,7 @@ import type { Identity } from "../../ports/identity.ts";
 import type { Paths, Transport, TransportEvents } from "../../ports/transport.ts";
 import type { Address } from "../identity-file/address.ts";
 import { askMember } from "./ask.ts";
+import { carrierOf } from "./carrier.ts";
 import { createClientSessions, viaOf, type ClientSession } from "./client-sessions.ts";
 import { DialError } from "./dial.ts";
 import { forwardRequest } from "./forward.ts";
@@ -68,7 +69,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
 
   const reverse = createReverseCalls(
     (peer) => [...links.values()].filter((link) => link.callable && link.peer === peer).reverse(),
-    (session, peer, path) => sessions.keep(session, peer, path),
+    (carried, peer, path) => sessions.keep(carried, peer, path),
   );
   const sessions = createClientSessions({
     identity,
@@ -146,7 +147,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     takenFromRelays++;
     stream.once("close", () => takenFromRelays--);
     stream.respond({ ":status": 200 });
-    server.take(stream);
+    server.take(carrierOf(stream));
   };
 
   /** The peer, to which we opened a link, has something to ask. One session at a time serves it. */

@@ -38,7 +38,10 @@ const staggerMs = 250;
 const sessionWindowBytes = 4 * 1024 * 1024;
 
 /** A session with a member, and the address that won the race. */
-export type Dialled = { readonly session: ClientHttp2Session; readonly address: string };
+export type Dialled = Carried & { readonly address: string };
+
+/** A session and the stream that carries it. */
+export type Carried = { readonly session: ClientHttp2Session; readonly carrier: Duplex };
 
 /**
  * Races the addresses as in Happy Eyeballs (RFC 8305): in the order of `raceOrder`, a quarter of a second
@@ -54,22 +57,22 @@ export async function dialPeer(
   options: DialOptions,
 ): Promise<Dialled> {
   const { socket, address } = await raceAddresses(peer, raceOrder(addresses, lastWinner), options);
-  return { session: sessionOver(socket), address };
+  return { session: sessionOver(socket), carrier: socket, address };
 }
 
 /** The same over a stream that somebody carries to the peer: TLS runs inside, from us to the peer. */
 export async function dialThrough(
   peer: NodeId,
   stream: Duplex,
-  carrier: string,
+  name: string,
   options: DialOptions,
-): Promise<ClientHttp2Session> {
+): Promise<Carried> {
   const socket = await new Promise<TLSSocket>((resolve, reject) => {
-    const giveUp = (): void => reject(new DialError("unreachable", `${carrier}: no answer`));
+    const giveUp = (): void => reject(new DialError("unreachable", `${name}: no answer`));
     options.signal.addEventListener("abort", giveUp, { once: true });
-    openSocket(peer, carrier, { socket: stream }, options, resolve, reject);
+    openSocket(peer, name, { socket: stream }, options, resolve, reject);
   });
-  return sessionOver(socket);
+  return { session: sessionOver(socket), carrier: socket };
 }
 
 function sessionOver(socket: TLSSocket): ClientHttp2Session {

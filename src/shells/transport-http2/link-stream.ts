@@ -61,7 +61,8 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
   });
   for (const event of ["end", "error", "close", "aborted"]) {
     stream.on(event, () => {
-      if (finish("closed")) stream.destroy();
+      // Later: inside of what Node does to end a stream, this would make its next frames endless (Node 24).
+      if (finish("closed")) setImmediate(() => stream.destroy());
     });
   }
   if (stream.destroyed) finish("closed");

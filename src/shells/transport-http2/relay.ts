@@ -6,6 +6,7 @@ import {
 } from "node:http2";
 import type { Duplex } from "node:stream";
 import { isNodeId, type NodeId } from "../../core/records/record.ts";
+import { carrierOf } from "./carrier.ts";
 import type { ClientSession } from "./client-sessions.ts";
 import { DialError } from "./dial.ts";
 import { createMeter, splice, type Meter } from "./splice.ts";
@@ -91,7 +92,7 @@ export async function throughRelay(
   peer: NodeId,
   signal: AbortSignal,
 ): Promise<Duplex> {
-  return opened(await relay, { ":path": relayPath, [toHeader]: peer }, signal);
+  return carrierOf(await opened(await relay, { ":path": relayPath, [toHeader]: peer }, signal));
 }
 
 /** A POST whose bodies both stay open, once the other end has agreed; its words as a `DialError` if not. */

@@ -7,8 +7,9 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { NodeId } from "../../core/records/record.ts";
+import { carrierOf } from "./carrier.ts";
 import type { ClientSession, SessionPath } from "./client-sessions.ts";
-import { DialError } from "./dial.ts";
+import { DialError, type Carried } from "./dial.ts";
 import { closeWhenIdle } from "./idle-session.ts";
 
 /**
@@ -26,6 +27,7 @@ export function serveReverse(
   stream: Http2Stream,
   serve: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
 ): void {
+  const carrier = carrierOf(stream);
   const server = createServer({
     maxSessionMemory: 32,
     settings: { initialWindowSize: 256 * 1024, maxConcurrentStreams: 256, maxHeaderListSize: 64 * 1024 },
@@ -33,7 +35,7 @@ export function serveReverse(
   server.on("session", (session) => {
     session.on("error", () => undefined);
     closeWhenIdle(session, idleMs);
-    session.on("close", () => stream.destroy());
+    session.on("close", () => carrier.destroy());
   });
   server.on("sessionError", () => undefined);
   server.on("request", (request: Http2ServerRequest, response: Http2ServerResponse) => {
@@ -41,8 +43,7 @@ export function serveReverse(
     response.on("error", () => undefined);
     serve(request, response);
   });
-  stream.on("error", () => undefined);
-  server.emit("connection", stream);
+  server.emit("connection", carrier);
 }
 
 /** The end that calls: waits for the peer's stream and is the client inside it. */
@@ -58,7 +59,7 @@ export type Callable = { readonly via: NodeId | undefined; readonly call: () => 
 
 export function createReverseCalls(
   linksFrom: (peer: NodeId) => readonly Callable[],
-  keep: (session: ReturnType<typeof connect>, peer: NodeId, path: SessionPath) => ClientSession,
+  keep: (carried: Carried, peer: NodeId, path: SessionPath) => ClientSession,
 ): ReverseCalls {
   const waiting = new Map<NodeId, Set<(session: ClientSession) => void>>();
 
@@ -93,15 +94,15 @@ export function createReverseCalls(
       const waiters = [...(waiting.get(peer) ?? [])];
       if (waiters.length === 0) return false;
       stream.respond({ ":status": 200 });
-      stream.on("error", () => undefined);
+      const carrier = carrierOf(stream);
       const session = connect("http://starlight", {
-        createConnection: () => stream,
+        createConnection: () => carrier,
         maxSessionMemory: 32,
         settings: { enablePush: false, initialWindowSize: 256 * 1024 },
       });
       session.on("error", () => undefined);
-      session.on("close", () => stream.destroy());
-      const made = keep(session, peer, { type: "reverse", via });
+      session.on("close", () => carrier.destroy());
+      const made = keep({ session, carrier }, peer, { type: "reverse", via });
       for (const got of waiters) got(made);
       return true;
     },

@@ -1,4 +1,5 @@
-import { constants, type Http2Stream } from "node:http2";
+import type { Http2Stream } from "node:http2";
+import { cutStream } from "./carrier.ts";
 
 /** How many bytes a second may pass, all streams that share the meter together. */
 export type Meter = {
@@ -34,7 +35,7 @@ export function splice(one: Http2Stream, other: Http2Stream, meter: Meter, idleM
   const alive = (): void => void idle.refresh();
   function cut(): void {
     clearTimeout(idle);
-    for (const stream of [one, other]) if (!stream.destroyed) stream.close(constants.NGHTTP2_CANCEL);
+    for (const stream of [one, other]) cutStream(stream);
   }
   pump(one, other, meter, alive);
   pump(other, one, meter, alive);

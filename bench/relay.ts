@@ -62,7 +62,7 @@ async function run(progress: (line: string) => void): Promise<readonly Metric[]>
   }
   metrics.push(goal("relayed / direct throughput", ratio("relayed", rate), 0.1, ">="));
   metrics.push(goal("relayed / direct latency", ratio("relayed", delay), 4, "<="));
-  metrics.push(goal("reverse / direct throughput", ratio("reverse", rate), 0.25, ">="));
+  metrics.push(goal("reverse / direct throughput", ratio("reverse", rate), 0.15, ">="));
   metrics.push(goal("reverse / direct latency", ratio("reverse", delay), 3, "<="));
   return metrics;
 }

@@ -152,17 +152,6 @@ export function transportAcceptance(name: string, makeWorld: () => Promise<Trans
       assert.equal(b.count("opened"), 2);
     }));
 
-  test(`${name}: the second relay is taken when the first has no link with the peer`, () =>
-    inWorld(async ({ chain, start }) => {
-      const { a, b, c } = await chain();
-      const d = await start();
-      a.transport.dial(d.id, [d.address]);
-      await a.next("opened");
-      a.transport.dial(c.id, [], [d.id, b.id]);
-      assert.equal((await a.next("opened")).via, b.id);
-      assert.equal(a.count("dialFailed"), 0);
-    }));
-
   test(`${name}: a dial fails once, by what its addresses said, when no relay has links with both`, () =>
     inWorld(async ({ chain, start, emptyAddress }) => {
       const { a, b, c } = await chain();

@@ -56,6 +56,16 @@ test("a request reaches a member that cannot be dialled through a third one, whi
   assert.equal(c.count("opened"), 1);
 });
 
+test("the second relay is taken when the first has no link with the peer", async (t) => {
+  const { a, b, c, mesh } = await chain(t);
+  const d = await startNode(t, await newMember(mesh), everybody);
+  a.transport.dial(d.id, [d.address]);
+  await a.next("opened");
+  a.transport.dial(c.id, [], [d.id, b.id]);
+  assert.equal((await a.next("opened")).via, b.id);
+  assert.equal(a.count("dialFailed"), 0);
+});
+
 test("over a relayed link the end that did not open it asks in reverse", async (t) => {
   const { a, b, c } = await chain(t);
   a.transport.dial(c.id, [], [b.id]);

@@ -127,7 +127,7 @@ export function createDriver(options: DriverOptions): Driver {
   };
 
   const effects: Handlers<NodeEffect> = {
-    dial: ({ peer, addresses }) => transport?.dial(peer, addresses),
+    dial: ({ peer, addresses, relays }) => transport?.dial(peer, addresses, relays),
     send: ({ link, bytes }) => transport?.send(link, bytes),
     close: ({ link }) => transport?.close(link),
     persist,

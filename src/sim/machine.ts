@@ -190,13 +190,14 @@ export class Machine {
     this.#arm();
   }
 
-  linkOpened(end: End, peer: number, outbound: boolean): void {
+  linkOpened(end: End, peer: number, outbound: boolean, relay: number | undefined): void {
     const link = ++this.#links;
     this.#linkByEnd.set(end, link);
     this.#endByLink.set(link, end);
     const { identity, tlsKey, build } = this.#world.machine(peer);
     const { speaks } = build;
-    this.deliver({ type: "link-opened", link, peer: identity.id, outbound, tlsKey, speaks });
+    const via = relay === undefined ? undefined : this.#world.machine(relay).identity.id;
+    this.deliver({ type: "link-opened", link, peer: identity.id, outbound, tlsKey, speaks, via });
   }
 
   linkClosed(end: End, how: LinkEnd): void {
@@ -236,7 +237,10 @@ export class Machine {
   }
 
   readonly #handlers: Handlers<NodeEffect> = {
-    dial: ({ peer }) => this.#world.network.dial(this.host, this.#world.hostOf(peer)),
+    dial: ({ peer, relays }) => {
+      const hosts = relays.map((relay) => this.#world.hostOf(relay));
+      this.#world.network.dial(this.host, this.#world.hostOf(peer), hosts);
+    },
     send: ({ link, bytes }) => {
       const end = this.#endByLink.get(link);
       if (end === undefined) return;

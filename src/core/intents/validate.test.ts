@@ -212,6 +212,7 @@ test("8 kinds are known, by group and kind", () => {
       "apps/Deployment",
       "apps/StatefulSet",
       "scheduling.k8s.io/PriorityClass",
+      "starlight.dev/LinkPolicy",
     ],
   );
   assert.equal(kindOf("apps", "ReplicaSet"), undefined);

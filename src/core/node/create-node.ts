@@ -17,6 +17,7 @@ import {
 import { settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
+import { touchedLinkPolicy } from "./link-policy.ts";
 import { tendHeld } from "./held.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import {
@@ -60,6 +61,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
       settleSent(turn);
       carryOut(handlers(turn), event);
+      if (touchedLinkPolicy(turn)) tellPeers(turn);
       settleIfReady(turn);
       placeIfDue(turn);
       tellElectorates(turn);
@@ -87,7 +89,9 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     boot: (event) => boot(turn, event),
     measured: ({ status }) => {
       const before = declaredClass(state);
+      const moved = state.status !== undefined && state.status.addresses.join() !== status.addresses.join();
       state.status = status;
+      if (moved) tellMembership(turn, { type: "network-changed" });
       publishStatus(turn);
       if (declaredClass(state) !== before) tellPeers(turn);
       placeSoon(turn);

@@ -14,6 +14,7 @@ import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
+import type { HeldLinkPolicy } from "./link-policy.ts";
 import { nothingHeld, type Held } from "./progress.ts";
 import type { Offender } from "./offences.ts";
 import type { Uplink } from "./uplink.ts";
@@ -59,6 +60,7 @@ export type NodeState = {
   readonly uplink: Uplink;
   readonly peerByLink: Map<LinkId, NodeId>;
   readonly offenders: Map<NodeId, Offender>;
+  linkPolicy: HeldLinkPolicy;
   readonly store: RecordStore;
   readonly index: Index;
   readonly membership: Membership;
@@ -165,6 +167,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     },
     peerByLink: new Map(),
     offenders: new Map(),
+    linkPolicy: { madeOf: "", policy: undefined },
     clocks: { aheadByPeer: new Map(), correction: 0, base: undefined },
     store: emptyStore(),
     index: emptyIndex(),

@@ -194,9 +194,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       agentVersion,
       agentStartedAt: startedAt,
     });
+    const { startFinder } = await import("./finding/finder.ts");
+    // From here on the site's peers are waited for: nothing that takes long may come between.
     driver.handle({ type: "boot", frames, adopted });
     const stopMeasuring = keepMeasuring(driver, machine, measure);
-    const { startFinder } = await import("./finding/finder.ts");
     const { view } = driver;
     const finder = { identity, listen: listening, settings, view, admits, hints, log };
     opened.unshift(await startFinder(finder));

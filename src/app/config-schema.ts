@@ -177,6 +177,11 @@ export const configSchema = v.strictObject({
     604_800_000,
     "How long an unreachable node keeps its pods before they are started elsewhere, unless the workload says otherwise.",
   ),
+  lostBySiteAfterMs: duration(
+    0,
+    604_800_000,
+    "The same when most of a node's site is in view and has lost it, or in a site of two the other node's own network works.",
+  ),
   driftMaxMs: duration(
     1_000,
     86_400_000,
@@ -216,6 +221,7 @@ export const configDefaults: Config = {
   keepDeletedMs: 86_400_000,
   absentLongMs: 30 * 86_400_000,
   lostAfterMs: 10_000,
+  lostBySiteAfterMs: 700,
   driftMaxMs: 600_000,
 };
 
@@ -237,6 +243,7 @@ export function nodeConfigOf(config: Config): NodeConfig {
     keepDeleted: config.keepDeletedMs,
     absentLong: config.absentLongMs,
     lostAfter: config.lostAfterMs,
+    lostBySiteAfter: config.lostBySiteAfterMs,
     driftMax: config.driftMaxMs,
   };
 }

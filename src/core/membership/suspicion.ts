@@ -146,7 +146,7 @@ function conclude(step: Step, peer: PeerState, link: Link): void {
       .map(([id]) => state.peers.get(id)?.peer.name ?? id)
       .sort();
   const [heard, lost, mute] = [by("heard"), by("lost"), by("asked")];
-  if (mute.length > 0) doubt(state);
+  if (mute.length > 0) doubt(state, now);
   if (heard.length > 0)
     return explain(peer, now, `it does not answer us, but it answers ${heard.join(", ")}`);
   if (lost.length === 0) return;

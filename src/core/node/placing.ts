@@ -3,7 +3,11 @@ import { objectKey } from "../records/keys.ts";
 import { shareChangesAt } from "./allotment.ts";
 import { feedPlanner } from "./feed.ts";
 import { claimSlot, placeKey, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
-import type { Turn } from "./turn.ts";
+import { lagMin, type Turn } from "./turn.ts";
+
+/** Those ahead of us need longer for many claims: so many of them take `claimDelay` once more. */
+const claimsAtOnce = 8;
+const slowerMax = 6;
 
 /** Computes this node's own share of the placement and does it. */
 export function placeIfDue(turn: Turn): void {
@@ -16,9 +20,13 @@ export function placeIfDue(turn: Turn): void {
   const plan = state.planner.plan(env);
   state.placeAt = Math.min(env.now + Math.max(1, plan.again), shareChangesAt(state, env.now));
   const waiting = new Map<string, Instant>();
+  const behind = plan.starts.filter(({ after }) => after > 0).length;
   for (const { workload: ref, slot, variant, after, why } of plan.starts) {
     const key = placeKey(ref, slot);
-    const asked = Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, env.now + after);
+    const turnAt = env.now + after * Math.min(slowerMax, 1 + behind / claimsAtOnce);
+    let asked = Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, turnAt);
+    if (after > 0 && asked <= env.now && turn.lag >= lagMin && env.now < asked + after)
+      asked = Math.min(asked + after, env.now + turn.lag);
     const due = Math.max(asked, state.backoffs.get(key)?.until ?? asked);
     const placed = state.workloads.get(objectKey(ref));
     if (due <= env.now && placed !== undefined) claimSlot(turn, placed, slot, variant, why);

@@ -101,9 +101,12 @@ function spreadOf(
 }
 
 function policyOf(annotations: { readonly [key: string]: string }, config: NodeConfig): PartitionPolicy {
+  const asked = parseDuration(annotations["starlight.dev/lost-after"] ?? "");
   return {
     onPartition: annotations["starlight.dev/on-partition"] === "freeze" ? "freeze" : "duplicate",
-    lostAfter: parseDuration(annotations["starlight.dev/lost-after"] ?? "") ?? config.lostAfter,
+    lostAfter: asked ?? config.lostAfter,
+    // Who names a time means it, whatever is known of the node.
+    lostBySiteAfter: asked ?? Math.min(config.lostBySiteAfter, config.lostAfter),
     onHeal: annotations["starlight.dev/on-heal"] === "keepReplacement" ? "keepReplacement" : "keepOriginal",
   };
 }

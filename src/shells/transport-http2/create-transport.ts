@@ -13,6 +13,7 @@ import { DialError } from "./dial.ts";
 import { forwardRequest } from "./forward.ts";
 import { createLinkStream, type LinkStream } from "./link-stream.ts";
 import { clientOf, keyOfSocket } from "./peer-certificate.ts";
+import { isOnRunningInterface } from "./own-interface.ts";
 import { startServer, type Exchange } from "./server.ts";
 
 export { ListenError } from "./server.ts";
@@ -66,6 +67,7 @@ const memberWindowBytes = 4 * 1024 * 1024;
 export async function createTransport(options: TransportOptions): Promise<Http2Transport> {
   const { identity, admits, events, handler } = options;
   const links = new Map<LinkId, LinkStream>();
+  const ownAddresses = new Map<LinkId, string>();
   const attempts = new Set<AbortController>();
   const sessions = createClientSessions({ identity, admits, localAddress: options.dialFrom });
   let lastLink = 0;
@@ -79,10 +81,13 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
       frame: (bytes) => events.frame(link, bytes),
       closed: (end) => {
         links.delete(link);
+        ownAddresses.delete(link);
         events.closed(link, end);
       },
     });
     links.set(link, linkStream);
+    const { localAddress } = stream.session?.socket ?? {};
+    if (localAddress !== undefined) ownAddresses.set(link, localAddress);
     const tlsKey = keyOfSocket(stream.session?.socket as TLSSocket | undefined);
     events.opened(link, peer, outbound, tlsKey, speaks);
   };
@@ -154,6 +159,10 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     dial: (peer, addresses) => void dial(peer, addresses),
     send: (link, bytes) => links.get(link)?.send(bytes),
     sentBytes: (link) => links.get(link)?.sentBytes() ?? 0,
+    ownEndUp: (link) => {
+      const address = ownAddresses.get(link);
+      return address === undefined ? undefined : isOnRunningInterface(address);
+    },
     close: (link) => links.get(link)?.close(),
     forward: (peer, addresses, request, response) => {
       const session: Promise<ClientSession> = attempt((signal) => sessions.reuse(peer, addresses, signal));

@@ -221,7 +221,7 @@ export const configDefaults: Config = {
   keepDeletedMs: 86_400_000,
   absentLongMs: 30 * 86_400_000,
   lostAfterMs: 10_000,
-  lostBySiteAfterMs: 700,
+  lostBySiteAfterMs: 600,
   driftMaxMs: 600_000,
 };
 

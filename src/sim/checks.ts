@@ -31,7 +31,7 @@ const orphanAgeMax = 90_000;
 
 /** The patience that the users' mesh-wide workloads ask for. */
 const lostAfter = 5_000;
-const lostBySiteAfter = 700;
+const lostBySiteAfter = 600;
 
 export class Checks {
   readonly #world: World;

@@ -45,7 +45,7 @@ export const simConfig: NodeConfig = {
   claimDelay: 250,
   quietPeriod: 8_000,
   lostAfter: 10_000,
-  lostBySiteAfter: 700,
+  lostBySiteAfter: 600,
   driftMax: 600_000,
   uplink: "lan",
   uplinkBytesPerSecond: 0,

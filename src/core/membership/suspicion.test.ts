@@ -79,6 +79,8 @@ test("in a site of two the other is lost by its site only while the interface to
     const pair = settled(2);
     pair.ownEndUp = ownEndUp;
     isolate(pair, 1);
+    pair.run(1_200 + 300 + 2 * 450 + 1);
+    if (ownEndUp === true) assert.equal(pair.verdict(0, 1), "unreachable", "nobody can be asked: sooner");
     pair.run(10_000);
     assert.equal(pair.verdict(0, 1), "unreachable");
     assert.equal(pair.nodes[0]?.machine.evidence(idOf(1))?.lostBySite, ownEndUp === true);

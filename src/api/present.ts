@@ -221,13 +221,26 @@ function templateOf(owner: MergedObject | undefined): JsonObject {
   return child(child(withDefaults(kind, owner.value), "spec"), "template");
 }
 
+type Newest = { readonly template: JsonObject; readonly revision: string };
+/** A merged object is replaced when it changes, and every watch shows all pods of it again and again. */
+const newestByOwner = new WeakMap<MergedObject, Newest>();
+
+function newestOf(owner: MergedObject | undefined): Newest {
+  const known = owner === undefined ? undefined : newestByOwner.get(owner);
+  if (known !== undefined) return known;
+  const template = templateOf(owner);
+  const newest = { template, revision: revisionOf(template) };
+  if (owner !== undefined) newestByOwner.set(owner, newest);
+  return newest;
+}
+
 /** A pod: its node's word, and Unknown where the node is out of view. */
 export function presentPod(pod: PodView, view: NodeView): JsonObject {
   const { body, current } = pod;
   const owner = view.object(body.workload);
-  const newest = templateOf(owner);
+  const newest = newestOf(owner);
   // Only the newest template is known here: an older pod is shown without what it may have had.
-  const template = revisionOf(newest) === body.revision ? newest : {};
+  const template = newest.revision === body.revision ? newest.template : {};
   const node = view.member(pod.node);
   const ready = current ? (body.ready ? "True" : "False") : "Unknown";
   const started = body.containers.map(({ startedAt }) => startedAt ?? 0).reduce((a, b) => Math.max(a, b), 0);

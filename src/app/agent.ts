@@ -201,13 +201,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       agentVersion,
       agentStartedAt: startedAt,
     });
+    const { startFinder } = await import("./finding/finder.ts");
+    // From here on the site's peers are waited for: nothing that takes long may come between.
     driver.handle({ type: "boot", frames, adopted, firstLife: beginLife(layout.identity) });
     const measuring = keepMeasuring(driver, machine, measure);
     const stopWatching = watchNetwork((present) => {
       transport.hostsChanged(present);
       measuring.now();
     });
-    const { startFinder } = await import("./finding/finder.ts");
     const { view } = driver;
     const finder = { identity, listen: listening, settings, view, admits, hints, log };
     opened.unshift(await startFinder(finder));

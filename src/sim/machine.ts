@@ -100,6 +100,8 @@ export class Machine {
       crypto,
       signer: this.signer,
       sentBytes: (link) => this.#endByLink.get(link)?.sentBytes ?? 0,
+      // Every cut is one between switches, the case in which both ends of a site of two take over.
+      ownEndUp: () => true,
       random: (name) => {
         const stream =
           this.#streams.get(name) ?? randomStream(this.#world.seed, `${this.name} ${this.processes} ${name}`);

@@ -57,6 +57,8 @@ export type NodeConfig = {
   readonly lostAfter: Duration;
   /** How long an exclusive pod may run on after its node last asked the voters. */
   readonly leaseFor: Duration;
+  /** The same where the node is known to be off or cut off alone (`lostBySite`), unless a workload says otherwise. */
+  readonly lostBySiteAfter: Duration;
   /** A stamp further ahead of our clock than this is kept aside until time catches up. */
   readonly driftMax: Duration;
   /** How often members say how far they know logs with tombstones, and authors drop theirs. */
@@ -259,6 +261,8 @@ export type NodeEnv = {
   readonly random: (name: string) => Random;
   /** Bytes that left on an open link so far, all frames of past turns included (ports/transport.ts). */
   readonly sentBytes: (link: LinkId) => number;
+  /** Whether the interface with our end of an open link runs; undefined, or missing, where nobody can tell. */
+  readonly ownEndUp?: ((link: LinkId) => boolean | undefined) | undefined;
   readonly crypto: Crypto;
   readonly signer: Signer;
 };

@@ -84,7 +84,12 @@ export function asRecordsFrame(records: readonly MeshRecord[], crypto: Crypto): 
 
 export function tellMembership(turn: Turn, event: MembershipEvent): void {
   const { state, env } = turn;
-  const membershipEnv = { now: env.now, wall: env.wall, random: env.random("membership") };
+  const membershipEnv = {
+    now: env.now,
+    wall: env.wall,
+    random: env.random("membership"),
+    ownEndUp: env.ownEndUp,
+  };
   for (const effect of state.membership.handle(event, membershipEnv))
     carryOut(membershipHandlers(turn), effect);
 }

@@ -77,6 +77,8 @@ export type NodeState = {
   bootedAt: Instant;
   /** Until then decisions wait for the site's peers; Infinity stands for "not booted". */
   settledAt: Instant;
+  /** Until then: we wait for the peers of our site, since we booted. */
+  settling: boolean;
   /** Site peers that a dial failed to reach since boot. */
   readonly dialFailed: Set<NodeId>;
 
@@ -187,6 +189,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     booted: false,
     bootedAt: 0,
     settledAt: Number.POSITIVE_INFINITY,
+    settling: true,
     dialFailed: new Set(),
     status: undefined,
     pods: new Map(),

@@ -15,6 +15,8 @@ export type PartitionPolicy = {
   readonly onPartition: "duplicate" | "freeze" | "majority";
   /** How long a node may be unreachable before its copies count as lost. */
   readonly lostAfter: Duration;
+  /** The same for a node that is off or cut off alone (`lostBySite`); never longer than `lostAfter`. */
+  readonly lostBySiteAfter: Duration;
   /** Which of several live copies of one slot stays after a heal. */
   readonly onHeal: "keepOriginal" | "keepReplacement";
 };
@@ -154,6 +156,8 @@ export type PlaceNode = {
   readonly verdict: Verdict;
   /** Since when the verdict stands, by our monotonic clock. */
   readonly verdictSince: Instant;
+  /** Of an unreachable node: its site can tell that it is off or cut off alone, not we. */
+  readonly lostBySite?: boolean | undefined;
 };
 
 export type PlacePod = {

@@ -293,6 +293,7 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       view,
       env,
       write,
+      evict: driver.handle,
       onChanged,
       notes,
       logs,

@@ -146,6 +146,14 @@ export type BundleReport = {
   readonly vouched: boolean;
 };
 
+/** One of our pods is to go: `within` ends it now, with that grace; otherwise when its slot is filled elsewhere. */
+export type Eviction = {
+  readonly type: "evict";
+  readonly uid: PodUid;
+  readonly within: Duration | undefined;
+  readonly why: string;
+};
+
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
   | { readonly type: "boot"; readonly frames: Iterable<Uint8Array>; readonly adopted: readonly PodReport[] }
@@ -195,6 +203,7 @@ export type NodeEvent =
   /** This node leaves for good: publishes its signed leave. */
   | { readonly type: "leave"; readonly reason: string }
   | { readonly type: "pod-report"; readonly report: PodReport }
+  | Eviction
   /** The runtime has nothing left of this pod. */
   | { readonly type: "pod-gone"; readonly uid: PodUid }
   | { readonly type: "stored"; readonly ticket: number }

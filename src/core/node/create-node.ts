@@ -18,6 +18,7 @@ import { settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { tendHeld } from "./held.ts";
+import { evictPod } from "./evict.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
@@ -97,6 +98,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     leave: ({ reason }) => publishLeave(turn, reason),
     "pod-report": ({ report }) => podReported(turn, report),
     "pod-gone": ({ uid }) => podGone(turn, uid),
+    evict: (event) => evictPod(turn, event),
     stored: ({ ticket }) => {
       persisted(turn, ticket);
       writeStored(turn, ticket);

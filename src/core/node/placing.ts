@@ -2,6 +2,7 @@ import type { Instant } from "../kernel/time.ts";
 import { objectKey } from "../records/keys.ts";
 import { shareChangesAt } from "./allotment.ts";
 import { feedPlanner } from "./feed.ts";
+import { windowsChangeAt } from "./maintenance.ts";
 import { claimSlot, placeKey, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
 import type { Turn } from "./turn.ts";
 
@@ -11,10 +12,14 @@ export function placeIfDue(turn: Turn): void {
   if (!state.booted || state.status === undefined) return;
   if (env.now < Math.max(state.settledAt, state.placeAt, state.levels.placeFrom)) return;
   state.placedAt = env.now;
-  feedPlanner(state, env.now);
+  feedPlanner(state, env);
   startWaitingPods(turn);
   const plan = state.planner.plan(env);
-  state.placeAt = Math.min(env.now + Math.max(1, plan.again), shareChangesAt(state, env.now));
+  state.placeAt = Math.min(
+    env.now + Math.max(1, plan.again),
+    shareChangesAt(state, env.now),
+    windowsChangeAt(state, env),
+  );
   const waiting = new Map<string, Instant>();
   for (const { workload: ref, slot, variant, after, why } of plan.starts) {
     const key = placeKey(ref, slot);

@@ -1,5 +1,5 @@
 import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
-import type { Duration, Instant } from "../kernel/time.ts";
+import type { Duration, Instant, WallTime } from "../kernel/time.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
 import { createMembership } from "../membership/create-membership.ts";
 import type { PlaceNode } from "../placement/contract.ts";
@@ -78,6 +78,8 @@ export type NodeState = {
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
   readonly workloads: Map<string, PlacedWorkload>;
+  /** When the maintenance window of a node opens or closes next. */
+  readonly windows: Map<NodeId, WallTime>;
   /** Of mesh-wide workloads, by object key: our place's slots, as the planner was told. */
   readonly shares: Map<string, string>;
   /** Moment of the next placement; Infinity when nothing changed. */
@@ -180,6 +182,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     }),
     placeNodes: new Map(),
     workloads: new Map(),
+    windows: new Map(),
     shares: new Map(),
     placeAt: Number.POSITIVE_INFINITY,
     placedAt: Number.NEGATIVE_INFINITY,

@@ -160,6 +160,8 @@ export const podBody = fields({
   }),
   /** The rung of its workload's ladder that it runs. */
   variant: optional(text(63)),
+  /** Evicted: it goes once another node fills its slot. */
+  yields: optional(flag),
   /** Why it is Pending, Failed or Terminating. */
   reason: optional(text(128)),
   message: optional(text(1024)),

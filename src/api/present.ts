@@ -7,6 +7,7 @@ import { matches, selectorOfLabels } from "../core/intents/selector.ts";
 import { withDefaults } from "../core/intents/validate.ts";
 import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
+import { budgetStatus } from "./disruption.ts";
 import { child, condition, strings, text, timeOf } from "./values.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 
@@ -37,6 +38,8 @@ function statusOfObject(object: MergedObject, view: NodeView): JsonObject {
       return { status: statefulSetStatus(object, view) };
     case "DaemonSet":
       return { status: daemonSetStatus(object, view) };
+    case "PodDisruptionBudget":
+      return { status: budgetStatus(object, view) };
     case "Namespace":
       return { spec: { finalizers: ["kubernetes"] }, status: { phase: "Active" } };
     case "Service":

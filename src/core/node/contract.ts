@@ -157,6 +157,14 @@ export type BundleReport = {
   readonly vouched: boolean;
 };
 
+/** One of our pods is to go: `within` ends it now, with that grace; otherwise when its slot is filled elsewhere. */
+export type Eviction = {
+  readonly type: "evict";
+  readonly uid: PodUid;
+  readonly within: Duration | undefined;
+  readonly why: string;
+};
+
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
   | {
@@ -204,6 +212,7 @@ export type NodeEvent =
   /** This node leaves for good: publishes its signed leave. */
   | { readonly type: "leave"; readonly reason: string }
   | { readonly type: "pod-report"; readonly report: PodReport }
+  | Eviction
   /** The runtime has nothing left of this pod. */
   | { readonly type: "pod-gone"; readonly uid: PodUid }
   | { readonly type: "stored"; readonly ticket: number }

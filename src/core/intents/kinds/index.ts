@@ -1,4 +1,5 @@
 import { configMap, namespace, node, service } from "./core-kinds.ts";
+import { podDisruptionBudget } from "./disruption-budget.ts";
 import type { Kind } from "./kind.ts";
 import { linkPolicy } from "./link-policy.ts";
 import { priorityClass } from "./priority-class.ts";
@@ -13,6 +14,7 @@ const kinds: readonly Kind[] = [
   deployment,
   statefulSet,
   linkPolicy,
+  podDisruptionBudget,
   priorityClass,
 ];
 const kindByName = new Map(kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind] as const));

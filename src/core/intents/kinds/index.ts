@@ -13,9 +13,9 @@ const kinds: readonly Kind[] = [
   daemonSet,
   deployment,
   statefulSet,
-  linkPolicy,
   podDisruptionBudget,
   priorityClass,
+  linkPolicy,
 ];
 const kindByName = new Map(kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind] as const));
 

@@ -7,6 +7,7 @@ import { withDefaults } from "../core/intents/validate.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
 import { daemonSetStatus, deploymentStatus, statefulSetStatus } from "./present-workload.ts";
+import { budgetStatus } from "./disruption.ts";
 import { child, condition, strings, text, timeOf } from "./values.ts";
 
 /** Kubernetes objects made from the view: what people wrote, with a status of what is seen from here. */
@@ -36,6 +37,8 @@ function statusOfObject(object: MergedObject, view: NodeView): JsonObject {
       return { status: statefulSetStatus(object, view) };
     case "DaemonSet":
       return { status: daemonSetStatus(object, view) };
+    case "PodDisruptionBudget":
+      return { status: budgetStatus(object, view) };
     case "Namespace":
       return { spec: { finalizers: ["kubernetes"] }, status: { phase: "Active" } };
     case "Service":
@@ -51,13 +54,26 @@ function templateOf(owner: MergedObject | undefined): JsonObject {
   return child(child(withDefaults(kind, owner.value), "spec"), "template");
 }
 
+type Newest = { readonly template: JsonObject; readonly revision: string };
+/** A merged object is replaced when it changes, and every watch shows all pods of it again and again. */
+const newestByOwner = new WeakMap<MergedObject, Newest>();
+
+function newestOf(owner: MergedObject | undefined): Newest {
+  const known = owner === undefined ? undefined : newestByOwner.get(owner);
+  if (known !== undefined) return known;
+  const template = templateOf(owner);
+  const newest = { template, revision: revisionOf(template) };
+  if (owner !== undefined) newestByOwner.set(owner, newest);
+  return newest;
+}
+
 /** A pod: its node's word, and Unknown where the node is out of view. */
 export function presentPod(pod: PodView, view: NodeView): JsonObject {
   const { body, current } = pod;
   const owner = view.object(body.workload);
-  const newest = templateOf(owner);
+  const newest = newestOf(owner);
   // Only the newest template is known here: an older pod is shown without what it may have had.
-  const template = revisionOf(newest) === body.revision ? newest : {};
+  const template = newest.revision === body.revision ? newest.template : {};
   const node = view.member(pod.node);
   const ready = current ? (body.ready ? "True" : "False") : "Unknown";
   const started = body.containers.map(({ startedAt }) => startedAt ?? 0).reduce((a, b) => Math.max(a, b), 0);

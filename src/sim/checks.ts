@@ -32,6 +32,7 @@ const orphanAgeMax = 90_000;
 
 /** The patience that the users' mesh-wide workloads ask for. */
 const lostAfter = 5_000;
+const lostBySiteAfter = 600;
 
 export class Checks {
   readonly #world: World;
@@ -165,14 +166,14 @@ export class Checks {
     if (view === undefined || body === undefined || object === undefined) return;
     // An exclusive copy is replaced as soon as a majority lets go of it: see 11.
     if (body.fence !== undefined) return;
-    const patience = object.ref.name === "ledger" || object.ref.name === "camera" ? lostAfter : 10_000;
+    const asked = object.ref.name === "ledger" || object.ref.name === "camera" ? lostAfter : undefined;
     for (const other of view.pods()) {
       const sameSlot = other.body.slot === body.slot && other.body.workload.name === body.workload.name;
       if (!sameSlot || other.uid === claim?.uid || other.body.revision !== body.revision) continue;
       const evidence = view.member(other.node)?.evidence;
       if (evidence?.verdict !== "unreachable" || !isRunning(other)) continue;
       const away = this.#world.now - evidence.since;
-      if (away >= patience) continue;
+      if (away >= (asked ?? (evidence.lostBySite ? lostBySiteAfter : 10_000))) continue;
       this.#world.violated(
         `9: ${machine.name} replaces ${other.body.name} of ${body.slot} ${Math.round(away)} ms after its node went out of reach`,
       );

@@ -100,6 +100,8 @@ export class Machine {
       crypto,
       signer: this.signer,
       sentBytes: (link) => this.#endByLink.get(link)?.sentBytes ?? 0,
+      // Every cut is one between switches, the case in which both ends of a site of two take over.
+      ownEndUp: () => true,
       random: (name) => {
         const stream =
           this.#streams.get(name) ?? randomStream(this.#world.seed, `${this.name} ${this.processes} ${name}`);
@@ -190,13 +192,14 @@ export class Machine {
     this.#arm();
   }
 
-  linkOpened(end: End, peer: number, outbound: boolean): void {
+  linkOpened(end: End, peer: number, outbound: boolean, relay: number | undefined): void {
     const link = ++this.#links;
     this.#linkByEnd.set(end, link);
     this.#endByLink.set(link, end);
     const { identity, tlsKey, build } = this.#world.machine(peer);
     const { speaks } = build;
-    this.deliver({ type: "link-opened", link, peer: identity.id, outbound, tlsKey, speaks });
+    const via = relay === undefined ? undefined : this.#world.machine(relay).identity.id;
+    this.deliver({ type: "link-opened", link, peer: identity.id, outbound, tlsKey, speaks, via });
   }
 
   linkClosed(end: End, how: LinkEnd): void {
@@ -236,7 +239,10 @@ export class Machine {
   }
 
   readonly #handlers: Handlers<NodeEffect> = {
-    dial: ({ peer }) => this.#world.network.dial(this.host, this.#world.hostOf(peer)),
+    dial: ({ peer, relays }) => {
+      const hosts = relays.map((relay) => this.#world.hostOf(relay));
+      this.#world.network.dial(this.host, this.#world.hostOf(peer), hosts);
+    },
     send: ({ link, bytes }) => {
       const end = this.#endByLink.get(link);
       if (end === undefined) return;

@@ -7,7 +7,7 @@ import type { Result } from "../kernel/result.ts";
 import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
 import type { Change, ChangeError, FieldConflict, IntentEntry, MergedObject } from "../intents/contract.ts";
 import type { Leases } from "../leases/contract.ts";
-import type { DialFailure, Evidence, LinkEnd, LinkId } from "../membership/contract.ts";
+import type { DialFailure, Evidence, LinkEnd, LinkId, MembershipEvent } from "../membership/contract.ts";
 import type { Moment, Workload } from "../placement/contract.ts";
 import type { Planner } from "../placement/planner.ts";
 import type {
@@ -19,7 +19,6 @@ import type {
   StatusBody,
 } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import type { ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
@@ -59,6 +58,8 @@ export type NodeConfig = {
   readonly lostAfter: Duration;
   /** How long an exclusive pod may run on after its node last asked the voters. */
   readonly leaseFor: Duration;
+  /** The same where the node is known to be off or cut off alone (`lostBySite`), unless a workload says otherwise. */
+  readonly lostBySiteAfter: Duration;
   /** A stamp further ahead of our clock than this is kept aside until time catches up. */
   readonly driftMax: Duration;
   /** How often members say how far they know logs with tombstones, and authors drop theirs. */
@@ -157,6 +158,14 @@ export type BundleReport = {
   readonly vouched: boolean;
 };
 
+/** One of our pods is to go: `within` ends it now, with that grace; otherwise when its slot is filled elsewhere. */
+export type Eviction = {
+  readonly type: "evict";
+  readonly uid: PodUid;
+  readonly within: Duration | undefined;
+  readonly why: string;
+};
+
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
   | {
@@ -168,16 +177,8 @@ export type NodeEvent =
     }
   /** What the machine is, at start and when it changes. */
   | { readonly type: "measured"; readonly status: StatusBody }
-  /** `speaks`: what the peer said it speaks; absent where both ends are of one build. */
-  | {
-      readonly type: "link-opened";
-      readonly link: LinkId;
-      readonly peer: NodeId;
-      readonly outbound: boolean;
-      /** SHA-256 of the key that the peer proved, in hex; a node outside of our roster must have shown one. */
-      readonly tlsKey?: string | undefined;
-      readonly speaks?: ProtocolRange | undefined;
-    }
+  /** `tlsKey`: SHA-256 of the key that the peer proved, in hex; a node outside of our roster must show one. */
+  | (Extract<MembershipEvent, { readonly type: "link-opened" }> & { readonly tlsKey?: string | undefined })
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
       readonly type: "dial-failed";
@@ -212,6 +213,7 @@ export type NodeEvent =
   /** This node leaves for good: publishes its signed leave. */
   | { readonly type: "leave"; readonly reason: string }
   | { readonly type: "pod-report"; readonly report: PodReport }
+  | Eviction
   /** The runtime has nothing left of this pod. */
   | { readonly type: "pod-gone"; readonly uid: PodUid }
   | { readonly type: "stored"; readonly ticket: number }
@@ -220,7 +222,13 @@ export type NodeEvent =
   | { readonly type: "wake" };
 
 export type NodeEffect =
-  | { readonly type: "dial"; readonly peer: NodeId; readonly addresses: readonly string[] }
+  /** Try the addresses, and one of the relays when none answers. */
+  | {
+      readonly type: "dial";
+      readonly peer: NodeId;
+      readonly addresses: readonly string[];
+      readonly relays: readonly NodeId[];
+    }
   | { readonly type: "send"; readonly link: LinkId; readonly bytes: Uint8Array }
   | { readonly type: "close"; readonly link: LinkId; readonly end: LinkEnd }
   /**
@@ -263,6 +271,8 @@ export type NodeEnv = {
   readonly random: (name: string) => Random;
   /** Bytes that left on an open link so far, all frames of past turns included (ports/transport.ts). */
   readonly sentBytes: (link: LinkId) => number;
+  /** Whether the interface with our end of an open link runs; undefined, or missing, where nobody can tell. */
+  readonly ownEndUp?: ((link: LinkId) => boolean | undefined) | undefined;
   readonly crypto: Crypto;
   readonly signer: Signer;
 };
@@ -320,6 +330,13 @@ export type NodeView = {
   readonly object: (ref: ObjectRef) => MergedObject | undefined;
   /** The configurations an object is merged from: what history and undo are read from. */
   readonly entries: (ref: ObjectRef) => readonly IntentEntry[];
+  /** The ways to a member: its addresses, and members that have a link with us and one with it. */
+  readonly paths: (id: NodeId) => {
+    readonly addresses: readonly string[];
+    readonly relays: readonly NodeId[];
+  };
+  /** Why the link policy keeps a member from us; undefined when it does not. */
+  readonly forbids: (id: NodeId) => string | undefined;
   readonly pods: () => readonly PodView[];
   readonly pod: (uid: PodUid) => PodView | undefined;
   readonly conflicts: () => readonly { readonly object: MergedObject; readonly conflict: FieldConflict }[];

@@ -5,7 +5,7 @@ import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
 import { encodeFrame } from "../sync/frames.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { logName } from "../records/log.ts";
-import type { MeshRecord, NodeId } from "../records/record.ts";
+import type { MeshRecord } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
 import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
@@ -19,6 +19,7 @@ import { leaseChannel, membershipChannel, onChannel, send, syncChannel } from ".
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
 import { tellLeases } from "./exclusive.ts";
+import { linkPolicyOf, refreshLinkPolicy } from "./link-policy.ts";
 import { publishLinks, publishStatus } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
@@ -60,9 +61,10 @@ export function linkArrived(turn: Turn, event: Extract<MembershipEvent, { type: 
   tellMembership(turn, event);
 }
 
-function dial(turn: Turn, peer: NodeId, addresses: readonly string[]): void {
+function dial(turn: Turn, effect: Extract<MembershipEffect, { type: "dial" }>): void {
+  const { peer } = effect;
   const keptOutFor = shutOutFor(turn.state, peer, turn.env.now);
-  if (keptOutFor === 0) turn.out.push({ type: "dial", peer, addresses });
+  if (keptOutFor === 0) turn.out.push(effect);
   else {
     const detail = `it is kept out for another ${Math.ceil(keptOutFor / 1_000)} s`;
     tellMembership(turn, { type: "dial-failed", peer, why: "untrusted", detail });
@@ -82,7 +84,12 @@ export function asRecordsFrame(records: readonly MeshRecord[], crypto: Crypto): 
 
 export function tellMembership(turn: Turn, event: MembershipEvent): void {
   const { state, env } = turn;
-  const membershipEnv = { now: env.now, wall: env.wall, random: env.random("membership") };
+  const membershipEnv = {
+    now: env.now,
+    wall: env.wall,
+    random: env.random("membership"),
+    ownEndUp: env.ownEndUp,
+  };
   for (const effect of state.membership.handle(event, membershipEnv))
     carryOut(membershipHandlers(turn), effect);
 }
@@ -197,8 +204,15 @@ export function peersOf(turn: Turn): Peer[] {
 }
 
 export function tellPeers(turn: Turn): void {
-  const { site, region } = turn.state.identity;
-  tellMembership(turn, { type: "peers", peers: peersOf(turn), place: { site, region } });
+  const { id, site, region } = turn.state.identity;
+  const told = peersOf(turn);
+  refreshLinkPolicy(
+    turn,
+    told.filter(({ contact }) => contact !== undefined),
+  );
+  const policy = linkPolicyOf(turn.state);
+  const peers = told.map((peer) => ({ ...peer, forbidden: policy?.forbids(id, peer.id) }));
+  tellMembership(turn, { type: "peers", peers, place: { site, region }, permits: policy?.permits });
 }
 
 function react(turn: Turn, changes: readonly IndexChange[]): void {
@@ -223,7 +237,7 @@ export function tellObserved(turn: Turn, observer: string): void {
 function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
   const { state, out } = turn;
   return {
-    dial: ({ peer, addresses }) => dial(turn, peer, addresses),
+    dial: (effect) => dial(turn, effect),
     close: ({ link, end }) => out.push({ type: "close", link, end }),
     send: ({ link, bytes }) => send(turn, link, membershipChannel, bytes),
     "peer-up": ({ peer, link }) => {

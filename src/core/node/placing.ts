@@ -3,10 +3,15 @@ import { objectKey } from "../records/keys.ts";
 import { shareChangesAt } from "./allotment.ts";
 import { leaseFor, mayBeExclusive, wantLeases, type ExclusiveSlot } from "./exclusive.ts";
 import { feedPlanner } from "./feed.ts";
+import { windowsChangeAt } from "./maintenance.ts";
 import { inOrdinalOrder } from "./ordinals.ts";
 import { placeKey } from "./place-key.ts";
 import { claimSlot, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
-import type { Turn } from "./turn.ts";
+import { lagMin, type Turn } from "./turn.ts";
+
+/** Those ahead of us need longer for many claims: so many of them take `claimDelay` once more. */
+const claimsAtOnce = 8;
+const slowerMax = 6;
 
 /** Computes this node's own share of the placement and does it. */
 export function placeIfDue(turn: Turn): void {
@@ -14,16 +19,24 @@ export function placeIfDue(turn: Turn): void {
   if (!state.booted || state.status === undefined) return;
   if (env.now < Math.max(state.settledAt, state.placeAt, state.levels.placeFrom)) return;
   state.placedAt = env.now;
-  feedPlanner(state, env.now);
+  feedPlanner(state, env);
   startWaitingPods(turn);
   const plan = inOrdinalOrder(turn, state.planner.plan(env));
-  state.placeAt = Math.min(env.now + Math.max(1, plan.again), shareChangesAt(state, env.now));
+  state.placeAt = Math.min(
+    env.now + Math.max(1, plan.again),
+    shareChangesAt(state, env.now),
+    windowsChangeAt(state, env),
+  );
   const waiting = new Map<string, Instant>();
   const exclusive: ExclusiveSlot[] = [];
+  const behind = plan.starts.filter(({ after }) => after > 0).length;
   for (const start of plan.starts) {
-    const { workload: ref, slot } = start;
+    const { workload: ref, slot, after } = start;
     const key = placeKey(ref, slot);
-    const asked = Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, env.now + start.after);
+    const turnAt = env.now + after * Math.min(slowerMax, 1 + behind / claimsAtOnce);
+    let asked = Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, turnAt);
+    if (after > 0 && asked <= env.now && turn.lag >= lagMin && env.now < asked + after)
+      asked = Math.min(asked + after, env.now + turn.lag);
     const due = Math.max(asked, state.backoffs.get(key)?.until ?? asked);
     const placed = state.workloads.get(objectKey(ref));
     const needsLease = placed?.workload.policy.onPartition === "majority";

@@ -1,5 +1,5 @@
 import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
-import type { Duration, Instant } from "../kernel/time.ts";
+import type { Duration, Instant, WallTime } from "../kernel/time.ts";
 import { promiseFor, type Leases } from "../leases/contract.ts";
 import { createLeases } from "../leases/create-leases.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
@@ -14,6 +14,7 @@ import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
+import type { HeldLinkPolicy } from "./link-policy.ts";
 import { nothingHeld, type Held } from "./progress.ts";
 import type { Offender } from "./offences.ts";
 import type { Uplink } from "./uplink.ts";
@@ -59,6 +60,7 @@ export type NodeState = {
   readonly uplink: Uplink;
   readonly peerByLink: Map<LinkId, NodeId>;
   readonly offenders: Map<NodeId, Offender>;
+  linkPolicy: HeldLinkPolicy;
   readonly store: RecordStore;
   readonly index: Index;
   readonly membership: Membership;
@@ -75,6 +77,8 @@ export type NodeState = {
   bootedAt: Instant;
   /** Until then decisions wait for the site's peers; Infinity stands for "not booted". */
   settledAt: Instant;
+  /** Until then: we wait for the peers of our site, since we booted. */
+  settling: boolean;
   /** Site peers that a dial failed to reach since boot. */
   readonly dialFailed: Set<NodeId>;
 
@@ -87,6 +91,10 @@ export type NodeState = {
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
   readonly workloads: Map<string, PlacedWorkload>;
+  /** By log: up to where we know that we lack nothing that stands. See tombstones.ts. */
+  readonly wholeUpTo: Map<string, Version>;
+  /** When the maintenance window of a node opens or closes next. */
+  readonly windows: Map<NodeId, WallTime>;
   /** Of mesh-wide workloads, by object key: our place's slots, as the planner was told. */
   readonly shares: Map<string, string>;
   /** Moment of the next placement; Infinity when nothing changed. */
@@ -163,6 +171,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     },
     peerByLink: new Map(),
     offenders: new Map(),
+    linkPolicy: { madeOf: "", policy: undefined },
     clocks: { aheadByPeer: new Map(), correction: 0, base: undefined },
     store: emptyStore(),
     index: emptyIndex(),
@@ -182,6 +191,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     booted: false,
     bootedAt: 0,
     settledAt: Number.POSITIVE_INFINITY,
+    settling: true,
     dialFailed: new Set(),
     status: undefined,
     pods: new Map(),
@@ -194,6 +204,8 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     }),
     placeNodes: new Map(),
     workloads: new Map(),
+    wholeUpTo: new Map(),
+    windows: new Map(),
     shares: new Map(),
     placeAt: Number.POSITIVE_INFINITY,
     placedAt: Number.NEGATIVE_INFINITY,

@@ -108,16 +108,20 @@ function policyOf(
   config: NodeConfig,
 ): PartitionPolicy {
   const otherwise = kind === "StatefulSet" ? "majority" : "duplicate";
-  const asked = annotations["starlight.dev/on-partition"];
-  const onPartition = asked === "freeze" || asked === "majority" || asked === "duplicate" ? asked : otherwise;
-  if (onPartition === "majority") {
-    // The copy under the newer lease is the one that runs; what is still said of an older one is out of date.
-    const lostAfter = parseDuration(annotations["starlight.dev/lost-after"] ?? "") ?? config.lostAfter;
-    return { onPartition, lostAfter, onHeal: "keepReplacement" };
-  }
+  const policy = annotations["starlight.dev/on-partition"];
+  const onPartition =
+    policy === "freeze" || policy === "majority" || policy === "duplicate" ? policy : otherwise;
+  const asked = parseDuration(annotations["starlight.dev/lost-after"] ?? "");
+  const times = {
+    lostAfter: asked ?? config.lostAfter,
+    // Who names a time means it, whatever is known of the node.
+    lostBySiteAfter: asked ?? Math.min(config.lostBySiteAfter, config.lostAfter),
+  };
+  // The copy under the newer lease is the one that runs; what is still said of an older one is out of date.
+  if (onPartition === "majority") return { onPartition, ...times, onHeal: "keepReplacement" };
   return {
     onPartition,
-    lostAfter: parseDuration(annotations["starlight.dev/lost-after"] ?? "") ?? config.lostAfter,
+    ...times,
     onHeal: annotations["starlight.dev/on-heal"] === "keepReplacement" ? "keepReplacement" : "keepOriginal",
   };
 }

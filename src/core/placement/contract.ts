@@ -15,6 +15,8 @@ export type PartitionPolicy = {
   readonly onPartition: "duplicate" | "freeze" | "majority";
   /** How long a node may be unreachable before its copies count as lost. */
   readonly lostAfter: Duration;
+  /** The same for a node that is off or cut off alone (`lostBySite`); never longer than `lostAfter`. */
+  readonly lostBySiteAfter: Duration;
   /** Which of several live copies of one slot stays after a heal. */
   readonly onHeal: "keepOriginal" | "keepReplacement";
 };
@@ -149,11 +151,15 @@ export type PlaceNode = {
   readonly labels: { readonly [label: string]: string };
   readonly taints: readonly Taint[];
   readonly cordoned: boolean;
+  /** Outside of its maintenance window: what runs there is not updated, nor made larger. */
+  readonly heldBack?: boolean | undefined;
   readonly allocatable: Resources;
   readonly runtimes: readonly string[];
   readonly verdict: Verdict;
   /** Since when the verdict stands, by our monotonic clock. */
   readonly verdictSince: Instant;
+  /** Of an unreachable node: its site can tell that it is off or cut off alone, not we. */
+  readonly lostBySite?: boolean | undefined;
 };
 
 export type PlacePod = {
@@ -169,6 +175,8 @@ export type PlacePod = {
   readonly ended: boolean;
   /** Running and ready. */
   readonly ready: boolean;
+  /** Evicted: it holds its slot only until another node fills it. */
+  readonly yields?: boolean | undefined;
   readonly labels: { readonly [label: string]: string };
   readonly requests: Requests;
 };
@@ -213,7 +221,9 @@ export type StopReason =
   /** A workload of higher priority needs the room. */
   | "preempted"
   /** An exclusive copy whose lease was not renewed in time. */
-  | "lease-lost";
+  | "lease-lost"
+  /** Somebody wants it off this node. */
+  | "evicted";
 
 /** What this node itself is to do now. Other nodes come to theirs by the same function. */
 export type PlacementPlan = {

@@ -1,5 +1,7 @@
 import { configMap, namespace, node, service } from "./core-kinds.ts";
+import { podDisruptionBudget } from "./disruption-budget.ts";
 import type { Kind } from "./kind.ts";
+import { linkPolicy } from "./link-policy.ts";
 import { priorityClass } from "./priority-class.ts";
 import { daemonSet, deployment, statefulSet } from "./workloads.ts";
 
@@ -11,6 +13,8 @@ const kinds: readonly Kind[] = [
   daemonSet,
   deployment,
   statefulSet,
+  linkPolicy,
+  podDisruptionBudget,
   priorityClass,
 ];
 const kindByName = new Map(kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind] as const));

@@ -1,5 +1,5 @@
 import { carryOut, type Handlers } from "../kernel/effects.ts";
-import { earliest, type Wake } from "../kernel/time.ts";
+import { earliest, type Instant, type Wake } from "../kernel/time.ts";
 import { admitAside, admitStored, restoreFrames } from "./admission.ts";
 import { bundleArrived } from "./bundles.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, NodeMachine } from "./contract.ts";
@@ -21,7 +21,7 @@ import { tendHeld } from "./held.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
-import { factsOf } from "./records-index.ts";
+import { factsOf, isMember } from "./records-index.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import { spoken } from "../records/protocol.ts";
 import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
@@ -111,7 +111,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     },
     wake: () => {
       tellMembership(turn, { type: "wake" });
-      tellSync(turn, { type: "wake" });
+      if (env.now >= state.sync.wake().at) tellSync(turn, { type: "wake" });
       if (env.now >= state.retryAsideAt) absorb(turn, admitAside(turn), undefined);
     },
   };
@@ -158,8 +158,10 @@ function rememberAbsences(turn: Turn): void {
 function settleIfReady(turn: Turn): void {
   const { state, env } = turn;
   if (!state.booted || env.now >= state.settledAt) return;
-  for (const { id, site } of peersOf(turn)) {
-    if (site !== state.identity.site || state.dialFailed.has(id)) continue;
+  const { index, identity } = state;
+  for (const [id, { body }] of index.memberById) {
+    if (body.site !== identity.site || id === identity.id || !isMember(index, id)) continue;
+    if (state.dialFailed.has(id)) continue;
     const link = state.membership.evidence(id)?.link;
     if (link === undefined || !state.sync.inStep(link)) return;
   }
@@ -167,17 +169,20 @@ function settleIfReady(turn: Turn): void {
 }
 
 function wakeOf(state: NodeState): Wake {
-  const own: Wake[] = [
-    { at: Math.max(state.placeAt, state.settledAt, state.levels.placeFrom), why: "placement" },
-    { at: state.orphansUntil, why: "pods without a record" },
-    { at: state.tombstonesAt, why: "tombstones" },
-    { at: strangersWake({ state }), why: "contacts of other places" },
-    { at: state.levels.summariesAt, why: "a summary of the site" },
-    { at: state.noteHeadsAt, why: "noting how far logs are known" },
-    { at: state.storeAgainAt, why: "a disk that refused" },
-    { at: state.retryAsideAt, why: "records set aside" },
-    { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },
-    { at: state.reunion?.publishAt ?? Number.POSITIVE_INFINITY, why: "heal report" },
-  ];
-  return earliest(state.membership.wake(), state.sync.wake(), ...own);
+  const { levels, reunion } = state;
+  let first = earliest(state.membership.wake(), state.sync.wake());
+  const consider = (at: Instant, why: string): void => {
+    if (at < first.at) first = { at, why };
+  };
+  consider(Math.max(state.placeAt, state.settledAt, levels.placeFrom), "placement");
+  consider(state.orphansUntil, "pods without a record");
+  consider(state.tombstonesAt, "tombstones");
+  consider(strangersWake({ state }), "contacts of other places");
+  consider(levels.summariesAt, "a summary of the site");
+  consider(state.noteHeadsAt, "noting how far logs are known");
+  consider(state.storeAgainAt, "a disk that refused");
+  consider(state.retryAsideAt, "records set aside");
+  consider(reunion?.closesAt ?? Number.POSITIVE_INFINITY, "end of the reunion");
+  consider(reunion?.publishAt ?? Number.POSITIVE_INFINITY, "heal report");
+  return first;
 }

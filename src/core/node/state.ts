@@ -97,6 +97,8 @@ export type NodeState = {
   storingAgain: number;
   readonly held: Held;
   noteHeadsAt: Instant;
+  /** What the last note said, as a checksum. */
+  headsNoted: number | undefined;
   tombstonesAt: Instant;
   /** Object key -> its deletion, and since when we know of it. */
   readonly deadSince: Map<string, { readonly version: Version; readonly at: Instant }>;
@@ -149,6 +151,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
       day: 0,
       bytes: 0,
       linkById: new Map(),
+      used: new Set(),
       roundTrips: { far: false, otherwiseSince: undefined, lookAt: 0 },
       class: undefined,
     },
@@ -192,6 +195,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     storingAgain: 0,
     held: nothingHeld(),
     noteHeadsAt: Number.POSITIVE_INFINITY,
+    headsNoted: undefined,
     tombstonesAt: 0,
     deadSince: new Map(),
     ownLogsWhole: false,

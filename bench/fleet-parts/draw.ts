@@ -1,6 +1,8 @@
 /** What was measured in a fleet of one size; `Most` is the worst node, or the 99th percentile of bytes sent. */
 export type FleetPoint = {
   readonly nodes: number;
+  /** So many of them ran; the others are only known. */
+  readonly running: number;
   readonly records: number;
   readonly recordsMost: number;
   readonly stateBytes: number;
@@ -10,7 +12,9 @@ export type FleetPoint = {
   /** Share of the nodes that hold the first intent at the end. */
   readonly reached: number;
   readonly memoryBytes: number;
+  /** Virtual seconds in a second of processor time, and in a second of the clock on the wall. */
   readonly speed: number;
+  readonly wallSpeed: number;
 };
 
 type Panel = {
@@ -18,6 +22,8 @@ type Panel = {
   readonly mean: (point: FleetPoint) => number;
   readonly most: (point: FleetPoint) => number;
   readonly unit: string;
+  /** Not to be told from a part of the fleet. */
+  readonly ofAll?: boolean;
 };
 
 const panels: readonly Panel[] = [
@@ -38,6 +44,7 @@ const panels: readonly Panel[] = [
     mean: ({ bytesPerSecond }) => bytesPerSecond,
     most: ({ bytesPerSecondMost }) => bytesPerSecondMost,
     unit: "B/s",
+    ofAll: true,
   },
 ];
 
@@ -46,9 +53,12 @@ const height = 180;
 const left = 56;
 const top = 40;
 
-/** Three panels over the size of the fleet: the mean as a line, the worst node or p99 as a dashed one. */
+/** Three panels over the size of the fleet: the median or mean as a line, the worst node or p99 as a dashed one. */
 export function drawFleet(points: readonly FleetPoint[]): string {
-  const drawn = panels.map((panel, at) => drawPanel(panel, points, at * (width + left + 24)));
+  const drawn = panels.map((panel, at) => {
+    const shown = points.filter(({ nodes, running }) => panel.ofAll !== true || running === nodes);
+    return drawPanel(panel, shown, at * (width + left + 24));
+  });
   const total = panels.length * (width + left + 24);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${total} ${height + top + 48}" font-family="sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#fff"/>

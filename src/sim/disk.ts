@@ -2,6 +2,8 @@ import { below, between, type Random } from "../core/kernel/random.ts";
 import type { EventQueue } from "./event-queue.ts";
 
 type Puts = readonly { readonly slot: string; readonly bytes: Uint8Array | undefined }[];
+/** What is on a disk before the machine first runs; lists that many disks share. */
+export type Preload = { readonly slot: string; readonly bytes: Uint8Array };
 type Transaction = {
   readonly puts: Puts;
   readonly done: (failure: string | undefined) => void;
@@ -13,8 +15,9 @@ type Transaction = {
  * was under way: what was acknowledged is safe, what was not may be there or not.
  */
 export class SimDisk {
-  readonly #durable = new Map<string, Uint8Array>();
-  readonly #preloaded = new Map<string, Uint8Array>();
+  /** What was written, over what was there from the start; undefined where it was deleted. */
+  readonly #durable = new Map<string, Uint8Array | undefined>();
+  #preloaded: readonly Preload[] = [];
   readonly #queue: EventQueue;
   readonly #now: () => number;
   readonly #random: Random;
@@ -31,24 +34,26 @@ export class SimDisk {
   }
 
   frames(): Uint8Array[] {
-    return [...this.#durable.keys()].sort().flatMap((slot) => this.#durable.get(slot) ?? []);
+    const bySlot = new Map<string, Uint8Array | undefined>();
+    for (const { slot, bytes } of this.#preloaded) bySlot.set(slot, bytes);
+    for (const [slot, bytes] of this.#durable) bySlot.set(slot, bytes);
+    return [...bySlot.keys()].sort().flatMap((slot) => bySlot.get(slot) ?? []);
   }
 
   /** What would be read after a crash now. */
   stored(slot: string): Uint8Array | undefined {
-    return this.#durable.get(slot);
+    if (this.#durable.has(slot)) return this.#durable.get(slot);
+    return this.#preloaded.findLast((held) => held.slot === slot)?.bytes;
   }
 
   /** Puts something there before the machine first runs. */
-  preload(slot: string, bytes: Uint8Array): void {
-    this.#preloaded.set(slot, bytes);
-    this.#durable.set(slot, bytes);
+  preload(held: readonly Preload[]): void {
+    this.#preloaded = held;
   }
 
   /** The database is lost; what the machine got with its invite is kept beside it. */
   lose(): void {
     this.#durable.clear();
-    for (const [slot, bytes] of this.#preloaded) this.#durable.set(slot, bytes);
   }
 
   write(puts: Puts, done: (failure: string | undefined) => void): void {
@@ -78,8 +83,9 @@ export class SimDisk {
   #apply({ puts }: Transaction): void {
     if (!this.keeps) return;
     for (const { slot, bytes } of puts) {
-      if (bytes === undefined) this.#durable.delete(slot);
-      else this.#durable.set(slot, bytes);
+      if (bytes !== undefined || this.#preloaded.some((held) => held.slot === slot))
+        this.#durable.set(slot, bytes);
+      else this.#durable.delete(slot);
     }
   }
 }

@@ -36,6 +36,25 @@ export type Courier = { readonly frames: readonly Uint8Array[]; readonly maker: 
 /** A version of the agent: its core, and the protocols that it speaks. */
 export type Build = { readonly createNode: typeof createNode; readonly speaks: ProtocolRange };
 
+const resources = { cpuMilli: 4000, memoryBytes: 4 * 2 ** 30, pods: 60 };
+
+/** What every machine of the simulator finds out about itself. */
+export const simStatus = {
+  capacity: resources,
+  allocatable: resources,
+  tier: 2,
+  os: "linux",
+  architecture: "amd64",
+  kernel: "sim",
+  agentVersion: "sim",
+  runtimes: ["process"],
+} as const;
+
+export const addressOf = (name: string): string => `${name}:7070`;
+
+/** Every cut is one between switches, the case in which both ends of a site of two take over. */
+const alwaysUp = (): boolean => true;
+
 /** One machine: power, a disk, a clock, a runtime, and the agent that runs the real core. */
 export class Machine {
   readonly identity: NodeIdentity;
@@ -94,22 +113,28 @@ export class Machine {
 
   env(): NodeEnv {
     const { now, crypto } = this.#world;
+    const { signer } = this;
+    const wall = this.#world.trueTime() + this.skew;
     return {
       now,
-      wall: this.#world.trueTime() + this.skew,
+      wall,
       crypto,
-      signer: this.signer,
-      sentBytes: (link) => this.#endByLink.get(link)?.sentBytes ?? 0,
-      // Every cut is one between switches, the case in which both ends of a site of two take over.
-      ownEndUp: () => true,
-      random: (name) => {
-        const stream =
-          this.#streams.get(name) ?? randomStream(this.#world.seed, `${this.name} ${this.processes} ${name}`);
-        this.#streams.set(name, stream);
-        return stream;
-      },
+      signer,
+      sentBytes: this.#sentBytes,
+      random: this.#stream,
+      ownEndUp: alwaysUp,
     };
   }
+
+  readonly #sentBytes = (link: number): number => this.#endByLink.get(link)?.sentBytes ?? 0;
+
+  readonly #stream = (name: string): Random => {
+    const held = this.#streams.get(name);
+    if (held !== undefined) return held;
+    const stream = randomStream(this.#world.seed, `${this.name} ${this.processes} ${name}`);
+    this.#streams.set(name, stream);
+    return stream;
+  };
 
   startAgent(): void {
     if (!this.power || this.node !== undefined) return;
@@ -123,17 +148,10 @@ export class Machine {
     this.deliver({
       type: "measured",
       status: {
-        addresses: [`${this.name}:7070`],
-        capacity: { cpuMilli: 4000, memoryBytes: 4 * 2 ** 30, pods: 60 },
-        allocatable: { cpuMilli: 4000, memoryBytes: 4 * 2 ** 30, pods: 60 },
-        tier: 2,
-        os: "linux",
-        architecture: "amd64",
-        kernel: "sim",
-        agentVersion: "sim",
+        ...simStatus,
+        addresses: [addressOf(this.name)],
         bootId: `${this.name}-${this.boots}`,
         agentStartedAt: Math.max(0, Math.floor(this.env().wall)),
-        runtimes: ["process"],
       },
     });
   }
@@ -187,7 +205,8 @@ export class Machine {
       return;
     }
     const effects = this.node.handle(event, this.env());
-    this.#world.trace.mark(this.#world.now, this.name, `${event.type} ${effects.length}`);
+    if (this.#world.trace.digests)
+      this.#world.trace.mark(this.#world.now, this.name, `${event.type} ${effects.length}`);
     for (const effect of effects) carryOut(this.#handlers, effect);
     this.#arm();
   }

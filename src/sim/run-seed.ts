@@ -35,6 +35,8 @@ export type SeedResult = {
 
 /** No two clocks agree, also in fair weather. */
 const clockErrorMax = 30_000;
+/** Tombstones go once summaries of sites, then of regions, have said that everybody has them. */
+const summariesTake = 60_000;
 
 export const simConfig: NodeConfig = {
   pingEvery: 1_000,
@@ -81,7 +83,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   trace.add(world.now, "PHASE", "the storm is over");
   endFaults(world);
   const calmSince = world.now;
-  world.run(calmSince + options.calmMs + slowest(layout));
+  world.run(calmSince + options.calmMs + slowest(layout) + (detail === undefined ? 0 : summariesTake));
   checks.atEnd(calmSince);
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };

@@ -10,12 +10,12 @@ export type SimCrypto = Crypto & { readonly signer: (name: string) => Signer };
 
 /** @param sharing Equal records of all nodes are one piece of memory; those that are gone stay, too. */
 export function createSimCrypto(seed: number, sharing = false): SimCrypto {
-  const bytesByHash = new Map<string, Uint8Array>();
-  const share = (bytes: Uint8Array, hash: Uint8Array): Uint8Array => {
+  const sharedByHash = new Map<string, object>();
+  const share = <T extends object>(thing: T, hash: Uint8Array): T => {
     const name = Buffer.from(hash.buffer, hash.byteOffset, 16).toString("latin1");
-    const held = bytesByHash.get(name);
-    if (held === undefined) bytesByHash.set(name, bytes);
-    return held ?? bytes;
+    const held = sharedByHash.get(name);
+    if (held === undefined) sharedByHash.set(name, thing);
+    return (held as T | undefined) ?? thing;
   };
   const secretByKey = new Map<string, Uint8Array>();
   const mac = (secret: Uint8Array, bytes: Uint8Array): Uint8Array =>

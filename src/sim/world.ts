@@ -7,8 +7,10 @@ import { nodeIdOf, slotOf, type MeshRecord, type NodeId } from "../core/records/
 import { detailScope, type Detail, type Place, type Scope } from "../core/records/scope.ts";
 import { hex } from "../core/kernel/bytes.ts";
 import { EventQueue } from "./event-queue.ts";
-import { Machine, type SimPod } from "./machine.ts";
+import type { Preload } from "./disk.ts";
+import { addressOf, Machine, simStatus, type SimPod } from "./machine.ts";
 import { Network, peerOf, type End } from "./network.ts";
+import { preparedDisks, type Settled } from "./prepared.ts";
 import { createSimCrypto, type SimCrypto } from "./sim-crypto.ts";
 import type { Trace } from "./trace.ts";
 
@@ -28,9 +30,9 @@ export type WorldOptions = {
   readonly detail?: Detail | undefined;
   /** Equal records of all nodes are one piece of memory: for fleets of thousands. */
   readonly sharing?: boolean;
+  /** Sites that have been in the mesh for a while: see prepared.ts. The others hold what comes with an invite. */
+  readonly settled?: (site: string) => boolean;
 };
-
-type Preload = { readonly slot: string; readonly bytes: Uint8Array };
 
 /** Whoever watches the world: the checks and the users. */
 export type Observer = {
@@ -62,7 +64,7 @@ export class World {
   #hostById = new Map<NodeId, number>();
 
   constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace, options: WorldOptions = {}) {
-    const { detail = "mesh", sharing = false } = options;
+    const { detail = "mesh", sharing = false, settled } = options;
     this.seed = seed;
     this.trace = trace;
     this.crypto = createSimCrypto(seed, sharing);
@@ -71,7 +73,7 @@ export class World {
       retransmitAfter: 200,
       dialTimeout: 3_000,
     });
-    this.#populate(layout, config, detail);
+    this.#populate(layout, config, detail, settled);
   }
 
   random(name: string): Random {
@@ -145,11 +147,12 @@ export class World {
    * detail does not travel everywhere, that is the own site or region, and one node of the site from which
    * the site was invited: each site invited two others.
    */
-  #populate(layout: Layout, config: NodeConfig, detail: Detail): void {
+  #populate(layout: Layout, config: NodeConfig, detail: Detail, settled: WorldOptions["settled"]): void {
     const root = this.crypto.signer("root");
     const rootId = nodeIdOf(root.publicKey, this.crypto);
     const mesh = { id: rootId, name: "sim", rootKey: root.publicKey, detail };
     const introductions: { readonly place: Place; readonly slots: Preload[] }[] = [];
+    const longHere: Settled[] = [];
     const preload = (record: MeshRecord): Preload => ({
       slot: slotOf(record),
       bytes: storedBytes(record, this.crypto),
@@ -157,6 +160,9 @@ export class World {
     for (const { site, region, nodes, uplink } of layout) {
       const slots: Preload[] = [];
       introductions.push({ place: { site, region }, slots });
+      const roster: MeshRecord[] = [];
+      const machines: Machine[] = [];
+      if (settled?.(site) === true) longHere.push({ site, region, machines, roster });
       for (let number = 1; number <= nodes; number++) {
         const name = `${site}-${number}`;
         const signer = this.crypto.signer(name);
@@ -182,6 +188,7 @@ export class World {
             }),
         });
         this.machines.push(machine);
+        machines.push(machine);
         this.#hostById.set(id, machine.host);
         const body = {
           name,
@@ -196,43 +203,32 @@ export class World {
         };
         const scope = detailScope(detail, { site, region });
         const member = { scope, key: memberKey(id), version: 1, kind: "roster", body } as const;
-        slots.push(
-          preload(sealRecord(member, rootId, root, this.crypto)),
-          preload(this.#firstStatus(machine, scope)),
-        );
+        const records = [sealRecord(member, rootId, root, this.crypto), this.#firstStatus(machine, scope)];
+        roster.push(...records);
+        slots.push(...records.map(preload));
       }
     }
     const siteAt = new Map(layout.map(({ site }, at) => [site, at] as const));
+    const disks = preparedDisks(longHere, startOfTime, this.random("prepared"), this.crypto);
     for (const machine of this.machines) {
       const { site, region } = machine.identity;
+      const prepared = disks.get(site);
+      if (prepared !== undefined) {
+        machine.disk.preload(prepared);
+        continue;
+      }
       const at = siteAt.get(site) ?? 0;
       const inviter = introductions[(at - 1) >> 1]?.slots.slice(0, 2) ?? [];
       const known = introductions.filter(({ place }) =>
         detail === "site" ? place.site === site : detail === "mesh" || place.region === region,
       );
-      for (const { slot, bytes } of [
-        ...(detail === "mesh" ? [] : inviter),
-        ...known.flatMap(({ slots }) => slots),
-      ])
-        machine.disk.preload(slot, bytes);
+      const all = known.flatMap(({ slots }) => slots);
+      machine.disk.preload(detail === "mesh" ? all : [...inviter, ...all]);
     }
   }
 
   #firstStatus(machine: Machine, scope: Scope): MeshRecord {
-    const resources = { cpuMilli: 4000, memoryBytes: 4 * 2 ** 30, pods: 60 };
-    const body = {
-      addresses: [`${machine.name}:7070`],
-      capacity: resources,
-      allocatable: resources,
-      tier: 2,
-      os: "linux",
-      architecture: "amd64",
-      kernel: "sim",
-      agentVersion: "sim",
-      bootId: "before",
-      agentStartedAt: 0,
-      runtimes: ["process"],
-    };
+    const body = { ...simStatus, addresses: [addressOf(machine.name)], bootId: "before", agentStartedAt: 0 };
     const { id } = machine.identity;
     return sealRecord(
       { scope, key: statusKey(id), version: 2, kind: "fact", body },

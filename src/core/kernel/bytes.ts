@@ -24,9 +24,17 @@ export function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** Most frames are signs of life of a few bytes. */
+const firstBytes = 64;
+
 export class Writer {
-  #buffer = new Uint8Array(256);
+  #buffer: Uint8Array<ArrayBuffer>;
   #length = 0;
+
+  /** @param expected About how many bytes are going to be written; more only cost a copy. */
+  constructor(expected = firstBytes) {
+    this.#buffer = new Uint8Array(expected);
+  }
 
   byte(value: number): this {
     this.#reserve(1);
@@ -68,7 +76,7 @@ export class Writer {
 
   #reserve(more: number): void {
     if (this.#length + more <= this.#buffer.length) return;
-    const grown = new Uint8Array(Math.max(this.#buffer.length * 2, this.#length + more));
+    const grown = new Uint8Array(Math.max(this.#buffer.length * 4, this.#length + more));
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
   }

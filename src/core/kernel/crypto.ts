@@ -4,8 +4,11 @@
  */
 export type Crypto = {
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
-  /** One buffer for equal bytes, where very many nodes live in one process: the simulator's. */
-  readonly share?: ((bytes: Uint8Array, hash: Uint8Array) => Uint8Array) | undefined;
+  /**
+   * One piece of memory for what has equal hashes, where very many nodes live in one process: the
+   * simulator's. What is shared never changes.
+   */
+  readonly share?: (<T extends object>(thing: T, hash: Uint8Array) => T) | undefined;
   readonly verify: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
 };
 

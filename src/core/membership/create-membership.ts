@@ -99,6 +99,7 @@ function handle(
     heard(step, event.link);
     return step.out;
   }
+  if (event.type === "frame" && lag < 0 && beatArrived(step, event.link, event.bytes)) return step.out;
   take(step, event);
   tend(step);
   if (event.type !== "heard" && event.type !== "frame" && event.type !== "wake") state.observed = true;
@@ -203,6 +204,19 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
   // perhaps. Not at once: those others see the same end, and say so a moment later.
   if (peer.verdict === "alive" && now > peer.endedAt + newsMax) forgetEnd(peer);
   explain(peer, now, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
+}
+
+/** Most frames are beats: between two deadlines of ours they move those of their own link only. */
+function beatArrived(step: Step, id: LinkId, bytes: Uint8Array): boolean {
+  const { state } = step;
+  const peer = state.peers.get(state.peerByLink.get(id) ?? "");
+  const frame = peer?.links.size === 1 ? decodeFrame(bytes) : undefined;
+  const link = frame?.type === "beat" ? heard(step, id) : undefined;
+  if (peer === undefined || frame?.type !== "beat" || link === undefined) return false;
+  promised(step, peer, link, frame.next);
+  const at = watchAt(state, peer, link);
+  if (at < state.wake.at) state.wake = { at, why: "silence on a link" };
+  return true;
 }
 
 function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {

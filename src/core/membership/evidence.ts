@@ -8,7 +8,7 @@ const observationsMax = 16;
 /** Observers that are named for one member, besides ourselves. */
 const observersMax = 8;
 
-/** What we hold a peer for, and why. */
+/** What we hold a peer for, and why; the reasons are gathered when they are read, most callers do not. */
 export function evidenceOf(state: State, id: NodeId): Evidence | undefined {
   const peer = state.peers.get(id);
   if (peer === undefined) return undefined;
@@ -16,12 +16,16 @@ export function evidenceOf(state: State, id: NodeId): Evidence | undefined {
   return {
     verdict: peer.verdict,
     since: peer.since,
-    lostBySite: peer.verdict === "unreachable" && isLostBySite(state, peer),
+    get lostBySite() {
+      return peer.verdict === "unreachable" && isLostBySite(state, peer);
+    },
     link: peer.active,
     protocol: peer.links.get(link ?? -1)?.protocol,
     roundTrip: link === undefined ? undefined : peer.links.get(link)?.roundTrip,
     heardAt: peer.heardAt,
-    observations: observationsOf(state, id, peer),
+    get observations() {
+      return observationsOf(state, id, peer);
+    },
   };
 }
 

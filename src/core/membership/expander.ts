@@ -15,13 +15,17 @@ export function ringNeighbours(self: string, names: Iterable<string>, rings: num
   const neighbours = new Set<string>();
   for (let ring = 0; ring < rings; ring++) {
     const own = placeOf(self, ring);
-    const places = others.map((name) => placeOf(name, ring));
-    const after = places.filter((place) => isBefore(own, place));
-    const before = places.filter((place) => isBefore(place, own));
+    let [least, greatest, next, previous]: (RingPlace | undefined)[] = [];
+    for (const name of others) {
+      const place = placeOf(name, ring);
+      if (least === undefined || isBefore(place, least)) least = place;
+      if (greatest === undefined || isBefore(greatest, place)) greatest = place;
+      if (isBefore(own, place)) next = next === undefined || isBefore(place, next) ? place : next;
+      else previous = previous === undefined || isBefore(previous, place) ? place : previous;
+    }
     // Who has nobody behind it is followed by the first of the circle.
-    const next = least(after) ?? least(places);
-    const previous = greatest(before) ?? greatest(places);
-    for (const found of [next, previous]) if (found !== undefined) neighbours.add(found.name);
+    for (const found of [next ?? least, previous ?? greatest])
+      if (found !== undefined) neighbours.add(found.name);
   }
   return neighbours;
 }
@@ -32,15 +36,3 @@ const placeOf = (name: string, ring: number): RingPlace => ({ at: hash53(`ring $
 
 const isBefore = (left: RingPlace, right: RingPlace): boolean =>
   left.at < right.at || (left.at === right.at && left.name < right.name);
-
-const least = (places: readonly RingPlace[]): RingPlace | undefined =>
-  places.reduce<RingPlace | undefined>(
-    (best, place) => (best === undefined || isBefore(place, best) ? place : best),
-    undefined,
-  );
-
-const greatest = (places: readonly RingPlace[]): RingPlace | undefined =>
-  places.reduce<RingPlace | undefined>(
-    (best, place) => (best === undefined || isBefore(best, place) ? place : best),
-    undefined,
-  );

@@ -31,7 +31,7 @@ import {
 } from "./exclusive.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
-import { factsOf } from "./records-index.ts";
+import { factsOf, isMember } from "./records-index.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import { spoken } from "../records/protocol.ts";
 import { adoptPods, podGone, podReported, reconcileOwnFacts } from "./pods.ts";
@@ -138,7 +138,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     },
     wake: () => {
       tellMembership(turn, { type: "wake" });
-      tellSync(turn, { type: "wake" });
+      if (env.now >= state.sync.wake().at) tellSync(turn, { type: "wake" });
       tellLeases(turn, { type: "wake" });
       if (env.now >= state.retryAsideAt) absorb(turn, admitAside(turn), undefined);
     },
@@ -198,8 +198,9 @@ function settleIfReady(turn: Turn): void {
   };
   if (lag >= lagMin) waitUntil(Math.max(state.settledAt, env.now) + lag);
   let ready = true;
-  for (const { id, site } of peersOf(turn)) {
-    if (site !== state.identity.site) continue;
+  const { index, identity } = state;
+  for (const [id, { body }] of index.memberById) {
+    if (body.site !== identity.site || id === identity.id || !isMember(index, id)) continue;
     const link = state.membership.evidence(id)?.link;
     if (link === undefined) ready &&= state.dialFailed.has(id);
     else if (!state.sync.inStep(link)) {
@@ -214,17 +215,20 @@ function settleIfReady(turn: Turn): void {
 const settlesMax = 6;
 
 function wakeOf(state: NodeState): Wake {
-  const own: Wake[] = [
-    { at: Math.max(state.placeAt, state.settledAt, state.levels.placeFrom), why: "placement" },
-    { at: state.orphansUntil, why: "pods without a record" },
-    { at: state.tombstonesAt, why: "tombstones" },
-    { at: strangersWake({ state }), why: "contacts of other places" },
-    { at: state.levels.summariesAt, why: "a summary of the site" },
-    { at: state.noteHeadsAt, why: "noting how far logs are known" },
-    { at: state.storeAgainAt, why: "a disk that refused" },
-    { at: state.retryAsideAt, why: "records set aside" },
-    { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },
-    { at: state.reunion?.publishAt ?? Number.POSITIVE_INFINITY, why: "heal report" },
-  ];
-  return earliest(state.membership.wake(), state.sync.wake(), state.leases.wake(), ...own);
+  const { levels, reunion } = state;
+  let first = earliest(state.membership.wake(), state.sync.wake(), state.leases.wake());
+  const consider = (at: Instant, why: string): void => {
+    if (at < first.at) first = { at, why };
+  };
+  consider(Math.max(state.placeAt, state.settledAt, levels.placeFrom), "placement");
+  consider(state.orphansUntil, "pods without a record");
+  consider(state.tombstonesAt, "tombstones");
+  consider(strangersWake({ state }), "contacts of other places");
+  consider(levels.summariesAt, "a summary of the site");
+  consider(state.noteHeadsAt, "noting how far logs are known");
+  consider(state.storeAgainAt, "a disk that refused");
+  consider(state.retryAsideAt, "records set aside");
+  consider(reunion?.closesAt ?? Number.POSITIVE_INFINITY, "end of the reunion");
+  consider(reunion?.publishAt ?? Number.POSITIVE_INFINITY, "heal report");
+  return first;
 }

@@ -6,7 +6,7 @@ import { findRecord } from "../records/store.ts";
 import { refusalOf } from "../trust/authorise.ts";
 import { persist, unpersist } from "./durable.ts";
 import { detailOf, type Guest } from "./levels.ts";
-import { factsOf } from "./records-index.ts";
+import { factsOf, sharedBody } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { trustView } from "./trust-view.ts";
 import type { Turn } from "./turn.ts";
@@ -20,6 +20,8 @@ import type { Turn } from "./turn.ts";
  */
 
 const guestsMax = 1_024;
+/** Of those that prove nothing we hold: enough to find a way back from once nobody else is reached. */
+const idleMax = 16;
 /** From a member to the root. Longer chains prove nothing here. */
 export const chainMax = 16;
 
@@ -31,7 +33,7 @@ export function admitGuest(turn: Turn, record: MeshRecord): void {
   if (held !== undefined && held.version >= record.version) return;
   if (refusalOf(record, trustView(state), env.crypto) !== undefined) return;
   if (keepGuest(turn, record)) persist(turn, [record]);
-  makeRoom(turn);
+  if (turn.state.levels.guests.size > guestsMax) makeRoom(turn);
 }
 
 /** The same from our own disk, where it was judged when it came. */
@@ -41,8 +43,16 @@ export function restoreGuests(turn: Turn, records: readonly MeshRecord[]): void 
     for (const record of records) if (record.kind === kind && isAboutGuests(record)) keepGuest(turn, record);
 }
 
-/** The records that prove a node's membership, the root's first, and where it is reached. */
+/** The records that prove a node's membership, and where it is reached. */
 export function credentialsOf(state: NodeState, id: NodeId): readonly MeshRecord[] {
+  const chain = proofOf(state, id);
+  const status =
+    findRecord(state.store, `node/${id}/status`, id) ?? state.levels.guests.get(id)?.status?.record;
+  return status === undefined || chain.length === 0 ? chain : [...chain, status];
+}
+
+/** The records that prove a node's membership, the root's first. */
+export function proofOf(state: NodeState, id: NodeId): readonly MeshRecord[] {
   const chain: MeshRecord[] = [];
   for (let at = id; at !== state.identity.mesh.id;) {
     const record = memberRecord(state, at);
@@ -50,9 +60,7 @@ export function credentialsOf(state: NodeState, id: NodeId): readonly MeshRecord
     chain.unshift(record);
     at = record.author;
   }
-  const status =
-    findRecord(state.store, `node/${id}/status`, id) ?? state.levels.guests.get(id)?.status?.record;
-  return status === undefined ? chain : [...chain, status];
+  return chain;
 }
 
 /** `host:port` of a node, best first, as far as it told. */
@@ -103,7 +111,7 @@ function keepGuest({ state, env }: Turn, record: MeshRecord): boolean {
     guest.status = { record, body };
     return true;
   }
-  const member = memberBody(bodyOf(record));
+  const member = sharedBody(memberBody, record);
   if (parts?.type !== "member" || member === undefined) return false;
   const held = guests.get(parts.node);
   if (held !== undefined && held.record.version > record.version) return false;
@@ -120,10 +128,10 @@ function memberRecord(state: NodeState, id: NodeId): MeshRecord | undefined {
 }
 
 /** Forgets who was used least recently, and proves nothing that we hold. */
-function makeRoom(turn: Turn): void {
+export function makeRoom(turn: Turn): void {
   const { state } = turn;
   const { guests, links } = state.levels;
-  if (guests.size <= guestsMax) return;
+  if (guests.size <= idleMax) return;
   const needed = new Set<NodeId>();
   for (const log of state.store.logs.values()) if (newestOf(log) > 0) needed.add(log.author);
   for (const { record } of state.pending.values()) needed.add(record.author);
@@ -132,7 +140,7 @@ function makeRoom(turn: Turn): void {
   const idle = [...guests]
     .filter(([id]) => !needed.has(id))
     .sort(([left, a], [right, b]) => a.usedAt - b.usedAt || (left < right ? -1 : 1))
-    .slice(0, guests.size - guestsMax);
+    .slice(0, -idleMax);
   for (const [id, guest] of idle) {
     guests.delete(id);
     unpersist(turn, slotsOf(guest));

@@ -1,6 +1,6 @@
 import { Reader, Writer } from "../kernel/bytes.ts";
 import type { Duration } from "../kernel/time.ts";
-import { newestOf } from "../records/log.ts";
+import { newestOf, type Log } from "../records/log.ts";
 import { isNodeId, recordKinds } from "../records/record.ts";
 import { isScope } from "../records/scope.ts";
 import type { Cover } from "../sync/contract.ts";
@@ -12,9 +12,10 @@ import { note, type Turn } from "./turn.ts";
  * hold beyond it is sent once more.
  */
 
-const slot = "meta/heads";
+export const headsSlot = "meta/heads";
 const format = 0x48;
 const countMax = 1_000_000;
+const prime = 2_147_483_647;
 /** After a comparison found nothing missing, the heads are noted with the next chance, not more often. */
 const noteAfter: Duration = 10_000;
 
@@ -31,12 +32,20 @@ export function noteHeadsIfDue(turn: Turn): void {
     // Of intents only what the disk has: others may rely on what a note says of them.
     .map((log) => ({ ...log, head: isIntent(log) ? heldUpTo(state, log.author) : log.head }))
     .filter(({ head }) => head > 0);
+  // Peers are in step again and again while nothing is written.
+  const mark = logs.reduce((mixed, { head }) => (31 * mixed + (head % prime)) % prime, logs.length);
+  if (mark === state.headsNoted) return;
+  state.headsNoted = mark;
+  const ticket = state.nextTicket++;
+  turn.out.push({ type: "persist", ticket, puts: [{ slot: headsSlot, bytes: headsNote(logs) }] });
+}
+
+export function headsNote(logs: readonly Pick<Log, "scope" | "kind" | "author" | "head">[]): Uint8Array {
   const writer = new Writer().byte(format).uint(logs.length);
   for (const { scope, kind, author, head } of logs) {
     writer.text(scope).byte(recordKinds.indexOf(kind)).text(author).uint(head);
   }
-  const ticket = state.nextTicket++;
-  turn.out.push({ type: "persist", ticket, puts: [{ slot, bytes: writer.done() }] });
+  return writer.done();
 }
 
 export const isHeadsNote = (bytes: Uint8Array): boolean => bytes[0] === format;

@@ -163,7 +163,7 @@ export function indexRecord(index: Index, record: MeshRecord, removed = false): 
 
 /** Several enrollers may have admitted the same node: the newest record counts, then the author. */
 function indexMember(index: Index, node: NodeId, record: MeshRecord): void {
-  const body = memberBody(bodyOf(record));
+  const body = sharedBody(memberBody, record);
   const held = index.memberById.get(node);
   if (body === undefined) return;
   const newer =
@@ -218,7 +218,15 @@ function indexPod(index: Index, node: NodeId, uid: string, record: MeshRecord, r
 }
 
 /** Bodies by their bytes: nodes that share memory (in the simulator) share what is read from them. */
-const summaryByBytes = new WeakMap<object, unknown>();
+const bodyByBytes = new WeakMap<object, unknown>();
+
+/** What a member's record or a summary says: these are on many nodes and read once. */
+export function sharedBody<T>(shape: Shape<T>, record: MeshRecord): T | undefined {
+  const known = bodyByBytes.get(record.frame.buffer) as T | undefined;
+  const body = known ?? shape(bodyOf(record));
+  if (body !== undefined) bodyByBytes.set(record.frame.buffer, body);
+  return body;
+}
 
 function indexSummary<T>(
   summaries: Map<string, Summary<T>>,
@@ -227,10 +235,8 @@ function indexSummary<T>(
   record: MeshRecord,
   removed: boolean,
 ): void {
-  const known = summaryByBytes.get(record.frame.buffer) as T | undefined;
-  const body = removed ? undefined : (known ?? shape(bodyOf(record)));
+  const body = removed ? undefined : sharedBody(shape, record);
   if (body === undefined) return void summaries.delete(place);
-  summaryByBytes.set(record.frame.buffer, body);
   summaries.set(place, { body, version: record.version, author: record.author });
 }
 

@@ -114,6 +114,8 @@ export type NodeState = {
   storingAgain: number;
   readonly held: Held;
   noteHeadsAt: Instant;
+  /** What the last note said, as a checksum. */
+  headsNoted: number | undefined;
   tombstonesAt: Instant;
   /** Object key -> its deletion, and since when we know of it. */
   readonly deadSince: Map<string, { readonly version: Version; readonly at: Instant }>;
@@ -166,6 +168,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
       day: 0,
       bytes: 0,
       linkById: new Map(),
+      used: new Set(),
       roundTrips: { far: false, otherwiseSince: undefined, lookAt: 0 },
       class: undefined,
     },
@@ -218,6 +221,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     storingAgain: 0,
     held: nothingHeld(),
     noteHeadsAt: Number.POSITIVE_INFINITY,
+    headsNoted: undefined,
     tombstonesAt: 0,
     deadSince: new Map(),
     ownLogsWhole: false,

@@ -5,7 +5,7 @@ import { admitPending, admitRecords } from "./admission.ts";
 import { contactsOf, gatewaysOf } from "./contacts.ts";
 import type { NodeEvent } from "./contract.ts";
 import { coverAndHold } from "./held.ts";
-import { credentialsOf } from "./guests.ts";
+import { credentialsOf, proofOf } from "./guests.ts";
 import { credentialsMax, decodeIntroduction, encodeIntroduction } from "./introduction-frames.ts";
 import { detailOf } from "./levels.ts";
 import { introductionChannel, send } from "./channels.ts";
@@ -38,7 +38,7 @@ export function linkOpened(turn: Turn, event: Opened): void {
   state.dialFailed.delete(peer);
   if (detailOf(state) === "mesh") return linkArrived(turn, event);
   // It may not know us, though we know it: what we show comes first on the link.
-  showCredentials(turn, link, [state.identity.id]);
+  showCredentials(turn, link, credentialsOf(state, state.identity.id));
   if (state.index.memberById.has(peer)) return linkArrived(turn, event);
   const { waiting } = state.levels;
   if (state.index.goneSince.has(peer) || waiting.size >= waitingMax) {
@@ -79,7 +79,7 @@ export function introductionArrived(turn: Turn, link: LinkId, bytes: Uint8Array)
     if (stranger === undefined) return true;
     if (belongs(state, stranger.peer)) accept(turn, link);
     else close(turn, link, "what it showed does not prove that it is a member");
-  } else if (stranger === undefined) showCredentials(turn, link, frame.ids);
+  } else if (stranger === undefined) showCredentials(turn, link, proofsOf(turn, frame.ids));
   return true;
 }
 
@@ -184,13 +184,18 @@ function refused(turn: Turn, peer: NodeId, outbound: boolean, detail: string): v
   if (outbound) tellMembership(turn, { type: "dial-failed", peer, why: "untrusted", detail });
 }
 
-function showCredentials(turn: Turn, link: LinkId, ids: readonly NodeId[]): void {
+/** Who asks for authors wants to know that they belong, not where they are reached. */
+function proofsOf({ state }: Turn, ids: readonly NodeId[]): readonly MeshRecord[] {
   const shown = new Set<MeshRecord>();
   for (const id of ids) {
-    const chain = credentialsOf(turn.state, id);
+    const chain = proofOf(state, id);
     if (shown.size + chain.length <= credentialsMax) for (const record of chain) shown.add(record);
   }
-  if (shown.size === 0) return;
-  const bytes = encodeIntroduction({ type: "credentials", records: [...shown] }, turn.env.crypto);
+  return [...shown];
+}
+
+function showCredentials(turn: Turn, link: LinkId, records: readonly MeshRecord[]): void {
+  if (records.length === 0) return;
+  const bytes = encodeIntroduction({ type: "credentials", records }, turn.env.crypto);
   send(turn, link, introductionChannel, bytes);
 }

@@ -6,6 +6,7 @@ import { jsonBytes, type Json } from "../kernel/json.ts";
 import { regionSummaryKey, siteSummaryKey } from "../records/keys.ts";
 import { paceOf } from "../records/link-class.ts";
 import { ranked, speakersOf } from "./contacts.ts";
+import { makeRoom } from "./guests.ts";
 import { detailOf } from "./levels.ts";
 import { publishSummary } from "./own-records.ts";
 import { isMember, type IndexChange, type Summary } from "./records-index.ts";
@@ -52,6 +53,7 @@ export function tendSummaries(turn: Turn): void {
   const { state, env } = turn;
   const { levels } = state;
   if (!state.booted || env.now < levels.summariesAt) return;
+  makeRoom(turn);
   const pace = paceOf[state.config.uplink];
   levels.summariesAt = env.now + between(env.random("summaries"), 0.9, 1.1) * pace * siteEvery;
   const [speaker] = speakersOf(state);

@@ -28,7 +28,7 @@ const cpuStep = 100;
 const memoryStep = 64 * 1024 * 1024;
 const agentsMax = 16;
 /** A site names one gateway more than keep links, so that a successor is known already. */
-const gatewaysOfSite = 3;
+export const gatewaysOfSite = 3;
 
 type Counted = Omit<SiteSummary, "region" | "island" | "gateways" | "acks">;
 
@@ -57,7 +57,11 @@ export function regionSummaryOf(state: NodeState, now: Instant): RegionSummary {
       .flatMap((id) => gatewayOf(state, id) ?? []);
     return { ...counted(state, ids, now), sites: sites.size, gateways, acks: siteAcks(state, ids) };
   }
-  const sites = new Map([...index.siteSummaries].map(([name, { body }]) => [name, body]));
+  return summaryOfSites(new Map([...index.siteSummaries].map(([name, { body }]) => [name, body])));
+}
+
+/** What is said of a region of these sites, by name. */
+export function summaryOfSites(sites: ReadonlyMap<string, SiteSummary>): RegionSummary {
   const parts = ranked([...sites.keys()], "gateway");
   const gateways = parts.flatMap((name) => sites.get(name)?.gateways.slice(0, 1) ?? []);
   const bodies = parts.flatMap((name) => sites.get(name) ?? []);

@@ -30,6 +30,8 @@ export type Uplink = {
   day: number;
   bytes: number;
   readonly linkById: Map<LinkId, MeteredLink>;
+  /** Links that frames were handed to in this turn. */
+  readonly used: Set<LinkId>;
   readonly roundTrips: RoundTrips;
   /** The class that counted last, and was told to the others. */
   class: LinkClass | undefined;
@@ -75,6 +77,7 @@ export function linkEnded({ state }: Turn, link: LinkId): void {
 export function countSent(turn: Turn, link: LinkId, bytes: number): void {
   const metered = turn.state.uplink.linkById.get(link);
   if (metered === undefined) return;
+  turn.state.uplink.used.add(link);
   metered.handed += bytes;
   metered.handedAt = turn.env.now;
   charge(turn, metered, bytes);
@@ -82,17 +85,22 @@ export function countSent(turn: Turn, link: LinkId, bytes: number): void {
 
 /** At the start of a turn: what was handed over in the one before has left, compressed or not. */
 export function settleSent(turn: Turn): void {
-  for (const [link, metered] of turn.state.uplink.linkById) {
-    if (metered.handed === 0) continue;
+  const { linkById, used } = turn.state.uplink;
+  if (used.size === 0) return;
+  for (const link of used) {
+    const metered = linkById.get(link);
+    if (metered === undefined) continue;
     const left = turn.env.sentBytes(link);
     const second = Math.floor(metered.handedAt / 1_000);
     if (second !== metered.second) [metered.second, metered.secondBytes] = [second, 0];
     metered.secondBytes += left - metered.left;
     metered.peakPerSecond = Math.max(metered.peakPerSecond, metered.secondBytes);
-    charge(turn, metered, left - metered.left - metered.handed);
+    const beyond = left - metered.left - metered.handed;
+    if (beyond !== 0) charge(turn, metered, beyond);
     metered.left = left;
     metered.handed = 0;
   }
+  used.clear();
 }
 
 /** What the state exchange may put on its links now. */

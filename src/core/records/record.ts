@@ -103,6 +103,8 @@ export const recordKinds: readonly RecordKind[] = Array.from(
 const nodeIdBytes = 10;
 const format = 2;
 const none = new Uint8Array(0);
+/** Format, kind, version and lengths take less in a frame. */
+const frameExtra = 32;
 
 export function nodeIdOf(publicKey: Uint8Array, crypto: Pick<Crypto, "sha256">): NodeId {
   return hex(crypto.sha256(publicKey).subarray(0, nodeIdBytes));
@@ -140,10 +142,13 @@ export function draftRecord(draft: RecordDraft, author: NodeId, crypto: Pick<Cry
   return assemble({ scope, key, author, version, kind, body, extension: none }, crypto);
 }
 
+type SignedParts = RecordParts & Pick<MeshRecord, "frame" | "hash">;
+
 /** The record of these parts, in a buffer of its own: what arrived in one frame is not kept alive by it. */
-export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256" | "share">): MeshRecord {
-  const { scope, key, author, version, kind, body, extension } = parts;
-  const written = new Writer()
+export function assemble(given: RecordParts, crypto: Pick<Crypto, "sha256" | "share">): MeshRecord {
+  const { scope, key, author, version, kind, body, extension } = given;
+  const names = scope.length + key.length + author.length;
+  const written = new Writer(names + body.length + extension.length + frameExtra)
     .byte(format)
     .byte(recordKinds.indexOf(kind))
     .text(scope)
@@ -158,31 +163,26 @@ export function assemble(parts: RecordParts, crypto: Pick<Crypto, "sha256" | "sh
   const hash = leafHash(written, crypto);
   made.set(written);
   made.set(hash, written.length);
-  const memory = crypto.share?.(made, hash) ?? made;
   const bodyEnd = written.length - extension.length - lengthBytes(extension.length);
-  return {
+  const parts: SignedParts = {
     scope,
     key,
     author,
     version,
     kind,
-    body: body.length === 0 ? none : memory.subarray(bodyEnd - body.length, bodyEnd),
+    body: body.length === 0 ? none : made.subarray(bodyEnd - body.length, bodyEnd),
     extension:
-      extension.length === 0
-        ? none
-        : memory.subarray(bodyEnd + lengthBytes(extension.length), written.length),
-    frame: memory.subarray(0, written.length),
-    hash: memory.subarray(written.length),
-    seal: undefined,
-    at: 0,
-    live: false,
+      extension.length === 0 ? none : made.subarray(bodyEnd + lengthBytes(extension.length), written.length),
+    frame: made.subarray(0, written.length),
+    hash: made.subarray(written.length),
   };
+  return { ...(crypto.share?.(parts, hash) ?? parts), seal: undefined, at: 0, live: false };
 }
 
 /** Takes a frame apart and puts it together again. The seal is not looked at here: see seal.ts. */
 export function openFrame(
   bytes: Uint8Array,
-  crypto: Pick<Crypto, "sha256">,
+  crypto: Pick<Crypto, "sha256" | "share">,
 ): Result<MeshRecord, RecordError> {
   if (bytes.length > frameBytesMax) return malformed(`${bytes.length} bytes, at most ${frameBytesMax}`);
   const reader = new Reader(bytes);

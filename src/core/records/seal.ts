@@ -83,7 +83,7 @@ export function readSeal(
   reader: Reader,
   head: { readonly count: number; readonly previous: Version; readonly last: Version },
   records: readonly MeshRecord[],
-  crypto: Pick<Crypto, "sha256">,
+  crypto: Pick<Crypto, "sha256" | "share">,
 ): Seal | undefined {
   const hashes: Hashes = new Map();
   for (const { at, hash } of records) hashes.set(rangeKey(at, 1), hash);
@@ -95,7 +95,9 @@ export function readSeal(
   const signature = reader.raw(signatureBytes).slice();
   const root = rangeHash(hashes, 0, head.count, crypto);
   if (reader.failed || root === undefined) return undefined;
-  return { ...head, root, signature, hashes, holds: undefined, live: 0 };
+  const seal: Seal = { ...head, root, signature, hashes, holds: undefined, live: 0 };
+  // That of a single record is complete: nothing is added to it later.
+  return head.count === 1 ? (crypto.share?.(seal, sealHash(seal, crypto)) ?? seal) : seal;
 }
 
 /** Hashes that a receiver of these records lacks, and the signature. */
@@ -126,7 +128,9 @@ export function storedBytes(
 ): Uint8Array {
   const { seal } = record;
   if (seal === undefined) throw new RangeError(`${record.key} is not sealed`);
-  const writer = new Writer().byte(judged ? storedFormat : unjudgedFormat).bytes(record.frame);
+  const writer = new Writer(record.frame.length + signatureBytes + 64)
+    .byte(judged ? storedFormat : unjudgedFormat)
+    .bytes(record.frame);
   writer.uint(record.at).uint(seal.count).uint(seal.previous).uint(seal.last);
   writeSeal(writer, seal, [record], crypto);
   return writer.done();
@@ -143,7 +147,7 @@ export const isUnjudged = (bytes: Uint8Array): boolean => bytes[0] === unjudgedF
  */
 export function openStored(
   bytes: Uint8Array,
-  crypto: Pick<Crypto, "sha256">,
+  crypto: Pick<Crypto, "sha256" | "share">,
   trusted?: ReadonlyMap<string, Seal>,
 ): Result<MeshRecord, RecordError> {
   if (bytes.length > storedBytesMax) return malformed(`${bytes.length} bytes, at most ${storedBytesMax}`);
@@ -207,11 +211,15 @@ export function sameSeal(left: Seal, right: Seal): boolean {
   );
 }
 
+/** Names a seal of a single record: its root is that record's hash. */
+const sealHash = ({ signature, root, previous, last }: Seal, crypto: Pick<Crypto, "sha256">): Uint8Array =>
+  crypto.sha256(new Writer(256).raw(signature).raw(root).uint(previous).uint(last).done());
+
 function toSign(
   { author, scope, kind }: MeshRecord,
   { count, previous, last, root }: Pick<Seal, "count" | "previous" | "last" | "root">,
 ): Uint8Array {
-  const writer = new Writer().raw(signedAs).text(author).text(scope).byte(recordKinds.indexOf(kind));
+  const writer = new Writer(256).raw(signedAs).text(author).text(scope).byte(recordKinds.indexOf(kind));
   return writer.uint(count).uint(previous).uint(last).raw(root).done();
 }
 

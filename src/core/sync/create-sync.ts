@@ -1,4 +1,4 @@
-import { asleep, never, type Instant, type Wake } from "../kernel/time.ts";
+import { asleep, earliest, never, type Instant, type Wake } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { between } from "../kernel/random.ts";
 import { freshWork, overworked, roomOf, work, worksAt } from "./budget.ts";
@@ -47,7 +47,14 @@ export function createSync(config: SyncConfig): Sync {
       const out: SyncEffect[] = [];
       const step: Step = { state, env, out, sent: new Map() };
       take(step, event);
-      for (const [link, peer] of state.peers) tend(step, link, peer);
+      // Before the next deadline there is only something to do for the peer that spoke.
+      const peer = event.type === "frame" ? state.peers.get(event.link) : undefined;
+      if (peer !== undefined && env.now < wake.at && event.type === "frame") {
+        tend(step, event.link, peer);
+        wake = earliest(wake, wakeFor(peer));
+        return out;
+      }
+      for (const [link, each] of state.peers) tend(step, link, each);
       wake = nextWake(state);
       return out;
     },
@@ -245,14 +252,15 @@ function waitingOn(peer: Peer | undefined): Waiting | undefined {
 }
 
 function nextWake({ peers }: State): Wake {
-  let at = Number.POSITIVE_INFINITY;
-  let why = asleep.why;
-  for (const peer of peers.values()) {
-    if (peer.compareAt < at) [at, why] = [peer.compareAt, "comparison with a peer"];
-    const answers = Math.min(peer.answerAt, peer.questionsAt);
-    if (answers < at) [at, why] = [answers, "answers that waited for a budget"];
-    const news = spreadWake(peer);
-    if (news < at) [at, why] = [news, "news for or from a peer"];
-  }
-  return { at, why };
+  let first = asleep;
+  for (const peer of peers.values()) first = earliest(first, wakeFor(peer));
+  return first;
+}
+
+function wakeFor(peer: Peer): Wake {
+  const news = spreadWake(peer);
+  const answers = Math.min(peer.answerAt, peer.questionsAt);
+  if (peer.compareAt <= Math.min(answers, news)) return { at: peer.compareAt, why: "comparison with a peer" };
+  if (answers <= news) return { at: answers, why: "answers that waited for a budget" };
+  return { at: news, why: "news for or from a peer" };
 }

@@ -105,15 +105,15 @@ export function tendSpread(step: Step, link: LinkId, peer: Peer): void {
   const { now, budget } = step.env;
   announce(step, link, peer);
   if (now < peer.asksAt) return;
+  if (peer.announced.size === 0) return;
   const due: LogAt[] = [];
-  const open = roomOf(step, link, "control") > 0;
   for (const [name, { log, to, askAt }] of peer.announced) {
     const head = headOf(step, log);
     if (head >= to) peer.announced.delete(name);
     else if (now >= askAt) due.push({ ...log, at: head });
   }
   if (due.length === 0) return;
-  if (!open) {
+  if (roomOf(step, link, "control") <= 0) {
     peer.asksAt = Math.max(now + 1, budget.opensAt(link, "control"));
     return;
   }

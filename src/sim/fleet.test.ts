@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { evenLayout, simConfig } from "./run-seed.ts";
+import { Trace } from "./trace.ts";
+import { World } from "./world.ts";
+
+/** Sites of 2 nodes, 3 sites a region, all of them long in the mesh, and the power back everywhere. */
+function settled(nodes: number): World {
+  const sites = nodes / 2;
+  const world = new World(7, evenLayout(nodes, sites, sites / 3), simConfig, new Trace(), {
+    detail: "site",
+    settled: () => true,
+  });
+  for (const [at, machine] of world.machines.entries()) world.at(5 * at, () => machine.startAgent());
+  return world;
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((left, right) => left - right)[values.length >> 1] ?? Number.NaN;
+
+type Measured = { readonly records: number; readonly bytes: number; readonly sentBytes: number };
+
+/** Of the node in the middle; what is sent is the mean of 12 quiet seconds. */
+function measured(world: World): Measured {
+  world.run(30_000);
+  const before = world.network.bytes;
+  world.run(42_000);
+  const held = world.machines.map(({ node }) => node?.view.footprint() ?? { records: 0, bytes: 0 });
+  return {
+    records: median(held.map(({ records }) => records)),
+    bytes: median(held.map(({ bytes }) => bytes)),
+    sentBytes: (world.network.bytes - before) / world.machines.length,
+  };
+}
+
+test("from 48 nodes to 96 a node holds 2 records more for each of 8 further regions, and sends 1.3 times at most", () => {
+  const small = measured(settled(48));
+  const large = measured(settled(96));
+  assert.ok(large.records <= small.records + 2 * 8, `${large.records} records after ${small.records}`);
+  assert.ok(large.bytes <= small.bytes + 8 * 1_500, `${large.bytes} bytes after ${small.bytes}`);
+  assert.ok(large.sentBytes <= 1.3 * small.sentBytes, `${large.sentBytes} sent after ${small.sentBytes}`);
+});
+
+test("9 sites that were settled before find, after a power cut of all, nothing new to tell each other of", () => {
+  const world = settled(18);
+  world.run(40_000);
+  assert.deepEqual(world.violations, []);
+  const [first] = world.machines;
+  assert.equal(first?.node?.view.sites().length, 3);
+  assert.equal(first?.node?.view.regions().length, 2);
+  for (const { name, age } of first?.node?.view.sites() ?? []) {
+    if (name !== first?.identity.site) assert.ok(age > 40_000, `${name} was told of ${age} ms ago`);
+  }
+});

@@ -33,6 +33,8 @@ function statusOfObject(object: MergedObject, view: NodeView): JsonObject {
   switch (object.ref.kind) {
     case "Deployment":
       return { status: deploymentStatus(object, view) };
+    case "StatefulSet":
+      return { status: statefulSetStatus(object, view) };
     case "DaemonSet":
       return { status: daemonSetStatus(object, view) };
     case "Namespace":
@@ -140,6 +142,37 @@ function degraded(object: MergedObject, view: NodeView): Json[] {
 
 const few = (items: readonly string[]): string =>
   items.length <= 5 ? items.join(", ") : `${items.slice(0, 5).join(", ")} and ${items.length - 5} more`;
+/** As for a Deployment, the least of all sites in view with `perSite`. */
+function statefulSetStatus(object: MergedObject, view: NodeView): JsonObject {
+  const status = deploymentStatus(object, view);
+  const { replicas: wanted } = wantedCopies(object, view);
+  const spec = child(withDefaultsOf(object), "spec");
+  const revision = revisionOf(child(spec, "template"));
+  const strategy = child(child(spec, "updateStrategy"), "rollingUpdate");
+  const partition = typeof strategy["partition"] === "number" ? strategy["partition"] : 0;
+  const pods = podsOf(object.ref, view).filter(
+    ({ current, body }) => current && body.phase !== "Terminating",
+  );
+  const updated = pods.filter(({ body }) => body.revision === revision).length;
+  const old = pods.find(({ body }) => body.revision !== revision)?.body.revision ?? revision;
+  const done = updated >= pods.length && pods.length >= wanted;
+  return {
+    observedGeneration: 1,
+    replicas: status["replicas"] ?? 0,
+    readyReplicas: status["readyReplicas"] ?? 0,
+    availableReplicas: status["availableReplicas"] ?? 0,
+    currentReplicas: done ? updated : pods.length - updated,
+    updatedReplicas: Math.min(updated, Math.max(0, wanted - partition)),
+    currentRevision: `${object.ref.name}-${done ? revision : old}`,
+    updateRevision: `${object.ref.name}-${revision}`,
+    collisionCount: 0,
+  };
+}
+
+function withDefaultsOf(object: MergedObject): JsonObject {
+  const kind = kindOf(object.ref.group, object.ref.kind);
+  return kind === undefined ? object.value : withDefaults(kind, object.value);
+}
 
 function daemonSetStatus(object: MergedObject, view: NodeView): JsonObject {
   const pods = podsOf(object.ref, view).filter(({ current }) => current);
@@ -222,7 +255,11 @@ export function presentPod(pod: PodView, view: NodeView): JsonObject {
       uid: pod.uid,
       creationTimestamp: timeOf(claimTime(body.claimedAt)),
       labels: { ...body.labels, "pod-template-hash": body.revision },
-      annotations: { "starlight.dev/slot": body.slot, "starlight.dev/fact-age": `${age}s` },
+      annotations: {
+        "starlight.dev/slot": body.slot,
+        "starlight.dev/fact-age": `${age}s`,
+        ...(body.fence === undefined ? {} : { "starlight.dev/fencing-token": String(body.fence) }),
+      },
       ownerReferences: [
         {
           apiVersion: "apps/v1",

@@ -22,6 +22,7 @@ import type { Runtime } from "../ports/runtime.ts";
 import { StorageError, type Storage } from "../ports/storage.ts";
 import type { Transport } from "../ports/transport.ts";
 import { nodeCrypto } from "../shells/crypto-node/node-crypto.ts";
+import { createBootClock } from "../shells/guard/boot-clock.ts";
 import type { Log } from "./log.ts";
 
 /**
@@ -91,7 +92,8 @@ export function createDriver(options: DriverOptions): Driver {
   let refusedWrites = 0;
   let timer: NodeJS.Timeout | undefined;
   let armedFor = Number.POSITIVE_INFINITY;
-  let beatAt = performance.now();
+  const clock = createBootClock();
+  let beatAt = clock.now();
 
   const random = (name: string): Random => {
     const held = streams.get(name) ?? randomStream(seed, name);
@@ -99,7 +101,7 @@ export function createDriver(options: DriverOptions): Driver {
     return held;
   };
   const env = (): NodeEnv => ({
-    now: performance.now(),
+    now: clock.now(),
     wall: Date.now(),
     crypto: nodeCrypto,
     signer,
@@ -145,12 +147,13 @@ export function createDriver(options: DriverOptions): Driver {
   };
 
   const effects: Handlers<NodeEffect> = {
-    dial: ({ peer, addresses }) => transport?.dial(peer, addresses),
+    dial: ({ peer, addresses, relays }) => transport?.dial(peer, addresses, relays),
     send: ({ link, bytes }) => transport?.send(link, bytes),
     close: ({ link }) => transport?.close(link),
     persist,
     // After the frames of this turn: peers see the claim before a program is started. In order, so that
     // a pod that is started and stopped at once is not left running.
+    "arm-pod": ({ uid, until }) => setImmediate(() => runtime.arm(uid, until)),
     "start-pod": ({ pod }) => work(() => runtime.start(pod)),
     "stop-pod": ({ uid, grace }) => work(() => runtime.stop(uid, grace)),
     reply: ({ request, reply }) => {
@@ -196,7 +199,7 @@ export function createDriver(options: DriverOptions): Driver {
 
   /** Told before anything else after a standstill, so that the silence meanwhile is blamed on us. */
   const noticeStall = (): void => {
-    const now = performance.now();
+    const now = clock.now();
     const lateBy = now - beatAt - beatEveryMs;
     if (lateBy < stalledAfterMs) return;
     beatAt = now;
@@ -210,7 +213,7 @@ export function createDriver(options: DriverOptions): Driver {
     timer = undefined;
     armedFor = at;
     if (at === Number.POSITIVE_INFINITY || !running) return;
-    const delayMs = Math.min(timerMaxMs, Math.max(1, Math.ceil(at - performance.now())));
+    const delayMs = Math.min(timerMaxMs, Math.max(1, Math.ceil(at - clock.now())));
     timer = setTimeout(() => {
       timer = undefined;
       handle({ type: "wake" });
@@ -218,9 +221,9 @@ export function createDriver(options: DriverOptions): Driver {
   };
 
   const beat = setInterval(() => {
-    const lateBy = performance.now() - beatAt - beatEveryMs;
+    const lateBy = clock.now() - beatAt - beatEveryMs;
     if (lateBy >= stalledAfterMs) handle({ type: "wake" });
-    beatAt = performance.now();
+    beatAt = clock.now();
   }, beatEveryMs);
   beat.unref();
 

@@ -24,7 +24,17 @@ import {
   standbyPatience,
   use,
 } from "./peer-links.ts";
-import { explain, forgetEnd, mayDial, newPeer, type Link, type PeerState } from "./peer-state.ts";
+import {
+  enforcePolicy,
+  linkRelays,
+  mayDial,
+  networkChanged,
+  noPaths,
+  relaysTo,
+  waitsForSilence,
+} from "./paths.ts";
+import { permittedPeers } from "./permitted-peers.ts";
+import { explain, forgetEnd, newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
 import { acquit, answered, lostByAnother, probed, watch, watchAt } from "./suspicion.ts";
 import { beatAfter, dueAfter, redialAfter, retryFirst } from "./timing.ts";
@@ -49,6 +59,7 @@ export function createMembership(config: MembershipConfig): Membership {
     tended: new Map(),
     peerByLink: new Map(),
     reports: new Map(),
+    paths: noPaths(),
     health: {
       score: 0,
       doubtedAt: Number.NEGATIVE_INFINITY,
@@ -67,6 +78,7 @@ export function createMembership(config: MembershipConfig): Membership {
     evidence: (peer) => evidenceOf(state, peer),
     selfDoubt: () => doubtsOf(state),
     linked: () => activePeers(state),
+    relaysTo: (peer) => relaysTo(state, peer),
   };
 }
 
@@ -116,6 +128,8 @@ function take(step: Step, event: MembershipEvent): void {
       return;
     case "observed":
       return observed(step, event);
+    case "network-changed":
+      return networkChanged(step);
     case "stalled":
       return forgive(step, event.by);
     case "wake":
@@ -125,8 +139,12 @@ function take(step: Step, event: MembershipEvent): void {
 
 function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>): void {
   const { state, now } = step;
-  state.place = event.place;
-  const wanted = wantedPeers(state.config.self, event.place, event.peers);
+  const { permits, place } = event;
+  state.place = place;
+  const wanted =
+    permits === undefined
+      ? wantedPeers(state.config.self, place, event.peers)
+      : permittedPeers(state.config.self, place, event.peers, permits);
   const listed = new Set(event.peers.map(({ id }) => id));
   for (const [id, known] of [...state.peers].filter(([id]) => !listed.has(id))) {
     for (const link of known.links.keys()) closeLink(step, link, "ours");
@@ -147,6 +165,7 @@ function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>
       known.redialAt = now;
     }
   }
+  enforcePolicy(step, (link) => closeLink(step, link, "ours"));
 }
 
 function observed(step: Step, event: Extract<MembershipEvent, { type: "observed" }>): void {
@@ -279,10 +298,16 @@ function tend(step: Step): void {
     }
     settleStandby(step, peer);
     if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
-    if (!mayDial(peer) || now < peer.redialAt) continue;
+    if (!mayDial(state, peer) || now < peer.redialAt) continue;
+    const { id, addresses } = peer.peer;
+    const relays = peer.links.size === 0 ? linkRelays(state, id) : [];
+    if (addresses.length === 0 && relays.length === 0) {
+      peer.redialAt = now + between(random, 0.5, 1) * state.config.redialMax;
+      continue;
+    }
     peer.dialingSince = now;
     peer.redialAt = now + between(random, retryFirst, 2 * retryFirst);
-    step.out.push({ type: "dial", peer: peer.peer.id, addresses: peer.peer.addresses });
+    step.out.push({ type: "dial", peer: id, addresses, relays });
   }
 }
 
@@ -317,12 +342,12 @@ function nextWake(state: State): Wake {
     for (const link of peer.links.values()) {
       consider(link.nextPingAt, "ping");
       consider(watchAt(state, peer, link), "silence on a link");
-      if (peer.links.size > 1 && link.id !== peer.active && decides(state, peer.peer.id)) {
+      if (decides(state, peer.peer.id) && waitsForSilence(state, peer, link)) {
         consider(link.openedAt + standbyPatience, "a newer link");
       }
     }
     if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
-    else if (mayDial(peer)) consider(peer.redialAt, "dial");
+    else if (mayDial(state, peer)) consider(peer.redialAt, "dial");
   }
   return { at, why };
 }

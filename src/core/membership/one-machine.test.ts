@@ -20,7 +20,11 @@ class Machine {
   }
 
   peers(peers: readonly number[]): readonly MembershipEffect[] {
-    return this.tell({ type: "peers", peers: peers.map(peerOf), place: { site: "oslo", region: "north" } });
+    return this.tell({
+      type: "peers",
+      peers: peers.map((at) => peerOf(at)),
+      place: { site: "oslo", region: "north" },
+    });
   }
 
   open(link: LinkId, peer: number): readonly MembershipEffect[] {
@@ -110,7 +114,7 @@ test("a new address is dialled at once, whatever the failures before", () => {
   }
   const moved = { ...peerOf(2), addresses: ["10.9.9.9:1"] };
   const told = one.tell({ type: "peers", peers: [moved], place: { site: "oslo", region: "north" } });
-  assert.deepEqual(told, [{ type: "dial", peer: idOf(2), addresses: ["10.9.9.9:1"] }]);
+  assert.deepEqual(told, [{ type: "dial", peer: idOf(2), addresses: ["10.9.9.9:1"], relays: [] }]);
 });
 
 test("the smaller id chooses a link as soon as it opens, and says `use` on it", () => {

@@ -147,11 +147,6 @@ export function newLink(
   };
 }
 
-export function mayDial(peer: PeerState): boolean {
-  const known = peer.wanted && peer.peer.addresses.length > 0;
-  return known && peer.links.size === 0 && peer.dialingSince === undefined;
-}
-
 export function newestLink({ links }: PeerState): Link | undefined {
   let newest: Link | undefined;
   for (const link of links.values()) {

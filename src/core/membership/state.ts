@@ -3,6 +3,7 @@ import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";
 import type { LinkId, MembershipConfig, MembershipEffect } from "./contract.ts";
+import type { PathState } from "./paths.ts";
 import type { PeerState } from "./peer-state.ts";
 
 /** What the membership machine keeps, and one call of it. */
@@ -36,6 +37,7 @@ export type State = {
   readonly tended: Map<NodeId, PeerState>;
   readonly peerByLink: Map<LinkId, NodeId>;
   readonly reports: Map<NodeId, Report>;
+  readonly paths: PathState;
   readonly health: Health;
   /** Numbers the questions that we ask others. */
   probes: number;

@@ -17,8 +17,17 @@ import {
 import { settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
+import { touchedLinkPolicy } from "./link-policy.ts";
 import { tendHeld } from "./held.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
+import {
+  leasesStored,
+  publishExclusives,
+  releaseLease,
+  restoreLeases,
+  tellElectorates,
+  tellLeases,
+} from "./exclusive.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
 import { factsOf } from "./records-index.ts";
@@ -54,8 +63,11 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       const turn: Turn = { state, env, lag, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
       settleSent(turn);
       carryOut(handlers(turn), event);
+      if (touchedLinkPolicy(turn)) tellPeers(turn);
       settleIfReady(turn);
       placeIfDue(turn);
+      tellElectorates(turn);
+      publishExclusives(turn);
       tendReunion(turn);
       storeAgainIfDue(turn);
       endOrphansIfDue(turn);
@@ -82,7 +94,9 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     boot: (event) => boot(turn, event),
     measured: ({ status }) => {
       const before = declaredClass(state);
+      const moved = state.status !== undefined && state.status.addresses.join() !== status.addresses.join();
       state.status = status;
+      if (moved) tellMembership(turn, { type: "network-changed" });
       publishStatus(turn);
       if (declaredClass(state) !== before) tellPeers(turn);
       placeSoon(turn);
@@ -101,12 +115,18 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     enrolled: ({ frame }) => absorb(turn, admitStored(turn, frame), undefined),
     leave: ({ reason }) => publishLeave(turn, reason),
     "pod-report": ({ report }) => podReported(turn, report),
-    "pod-gone": ({ uid }) => podGone(turn, uid),
+    "pod-gone": ({ uid }) => {
+      const pod = state.pods.get(uid);
+      podGone(turn, uid);
+      if (pod !== undefined) releaseLease(turn, pod);
+    },
     stored: ({ ticket }) => {
+      if (leasesStored(turn, ticket, "stored")) return;
       persisted(turn, ticket);
       writeStored(turn, ticket);
     },
     "store-failed": ({ ticket, detail }) => {
+      if (leasesStored(turn, ticket, "store-failed")) return;
       writeFailed(turn, ticket, detail);
       persistFailed(turn, ticket, detail);
     },
@@ -117,6 +137,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     wake: () => {
       tellMembership(turn, { type: "wake" });
       tellSync(turn, { type: "wake" });
+      tellLeases(turn, { type: "wake" });
       if (env.now >= state.retryAsideAt) absorb(turn, admitAside(turn), undefined);
     },
   };
@@ -134,6 +155,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   state.heals = state.index.factsByNode.get(state.identity.id)?.heal?.body.reports ?? [];
   rememberAbsences(turn);
   adoptPods(turn, event.adopted);
+  restoreLeases(turn, event.firstLife === true);
   reconcileOwnFacts(turn);
   tellPeers(turn);
   for (const observer of state.index.factsByNode.keys()) {
@@ -202,5 +224,5 @@ function wakeOf(state: NodeState): Wake {
     { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },
     { at: state.reunion?.publishAt ?? Number.POSITIVE_INFINITY, why: "heal report" },
   ];
-  return earliest(state.membership.wake(), state.sync.wake(), ...own);
+  return earliest(state.membership.wake(), state.sync.wake(), state.leases.wake(), ...own);
 }

@@ -13,6 +13,7 @@ import { heldUpTo } from "./held.ts";
 import { encodeFrame } from "../sync/frames.ts";
 import { authorsProven, guestRecords } from "./guests.ts";
 import { detailOf } from "./levels.ts";
+import { linkPolicyOf } from "./link-policy.ts";
 import { memberView } from "./nodes.ts";
 import { feedPlanner } from "./feed.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
@@ -56,6 +57,11 @@ export function createView(state: NodeState, given: Given): NodeView {
       }),
     object: (ref) => index.objectByKey.get(objectKey(ref)),
     entries: (ref) => entriesOf(index, ref).filter(({ body }) => body.writes.length > 0),
+    paths: (id) => ({
+      addresses: factsOf(index, id)?.status?.body.addresses ?? [],
+      relays: state.membership.relaysTo(id),
+    }),
+    forbids: (id) => linkPolicyOf(state)?.forbids(identity.id, id),
     pods: () =>
       ids().flatMap((node) =>
         [...(factsOf(index, node)?.pods.keys() ?? [])].sort().flatMap((uid) => podView(node, uid) ?? []),
@@ -73,6 +79,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         return object === undefined ? [] : object.conflicts.map((conflict) => ({ object, conflict }));
       }),
     heals: (id) => factsOf(index, id)?.heal?.body.reports ?? [],
+    leases: state.leases,
     placement: () => {
       feedPlanner(state, given.now);
       return state.planner;

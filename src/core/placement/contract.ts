@@ -10,8 +10,9 @@ export type PartitionPolicy = {
   /**
    * `duplicate`: replace copies on unreachable nodes after `lostAfter`; two may run until the heal.
    * `freeze`: leave them alone; only a dead node's copies are replaced.
+   * `majority`: replace them as well, but each copy runs only under a lease (core/leases), so never twice.
    */
-  readonly onPartition: "duplicate" | "freeze";
+  readonly onPartition: "duplicate" | "freeze" | "majority";
   /** How long a node may be unreachable before its copies count as lost. */
   readonly lostAfter: Duration;
   /** The same for a node that is off or cut off alone (`lostBySite`); never longer than `lostAfter`. */
@@ -214,7 +215,9 @@ export type StopReason =
   /** This node may no longer run it: selector, taint, runtime. */
   | "not-allowed"
   /** A workload of higher priority needs the room. */
-  | "preempted";
+  | "preempted"
+  /** An exclusive copy whose lease was not renewed in time. */
+  | "lease-lost";
 
 /** What this node itself is to do now. Other nodes come to theirs by the same function. */
 export type PlacementPlan = {

@@ -129,7 +129,7 @@ export function isLost(node: PlaceNode, policy: PartitionPolicy, now: Instant): 
 
 /** How long the verdict must stand before time alone makes copies on the node lost; Infinity: never. */
 export function patienceWith(node: PlaceNode, policy: PartitionPolicy): Duration {
-  if (node.verdict !== "unreachable" || policy.onPartition !== "duplicate") return Number.POSITIVE_INFINITY;
+  if (node.verdict !== "unreachable" || policy.onPartition === "freeze") return Number.POSITIVE_INFINITY;
   return node.lostBySite === true ? policy.lostBySiteAfter : policy.lostAfter;
 }
 

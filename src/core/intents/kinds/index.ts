@@ -1,9 +1,20 @@
 import { configMap, namespace, node, service } from "./core-kinds.ts";
 import type { Kind } from "./kind.ts";
+import { linkPolicy } from "./link-policy.ts";
 import { priorityClass } from "./priority-class.ts";
-import { daemonSet, deployment } from "./workloads.ts";
+import { daemonSet, deployment, statefulSet } from "./workloads.ts";
 
-const kinds: readonly Kind[] = [configMap, namespace, node, service, daemonSet, deployment, priorityClass];
+const kinds: readonly Kind[] = [
+  configMap,
+  namespace,
+  node,
+  service,
+  daemonSet,
+  deployment,
+  statefulSet,
+  linkPolicy,
+  priorityClass,
+];
 const kindByName = new Map(kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind] as const));
 
 /** Every kind that people may write, in a fixed order. */

@@ -7,6 +7,7 @@ import type { CreateApi } from "./contract.ts";
 import { answerFence, fencePath } from "./fence.ts";
 import { discovery, openApi } from "./discovery.ts";
 import { child } from "./values.ts";
+import { answerEviction, answerPodDelete } from "./evict.ts";
 import { answerLogs, proxyPod, proxyService } from "./proxy.ts";
 import { answerGet, answerList, answerWatch, getOne, type ReadContext, type Target } from "./read.ts";
 import { findResource, type Resource } from "./resources.ts";
@@ -110,6 +111,9 @@ async function resourceRoute(
   if (subresource === "log" && resource.plural === "pods" && method === "GET") {
     return answerLogs(context.deps, namespace, name, url.searchParams, request, response);
   }
+  if (subresource === "eviction" && resource.plural === "pods" && method === "POST") {
+    return answerEviction(context.deps, namespace, name, known, request, response);
+  }
   if (subresource === "scale" && isScalable(resource)) {
     if (method === "GET") return sendJson(response, 200, scaleOf(getOne(context, target)));
     return answerScale(context, target, known, request, response);
@@ -136,6 +140,8 @@ async function resourceRoute(
     case "patch":
       return answerPatch(context, target, known, request, response);
     case "delete":
+      if (resource.kind === "Pod")
+        return answerPodDelete(context.deps, namespace, name, known, request, response);
       return answerDelete(context, target, known, request, response);
     default:
       throw new ApiError(405, "MethodNotAllowed", `${verb} is not supported for ${resource.plural}`);

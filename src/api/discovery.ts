@@ -13,6 +13,7 @@ const groupVersions: readonly GroupVersion[] = [
   { group: "apps", version: "v1" },
   { group: "authorization.k8s.io", version: "v1" },
   { group: "discovery.k8s.io", version: "v1" },
+  { group: "policy", version: "v1" },
   { group: "scheduling.k8s.io", version: "v1" },
   { group: "starlight.dev", version: "v1" },
 ];
@@ -33,6 +34,7 @@ const scale: Subresource = {
 
 const subresources: { readonly [plural: string]: readonly Subresource[] } = {
   pods: [
+    { name: "eviction", kind: "Eviction", verbs: ["create"], group: "policy" },
     { name: "log", kind: "Pod", verbs: ["get"] },
     { name: "proxy", kind: "PodProxyOptions", verbs: ["get", "create", "update", "patch", "delete"] },
   ],

@@ -9,14 +9,18 @@ import { ApiError, notFound, sendJson } from "./status.ts";
  */
 export const fencePath = "/starlight/v1/fence/";
 
+export const isLoopback = (address: string): boolean => /^(127\.|::1$|::ffff:127\.)/.test(address);
+
 export function answerFence(
   { view, env }: ApiDeps,
   pathname: string,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  const remote = request.socket.remoteAddress ?? "";
-  if (!/^(127\.|::1$|::ffff:127\.)/.test(remote)) {
+  if (request.method !== "GET") {
+    throw new ApiError(405, "MethodNotAllowed", "a fence is only read: use GET");
+  }
+  if (!isLoopback(request.socket.remoteAddress ?? "")) {
     throw new ApiError(403, "Forbidden", "fences are answered on the loopback address only");
   }
   const wanted = pathname.slice(fencePath.length);

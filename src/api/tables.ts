@@ -161,6 +161,13 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
     { name: "Endpoints", cell: (object) => itemsAt(object, "endpoints").length },
     age,
   ],
+  PodDisruptionBudget: [
+    name,
+    { name: "Min Available", cell: (budget) => child(budget, "spec")["minAvailable"] ?? "N/A" },
+    { name: "Max Unavailable", cell: (budget) => child(budget, "spec")["maxUnavailable"] ?? "N/A" },
+    { name: "Allowed Disruptions", cell: (budget) => child(budget, "status")["disruptionsAllowed"] ?? 0 },
+    age,
+  ],
   ConfigMap: [name, { name: "Data", cell: (object) => Object.keys(child(object, "data")).length }, age],
   Namespace: [name, { name: "Status", cell: () => "Active" }, age],
   Event: [

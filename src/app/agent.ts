@@ -306,6 +306,7 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       view,
       env,
       write,
+      evict: driver.handle,
       onChanged,
       notes,
       logs,

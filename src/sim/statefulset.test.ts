@@ -160,3 +160,27 @@ test("of two nodes one that is cut off stops, and with a third as witness the ot
     assert.equal(other.pods.size, witness ? 1 : 0);
   }
 });
+
+test("where detail stays in sites, a mesh-wide StatefulSet is refused and one per site runs in each of 2", () => {
+  for (const placement of ["mesh", "perSite"]) {
+    const layout = [
+      { site: "oslo", region: "north", nodes: 2 },
+      { site: "bern", region: "north", nodes: 2 },
+    ];
+    const world = new World(7, layout, simConfig, new Trace(), { detail: "site" });
+    const refusals = new Set<string>();
+    world.observers.push({
+      noted: (machine, { reason }) => void (reason === "PodRefused" && refusals.add(machine.identity.site)),
+    });
+    for (const machine of world.machines) machine.startAgent();
+    world.run(5_000);
+    const annotations = placement === "perSite" ? { "starlight.dev/placement": placement } : {};
+    const value = statefulSet(1, { annotations });
+    const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
+    world.machines[0]?.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+    world.run(60_000);
+    const running = world.machines.flatMap(({ identity, pods }) => [...pods.keys()].map(() => identity.site));
+    assert.deepEqual(running.sort(), placement === "perSite" ? ["bern", "oslo"] : []);
+    assert.equal(refusals.size, placement === "perSite" ? 0 : 1, [...refusals].join());
+  }
+});

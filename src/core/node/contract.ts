@@ -25,6 +25,7 @@ import type { Detail, Place } from "../records/scope.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
+import type { UplinkView } from "./uplink-view.ts";
 
 /** Who we are and which mesh we belong to. Fixed for the life of a process. */
 export type NodeIdentity = {
@@ -157,6 +158,14 @@ export type BundleReport = {
   readonly vouched: boolean;
 };
 
+/** One of our pods is to go: `within` ends it now, with that grace; otherwise when its slot is filled elsewhere. */
+export type Eviction = {
+  readonly type: "evict";
+  readonly uid: PodUid;
+  readonly within: Duration | undefined;
+  readonly why: string;
+};
+
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
   | {
@@ -204,6 +213,7 @@ export type NodeEvent =
   /** This node leaves for good: publishes its signed leave. */
   | { readonly type: "leave"; readonly reason: string }
   | { readonly type: "pod-report"; readonly report: PodReport }
+  | Eviction
   /** The runtime has nothing left of this pod. */
   | { readonly type: "pod-gone"; readonly uid: PodUid }
   | { readonly type: "stored"; readonly ticket: number }
@@ -307,33 +317,6 @@ export type RegionView = {
   readonly name: string;
   readonly summary: RegionSummary;
   readonly age: Duration;
-};
-
-/** What links to other sites cost: bytes on the wire, signs of life included. */
-export type UplinkView = {
-  /** As it counts now: as declared or measured, or worse after long round trips or for a spent allowance. */
-  readonly class: LinkClass;
-  readonly declared: LinkClass;
-  readonly bytesToday: number;
-  /** The day's allowance; 0: none is set. */
-  readonly bytesPerDay: number;
-  readonly links: readonly LinkSpending[];
-};
-
-/** One open link to another site. */
-export type LinkSpending = {
-  readonly peer: NodeId;
-  readonly name: string;
-  readonly class: LinkClass;
-  /** On this link today (UTC), and the most in one second of it. */
-  readonly bytesToday: number;
-  readonly peakPerSecond: number;
-  /** What its class and the settings allow; undefined: any number. */
-  readonly bytesPerSecond: number | undefined;
-  /** What is not sent because the budget is used up, and until when at least; undefined when nothing waits. */
-  readonly waiting:
-    | { readonly logs: number; readonly questions: number; readonly forMs: Duration }
-    | undefined;
 };
 
 /** Everything this node knows, read-only: what the API, the CLI and the simulator's checks look at. */

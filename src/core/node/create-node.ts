@@ -19,6 +19,7 @@ import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { touchedLinkPolicy } from "./link-policy.ts";
 import { tendHeld } from "./held.ts";
+import { evictPod } from "./evict.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import {
   leasesStored,
@@ -120,6 +121,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
       podGone(turn, uid);
       if (pod !== undefined) releaseLease(turn, pod);
     },
+    evict: (event) => evictPod(turn, event),
     stored: ({ ticket }) => {
       if (leasesStored(turn, ticket, "stored")) return;
       persisted(turn, ticket);

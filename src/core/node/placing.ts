@@ -3,6 +3,7 @@ import { objectKey } from "../records/keys.ts";
 import { shareChangesAt } from "./allotment.ts";
 import { leaseFor, mayBeExclusive, wantLeases, type ExclusiveSlot } from "./exclusive.ts";
 import { feedPlanner } from "./feed.ts";
+import { windowsChangeAt } from "./maintenance.ts";
 import { inOrdinalOrder } from "./ordinals.ts";
 import { placeKey } from "./place-key.ts";
 import { claimSlot, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
@@ -18,10 +19,14 @@ export function placeIfDue(turn: Turn): void {
   if (!state.booted || state.status === undefined) return;
   if (env.now < Math.max(state.settledAt, state.placeAt, state.levels.placeFrom)) return;
   state.placedAt = env.now;
-  feedPlanner(state, env.now);
+  feedPlanner(state, env);
   startWaitingPods(turn);
   const plan = inOrdinalOrder(turn, state.planner.plan(env));
-  state.placeAt = Math.min(env.now + Math.max(1, plan.again), shareChangesAt(state, env.now));
+  state.placeAt = Math.min(
+    env.now + Math.max(1, plan.again),
+    shareChangesAt(state, env.now),
+    windowsChangeAt(state, env),
+  );
   const waiting = new Map<string, Instant>();
   const exclusive: ExclusiveSlot[] = [];
   const behind = plan.starts.filter(({ after }) => after > 0).length;

@@ -222,14 +222,21 @@ export function podGone(turn: Turn, uid: string): void {
   placeSoon(turn);
 }
 
-export function stopPod(turn: Turn, uid: string, reason: StopReason | "ended", why: string): void {
+/** @param within The grace, where somebody said one; the pod's own otherwise. */
+export function stopPod(
+  turn: Turn,
+  uid: string,
+  reason: StopReason | "ended",
+  why: string,
+  within?: Duration,
+): void {
   const { state } = turn;
   const pod = state.pods.get(uid);
   if (pod === undefined || pod.stopping) return;
   pod.stopping = true;
   pod.body = { ...pod.body, phase: "Terminating", ready: false, reason, message: why };
   publishPod(turn, uid, pod.body);
-  turn.out.push({ type: "stop-pod", uid, grace: graceOf(turn, pod), reason: `${reason}: ${why}` });
+  turn.out.push({ type: "stop-pod", uid, grace: within ?? graceOf(turn, pod), reason: `${reason}: ${why}` });
   note(turn, "info", "PodStopping", `${pod.body.name}: ${reason}: ${why}`, pod.body.workload);
   if (reason !== "ended") podStopped(turn, uid, pod.body, `${reason}: ${why}`);
 }

@@ -1,5 +1,5 @@
 import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
-import type { Duration, Instant } from "../kernel/time.ts";
+import type { Duration, Instant, WallTime } from "../kernel/time.ts";
 import { promiseFor, type Leases } from "../leases/contract.ts";
 import { createLeases } from "../leases/create-leases.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
@@ -93,6 +93,8 @@ export type NodeState = {
   readonly workloads: Map<string, PlacedWorkload>;
   /** By log: up to where we know that we lack nothing that stands. See tombstones.ts. */
   readonly wholeUpTo: Map<string, Version>;
+  /** When the maintenance window of a node opens or closes next. */
+  readonly windows: Map<NodeId, WallTime>;
   /** Of mesh-wide workloads, by object key: our place's slots, as the planner was told. */
   readonly shares: Map<string, string>;
   /** Moment of the next placement; Infinity when nothing changed. */
@@ -203,6 +205,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     placeNodes: new Map(),
     workloads: new Map(),
     wholeUpTo: new Map(),
+    windows: new Map(),
     shares: new Map(),
     placeAt: Number.POSITIVE_INFINITY,
     placedAt: Number.NEGATIVE_INFINITY,

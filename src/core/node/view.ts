@@ -81,7 +81,7 @@ export function createView(state: NodeState, given: Given): NodeView {
     heals: (id) => factsOf(index, id)?.heal?.body.reports ?? [],
     leases: state.leases,
     placement: () => {
-      feedPlanner(state, given.now);
+      feedPlanner(state, given);
       return state.planner;
     },
     clocks: () => ({ now: given.now, wall: given.wall }),

@@ -141,7 +141,8 @@ function update(passing: Passing, group: Group): number {
   const { standing, wanted } = group;
   let budget = wanted.workload.updatesAtOnce - standing.inChange;
   for (const slot of standing.outdated) {
-    const urgent = !slot.live.some(({ ready }) => ready);
+    // Who evicts a copy has decided how many go at once.
+    const urgent = !slot.live.some(({ ready, yields }) => ready && yields !== true);
     if (!urgent && budget <= 0) continue;
     if (!urgent) budget--;
     // A copy of the wanted revision starts beside the old one, at best on its node. A DaemonSet's old copy
@@ -150,7 +151,9 @@ function update(passing: Passing, group: Group): number {
     if (group.ownerBySlot !== undefined || isExclusive(group)) {
       passing.yielding.push({ group, slot, pods: slot.old, why: `makes place for revision ${revision}` });
     } else {
-      const why = `update to revision ${revision}`;
+      const why = slot.old.some(({ yields }) => yields === true)
+        ? "the copy that runs is evicted"
+        : `update to revision ${revision}`;
       if (!give(passing, group, slot, wanted.ladder, 0, why)) passing.waiting.push({ group, slot });
     }
   }

@@ -151,6 +151,8 @@ export type PlaceNode = {
   readonly labels: { readonly [label: string]: string };
   readonly taints: readonly Taint[];
   readonly cordoned: boolean;
+  /** Outside of its maintenance window: what runs there is not updated, nor made larger. */
+  readonly heldBack?: boolean | undefined;
   readonly allocatable: Resources;
   readonly runtimes: readonly string[];
   readonly verdict: Verdict;
@@ -173,6 +175,8 @@ export type PlacePod = {
   readonly ended: boolean;
   /** Running and ready. */
   readonly ready: boolean;
+  /** Evicted: it holds its slot only until another node fills it. */
+  readonly yields?: boolean | undefined;
   readonly labels: { readonly [label: string]: string };
   readonly requests: Requests;
 };
@@ -217,7 +221,9 @@ export type StopReason =
   /** A workload of higher priority needs the room. */
   | "preempted"
   /** An exclusive copy whose lease was not renewed in time. */
-  | "lease-lost";
+  | "lease-lost"
+  /** Somebody wants it off this node. */
+  | "evicted";
 
 /** What this node itself is to do now. Other nodes come to theirs by the same function. */
 export type PlacementPlan = {

@@ -16,6 +16,7 @@ export function planOf(state: PlannerState, pass: Pass, at: Moment): PlacementPl
   for (const [group, slots] of ownSlots(planning)) {
     for (const slot of slots) {
       stopEvicted(planning, group, slot);
+      stopYielding(planning, group, slot);
       stopOutdated(planning, group, slot);
       stopSmaller(planning, group, slot);
       stopSurplus(planning, group, slot);
@@ -84,6 +85,23 @@ function stopEvicted(planning: Planning, { wanted }: Group, { live }: SlotState)
   if (evictedAt(planning.self.node, wanted.workload) > planning.at.wall) return;
   for (const pod of live)
     stop(planning, pod, "not-allowed", "the node has a NoExecute taint that it does not tolerate");
+}
+
+/**
+ * An evicted copy ends once another is ready in its place; at once where it serves nobody, or no other node
+ * has room: whoever evicts wants it gone. A DaemonSet's slot is its node's, so nobody else takes it.
+ */
+function stopYielding(planning: Planning, group: Group, { slot, live, current }: SlotState): void {
+  const { state, pass } = planning;
+  const isReplaced = current.some((pod) => pod.ready && isAlive(state, pod));
+  const isStuck = pass.waiting.some((of) => of.group === group && of.slot.slot === slot);
+  for (const pod of live) {
+    if (pod.yields !== true) continue;
+    if (isReplaced) stop(planning, pod, "evicted", `${slot} runs elsewhere`);
+    else if (!pod.ready) stop(planning, pod, "evicted", "it was not ready");
+    else if (group.ownerBySlot !== undefined) stop(planning, pod, "evicted", "its slot is of this node");
+    else if (isStuck) stop(planning, pod, "evicted", "no other node may run it");
+  }
 }
 
 /**

@@ -30,7 +30,7 @@ export type SlotState = {
   readonly pods: readonly PlacePod[];
   /** Copies that hold the slot: not ended, where they belong, on nodes that are not lost. */
   readonly live: readonly PlacePod[];
-  /** Those of the wanted revision, and the others. */
+  /** Those of the wanted revision that stay, and the others. */
   readonly current: readonly PlacePod[];
   readonly old: readonly PlacePod[];
 };
@@ -112,7 +112,7 @@ function slotStateOf(
     if (pod.ended || host === undefined || !mayHold(group, slot, host)) return false;
     return !isLost(host.node, workload.policy, at.now);
   });
-  const current = live.filter(({ revision }) => revision === workload.revision);
+  const current = live.filter(({ revision, yields }) => revision === workload.revision && yields !== true);
   const old = current.length === live.length ? noPods : live.filter((pod) => !current.includes(pod));
   return { slot, pods, live, current, old };
 }
@@ -125,9 +125,11 @@ function isInChange(state: PlannerState, { live, current }: SlotState): boolean 
   return !reachable.some(({ ready }) => ready) || current.some(({ ready }) => !ready);
 }
 
-/** Runs an older revision here, and no copy of the wanted one yet; copies out of reach are let be. */
+/** Runs only what is to go, on nodes that may be touched; copies out of reach are let be. */
 function isOutdated(state: PlannerState, { current, old }: SlotState): boolean {
-  return current.length === 0 && old.length > 0 && old.every((pod) => isAlive(state, pod));
+  const mayGo = (pod: PlacePod): boolean =>
+    isAlive(state, pod) && (pod.yields === true || state.hostById.get(pod.node)?.node.heldBack !== true);
+  return current.length === 0 && old.length > 0 && old.every(mayGo);
 }
 
 /** When a larger variant may be tried in place of the copies of a slot; Infinity when they run the best. */
@@ -136,6 +138,7 @@ function upAt(state: PlannerState, { wanted }: Group, { current }: SlotState, at
   const [pod] = current;
   if (pod === undefined || !pod.ready || !isAlive(state, pod) || rungOf(wanted, pod) === 0)
     return Number.POSITIVE_INFINITY;
+  if (state.hostById.get(pod.node)?.node.heldBack === true) return Number.POSITIVE_INFINITY;
   return at.now + Math.max(0, wallOf(pod.claimedAt) + variantHold - at.wall);
 }
 

@@ -162,6 +162,8 @@ export const podBody = fields({
   variant: optional(text(63)),
   /** An exclusive pod's fencing token: the epoch of the lease it was started under. */
   fence: optional(count),
+  /** Evicted: it goes once another node fills its slot. */
+  yields: optional(flag),
   /** Why it is Pending, Failed or Terminating. */
   reason: optional(text(128)),
   message: optional(text(1024)),

@@ -1,5 +1,6 @@
 import { isList, isObject, type JsonObject } from "../../kernel/json.ts";
 import type { FieldProblem } from "../contract.ts";
+import { maintenanceAnnotation, maintenanceExample, parseMaintenance } from "../maintenance.ts";
 import { parseDuration } from "../quantity.ts";
 import { parseSiteSelector } from "../site-selector.ts";
 import { parseVariants, variantsAnnotation, variantsExample } from "../variants.ts";
@@ -36,6 +37,13 @@ const rules: Rules = {
   },
 };
 
+const nodeRules: Rules = {
+  [maintenanceAnnotation]: {
+    holds: (text) => parseMaintenance(text).ok,
+    fix: `use for example ${maintenanceExample}`,
+  },
+};
+
 const templateRules: typeof rules = {
   [variantsAnnotation]: {
     holds: (text) => parseVariants(text).ok,
@@ -46,6 +54,10 @@ const templateRules: typeof rules = {
 /** Checks the `starlight.dev/` annotations of a workload; a name we do not know is refused. */
 export const checkAnnotations = (value: JsonObject): FieldProblem[] =>
   checkAll(value, rules, "metadata.annotations");
+
+/** Those of a Node. */
+export const checkNodeAnnotations = (value: JsonObject): FieldProblem[] =>
+  checkAll(value, nodeRules, "metadata.annotations");
 
 /** Those of its pod template. */
 export function checkTemplateAnnotations(template: JsonObject): FieldProblem[] {

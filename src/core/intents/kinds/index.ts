@@ -1,4 +1,5 @@
 import { configMap, namespace, node, service } from "./core-kinds.ts";
+import { podDisruptionBudget } from "./disruption-budget.ts";
 import type { Kind } from "./kind.ts";
 import { linkPolicy } from "./link-policy.ts";
 import { priorityClass } from "./priority-class.ts";
@@ -12,8 +13,9 @@ const kinds: readonly Kind[] = [
   daemonSet,
   deployment,
   statefulSet,
-  linkPolicy,
+  podDisruptionBudget,
   priorityClass,
+  linkPolicy,
 ];
 const kindByName = new Map(kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind] as const));
 

@@ -69,13 +69,17 @@ export const daemonSet: Kind = {
       {
         selector: { ...labelSelector, required: true },
         template: podTemplate,
-        updateStrategy: object("How a new version replaces the old one.", {
-          type: text("Always RollingUpdate.", { choices: ["RollingUpdate"], default: "RollingUpdate" }),
-          rollingUpdate: object("Its pace.", {
-            maxSurge: int("Accepted only as 0.", 0, 0, { default: 0 }),
-            maxUnavailable: countOrPercent("Nodes in change at once, per site.", 1),
-          }),
-        }),
+        updateStrategy: object(
+          "How a new version replaces the old one.",
+          {
+            type: text("Always RollingUpdate.", { choices: ["RollingUpdate"], default: "RollingUpdate" }),
+            rollingUpdate: object("Its pace.", {
+              maxSurge: int("Accepted only as 0.", 0, 0, { default: 0 }),
+              maxUnavailable: countOrPercent("Nodes in change at once, per site.", 1),
+            }),
+          },
+          { default: {} },
+        ),
         revisionHistoryLimit: int("Accepted for compatibility.", 0, int32Max, { default: 10 }),
         minReadySeconds: int("Accepted only as 0.", 0, 0),
       },
@@ -148,15 +152,19 @@ export const statefulSet: Kind = {
           choices: ["OrderedReady", "Parallel"],
           default: "OrderedReady",
         }),
-        updateStrategy: object("How a new version replaces the old one.", {
-          type: text("RollingUpdate from the highest ordinal down, or OnDelete.", {
-            choices: ["RollingUpdate", "OnDelete"],
-            default: "RollingUpdate",
-          }),
-          rollingUpdate: object("Its pace.", {
-            partition: int("Ordinals below it keep what they run.", 0, int32Max, { default: 0 }),
-          }),
-        }),
+        updateStrategy: object(
+          "How a new version replaces the old one.",
+          {
+            type: text("RollingUpdate from the highest ordinal down, or OnDelete.", {
+              choices: ["RollingUpdate", "OnDelete"],
+              default: "RollingUpdate",
+            }),
+            rollingUpdate: object("Its pace.", {
+              partition: int("Ordinals below it keep what they run.", 0, int32Max, { default: 0 }),
+            }),
+          },
+          { default: {} },
+        ),
         volumeClaimTemplates: list("Folders that stay.", claim, { lengthMax: 16 }),
         revisionHistoryLimit: int("Accepted for compatibility.", 0, int32Max, { default: 10 }),
         minReadySeconds: int("Accepted only as 0.", 0, 0),

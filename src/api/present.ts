@@ -6,6 +6,7 @@ import { matches, selectorOfLabels } from "../core/intents/selector.ts";
 import { withDefaults } from "../core/intents/validate.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
+import { daemonSetStatus, deploymentStatus, statefulSetStatus } from "./present-workload.ts";
 import { budgetStatus } from "./disruption.ts";
 import { daemonSetStatus, deploymentStatus, statefulSetStatus } from "./present-workload.ts";
 import { child, condition, strings, text, timeOf } from "./values.ts";

@@ -1,5 +1,3 @@
-import { closeSync, fsyncSync, openSync } from "node:fs";
-import { join } from "node:path";
 import type { CreateApi } from "../api/contract.ts";
 import type { NodeIdentity, NodeView, Note } from "../core/node/contract.ts";
 import type { Result } from "../core/kernel/result.ts";
@@ -19,6 +17,7 @@ import { openSqliteStorage, type SqliteStorage } from "../shells/storage-sqlite/
 import type { Paths } from "../ports/transport.ts";
 import { createTransport, type Http2Transport } from "../shells/transport-http2/create-transport.ts";
 import { removeAgentFile, writeAgentFile } from "./agent-file.ts";
+import { beginLife } from "./begin-life.ts";
 import { bundleRoutesLazily } from "./bundle/lazily.ts";
 import { loadConfig, type ConfigSources, type LoadedConfig } from "./config.ts";
 import { nodeConfigOf, type Config } from "./config-schema.ts";
@@ -323,22 +322,6 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
     const proven = client.type !== "node" || view.memberBody(client.id) !== undefined;
     routes(request, response, proven ? client : { type: "anonymous" });
   };
-}
-
-/**
- * Whether no agent ran under this identity before. The mark stands beside the key, not in the database, so a
- * node whose database was lost knows that it may have promised things that it has forgotten.
- */
-function beginLife(identity: string): boolean {
-  try {
-    closeSync(openSync(join(identity, "lived"), "wx", 0o600));
-    const folder = openSync(identity, "r");
-    fsyncSync(folder);
-    closeSync(folder);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /**

@@ -8,7 +8,6 @@ import type { NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
 import { daemonSetStatus, deploymentStatus, statefulSetStatus } from "./present-workload.ts";
 import { budgetStatus } from "./disruption.ts";
-import { daemonSetStatus, deploymentStatus, statefulSetStatus } from "./present-workload.ts";
 import { child, condition, strings, text, timeOf } from "./values.ts";
 
 /** Kubernetes objects made from the view: what people wrote, with a status of what is seen from here. */

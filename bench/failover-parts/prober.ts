@@ -54,13 +54,21 @@ function ask(host: string, port: number, answered: () => void): void {
 }
 
 const client = await connect({ data: "/nonexistent", kubeconfig, server });
-let text = "";
-await client.stream("/api/v1/namespaces/default/pods?watch=true", (chunk) => {
-  text += chunk;
-  const lines = text.split("\n");
-  text = lines.pop() ?? "";
-  for (const line of lines) {
-    const { type, object } = JSON.parse(line) as { readonly type: string; readonly object: Pod };
-    if (type !== "BOOKMARK") seen(type, object);
-  }
-});
+/** One watch, from all that is there; it ends when the node cuts it off or is too busy to keep it. */
+async function watch(): Promise<void> {
+  let text = "";
+  await client.stream("/api/v1/namespaces/default/pods?watch=true", (chunk) => {
+    text += chunk;
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) {
+      const { type, object } = JSON.parse(line) as { readonly type: string; readonly object: Pod };
+      if (type !== "BOOKMARK") seen(type, object);
+    }
+  });
+}
+
+for (;;) {
+  await watch().catch((error: unknown) => process.stderr.write(`the watch ended: ${String(error)}\n`));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}

@@ -224,7 +224,7 @@ export const configDefaults: Config = {
   silentAfterMs: 4_000,
   redialMaxMs: 60_000,
   compareEveryMs: 15_000,
-  bootSettleMs: 500,
+  bootSettleMs: 1_200,
   claimDelayMs: 250,
   quietPeriodMs: 8_000,
   uplink: "lan",

@@ -34,7 +34,9 @@ export type NetFleet = {
 
 const program = fileURLToPath(new URL("../../bin/starlight.mjs", import.meta.url));
 const port = 7070;
-const joinsAtOnce = 4;
+/** In a large fleet, every agent that runs wants its share of the processor when one more comes. */
+const joinsAtOnce = (nodes: number): number => (nodes > 24 ? 2 : 4);
+const joinTriesMax = 6;
 
 export async function createNetFleet(
   prefix: string,
@@ -135,8 +137,8 @@ export async function createNetFleet(
       const said = starlight(first, ["invite", "--site", site, "--region", "north", ...uses, "-o", "json"]);
       return (JSON.parse(said) as { invite: string }).invite;
     };
-    for (let at = 1; at < nodes.length; at += joinsAtOnce) {
-      const batch = nodes.slice(at, at + joinsAtOnce).map(async (node) => {
+    for (let at = 1; at < nodes.length; at += joinsAtOnce(nodes.length)) {
+      const batch = nodes.slice(at, at + joinsAtOnce(nodes.length)).map(async (node) => {
         const line = inviteBySite.get(node.site) ?? inviteFor(node.site);
         inviteBySite.set(node.site, line);
         const args = ["--data", node.data, "join", line, "--name", node.name, ...advertise(node)];
@@ -148,7 +150,8 @@ export async function createNetFleet(
           await once(joining, "exit");
           if (joining.exitCode === 0) break;
           // A machine that is busy with dozens of agents may be late once; asking again gets the same answer.
-          if (tries === 3) throw new Error(`${node.name} could not join: ${joining.exitCode}`);
+          if (tries === joinTriesMax) throw new Error(`${node.name} could not join: ${joining.exitCode}`);
+          await new Promise((resolve) => setTimeout(resolve, tries * 500));
         }
         await start(node);
       });

@@ -37,11 +37,12 @@ export function noticeStall(state: State, by: Duration, now: Instant): void {
 }
 
 /** Time alone brings trust back. */
-export function recover({ health }: State, now: Instant): void {
-  const steps = Math.floor(Math.max(0, now - health.doubtedAt) / trustEvery);
-  if (health.score === 0 || steps === 0) return;
-  health.score = Math.max(0, health.score - steps);
-  health.doubtedAt += steps * trustEvery;
+export function recover(state: State, now: Instant): void {
+  const { health } = state;
+  for (let at = recoversAt(state); now >= at; at = recoversAt(state)) {
+    health.score--;
+    health.doubtedAt = at;
+  }
 }
 
 /** When `recover` has something to do. */

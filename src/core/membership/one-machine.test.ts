@@ -211,6 +211,14 @@ test("who doubts itself blames nobody: after a stall every link stays and is ask
   for (let stall = 0; stall < 20; stall++) often.tell({ type: "stalled", by: 600 });
   often.run(3_001);
   assert.equal(often.verdict(2), "unreachable", "standstills do not add up to patience without end");
+  for (const at of [0.1, 1 / 3, 16_706.123456789, 1e9 + 0.7]) {
+    const odd = new Machine();
+    odd.open(7, 2);
+    odd.now = at;
+    odd.tell({ type: "stalled", by: 600 });
+    odd.run(10_000);
+    assert.ok(odd.machine.wake().at > odd.now, "trust comes back at the moment that was asked for");
+  }
   const noticed = new Machine();
   noticed.open(7, 2);
   assert.ok(short(noticed.wakeAfter(60_000)).includes("ping 7"), "a timer that comes late says the same");

@@ -212,7 +212,7 @@ function settleIfReady(turn: Turn): void {
   state.settling = env.now < state.settledAt;
 }
 /** A peer in reach is waited for up to so many times `bootSettle`. */
-const settlesMax = 6;
+const settlesMax = 4;
 
 function wakeOf(state: NodeState): Wake {
   const { levels, reunion } = state;

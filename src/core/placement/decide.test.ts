@@ -149,6 +149,20 @@ test("copies on a node that its site has lost are replaced after 700 ms, a Daemo
   assert.deepEqual(firstStarts(withNode(everywhere, "bern-1", lost)), []);
 });
 
+test("with `majority` a node that its site has lost is no sooner lost than another", () => {
+  const policy = {
+    onPartition: "majority",
+    lostAfter: 60_000,
+    lostBySiteAfter: 700,
+    onHeal: "keepOriginal",
+  } as const;
+  const settled = settle({ nodes, workloads: [workload("w0", { spread: mesh(7), policy })], pods: [] });
+  const after = (verdictFor: number): View =>
+    withNode(settled, "bern-1", { verdict: "unreachable", lostBySite: true, ...since(verdictFor) });
+  assert.deepEqual(firstStarts(after(59_999)), []);
+  assert.equal(firstStarts(after(60_000)).length, 1);
+});
+
 test("with `freeze` copies on an unreachable node are let be for ever, and those on a dead one replaced", () => {
   const policy = {
     onPartition: "freeze",

@@ -130,7 +130,9 @@ export function isLost(node: PlaceNode, policy: PartitionPolicy, now: Instant): 
 /** How long the verdict must stand before time alone makes copies on the node lost; Infinity: never. */
 export function patienceWith(node: PlaceNode, policy: PartitionPolicy): Duration {
   if (node.verdict !== "unreachable" || policy.onPartition === "freeze") return Number.POSITIVE_INFINITY;
-  return node.lostBySite === true ? policy.lostBySiteAfter : policy.lostAfter;
+  // A lease is not freed by what a site believes: no hurry to ask for it.
+  const soon = node.lostBySite === true && policy.onPartition === "duplicate";
+  return soon ? policy.lostBySiteAfter : policy.lostAfter;
 }
 
 /** Infinity: for ever; minus Infinity: not at all. The longest of the matching tolerations counts. */

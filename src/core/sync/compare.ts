@@ -1,5 +1,6 @@
 import { equalBytes } from "../kernel/bytes.ts";
 import { between } from "../kernel/random.ts";
+import type { Duration } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { logName, recordsAfter, type Log } from "../records/log.ts";
 import { isMetered, paceOf } from "../records/link-class.ts";
@@ -52,16 +53,14 @@ const emptyHash = new Uint8Array(16);
 export const freshRounds = roundsMax;
 
 export function compare(step: Step, link: LinkId, peer: Peer): void {
-  const { env, state } = step;
+  const { env } = step;
   if (roomOf(step, link, "control") <= 0) {
     peer.compareAt = Math.max(env.now + 1, env.budget.opensAt(link, "control"));
     return;
   }
   peer.compared = true;
   peer.restarts = 0;
-  const every = paceOf[env.linkClass(peer.id)] * state.config.compareEvery;
-  const shared = peer.inStep ? Math.max(1, state.peers.size / linksAtFullPace) : 1;
-  peer.compareAt = env.now + between(env.random, 0.75, 1.25) * every * shared;
+  peer.compareAt = env.now + regularly(step, peer);
   if (peer.inStep) peer.rounds = roundsMax;
   peer.asked.clear();
   const scopes = filledScopes(step, peer).map((scope) => ({
@@ -69,6 +68,11 @@ export function compare(step: Step, link: LinkId, peer: Peer): void {
     hash: scopeDigest(env.store, scope).hash,
   }));
   send(step, link, { type: "compare", scopes });
+}
+
+/** Until the next comparison of a link, with jitter. */
+function regularly({ env, state }: Step, peer: Peer): Duration {
+  return between(env.random, 0.75, 1.25) * paceOf[env.linkClass(peer.id)] * state.config.compareEvery;
 }
 
 export function compareArrived(
@@ -306,6 +310,8 @@ function logsOf({ env }: Step, scope: Scope): Log[] {
 }
 
 function nowInStep(step: Step, link: LinkId, peer: Peer): void {
+  const others = step.state.peers.size / linksAtFullPace;
+  if (peer.asks && others > 1) peer.compareAt = step.env.now + others * regularly(step, peer);
   peer.inStep = true;
   peer.rounds = roundsMax;
   peer.repair = undefined;

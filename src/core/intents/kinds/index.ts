@@ -11,8 +11,8 @@ const kinds: readonly Kind[] = [
   service,
   daemonSet,
   deployment,
-  linkPolicy,
   priorityClass,
+  linkPolicy,
 ];
 const kindByName = new Map(kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind] as const));
 

@@ -28,11 +28,16 @@ export const gitWriters = "starlight:git";
 /** Write objects, also in the class `override`. */
 export const overriders = "starlight:overriders";
 const nodes = "system:nodes";
+/** Nodes that may write objects: they could scale a workload away, so they may evict its pods too. */
+const writingNodes = "starlight:writing-nodes";
 
 /** The user behind a request: client certificate first, then bearer token. */
 export function userOf(request: IncomingMessage, client: Client, deps: ApiDeps): User | undefined {
   if (client.type === "user") return { name: client.name, groups: client.groups };
-  if (client.type === "node") return { name: `system:node:${client.name}`, groups: [nodes] };
+  if (client.type === "node") {
+    const writes = deps.view.memberBody(client.id)?.grants.includes("write") === true;
+    return { name: `system:node:${client.name}`, groups: writes ? [nodes, writingNodes] : [nodes] };
+  }
   const bearer = /^Bearer (\S{1,512})$/.exec(request.headers.authorization ?? "")?.[1];
   return bearer === undefined ? undefined : deps.userOfToken(bearer);
 }
@@ -40,6 +45,7 @@ export function userOf(request: IncomingMessage, client: Client, deps: ApiDeps):
 /**
  * Whether a user may do it; nodes may read logs and timelines, use proxies and have ways examined, on behalf
  * of users they have checked, and greet each other.
+ * Those that may write objects evict pods on behalf of users.
  * Who holds a write is told to anyone we know.
  */
 export function isAllowed(user: User, verb: Verb, resource: string): boolean {
@@ -48,9 +54,13 @@ export function isAllowed(user: User, verb: Verb, resource: string): boolean {
   const writes = [editors, gitWriters, overriders].some((group) => user.groups.includes(group));
   if (writes && verb !== "proxy" && verb !== "deletecollection") return true;
   if (user.groups.includes(viewers)) return verb === "get" || verb === "list" || verb === "watch";
+  if (user.groups.includes(writingNodes) && takesPodsAway(verb, resource)) return true;
   const forNodes = new Set(["pods/log", "timelines", "doctor", "hello"]).has(resource) || verb === "proxy";
   return user.groups.includes(nodes) && forNodes;
 }
+
+const takesPodsAway = (verb: Verb, resource: string): boolean =>
+  (verb === "create" && resource === "pods/eviction") || (verb === "delete" && resource === "pods");
 
 export function demand(user: User | undefined, verb: Verb, resource: string): User {
   if (user === undefined) {

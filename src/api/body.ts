@@ -20,9 +20,14 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
-/** The object in a request: JSON, YAML, or Kubernetes' protobuf for the kinds that clients send so. */
-export async function readObject(request: IncomingMessage): Promise<JsonObject> {
+/**
+ * The object in a request: JSON, YAML, or Kubernetes' protobuf for the kinds that clients send so.
+ *
+ * @param empty What an empty body stands for, where it may be empty.
+ */
+export async function readObject(request: IncomingMessage, empty?: JsonObject): Promise<JsonObject> {
   const bytes = await readBody(request);
+  if (bytes.length === 0 && empty !== undefined) return empty;
   const type = (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim() ?? "";
   const json = await decode(bytes, type);
   if (!isObject(json)) throw badRequest("the body is not an object");

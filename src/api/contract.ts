@@ -1,5 +1,5 @@
 import type { Change } from "../core/intents/contract.ts";
-import type { Changed, NodeEnv, NodeView, Note, WriteReply } from "../core/node/contract.ts";
+import type { Changed, Eviction, NodeEnv, NodeView, Note, WriteReply } from "../core/node/contract.ts";
 import type { NodeId } from "../core/records/record.ts";
 import type { Answer, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
 import type { Examination } from "../ports/hops.ts";
@@ -15,6 +15,8 @@ export type ApiDeps = {
     actor: string,
     options: { readonly dryRun: boolean },
   ) => Promise<WriteReply>;
+  /** Takes a pod of this node off it. */
+  readonly evict: (eviction: Eviction) => void;
   /** Calls back after every change of what the view shows; returns the unsubscribe. */
   readonly onChanged: (listener: (what: readonly Changed[]) => void) => () => void;
   /** The node's latest notes, oldest first, bounded. */

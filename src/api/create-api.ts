@@ -4,8 +4,10 @@ import type { Client } from "../ports/http.ts";
 import { demand, isAllowed, userOf, type User, type Verb } from "./auth.ts";
 import { readObject } from "./body.ts";
 import type { CreateApi } from "./contract.ts";
+import { answerFence, fencePath } from "./fence.ts";
 import { discovery, openApi } from "./discovery.ts";
 import { child } from "./values.ts";
+import { answerEviction, answerPodDelete } from "./evict.ts";
 import { answerLogs, proxyPod, proxyService } from "./proxy.ts";
 import { answerGet, answerList, answerWatch, getOne, type ReadContext, type Target } from "./read.ts";
 import { findResource, type Resource } from "./resources.ts";
@@ -39,6 +41,7 @@ async function answer(
     return;
   }
   if (pathname === "/version") return sendJson(response, 200, versionOf(deps.version));
+  if (pathname.startsWith(fencePath)) return answerFence(deps, pathname, request, response);
   const user = userOf(request, client, deps);
   if (pathname.startsWith("/starlight/v1/")) {
     if (await starlightRoute(deps, url, user, request, response)) return;
@@ -108,7 +111,10 @@ async function resourceRoute(
   if (subresource === "log" && resource.plural === "pods" && method === "GET") {
     return answerLogs(context.deps, namespace, name, url.searchParams, request, response);
   }
-  if (subresource === "scale" && resource.plural === "deployments") {
+  if (subresource === "eviction" && resource.plural === "pods" && method === "POST") {
+    return answerEviction(context.deps, namespace, name, known, request, response);
+  }
+  if (subresource === "scale" && isScalable(resource)) {
     if (method === "GET") return sendJson(response, 200, scaleOf(getOne(context, target)));
     return answerScale(context, target, known, request, response);
   }
@@ -134,11 +140,15 @@ async function resourceRoute(
     case "patch":
       return answerPatch(context, target, known, request, response);
     case "delete":
+      if (resource.kind === "Pod")
+        return answerPodDelete(context.deps, namespace, name, known, request, response);
       return answerDelete(context, target, known, request, response);
     default:
       throw new ApiError(405, "MethodNotAllowed", `${verb} is not supported for ${resource.plural}`);
   }
 }
+
+const isScalable = ({ plural }: Resource): boolean => plural === "deployments" || plural === "statefulsets";
 
 /** `/api/v1[/namespaces/NS]/PLURAL[/NAME[/SUBRESOURCE[/REST]]]`, and the same under `/apis/GROUP/VERSION`. */
 function readPath(pathname: string): Path | undefined {

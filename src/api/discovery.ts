@@ -13,6 +13,7 @@ const groupVersions: readonly GroupVersion[] = [
   { group: "apps", version: "v1" },
   { group: "authorization.k8s.io", version: "v1" },
   { group: "discovery.k8s.io", version: "v1" },
+  { group: "policy", version: "v1" },
   { group: "scheduling.k8s.io", version: "v1" },
   { group: "starlight.dev", version: "v1" },
 ];
@@ -24,15 +25,24 @@ type Subresource = {
   readonly group?: string;
 };
 
+const scale: Subresource = {
+  name: "scale",
+  kind: "Scale",
+  verbs: ["get", "patch", "update"],
+  group: "autoscaling",
+};
+
 const subresources: { readonly [plural: string]: readonly Subresource[] } = {
   pods: [
+    { name: "eviction", kind: "Eviction", verbs: ["create"], group: "policy" },
     { name: "log", kind: "Pod", verbs: ["get"] },
     { name: "proxy", kind: "PodProxyOptions", verbs: ["get", "create", "update", "patch", "delete"] },
   ],
   services: [
     { name: "proxy", kind: "ServiceProxyOptions", verbs: ["get", "create", "update", "patch", "delete"] },
   ],
-  deployments: [{ name: "scale", kind: "Scale", verbs: ["get", "patch", "update"], group: "autoscaling" }],
+  deployments: [scale],
+  statefulsets: [scale],
 };
 
 const reviews = [

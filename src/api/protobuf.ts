@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "../core/kernel/json.ts";
+import { isList, type Json, type JsonObject } from "../core/kernel/json.ts";
 import { Reader, textOf } from "../core/kernel/bytes.ts";
 import { ApiError, badRequest } from "./status.ts";
 
@@ -7,7 +7,10 @@ import { ApiError, badRequest } from "./status.ts";
  * it whatever the server prefers. Answers are JSON, which those clients accept.
  */
 
-type Field = readonly [name: string, type: "text" | "bool" | { readonly [number: number]: Field }];
+type Field = readonly [
+  name: string,
+  type: "text" | "texts" | "bool" | "int" | { readonly [number: number]: Field },
+];
 type Message = { readonly [number: number]: Field };
 
 const resourceAttributes: Message = {
@@ -31,6 +34,17 @@ const messages: { readonly [kind: string]: Message } = {
     ],
   },
   SelfSubjectRulesReview: { 2: ["spec", { 1: ["namespace", "text"] }] },
+  Eviction: {
+    1: ["metadata", { 1: ["name", "text"], 3: ["namespace", "text"] }],
+    2: [
+      "deleteOptions",
+      {
+        1: ["gracePeriodSeconds", "int"],
+        2: ["preconditions", { 1: ["uid", "text"] }],
+        5: ["dryRun", "texts"],
+      },
+    ],
+  },
   Namespace: { 1: ["metadata", { 1: ["name", "text"], 3: ["namespace", "text"] }] },
 };
 
@@ -63,11 +77,14 @@ function read(bytes: Uint8Array, message: Message): { json: JsonObject; raw: Map
     if (tag % 8 === 0) {
       const value = reader.uint();
       if (field?.[1] === "bool") json[field[0]] = value !== 0;
+      if (field?.[1] === "int") json[field[0]] = value;
     } else if (tag % 8 === 2) {
       const run = reader.bytes(bytes.length);
       raw.set(number, run);
       if (field === undefined) continue;
-      json[field[0]] = typeof field[1] === "object" ? read(run, field[1]).json : (textOf(run) ?? "");
+      const before = json[field[0]];
+      if (field[1] === "texts") json[field[0]] = [...(isList(before) ? before : []), textOf(run) ?? ""];
+      else json[field[0]] = typeof field[1] === "object" ? read(run, field[1]).json : (textOf(run) ?? "");
     } else throw badRequest("the protobuf body cannot be read");
   }
   if (reader.failed) throw badRequest("the protobuf body is cut short");

@@ -51,6 +51,7 @@ const derived: readonly Resource[] = [
     shortNames: ["po"],
     categories: ["all"],
     namespaced: true,
+    verbs: [...readVerbs, "delete"],
     list: ({ view }) => view.pods().map((pod) => presentPod(pod, view)),
   }),
   readOnly({

@@ -107,6 +107,33 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
           .join(","),
     },
   ],
+  StatefulSet: [
+    name,
+    {
+      name: "Ready",
+      cell: (object) => {
+        const ready = Number(child(object, "status")["readyReplicas"] ?? 0);
+        return `${ready}/${Number(child(object, "spec")["replicas"] ?? 1)}`;
+      },
+    },
+    age,
+    {
+      name: "Containers",
+      wide: true,
+      cell: (object) =>
+        containers(object)
+          .map((container) => textAt(container, "name"))
+          .join(","),
+    },
+    {
+      name: "Images",
+      wide: true,
+      cell: (object) =>
+        containers(object)
+          .map((container) => textAt(container, "image"))
+          .join(","),
+    },
+  ],
   DaemonSet: [
     name,
     { name: "Desired", cell: (object) => child(object, "status")["desiredNumberScheduled"] ?? 0 },
@@ -132,6 +159,13 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
     name,
     { name: "AddressType", cell: (object) => textAt(object, "addressType") },
     { name: "Endpoints", cell: (object) => itemsAt(object, "endpoints").length },
+    age,
+  ],
+  PodDisruptionBudget: [
+    name,
+    { name: "Min Available", cell: (budget) => child(budget, "spec")["minAvailable"] ?? "N/A" },
+    { name: "Max Unavailable", cell: (budget) => child(budget, "spec")["maxUnavailable"] ?? "N/A" },
+    { name: "Allowed Disruptions", cell: (budget) => child(budget, "status")["disruptionsAllowed"] ?? 0 },
     age,
   ],
   ConfigMap: [name, { name: "Data", cell: (object) => Object.keys(child(object, "data")).length }, age],

@@ -235,7 +235,7 @@ function writable(object: JsonObject): JsonObject {
     ),
   );
   const annotations = Object.fromEntries(
-    Object.entries(child(metadata, "annotations")).filter(([name]) => !name.startsWith("starlight.dev/")),
+    Object.entries(child(metadata, "annotations")).filter(([name]) => !nodesOwnAnnotations.has(name)),
   );
   const spec = child(object, "spec");
   const taints = Array.isArray(spec["taints"]) ? (spec["taints"] as readonly JsonObject[]) : [];
@@ -246,6 +246,11 @@ function writable(object: JsonObject): JsonObject {
     spec: { ...spec, ...(taints.length > 0 ? { taints: kept } : {}) },
   };
 }
+
+/** What present-node.ts adds. */
+const nodesOwnAnnotations: ReadonlySet<string> = new Set(
+  ["verdict", "seen-by", "uplink", "battery-percent"].map((name) => `starlight.dev/${name}`),
+);
 
 /** The status is what the nodes say, never what a client sends. */
 function stripped(value: JsonObject): JsonObject {

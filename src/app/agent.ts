@@ -1,3 +1,5 @@
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { join } from "node:path";
 import type { CreateApi } from "../api/contract.ts";
 import type { NodeIdentity, NodeView, Note } from "../core/node/contract.ts";
 import type { Result } from "../core/kernel/result.ts";
@@ -199,13 +201,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       agentVersion,
       agentStartedAt: startedAt,
     });
-    driver.handle({ type: "boot", frames, adopted });
+    const { startFinder } = await import("./finding/finder.ts");
+    // From here on the site's peers are waited for: nothing that takes long may come between.
+    driver.handle({ type: "boot", frames, adopted, firstLife: beginLife(layout.identity) });
     const measuring = keepMeasuring(driver, machine, measure);
     const stopWatching = watchNetwork((present) => {
       transport.hostsChanged(present);
       measuring.now();
     });
-    const { startFinder } = await import("./finding/finder.ts");
     const { view } = driver;
     const finder = { identity, listen: listening, settings, view, admits, hints, log };
     opened.unshift(await startFinder(finder));
@@ -303,6 +306,7 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
       view,
       env,
       write,
+      evict: driver.handle,
       onChanged,
       notes,
       logs,
@@ -319,6 +323,22 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
     const proven = client.type !== "node" || view.memberBody(client.id) !== undefined;
     routes(request, response, proven ? client : { type: "anonymous" });
   };
+}
+
+/**
+ * Whether no agent ran under this identity before. The mark stands beside the key, not in the database, so a
+ * node whose database was lost knows that it may have promised things that it has forgotten.
+ */
+function beginLife(identity: string): boolean {
+  try {
+    closeSync(openSync(join(identity, "lived"), "wx", 0o600));
+    const folder = openSync(identity, "r");
+    fsyncSync(folder);
+    closeSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -187,6 +187,16 @@ export const configSchema = v.strictObject({
     604_800_000,
     "How long an unreachable node keeps its pods before they are started elsewhere, unless the workload says otherwise.",
   ),
+  leaseForMs: duration(
+    2_000,
+    600_000,
+    "How long an exclusive pod may run on after its node last asked the voters. The same on all nodes of a mesh.",
+  ),
+  lostBySiteAfterMs: duration(
+    0,
+    604_800_000,
+    "The same when most of a node's site is in view and has lost it, or in a site of two the other node's own network works.",
+  ),
   driftMaxMs: duration(
     1_000,
     86_400_000,
@@ -227,6 +237,8 @@ export const configDefaults: Config = {
   keepDeletedMs: 86_400_000,
   absentLongMs: 30 * 86_400_000,
   lostAfterMs: 10_000,
+  leaseForMs: 10_000,
+  lostBySiteAfterMs: 600,
   driftMaxMs: 600_000,
 };
 
@@ -248,6 +260,8 @@ export function nodeConfigOf(config: Config): NodeConfig {
     keepDeleted: config.keepDeletedMs,
     absentLong: config.absentLongMs,
     lostAfter: config.lostAfterMs,
+    leaseFor: config.leaseForMs,
+    lostBySiteAfter: config.lostBySiteAfterMs,
     driftMax: config.driftMaxMs,
   };
 }

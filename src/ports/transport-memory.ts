@@ -75,6 +75,7 @@ export function createMemoryNetwork(): MemoryNetwork {
         if (other !== undefined) setImmediate(() => deliver(other, copy));
       },
       sentBytes: (link) => host.ends.get(link)?.sentBytes ?? 0,
+      ownEndUp: (link) => (host.ends.has(link) ? true : undefined),
       close: (link) => {
         const end = host.ends.get(link);
         if (end !== undefined) part(end);

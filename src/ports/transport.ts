@@ -47,6 +47,11 @@ export type Transport = {
    * headers of the layers below, and up to date when `send` returns. 0 for a link that is not open.
    */
   readonly sentBytes: (link: LinkId) => number;
+  /**
+   * Whether the interface with our end of an open link runs: is up and has a carrier. Undefined for a link that
+   * is not open, or where nobody can tell.
+   */
+  readonly ownEndUp: (link: LinkId) => boolean | undefined;
   readonly close: (link: LinkId) => void;
   /** Stops listening and closes every link. */
   readonly stop: () => Promise<void>;

@@ -19,6 +19,7 @@ function recordingTransport(): { readonly transport: Transport; readonly dialled
     send: () => {},
     close: () => {},
     sentBytes: () => 0,
+    ownEndUp: () => true,
     stop: () => Promise.resolve(),
   };
   return { transport, dialled };

@@ -36,6 +36,8 @@ export async function action(_options: object, words: string[], globals: GlobalO
     return print(command.commands.map((candidate) => candidate.name()).join("\n"));
   if (name === "completion") return print("bash\nzsh\nfish");
   if (name === "logs") return print((await namesOf("pods", globals)).join("\n"));
+  if (["cordon", "uncordon", "drain", "revoke"].includes(name))
+    return print((await namesOf("nodes", globals)).join("\n"));
   if (name === "doctor")
     return print((await namesOf("nodes", globals)).map((found) => `node/${found}`).join("\n"));
   if (!takesKind.has(name)) return;

@@ -2,11 +2,12 @@ import type { Command } from "commander";
 import { getDescription } from "valibot";
 import { flagOf } from "../../app/config.ts";
 import { configKeys, configSchema } from "../../app/config-schema.ts";
+import { addNodeCommands } from "./node-commands.ts";
 
 /** Options that every command inherits from the program. */
 export type GlobalOptions = { readonly data: string; readonly kubeconfig?: string; readonly server?: string };
 
-type Action = (options: never, args: string[], globals: GlobalOptions) => Promise<void>;
+export type Action = (options: never, args: string[], globals: GlobalOptions) => Promise<void>;
 
 /** Declares every command; the code of each is loaded when it runs, which keeps the start quick. */
 export function registerCommands(program: Command): void {
@@ -356,17 +357,7 @@ export function registerCommands(program: Command): void {
       "\nExamples:\n  starlight kubeconfig --renew\n  starlight kubeconfig --user ada --group starlight:viewers --out ada.kubeconfig\n",
     )
     .action(run(() => import("./kubeconfig.ts")));
-  program
-    .command("leave")
-    .description("take the node that answers out of its mesh, for good")
-    .option("--reason <text>", "for the record", "left by its operator")
-    .action(run(() => import("./leave.ts")));
-  program
-    .command("revoke")
-    .description("end another node's membership")
-    .argument("<node>", "its name or id")
-    .option("--reason <text>", "for the record", "revoked by an administrator")
-    .action(run(() => import("./revoke.ts")));
+  addNodeCommands(program, run);
   program
     .command("completion")
     .description("print a completion script")

@@ -65,8 +65,10 @@ export type Evidence = {
   /** Since when, by our monotonic clock. */
   readonly since: Instant;
   /**
-   * Of an unreachable member: most of its site's roster, and at least two, are alive here, and none of them
-   * has a link with it. So the member is off or cut off alone, not we.
+   * Of an unreachable member: most of its site's roster, and at least two, are alive here and not late, and
+   * none of them has a link with it. In a site of two the other member is, and it is not its own network that
+   * failed: it is in contact with other sites, or the interface of the lost link runs. So the member is off or
+   * cut off alone, not we.
    */
   readonly lostBySite: boolean;
   /** Our own link to it, when there is one. */
@@ -162,7 +164,13 @@ export type MembershipEffect =
   | { readonly type: "clock-seen"; readonly peer: NodeId; readonly ahead: Duration }
   | { readonly type: "verdict-changed"; readonly peer: NodeId; readonly from: Verdict; readonly to: Verdict };
 
-export type MembershipEnv = { readonly now: Instant; readonly wall: WallTime; readonly random: Random };
+export type MembershipEnv = {
+  readonly now: Instant;
+  readonly wall: WallTime;
+  readonly random: Random;
+  /** Whether the interface with our end of an open link runs (has a carrier); undefined where nobody can tell. */
+  readonly ownEndUp?: ((link: LinkId) => boolean | undefined) | undefined;
+};
 
 export type Membership = {
   readonly handle: (event: MembershipEvent, env: MembershipEnv) => readonly MembershipEffect[];

@@ -13,7 +13,7 @@ import type {
 import { send } from "./duties.ts";
 import { evidenceOf } from "./evidence.ts";
 import { decodeFrame } from "./frames.ts";
-import { doubt, doubtsOf, noticeLag, trust } from "./health.ts";
+import { doubt, doubtsOf, noticeLag, noticeStall, recover, recoversAt, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
 import {
   closeLink,
@@ -60,7 +60,13 @@ export function createMembership(config: MembershipConfig): Membership {
     peerByLink: new Map(),
     reports: new Map(),
     paths: noPaths(),
-    health: { score: 0, stalled: undefined, offline: undefined, lostAll: undefined },
+    health: {
+      score: 0,
+      doubtedAt: Number.NEGATIVE_INFINITY,
+      stalled: undefined,
+      offline: undefined,
+      lostAll: undefined,
+    },
     probes: 0,
     published: " ",
     observed: true,
@@ -79,13 +85,14 @@ export function createMembership(config: MembershipConfig): Membership {
 function handle(
   state: State,
   event: MembershipEvent,
-  { now, wall, random }: MembershipEnv,
+  { now, wall, random, ownEndUp }: MembershipEnv,
 ): MembershipEffect[] {
-  const step: Step = { state, now, wall, random, out: [] };
+  const step: Step = { state, now, wall, random, ownEndUp, out: [] };
   const lag = now - state.wake.at;
+  recover(state, now);
   if (event.type !== "stalled") {
     if (lag > lateMax) forgive(step, lag);
-    else noticeLag(state, lag);
+    else noticeLag(state, lag, now);
   }
   // A sign of life only puts deadlines off: whoever wakes for one of them finds that out then.
   if (event.type === "heard" && lag < 0) {
@@ -187,7 +194,8 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
     return explain(peer, now, "its host answers that no agent listens");
   }
   if (why === "offline") {
-    doubt(state);
+    doubt(state, now);
+    peer.ownEndUp = false;
     state.health.offline = { at: now, detail };
     return explain(peer, now, `our own network could not send: ${detail}`);
   }
@@ -266,8 +274,7 @@ function heard(step: Step, id: LinkId): Link | undefined {
  * time we lost counts for nobody's absence either.
  */
 function forgive({ state, now }: Step, by: Duration): void {
-  state.health.stalled = { at: now, by };
-  doubt(state, 2);
+  noticeStall(state, by, now);
   for (const peer of state.peers.values()) {
     if (peer.verdict === "unreachable") peer.since = Math.min(now, peer.since + by);
     for (const link of peer.links.values()) {
@@ -330,6 +337,7 @@ function nextWake(state: State): Wake {
       why = what;
     }
   };
+  consider(recoversAt(state), "trust in ourselves");
   for (const peer of state.tended.values()) {
     for (const link of peer.links.values()) {
       consider(link.nextPingAt, "ping");

@@ -149,6 +149,8 @@ export function settleStandby(step: Step, peer: PeerState): void {
 }
 
 export function closeLink(step: Step, link: LinkId, end: LinkEnd): void {
+  const peer = step.state.peers.get(step.state.peerByLink.get(link) ?? "");
+  if (peer !== undefined && end === "silent") peer.ownEndUp = step.ownEndUp?.(link);
   step.out.push({ type: "close", link, end });
   linkClosed(step, link, end);
 }

@@ -22,6 +22,8 @@ export type Report = {
 export type Health = {
   /** 0: no doubt. */
   score: number;
+  /** When it was raised last, or fell by one since. */
+  doubtedAt: Instant;
   stalled: { readonly at: Instant; readonly by: Duration } | undefined;
   offline: { readonly at: Instant; readonly detail: string } | undefined;
   lostAll: { readonly at: Instant; readonly count: number } | undefined;
@@ -50,5 +52,6 @@ export type Step = {
   readonly now: Instant;
   readonly wall: WallTime;
   readonly random: Random;
+  readonly ownEndUp: ((link: LinkId) => boolean | undefined) | undefined;
   readonly out: MembershipEffect[];
 };

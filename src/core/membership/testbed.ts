@@ -2,7 +2,15 @@ import { randomStream, type Random } from "../kernel/random.ts";
 import type { Duration, Instant } from "../kernel/time.ts";
 import { spoken } from "../records/protocol.ts";
 import type { NodeId } from "../records/record.ts";
-import type { LinkId, Membership, MembershipEffect, MembershipEvent, Peer, Verdict } from "./contract.ts";
+import type {
+  LinkId,
+  Membership,
+  MembershipEffect,
+  MembershipEnv,
+  MembershipEvent,
+  Peer,
+  Verdict,
+} from "./contract.ts";
 import { createMembership } from "./create-membership.ts";
 
 /** Some membership machines, with their effects carried by hand over a network that can be cut one way. */
@@ -52,6 +60,8 @@ export class Testbed {
   readonly #cuts = new Set<string>();
   readonly #latency: Duration;
   readonly #siteOf: (at: number) => string;
+  /** What every node's own interface is said to be. */
+  ownEndUp: boolean | undefined = undefined;
   readonly #queue: { readonly at: Instant; readonly run: () => void }[] = [];
   /** What waits for the heal. */
   readonly #held: (() => void)[] = [];
@@ -113,10 +123,14 @@ export class Testbed {
     this.#introduce(at);
   }
 
+  #env({ random }: Node): MembershipEnv {
+    return { now: this.now, wall: 0, random, ownEndUp: () => this.ownEndUp };
+  }
+
   tell(at: number, event: MembershipEvent): void {
     const node = this.#node(at);
     if (!node.running) return;
-    for (const effect of node.machine.handle(event, { now: this.now, wall: 0, random: node.random })) {
+    for (const effect of node.machine.handle(event, this.#env(node))) {
       this.log.push({ at: this.now, node: at, effect });
       this.#carry(node, effect);
     }

@@ -6,6 +6,7 @@ import type { Random } from "../kernel/random.ts";
 import type { Result } from "../kernel/result.ts";
 import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
 import type { Change, ChangeError, FieldConflict, IntentEntry, MergedObject } from "../intents/contract.ts";
+import type { Leases } from "../leases/contract.ts";
 import type { DialFailure, Evidence, LinkEnd, LinkId, MembershipEvent } from "../membership/contract.ts";
 import type { Moment, Workload } from "../placement/contract.ts";
 import type { Planner } from "../placement/planner.ts";
@@ -24,6 +25,7 @@ import type { Detail, Place } from "../records/scope.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
+import type { UplinkView } from "./uplink-view.ts";
 
 /** Who we are and which mesh we belong to. Fixed for the life of a process. */
 export type NodeIdentity = {
@@ -54,6 +56,10 @@ export type NodeConfig = {
   readonly quietPeriod: Duration;
   /** Default of the partition policy. */
   readonly lostAfter: Duration;
+  /** How long an exclusive pod may run on after its node last asked the voters. */
+  readonly leaseFor: Duration;
+  /** The same where the node is known to be off or cut off alone (`lostBySite`), unless a workload says otherwise. */
+  readonly lostBySiteAfter: Duration;
   /** A stamp further ahead of our clock than this is kept aside until time catches up. */
   readonly driftMax: Duration;
   /** How often members say how far they know logs with tombstones, and authors drop theirs. */
@@ -85,7 +91,14 @@ export type PodStart = {
   readonly files: { readonly [volume: string]: { readonly [file: string]: string } };
   /** Container name -> variables, with fieldRef and configMapKeyRef already resolved. */
   readonly env: { readonly [container: string]: { readonly [variable: string]: string } };
+  /** An exclusive pod runs until then by our clock, unless `arm-pod` says longer. */
+  readonly fence?: Fence | undefined;
+  /** Folders that stay with the machine when the pod goes: volume -> the folder's name. */
+  readonly kept?: { readonly [volume: string]: string } | undefined;
 };
+
+/** Under which lease an exclusive pod runs. */
+export type Fence = { readonly name: string; readonly token: number; readonly until: Instant };
 
 /** What the runtime says of a pod, on every change and for each pod it adopted at start. */
 export type PodReport = {
@@ -145,9 +158,23 @@ export type BundleReport = {
   readonly vouched: boolean;
 };
 
+/** One of our pods is to go: `within` ends it now, with that grace; otherwise when its slot is filled elsewhere. */
+export type Eviction = {
+  readonly type: "evict";
+  readonly uid: PodUid;
+  readonly within: Duration | undefined;
+  readonly why: string;
+};
+
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
-  | { readonly type: "boot"; readonly frames: Iterable<Uint8Array>; readonly adopted: readonly PodReport[] }
+  | {
+      readonly type: "boot";
+      readonly frames: Iterable<Uint8Array>;
+      readonly adopted: readonly PodReport[];
+      /** No agent ever ran under this identity: what is not on the disk was never there. */
+      readonly firstLife?: boolean | undefined;
+    }
   /** What the machine is, at start and when it changes. */
   | { readonly type: "measured"; readonly status: StatusBody }
   /** `tlsKey`: SHA-256 of the key that the peer proved, in hex; a node outside of our roster must show one. */
@@ -186,6 +213,7 @@ export type NodeEvent =
   /** This node leaves for good: publishes its signed leave. */
   | { readonly type: "leave"; readonly reason: string }
   | { readonly type: "pod-report"; readonly report: PodReport }
+  | Eviction
   /** The runtime has nothing left of this pod. */
   | { readonly type: "pod-gone"; readonly uid: PodUid }
   | { readonly type: "stored"; readonly ticket: number }
@@ -213,6 +241,8 @@ export type NodeEffect =
       readonly puts: readonly { readonly slot: string; readonly bytes: Uint8Array | undefined }[];
     }
   | { readonly type: "start-pod"; readonly pod: PodStart }
+  /** An exclusive pod may run on until then, by our clock; whatever becomes of us, it must not run longer. */
+  | { readonly type: "arm-pod"; readonly uid: PodUid; readonly until: Instant }
   | { readonly type: "stop-pod"; readonly uid: PodUid; readonly grace: Duration; readonly reason: string }
   | { readonly type: "reply"; readonly request: RequestId; readonly reply: WriteReply }
   | { readonly type: "bundle-taken"; readonly request: RequestId; readonly report: BundleReport }
@@ -241,6 +271,8 @@ export type NodeEnv = {
   readonly random: (name: string) => Random;
   /** Bytes that left on an open link so far, all frames of past turns included (ports/transport.ts). */
   readonly sentBytes: (link: LinkId) => number;
+  /** Whether the interface with our end of an open link runs; undefined, or missing, where nobody can tell. */
+  readonly ownEndUp?: ((link: LinkId) => boolean | undefined) | undefined;
   readonly crypto: Crypto;
   readonly signer: Signer;
 };
@@ -287,33 +319,6 @@ export type RegionView = {
   readonly age: Duration;
 };
 
-/** What links to other sites cost: bytes on the wire, signs of life included. */
-export type UplinkView = {
-  /** As it counts now: as declared or measured, or worse after long round trips or for a spent allowance. */
-  readonly class: LinkClass;
-  readonly declared: LinkClass;
-  readonly bytesToday: number;
-  /** The day's allowance; 0: none is set. */
-  readonly bytesPerDay: number;
-  readonly links: readonly LinkSpending[];
-};
-
-/** One open link to another site. */
-export type LinkSpending = {
-  readonly peer: NodeId;
-  readonly name: string;
-  readonly class: LinkClass;
-  /** On this link today (UTC), and the most in one second of it. */
-  readonly bytesToday: number;
-  readonly peakPerSecond: number;
-  /** What its class and the settings allow; undefined: any number. */
-  readonly bytesPerSecond: number | undefined;
-  /** What is not sent because the budget is used up, and until when at least; undefined when nothing waits. */
-  readonly waiting:
-    | { readonly logs: number; readonly questions: number; readonly forMs: Duration }
-    | undefined;
-};
-
 /** Everything this node knows, read-only: what the API, the CLI and the simulator's checks look at. */
 export type NodeView = {
   readonly identity: NodeIdentity;
@@ -336,6 +341,8 @@ export type NodeView = {
   readonly pod: (uid: PodUid) => PodView | undefined;
   readonly conflicts: () => readonly { readonly object: MergedObject; readonly conflict: FieldConflict }[];
   readonly heals: (id: NodeId) => readonly HealReport[];
+  /** The exclusive names this node holds now, and the roll each electorate votes by. */
+  readonly leases: Leases;
   /** Placement as this view has it: plans, explanations, forecasts, and what they are made of. */
   readonly placement: () => Omit<Planner, "handle">;
   /** What the machine was last given. */

@@ -1,7 +1,8 @@
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import { equalJson, isObject } from "../kernel/json.ts";
+import { isHeldBack } from "./maintenance.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
-import type { PlaceNode, PlacePod, Taint } from "../placement/contract.ts";
+import type { Moment, PlaceNode, PlacePod, Taint } from "../placement/contract.ts";
 import type { PodBody } from "../records/bodies.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { NodeId } from "../records/record.ts";
@@ -17,12 +18,13 @@ import { isWorkloadKind, workloadKeys, workloadOf } from "./workloads.ts";
  * Tells the planner what changed: the records that the index touched since last time, and the verdicts,
  * which are compared one by one because time may move them without an event.
  */
-export function feedPlanner(state: NodeState, now: Instant): void {
+export function feedPlanner(state: NodeState, { now, wall }: Moment): void {
   const { touched } = state.index;
   const nodes = new Set(touched.nodes);
   for (const ref of touched.objects.values()) feedObject(state, ref, nodes);
   for (const [id, node] of state.placeNodes) if (hasOtherVerdict(state, node)) nodes.add(id);
-  for (const id of nodes) feedNode(state, id);
+  for (const [id, until] of state.windows) if (until <= wall) nodes.add(id);
+  for (const id of nodes) feedNode(state, id, wall);
   for (const [uid, id] of touched.pods) {
     if (state.placeNodes.has(id)) feedPod(state, id, uid);
     else state.planner.handle({ type: "pod-gone", uid });
@@ -82,12 +84,13 @@ function feedShares(state: NodeState, now: Instant): void {
   }
 }
 
-function feedNode(state: NodeState, id: NodeId): void {
+function feedNode(state: NodeState, id: NodeId, wall: WallTime): void {
   const { planner, placeNodes, index } = state;
   const before = placeNodes.get(id);
-  const now = isMember(index, id) ? placeNodeOf(state, id) : undefined;
+  const now = isMember(index, id) ? placeNodeOf(state, id, wall) : undefined;
   const uids = factsOf(index, id)?.pods.keys() ?? [];
   if (now === undefined) {
+    state.windows.delete(id);
     if (!placeNodes.delete(id)) return;
     for (const uid of uids) planner.handle({ type: "pod-gone", uid });
     planner.handle({ type: "node-gone", id });
@@ -109,7 +112,7 @@ function withSameParts(now: PlaceNode, before: PlaceNode): PlaceNode {
   };
 }
 
-function placeNodeOf(state: NodeState, id: NodeId): PlaceNode | undefined {
+function placeNodeOf(state: NodeState, id: NodeId, wall: WallTime): PlaceNode | undefined {
   const { index, identity } = state;
   const member = index.memberById.get(id)?.body;
   const status = id === identity.id ? state.status : factsOf(index, id)?.status?.body;
@@ -136,22 +139,28 @@ function placeNodeOf(state: NodeState, id: NodeId): PlaceNode | undefined {
         : [],
     ),
     cordoned: spec["unschedulable"] === true,
+    heldBack: isHeldBack(state, id, object, wall),
     allocatable: status.allocatable,
     runtimes: status.runtimes,
     ...verdictOn(state, id),
   };
 }
 
-function verdictOn(state: NodeState, id: NodeId): Pick<PlaceNode, "verdict" | "verdictSince"> {
+function verdictOn(state: NodeState, id: NodeId): Pick<PlaceNode, "verdict" | "verdictSince" | "lostBySite"> {
   const { identity, membership, bootedAt } = state;
-  if (id === identity.id) return { verdict: "alive", verdictSince: bootedAt };
-  const evidence = membership.evidence(id);
-  return { verdict: evidence?.verdict ?? "unreachable", verdictSince: evidence?.since ?? bootedAt };
+  if (id === identity.id) return { verdict: "alive", verdictSince: bootedAt, lostBySite: false };
+  const {
+    verdict = "unreachable",
+    since: verdictSince = bootedAt,
+    lostBySite = false,
+  } = membership.evidence(id) ?? {};
+  return { verdict, verdictSince, lostBySite };
 }
 
-function hasOtherVerdict(state: NodeState, { id, verdict, verdictSince }: PlaceNode): boolean {
-  const now: { readonly verdict: string; readonly verdictSince: Instant } = verdictOn(state, id);
-  return now.verdict !== verdict || now.verdictSince !== verdictSince;
+function hasOtherVerdict(state: NodeState, { id, verdict, verdictSince, lostBySite }: PlaceNode): boolean {
+  const now: { readonly verdict: string; readonly verdictSince: Instant; readonly lostBySite?: unknown } =
+    verdictOn(state, id);
+  return now.verdict !== verdict || now.verdictSince !== verdictSince || now.lostBySite !== lostBySite;
 }
 
 function feedPod(state: NodeState, node: NodeId, uid: string): void {
@@ -179,6 +188,7 @@ function placePodOf(uid: string, node: NodeId, body: PodBody, former: boolean): 
     claimedAt: body.claimedAt,
     ended: over || former,
     ready: body.ready && !over && !former,
+    yields: body.yields === true && !over,
     labels,
     requests: body.requests,
   };

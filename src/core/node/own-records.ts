@@ -2,9 +2,10 @@ import { tick } from "../kernel/hybrid-clock.ts";
 import type { Json } from "../kernel/json.ts";
 import { equalBytes } from "../kernel/bytes.ts";
 import { jsonBytes } from "../kernel/json.ts";
-import type { AcksBody, FloorsBody, PodBody } from "../records/bodies.ts";
+import type { AcksBody, ExclusiveBody, FloorsBody, PodBody } from "../records/bodies.ts";
 import {
   acksKey,
+  exclusiveKey,
   floorsKey,
   goneKey,
   healKey,
@@ -40,6 +41,10 @@ export function publishPod(turn: Turn, uid: string, body: PodBody | undefined): 
 
 export function publishHeals(turn: Turn): void {
   publishFact(turn, healKey(turn.state.identity.id), { reports: turn.state.heals });
+}
+
+export function publishExclusive(turn: Turn, body: ExclusiveBody): void {
+  publishFact(turn, exclusiveKey(turn.state.identity.id), body);
 }
 
 export function publishAcks(turn: Turn, acks: AcksBody): void {

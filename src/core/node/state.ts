@@ -1,5 +1,7 @@
 import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
-import type { Duration, Instant } from "../kernel/time.ts";
+import type { Duration, Instant, WallTime } from "../kernel/time.ts";
+import { promiseFor, type Leases } from "../leases/contract.ts";
+import { createLeases } from "../leases/create-leases.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
 import { createMembership } from "../membership/create-membership.ts";
 import type { PlaceNode } from "../placement/contract.ts";
@@ -63,11 +65,20 @@ export type NodeState = {
   readonly index: Index;
   readonly membership: Membership;
   readonly sync: Sync;
+  readonly leases: Leases;
+  /** Lease tickets by the node's, and what the disk held of leases at boot. */
+  readonly leaseTickets: Map<number, number>;
+  leaseRows: Uint8Array[];
+  /** What the lease machine was told last of the roster, and of what we want. */
+  electoratesTold: number;
+  wantedTold: string;
 
   booted: boolean;
   bootedAt: Instant;
   /** Until then decisions wait for the site's peers; Infinity stands for "not booted". */
   settledAt: Instant;
+  /** Until then: we wait for the peers of our site, since we booted. */
+  settling: boolean;
   /** Site peers that a dial failed to reach since boot. */
   readonly dialFailed: Set<NodeId>;
 
@@ -80,6 +91,10 @@ export type NodeState = {
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
   readonly workloads: Map<string, PlacedWorkload>;
+  /** By log: up to where we know that we lack nothing that stands. See tombstones.ts. */
+  readonly wholeUpTo: Map<string, Version>;
+  /** When the maintenance window of a node opens or closes next. */
+  readonly windows: Map<NodeId, WallTime>;
   /** Of mesh-wide workloads, by object key: our place's slots, as the planner was told. */
   readonly shares: Map<string, string>;
   /** Moment of the next placement; Infinity when nothing changed. */
@@ -168,9 +183,15 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
       speaks,
     }),
     sync: createSync({ self, compareEvery: config.compareEvery }),
+    leases: createLeases({ self, leaseFor: config.leaseFor, promiseFor: promiseFor(config.leaseFor) }),
+    leaseTickets: new Map(),
+    leaseRows: [],
+    electoratesTold: -1,
+    wantedTold: "",
     booted: false,
     bootedAt: 0,
     settledAt: Number.POSITIVE_INFINITY,
+    settling: true,
     dialFailed: new Set(),
     status: undefined,
     pods: new Map(),
@@ -183,6 +204,8 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     }),
     placeNodes: new Map(),
     workloads: new Map(),
+    wholeUpTo: new Map(),
+    windows: new Map(),
     shares: new Map(),
     placeAt: Number.POSITIVE_INFINITY,
     placedAt: Number.NEGATIVE_INFINITY,

@@ -79,8 +79,9 @@ export function createView(state: NodeState, given: Given): NodeView {
         return object === undefined ? [] : object.conflicts.map((conflict) => ({ object, conflict }));
       }),
     heals: (id) => factsOf(index, id)?.heal?.body.reports ?? [],
+    leases: state.leases,
     placement: () => {
-      feedPlanner(state, given.now);
+      feedPlanner(state, given);
       return state.planner;
     },
     clocks: () => ({ now: given.now, wall: given.wall }),

@@ -10,10 +10,13 @@ export type PartitionPolicy = {
   /**
    * `duplicate`: replace copies on unreachable nodes after `lostAfter`; two may run until the heal.
    * `freeze`: leave them alone; only a dead node's copies are replaced.
+   * `majority`: replace them as well, but each copy runs only under a lease (core/leases), so never twice.
    */
-  readonly onPartition: "duplicate" | "freeze";
+  readonly onPartition: "duplicate" | "freeze" | "majority";
   /** How long a node may be unreachable before its copies count as lost. */
   readonly lostAfter: Duration;
+  /** The same for a node that is off or cut off alone (`lostBySite`); never longer than `lostAfter`. */
+  readonly lostBySiteAfter: Duration;
   /** Which of several live copies of one slot stays after a heal. */
   readonly onHeal: "keepOriginal" | "keepReplacement";
 };
@@ -148,11 +151,15 @@ export type PlaceNode = {
   readonly labels: { readonly [label: string]: string };
   readonly taints: readonly Taint[];
   readonly cordoned: boolean;
+  /** Outside of its maintenance window: what runs there is not updated, nor made larger. */
+  readonly heldBack?: boolean | undefined;
   readonly allocatable: Resources;
   readonly runtimes: readonly string[];
   readonly verdict: Verdict;
   /** Since when the verdict stands, by our monotonic clock. */
   readonly verdictSince: Instant;
+  /** Of an unreachable node: its site can tell that it is off or cut off alone, not we. */
+  readonly lostBySite?: boolean | undefined;
 };
 
 export type PlacePod = {
@@ -168,6 +175,8 @@ export type PlacePod = {
   readonly ended: boolean;
   /** Running and ready. */
   readonly ready: boolean;
+  /** Evicted: it holds its slot only until another node fills it. */
+  readonly yields?: boolean | undefined;
   readonly labels: { readonly [label: string]: string };
   readonly requests: Requests;
 };
@@ -210,7 +219,11 @@ export type StopReason =
   /** This node may no longer run it: selector, taint, runtime. */
   | "not-allowed"
   /** A workload of higher priority needs the room. */
-  | "preempted";
+  | "preempted"
+  /** An exclusive copy whose lease was not renewed in time. */
+  | "lease-lost"
+  /** Somebody wants it off this node. */
+  | "evicted";
 
 /** What this node itself is to do now. Other nodes come to theirs by the same function. */
 export type PlacementPlan = {

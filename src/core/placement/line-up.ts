@@ -59,6 +59,7 @@ export function lineUp(field: Field, slot: SlotState, max: number): readonly Can
   if (social) openAgain(field, slot);
   const owner = group.ownerBySlot?.get(slot.slot);
   const line = slot.pods.length === 0 ? [] : incumbents(field, slot, owner);
+  const left = hostsLeft(state, slot);
   if (owner !== undefined) {
     if (line.length === 0 && fits(field, owner)) line.push(candidate(field, owner, undefined));
     return line;
@@ -76,7 +77,7 @@ export function lineUp(field: Field, slot: SlotState, max: number): readonly Can
         const { host, copies, score } = row;
         if (!fits(field, host)) {
           if (!social) rows.splice(at--, 1);
-        } else if (known === 0 || !includes(line, known, host))
+        } else if (!left.has(host) && (known === 0 || !includes(line, known, host)))
           line.push({ host, score, points, copies, before: undefined });
       }
       if (rows.length === 0) sites.front.splice(of--, 1);
@@ -110,7 +111,9 @@ export function exclusions(field: Field, slot: SlotState): readonly Excluded[] {
   const owner = group.ownerBySlot?.get(slot.slot);
   return [...hostsOf(state, group)].sort(byId).flatMap((host) => {
     if (owner !== undefined && owner !== host) return [];
-    const exclusion = exclusionFor(group, host, rung, field.topology, at);
+    const exclusion =
+      exclusionFor(group, host, rung, field.topology, at) ??
+      (hostsLeft(state, slot).has(host) ? { filter: "evicted", detail: "its copy is evicted" } : undefined);
     return exclusion === undefined ? [] : [{ host, exclusion }];
   });
 }
@@ -158,9 +161,19 @@ function includes(line: readonly Candidate[], known: number, host: Host): boolea
   return false;
 }
 
+const noHosts: ReadonlySet<Host> = new Set();
+
+/** The nodes that a copy of the slot is being evicted from. */
+function hostsLeft(state: PlannerState, { live }: SlotState): ReadonlySet<Host> {
+  if (!live.some(({ yields }) => yields === true)) return noHosts;
+  return new Set(live.flatMap((pod) => (pod.yields === true ? (state.hostById.get(pod.node) ?? []) : [])));
+}
+
 /** Who ran the slot before and may again. */
-function incumbents(field: Field, { pods }: SlotState, owner: Host | undefined): Candidate[] {
+function incumbents(field: Field, slot: SlotState, owner: Host | undefined): Candidate[] {
   const { state, group } = field;
+  const { pods } = slot;
+  const left = hostsLeft(state, slot);
   const endedByHost = new Map<Host, boolean>();
   for (const pod of pods) {
     const host = state.hostById.get(pod.node);
@@ -169,7 +182,7 @@ function incumbents(field: Field, { pods }: SlotState, owner: Host | undefined):
     endedByHost.set(host, pod.ended || (endedByHost.get(host) ?? false));
   }
   return [...endedByHost]
-    .filter(([host]) => (owner === undefined || owner === host) && fits(field, host))
+    .filter(([host]) => (owner === undefined || owner === host) && !left.has(host) && fits(field, host))
     .map(([host, ended]) => candidate(field, host, ended ? "ran it" : "runs it"))
     .sort((left, right) => right.points - left.points || byScore(left, right));
 }

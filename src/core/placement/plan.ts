@@ -16,15 +16,13 @@ export function planOf(state: PlannerState, pass: Pass, at: Moment): PlacementPl
   for (const [group, slots] of ownSlots(planning)) {
     for (const slot of slots) {
       stopEvicted(planning, group, slot);
+      stopYielding(planning, group, slot);
       stopOutdated(planning, group, slot);
       stopSmaller(planning, group, slot);
       stopSurplus(planning, group, slot);
     }
   }
-  for (const { group, slot } of pass.yielding) {
-    for (const pod of slot.old)
-      stop(planning, pod, "updated", `makes place for revision ${group.wanted.workload.revision}`);
-  }
+  for (const { pods, why } of pass.yielding) for (const pod of pods) stop(planning, pod, "updated", why);
   for (const { group, slot, victims } of pass.preemptions) {
     const { ref, priority } = group.wanted.workload;
     const why = `${slot.slot} of ${ref.kind} ${ref.name} (priority ${priority}) needs the room`;
@@ -89,9 +87,33 @@ function stopEvicted(planning: Planning, { wanted }: Group, { live }: SlotState)
     stop(planning, pod, "not-allowed", "the node has a NoExecute taint that it does not tolerate");
 }
 
-/** Old copies end once the wanted revision is ready in their place; spare ones that never got ready, at once. */
+/**
+ * An evicted copy ends once another is ready in its place; at once where it serves nobody, or no other node
+ * has room: whoever evicts wants it gone. A DaemonSet's slot is its node's, so nobody else takes it.
+ */
+function stopYielding(planning: Planning, group: Group, { slot, live, current }: SlotState): void {
+  const { state, pass } = planning;
+  const isReplaced = current.some((pod) => pod.ready && isAlive(state, pod));
+  const isStuck = pass.waiting.some((of) => of.group === group && of.slot.slot === slot);
+  for (const pod of live) {
+    if (pod.yields !== true) continue;
+    if (isReplaced) stop(planning, pod, "evicted", `${slot} runs elsewhere`);
+    else if (!pod.ready) stop(planning, pod, "evicted", "it was not ready");
+    else if (group.ownerBySlot !== undefined) stop(planning, pod, "evicted", "its slot is of this node");
+    else if (isStuck) stop(planning, pod, "evicted", "no other node may run it");
+  }
+}
+
+/**
+ * Old copies end once the wanted revision is ready in their place; spare ones that never got ready, at once.
+ * What a node that just came back into view said of its copies before may be long past: it is given the
+ * quiet period to say it anew.
+ */
 function stopOutdated(planning: Planning, { wanted }: Group, { slot, current, old }: SlotState): void {
-  if (current.some((pod) => pod.ready && isAlive(planning.state, pod))) {
+  const { state } = planning;
+  const ready = current.filter((pod) => pod.ready && isAlive(state, pod));
+  if (ready.length > 0) {
+    if (!ready.some((pod) => pod.node === state.config.self || isQuiet(planning, [pod]))) return;
     for (const pod of old)
       stop(planning, pod, "updated", `${slot} runs revision ${wanted.workload.revision}`);
     return;

@@ -1,7 +1,7 @@
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import type { Moment, PlacePod } from "./contract.ts";
-import { belongsOn, evictedAt, isLost } from "./filter.ts";
+import { belongsOn, evictedAt, isLost, patienceWith } from "./filter.ts";
 import { isAlive, mayHold, rungOf, type Group, type Host, type PlannerState } from "./planner-state.ts";
 
 /** A copy of a smaller variant runs at least so long before a larger one is tried: no to and fro. */
@@ -30,7 +30,7 @@ export type SlotState = {
   readonly pods: readonly PlacePod[];
   /** Copies that hold the slot: not ended, where they belong, on nodes that are not lost. */
   readonly live: readonly PlacePod[];
-  /** Those of the wanted revision, and the others. */
+  /** Those of the wanted revision that stay, and the others. */
   readonly current: readonly PlacePod[];
   readonly old: readonly PlacePod[];
 };
@@ -112,7 +112,7 @@ function slotStateOf(
     if (pod.ended || host === undefined || !mayHold(group, slot, host)) return false;
     return !isLost(host.node, workload.policy, at.now);
   });
-  const current = live.filter(({ revision }) => revision === workload.revision);
+  const current = live.filter(({ revision, yields }) => revision === workload.revision && yields !== true);
   const old = current.length === live.length ? noPods : live.filter((pod) => !current.includes(pod));
   return { slot, pods, live, current, old };
 }
@@ -125,9 +125,11 @@ function isInChange(state: PlannerState, { live, current }: SlotState): boolean 
   return !reachable.some(({ ready }) => ready) || current.some(({ ready }) => !ready);
 }
 
-/** Runs an older revision here, and no copy of the wanted one yet; copies out of reach are let be. */
+/** Runs only what is to go, on nodes that may be touched; copies out of reach are let be. */
 function isOutdated(state: PlannerState, { current, old }: SlotState): boolean {
-  return current.length === 0 && old.length > 0 && old.every((pod) => isAlive(state, pod));
+  const mayGo = (pod: PlacePod): boolean =>
+    isAlive(state, pod) && (pod.yields === true || state.hostById.get(pod.node)?.node.heldBack !== true);
+  return current.length === 0 && old.length > 0 && old.every(mayGo);
 }
 
 /** When a larger variant may be tried in place of the copies of a slot; Infinity when they run the best. */
@@ -136,16 +138,16 @@ function upAt(state: PlannerState, { wanted }: Group, { current }: SlotState, at
   const [pod] = current;
   if (pod === undefined || !pod.ready || !isAlive(state, pod) || rungOf(wanted, pod) === 0)
     return Number.POSITIVE_INFINITY;
+  if (state.hostById.get(pod.node)?.node.heldBack === true) return Number.POSITIVE_INFINITY;
   return at.now + Math.max(0, wallOf(pod.claimedAt) + variantHold - at.wall);
 }
 
 /** When a live copy on the host is going to count as lost or be evicted, by time alone. */
 function nextChange(group: Group, host: Host, at: Moment): Instant {
   const { node } = host;
-  const { onPartition, lostAfter } = group.wanted.workload.policy;
+  const patience = patienceWith(node, group.wanted.workload.policy);
   const eviction = node.taints.length === 0 ? Number.POSITIVE_INFINITY : evictionIn(group, host, at);
-  if (node.verdict !== "unreachable" || onPartition !== "duplicate") return eviction;
-  return Math.min(eviction, Math.max(at.now, node.verdictSince + lostAfter));
+  return Math.min(eviction, Math.max(at.now, node.verdictSince + patience));
 }
 
 function evictionIn({ wanted }: Group, { node }: Host, at: Moment): Instant {

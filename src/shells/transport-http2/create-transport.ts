@@ -17,6 +17,7 @@ import { createLinkStream, type LinkStream } from "./link-stream.ts";
 import { clientOf, keyOfSocket } from "./peer-certificate.ts";
 import { createRelay, refuseStream, relayedPath, relayPath, relayStreamsMax, throughRelay } from "./relay.ts";
 import { createReverseCalls, reversePath, serveReverse } from "./reverse.ts";
+import { isOnRunningInterface } from "./own-interface.ts";
 import { startServer, type Exchange } from "./server.ts";
 
 export { ListenError } from "./server.ts";
@@ -65,6 +66,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
   const { identity, admits, events, handler } = options;
   const forbids = options.forbids ?? (() => undefined);
   const links = new Map<LinkId, OpenLink>();
+  const ownAddresses = new Map<LinkId, string>();
   const attempts = new Set<AbortController>();
   let lastLink = 0;
   let stopped = false;
@@ -97,11 +99,14 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
       called: () => called?.(),
       closed: (end) => {
         links.delete(link);
+        ownAddresses.delete(link);
         events.closed(link, end);
       },
     });
     const callable = !outbound && origin.callable;
     links.set(link, { ...linkStream, peer, via, callable, stream });
+    const { localAddress } = stream.session?.socket ?? {};
+    if (localAddress !== undefined) ownAddresses.set(link, localAddress);
     const tlsKey = keyOfSocket(stream.session?.socket as TLSSocket | undefined);
     events.opened(link, peer, outbound, { tlsKey, speaks, via });
   };
@@ -234,6 +239,10 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     dial: (peer, addresses, relays = []) => void dial(peer, { addresses, relays }),
     send: (link, bytes) => links.get(link)?.send(bytes),
     sentBytes: (link) => links.get(link)?.sentBytes() ?? 0,
+    ownEndUp: (link) => {
+      const address = ownAddresses.get(link);
+      return address === undefined ? undefined : isOnRunningInterface(address);
+    },
     close: (link) => links.get(link)?.close(),
     forward: (peer, paths, request, response) => {
       const session: Promise<ClientSession> = attempt((signal) => sessions.reuse(peer, paths, signal));

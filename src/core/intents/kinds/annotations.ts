@@ -1,5 +1,6 @@
 import { isList, isObject, type JsonObject } from "../../kernel/json.ts";
 import type { FieldProblem } from "../contract.ts";
+import { maintenanceAnnotation, maintenanceExample, parseMaintenance } from "../maintenance.ts";
 import { parseDuration } from "../quantity.ts";
 import { parseSiteSelector } from "../site-selector.ts";
 import { parseVariants, variantsAnnotation, variantsExample } from "../variants.ts";
@@ -19,16 +20,27 @@ const rules: Rules = {
     fix: 'use for example "region=north" or "name in (oslo,bern)"; the labels are name and region',
   },
   "starlight.dev/on-partition": {
-    holds: (text) => text === "duplicate" || text === "freeze",
-    fix: 'use "duplicate" (replace copies that are out of reach) or "freeze" (leave them)',
+    holds: (text) => text === "duplicate" || text === "freeze" || text === "majority",
+    fix: 'use "duplicate" (replace copies that are out of reach), "freeze" (leave them) or "majority" (never two)',
   },
   "starlight.dev/lost-after": {
     holds: (text) => parseDuration(text) !== undefined,
     fix: 'use a duration such as "10s" or "2m"',
   },
+  "starlight.dev/volume-lost": {
+    holds: (text) => text === "wait" || text === "fresh",
+    fix: 'use "wait" (for the node that has the data) or "fresh" (start elsewhere without it)',
+  },
   "starlight.dev/on-heal": {
     holds: (text) => text === "keepOriginal" || text === "keepReplacement",
     fix: 'use "keepOriginal" or "keepReplacement"',
+  },
+};
+
+const nodeRules: Rules = {
+  [maintenanceAnnotation]: {
+    holds: (text) => parseMaintenance(text).ok,
+    fix: `use for example ${maintenanceExample}`,
   },
 };
 
@@ -42,6 +54,10 @@ const templateRules: typeof rules = {
 /** Checks the `starlight.dev/` annotations of a workload; a name we do not know is refused. */
 export const checkAnnotations = (value: JsonObject): FieldProblem[] =>
   checkAll(value, rules, "metadata.annotations");
+
+/** Those of a Node. */
+export const checkNodeAnnotations = (value: JsonObject): FieldProblem[] =>
+  checkAll(value, nodeRules, "metadata.annotations");
 
 /** Those of its pod template. */
 export function checkTemplateAnnotations(template: JsonObject): FieldProblem[] {

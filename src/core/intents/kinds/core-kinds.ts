@@ -1,6 +1,7 @@
 import type { JsonObject } from "../../kernel/json.ts";
 import type { FieldProblem } from "../contract.ts";
 import { bool, int, intOrText, list, listMap, map, object, text } from "../schema.ts";
+import { checkNodeAnnotations } from "./annotations.ts";
 import type { Kind } from "./kind.ts";
 import { dnsLabel, labelKey, labels, labelValue, metadata } from "./metadata.ts";
 import { childOf, itemsOf } from "./workloads.ts";
@@ -129,11 +130,11 @@ export const node: Kind = {
       { unsupported: ["podCIDR", "podCIDRs", "providerID", "externalID", "configSource"] },
     ),
   }),
-  check: checkTaints,
+  check: checkNode,
 };
 
-function checkTaints(value: JsonObject): FieldProblem[] {
-  const problems: FieldProblem[] = [];
+function checkNode(value: JsonObject): FieldProblem[] {
+  const problems = checkNodeAnnotations(value);
   const seen = new Set<string>();
   itemsOf(childOf(value, "spec"), "taints").forEach((taint, at) => {
     const key = JSON.stringify([taint["key"], taint["effect"]]);

@@ -1,8 +1,9 @@
 import { configMap, namespace, node, service } from "./core-kinds.ts";
+import { podDisruptionBudget } from "./disruption-budget.ts";
 import type { Kind } from "./kind.ts";
 import { linkPolicy } from "./link-policy.ts";
 import { priorityClass } from "./priority-class.ts";
-import { daemonSet, deployment } from "./workloads.ts";
+import { daemonSet, deployment, statefulSet } from "./workloads.ts";
 
 const kinds: readonly Kind[] = [
   configMap,
@@ -11,6 +12,8 @@ const kinds: readonly Kind[] = [
   service,
   daemonSet,
   deployment,
+  statefulSet,
+  podDisruptionBudget,
   priorityClass,
   linkPolicy,
 ];

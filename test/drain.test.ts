@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
+import { kubectl, type Ran } from "./support/kubectl.ts";
+import { eventually } from "./support/poll.ts";
+
+/** Real agents are drained by the real kubectl and by `starlight drain`. */
+
+let fleet: Fleet;
+const ports = new Map<string, string>();
+
+before(async () => {
+  fleet = await createFleet([{ site: "lab", region: "north", nodes: 3 }], { progress: () => {} });
+  for (const node of fleet.nodes) ports.set(node.name, `https://${node.advertised}`);
+});
+after(async () => {
+  await fleet?.stop();
+});
+
+async function at(name: string, args: readonly string[], input?: object): Promise<Ran> {
+  const options = { kubeconfig: fleet.kubeconfig, server: ports.get(name) ?? "", home: fleet.directory };
+  return kubectl(options, args, input === undefined ? "" : JSON.stringify(input));
+}
+
+const done = (ran: Ran): string => {
+  assert.equal(ran.code, 0, `${ran.err}${ran.out}`);
+  return ran.out;
+};
+
+function deployment(name: string, replicas: number): object {
+  const labels = { app: name };
+  const command = ["/bin/sh", "-c", "exec sleep 1000"];
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name, namespace: "default" },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: { runtimeClassName: "process", containers: [{ name: "main", image: "host", command }] },
+      },
+    },
+  };
+}
+
+type Place = { readonly pod: string; readonly node: string; readonly status: string };
+
+async function placesOf(app: string): Promise<Place[]> {
+  const out = done(await at("lab-1", ["get", "pods", "-l", `app=${app}`, "-o", "wide", "--no-headers"]));
+  return out
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => {
+      const [pod = "", ready = "", status = "", , , , node = ""] = line.split(/\s+/);
+      return { pod, node, status: ready === "1/1" ? status : `${status} ${ready}` };
+    });
+}
+
+const running = (places: readonly Place[]): Place[] => places.filter(({ status }) => status === "Running");
+
+test("kubectl drain moves every pod of a node to the others, and no copy is missing meanwhile", async () => {
+  done(await at("lab-1", ["apply", "-f", "-"], deployment("shop", 3)));
+  await eventually("three copies run", async () => running(await placesOf("shop")).length === 3);
+  const [victim] = await placesOf("shop");
+  assert.ok(victim !== undefined);
+  // Asked of another node than the one that is drained: the eviction is passed on.
+  const asked = victim.node === "lab-1" ? "lab-2" : "lab-1";
+  const progress = { least: 3, over: false };
+  const watching = (async () => {
+    while (!progress.over) {
+      progress.least = Math.min(progress.least, running(await placesOf("shop")).length);
+    }
+  })();
+  const said = done(await at(asked, ["drain", victim.node, "--ignore-daemonsets", "--timeout=40s"]));
+  progress.over = true;
+  await watching;
+  assert.match(said, new RegExp(`node/${victim.node} drained`));
+  assert.equal(progress.least, 3);
+  const after = running(await placesOf("shop"));
+  assert.equal(after.length, 3);
+  assert.ok(after.every(({ node }) => node !== victim.node));
+  done(await at(asked, ["uncordon", victim.node]));
+});
+
+test("a disruption budget that allows nothing keeps kubectl drain from taking a copy", async () => {
+  done(await at("lab-1", ["apply", "-f", "-"], deployment("till", 1)));
+  const budget = {
+    apiVersion: "policy/v1",
+    kind: "PodDisruptionBudget",
+    metadata: { name: "till", namespace: "default" },
+    spec: { minAvailable: 1, selector: { matchLabels: { app: "till" } } },
+  };
+  done(await at("lab-2", ["apply", "-f", "-"], budget));
+  await eventually("the copy runs", async () => running(await placesOf("till")).length === 1);
+  assert.match(done(await at("lab-3", ["get", "pdb", "till", "--no-headers"])), /till\s+1\s+N\/A\s+0/);
+  const [before] = await placesOf("till");
+  assert.ok(before !== undefined);
+  const refused = await at("lab-3", ["drain", before.node, "--ignore-daemonsets", "--timeout=3s"]);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.err, /violate the pod's disruption budget/);
+  assert.deepEqual(
+    (await placesOf("till")).map(({ pod }) => pod),
+    [before.pod],
+  );
+  done(await at("lab-3", ["delete", "pdb", "till"]));
+  done(await at("lab-3", ["drain", before.node, "--ignore-daemonsets", "--timeout=40s"]));
+  const [after] = running(await placesOf("till"));
+  assert.notEqual(after?.node, before.node);
+  done(await at("lab-3", ["uncordon", before.node]));
+});
+
+test("kubectl delete pod replaces the copy, and with a grace period ends it first", async () => {
+  await eventually("the copy runs", async () => running(await placesOf("till")).length === 1);
+  for (const args of [[], ["--grace-period=1"]]) {
+    const [before] = running(await placesOf("till"));
+    assert.ok(before !== undefined);
+    done(await at("lab-1", ["delete", "pod", before.pod, "--timeout=40s", ...args]));
+    await eventually("another copy runs", async () => {
+      const now = running(await placesOf("till"));
+      return now.length === 1 && now[0]?.pod !== before.pod;
+    });
+  }
+});
+
+test("outside of its maintenance window a node keeps its pods, through drains and updates", async () => {
+  const [before] = running(await placesOf("till"));
+  assert.ok(before !== undefined);
+  // The only window is the first minute of the next leap day.
+  const annotate = (value: string): Promise<Ran> =>
+    at("lab-1", ["annotate", "node", before.node, `starlight.dev/maintenance${value}`]);
+  done(await annotate("=0 0 29 2 * for 1m"));
+  const refused = await at("lab-2", ["drain", before.node, "--ignore-daemonsets", "--timeout=3s"]);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.err, /the maintenance window of lab-\d opens at \d{4}-02-29T00:00:00Z/);
+  const wrong = await at("lab-2", ["annotate", "node", "lab-3", "starlight.dev/maintenance=soon"]);
+  assert.match(wrong.err, /0 2 \* \* 6 for 4h/);
+  done(await at("lab-2", ["set", "env", "deployment/till", "COLOUR=blue"]));
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  assert.deepEqual(
+    (await placesOf("till")).map(({ pod }) => pod),
+    [before.pod],
+  );
+  done(await annotate("-"));
+  await eventually("the update goes on", async () => {
+    const now = running(await placesOf("till"));
+    return now.length === 1 && now[0]?.pod !== before.pod;
+  });
+  done(await at("lab-2", ["uncordon", before.node]));
+});

@@ -49,6 +49,16 @@ function questions(fleet: NetFleet) {
     verdict: (at: NetNode, of: NetNode): string | undefined =>
       status(at).nodes.find(({ name }) => name === of.name)?.verdict,
     why: (at: NetNode, of: NetNode): string => fleet.starlight(at, ["why", `node/${of.name}`]),
+    /** How the newest link came about: the name of a relay, or `direct`. */
+    wayTo: (at: NetNode, of: NetNode): string | undefined => {
+      const { observations } = json(at, "why", `node/${of.name}`) as { observations: { what: string }[] };
+      for (const { what } of observations) {
+        const [opened, via] =
+          /^(?:we reached it|it reached us) on link \d+(?: through (\S+))?$/.exec(what) ?? [];
+        if (opened !== undefined) return via ?? "direct";
+      }
+      return undefined;
+    },
     podOn,
     /** What `kubectl logs`, run on the machine of one node, prints of the pod of another. */
     logs: (at: NetNode, of: NetNode): string => {
@@ -68,7 +78,9 @@ function questions(fleet: NetFleet) {
   };
 }
 
-suite("two sites under a link policy", { skip: whyNoNamespaces() ?? false }, () => {
+const isRelay = (way: string | undefined): way is string => way?.startsWith("beta-") === true;
+
+suite("two nodes of a site that cannot see each other", { skip: whyNoNamespaces() ?? false }, () => {
   let fleet: NetFleet;
   let ask: ReturnType<typeof questions>;
   let a1: NetNode;
@@ -83,6 +95,56 @@ suite("two sites under a link policy", { skip: whyNoNamespaces() ?? false }, () 
       await eventually(`${node.name} runs its copy`, () => ask.podOn(a1, node) !== undefined, 30_000);
   });
   after(() => fleet?.remove());
+
+  test("keep a link through another site, read each other's logs over it, and are nobody's dead", async () => {
+    fleet.topology.cutPair(a1.host, a2.host);
+    await eventually("a link is relayed", () => isRelay(ask.wayTo(a1, a2)), 40_000);
+    assert.equal(ask.logs(a1, a2), "here is alfa-2\n");
+    assert.equal(ask.logs(a2, a1), "here is alfa-1\n");
+    for (const node of fleet.nodes)
+      for (const other of fleet.nodes) assert.equal(ask.verdict(node, other), "alive");
+  });
+
+  test("another relay takes over when the first one dies", async () => {
+    const first = ask.wayTo(a1, a2);
+    assert.ok(isRelay(first));
+    fleet.killAgent(fleet.node(first));
+    await eventually(
+      "the other one carries the link",
+      () => {
+        const now = ask.wayTo(a1, a2);
+        return isRelay(now) && now !== first;
+      },
+      40_000,
+    );
+    assert.equal(ask.logs(a1, a2), "here is alfa-2\n");
+    assert.equal(ask.verdict(a1, a2), "alive");
+    await fleet.start(fleet.node(first));
+  });
+
+  test("are linked directly again once the way is open, without a moment of doubt", async () => {
+    fleet.topology.healPair(a1.host, a2.host);
+    await eventually("the newest link is direct", () => ask.wayTo(a1, a2) === "direct", 40_000);
+    await eventually("to both ends", () => ask.wayTo(a2, a1) === "direct", 20_000);
+    assert.equal(ask.verdict(a1, a2), "alive");
+    assert.equal(ask.logs(a1, a2), "here is alfa-2\n");
+  });
+
+  test("a node whose address changes is back by itself, under its new address", async () => {
+    a2.host = fleet.topology.moveHost(a2.host, 99);
+    await eventually(
+      "all see it, and it sees all",
+      () =>
+        fleet.nodes.every((node) => ask.verdict(node, a2) === "alive" && ask.verdict(a2, node) === "alive"),
+      40_000,
+    );
+    assert.equal(ask.logs(a1, a2), "here is alfa-2\n");
+    await eventually(
+      "all hold the same state",
+      () => new Set(fleet.nodes.map((node) => ask.status(node).stateHash)).size === 1,
+      30_000,
+    );
+  });
 
   test("a link policy closes links that it forbids, says so, and opens them again when it is gone", async () => {
     const policy = `

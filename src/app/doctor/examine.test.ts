@@ -103,8 +103,10 @@ test("each hop that fails is named, with the fix", async () => {
   assert.match(said(await examine(deps, "0".repeat(20))), /^roster: 0+ is not on our roster/);
   assert.match(
     said(await examine({ ...deps, admits: () => false }, second1)),
-    /^policy: our side does not allow/,
+    /^policy: our side does not admit its key/,
   );
+  const forbids = (): string => "link policy p forbids first (a) -> second (b)";
+  assert.match(said(await examine({ ...deps, forbids }, second1)), /^policy: link policy p forbids first/);
   assert.match(said(await examine(at(), second1)), /^addresses: it never said where it answers/);
   assert.match(said(await examine(at("no-such-host.invalid:1"), second1)), /^resolve: the name no-such-host/);
   assert.match(said(await examine(at("127.0.0.1:1"), second1)), /^tcp: .*nothing listens/);

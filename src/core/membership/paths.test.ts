@@ -156,3 +156,10 @@ test("permitted links are wanted by both ends or by none, and join any two sites
   }
   assert.equal(between / 2, ((20 * 19) / 2) * 2);
 });
+
+test("of contacts in other places those are wanted that the policy does not forbid", () => {
+  const contact = (at: number) => ({ ...peerOf(at, "bergen"), contact: "wanted" }) as const;
+  const peers = [peerOf(1), contact(2), { ...contact(3), forbidden: "link policy p forbids it" }];
+  const wanted = permittedPeers(idOf(0), { site: "oslo", region: "north" }, peers, () => true);
+  assert.deepEqual([...wanted].sort(), [idOf(1), idOf(2)]);
+});

@@ -21,7 +21,8 @@ export function permittedPeers(
   permits: Permits,
 ): ReadonlySet<NodeId> {
   const wanted = new Set<NodeId>();
-  for (const { id, contact } of peers) if (contact === "wanted" && permits(self, id)) wanted.add(id);
+  for (const { id, contact, forbidden } of peers)
+    if (contact === "wanted" && forbidden === undefined) wanted.add(id);
   const roster = peers.filter(({ contact }) => contact === undefined);
   const everybody = roster.length + 1 <= allPairsMax;
   const ours: Member[] = [{ id: self, ...place }];

@@ -60,6 +60,18 @@ test("one end that is not willing is enough, and nodes that no policy binds are 
   assert.equal(one.permits("berlin-2", "paris-1"), false);
 });
 
+test("a member of another place, whose roster we lack, is judged by its own labels and place", () => {
+  const here = fleet.filter(({ site }) => site === "berlin");
+  const { forbids } = judgeLinks(strict, here);
+  const [gateway, plain] = [party("oslo-1", "oslo", true), party("oslo-2", "oslo")];
+  assert.equal(forbids("berlin-1", "oslo-1", gateway), undefined);
+  assert.equal(
+    forbids("berlin-1", "oslo-2", plain),
+    "link policy all, gateways forbids berlin-1 (berlin) -> oslo-2 (oslo)",
+  );
+  assert.match(forbids("berlin-2", "oslo-1", gateway) ?? "", /^link policy all forbids berlin-2/);
+});
+
 test("reach region keeps regions apart only where nothing else joins them", () => {
   const regions = [bond("p", everybody, { within: "region", nodes: everybody })];
   const { permits, exempt } = judgeLinks(regions, fleet);

@@ -19,8 +19,8 @@ import { objectAt } from "./json-at.ts";
  */
 export type LinkPolicy = {
   readonly permits: Permits;
-  /** Why these two may not have a link; undefined when they may. */
-  readonly forbids: (one: NodeId, other: NodeId) => string | undefined;
+  /** Why these two may not have a link; undefined when they may. `outsider`: the other, if not on our roster. */
+  readonly forbids: (one: NodeId, other: NodeId, outsider?: Party) => string | undefined;
   /** Members that the policies would cut off, sorted: not enforced for them. */
   readonly exempt: readonly NodeId[];
 };
@@ -50,21 +50,38 @@ export function touchedLinkPolicy({ out }: Turn): boolean {
 }
 
 /**
- * Judges anew when roster, labels or policies are others than the last time.
+ * Why we may not have a link with this member; undefined when we may. Members of other places, whose detail we
+ * do not keep, are judged like everybody, by what is on record of them.
  *
- * @param contacts Members of other places that we may have links with. They are judged like everybody, but
- *   whether policies cut somebody off can only be said of a roster that is known whole.
+ * @param told Where a member is that did not show its record yet.
  */
-export function refreshLinkPolicy(turn: Turn, contacts: readonly Peer[]): void {
+export function whyForbidden(state: NodeState, id: NodeId, told?: Peer): string | undefined {
+  const policy = linkPolicyOf(state);
+  if (policy === undefined) return undefined;
+  return policy.forbids(state.identity.id, id, outsider(state, id, told));
+}
+
+function outsider(state: NodeState, id: NodeId, told: Peer | undefined): Party | undefined {
+  const { index } = state;
+  if (isMember(index, id)) return undefined;
+  const member = memberOf(state, id);
+  const known = member ?? told;
+  if (known === undefined) return undefined;
+  const { name, site, region } = known;
+  const labels = member === undefined ? labelsWritten(index, known) : labelsOf(index, member, undefined);
+  return { id, name, site, region, labels };
+}
+
+/** Judges anew when roster, labels or policies are others than the last time. */
+export function refreshLinkPolicy(turn: Turn): void {
   const { state } = turn;
   const { index } = state;
   const bonds = bondsOf(index);
   const parties = bonds.length === 0 ? [] : partiesOf(index);
-  const others = bonds.length === 0 ? [] : contacts.map((contact) => contactParty(state, contact));
-  const madeOf = JSON.stringify([bonds, parties, others]);
+  const madeOf = JSON.stringify([bonds, parties]);
   if (madeOf === state.linkPolicy.madeOf) return;
   const before = state.linkPolicy.policy?.exempt.join();
-  const policy = bonds.length === 0 ? undefined : judgeLinks(bonds, parties, others);
+  const policy = bonds.length === 0 ? undefined : judgeLinks(bonds, parties);
   state.linkPolicy = { madeOf, policy };
   if (policy === undefined || policy.exempt.length === 0 || policy.exempt.join() === before) return;
   const names = policy.exempt.slice(0, 8).map((id) => index.memberById.get(id)?.body.name ?? id);
@@ -73,18 +90,12 @@ export function refreshLinkPolicy(turn: Turn, contacts: readonly Peer[]): void {
   note(turn, "warning", "LinkPolicyNotEnforced", message);
 }
 
-export function judgeLinks(
-  bonds: readonly Bond[],
-  parties: readonly Party[],
-  contacts: readonly Party[] = [],
-): LinkPolicy {
-  const known = [...parties, ...contacts];
-  const partyById = new Map(known.map((party) => [party.id, party]));
-  const boundBy = new Map(
-    known.map(({ id, labels }) => [id, bonds.filter(({ nodes }) => matches(nodes, labels))]),
-  );
+export function judgeLinks(bonds: readonly Bond[], parties: readonly Party[]): LinkPolicy {
+  const partyById = new Map(parties.map((party) => [party.id, party]));
+  const bondsOn = ({ labels }: Party): readonly Bond[] => bonds.filter(({ nodes }) => matches(nodes, labels));
+  const boundBy = new Map(parties.map((party) => [party.id, bondsOn(party)]));
   const refusal = (from: Party, to: Party): readonly Bond[] | undefined => {
-    const bound = boundBy.get(from.id) ?? [];
+    const bound = boundBy.get(from.id) ?? bondsOn(from);
     if (bound.length === 0 || bound.some(({ allow }) => allow.some((rule) => fits(rule, from, to))))
       return undefined;
     return bound;
@@ -93,8 +104,8 @@ export function judgeLinks(
     refusal(one, other) === undefined && refusal(other, one) === undefined;
   const exempt = new Set(cutOff(parties, bonds, agrees));
 
-  const forbids: LinkPolicy["forbids"] = (one, other) => {
-    const [from, to] = [partyById.get(one), partyById.get(other)];
+  const forbids: LinkPolicy["forbids"] = (one, other, outsider) => {
+    const [from, to] = [partyById.get(one), partyById.get(other) ?? outsider];
     if (from === undefined || to === undefined || from === to) return undefined;
     if (exempt.has(one) || exempt.has(other)) return undefined;
     const bound = refusal(from, to) ?? refusal(to, from);
@@ -190,14 +201,4 @@ function partiesOf(index: Index): readonly Party[] {
     parties.push({ id, name, site, region, labels: labelsOf(index, member, undefined) });
   }
   return parties;
-}
-
-/** Of a member that did not show its record yet only the place and what people say of it are known. */
-function contactParty(state: NodeState, { id, name, site, region }: Peer): Party {
-  const member = memberOf(state, id);
-  const labels =
-    member === undefined
-      ? labelsWritten(state.index, { name, site, region })
-      : labelsOf(state.index, member, undefined);
-  return { id, name, site, region, labels };
 }

@@ -19,7 +19,7 @@ import { leaseChannel, membershipChannel, onChannel, send, syncChannel } from ".
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
 import { tellLeases } from "./exclusive.ts";
-import { linkPolicyOf, refreshLinkPolicy } from "./link-policy.ts";
+import { linkPolicyOf, refreshLinkPolicy, whyForbidden } from "./link-policy.ts";
 import { publishLinks, publishStatus } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
@@ -204,15 +204,12 @@ export function peersOf(turn: Turn): Peer[] {
 }
 
 export function tellPeers(turn: Turn): void {
-  const { id, site, region } = turn.state.identity;
-  const told = peersOf(turn);
-  refreshLinkPolicy(
-    turn,
-    told.filter(({ contact }) => contact !== undefined),
-  );
-  const policy = linkPolicyOf(turn.state);
-  const peers = told.map((peer) => ({ ...peer, forbidden: policy?.forbids(id, peer.id) }));
-  tellMembership(turn, { type: "peers", peers, place: { site, region }, permits: policy?.permits });
+  const { state } = turn;
+  const { site, region } = state.identity;
+  refreshLinkPolicy(turn);
+  const peers = peersOf(turn).map((peer) => ({ ...peer, forbidden: whyForbidden(state, peer.id, peer) }));
+  const permits = linkPolicyOf(state)?.permits;
+  tellMembership(turn, { type: "peers", peers, place: { site, region }, permits });
 }
 
 function react(turn: Turn, changes: readonly IndexChange[]): void {

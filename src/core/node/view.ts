@@ -13,7 +13,7 @@ import { heldUpTo } from "./held.ts";
 import { encodeFrame } from "../sync/frames.ts";
 import { authorsProven, guestRecords } from "./guests.ts";
 import { detailOf } from "./levels.ts";
-import { linkPolicyOf } from "./link-policy.ts";
+import { whyForbidden } from "./link-policy.ts";
 import { memberView } from "./nodes.ts";
 import { feedPlanner } from "./feed.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
@@ -61,7 +61,7 @@ export function createView(state: NodeState, given: Given): NodeView {
       addresses: factsOf(index, id)?.status?.body.addresses ?? [],
       relays: state.membership.relaysTo(id),
     }),
-    forbids: (id) => linkPolicyOf(state)?.forbids(identity.id, id),
+    forbids: (id) => whyForbidden(state, id),
     pods: () =>
       ids().flatMap((node) =>
         [...(factsOf(index, node)?.pods.keys() ?? [])].sort().flatMap((uid) => podView(node, uid) ?? []),

@@ -22,6 +22,7 @@ import type { ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
+import type { JobStanding } from "./jobs.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
@@ -236,7 +237,9 @@ export type NodeEffect =
 export type Changed =
   | { readonly type: "object"; readonly ref: ObjectRef }
   | { readonly type: "pod"; readonly node: NodeId; readonly uid: PodUid }
-  | { readonly type: "node"; readonly node: NodeId };
+  | { readonly type: "node"; readonly node: NodeId }
+  /** What is known of a job's pods, by the job's uid. */
+  | { readonly type: "job"; readonly uid: string };
 
 export type Note = {
   readonly level: "debug" | "info" | "warning" | "error";
@@ -337,6 +340,8 @@ export type NodeView = {
   readonly object: (ref: ObjectRef) => MergedObject | undefined;
   /** The configurations an object is merged from: what history and undo are read from. */
   readonly entries: (ref: ObjectRef) => readonly IntentEntry[];
+  /** How a job stands, one that a CronJob makes included. */
+  readonly job: (object: MergedObject) => JobStanding;
   readonly pods: () => readonly PodView[];
   readonly pod: (uid: PodUid) => PodView | undefined;
   readonly conflicts: () => readonly { readonly object: MergedObject; readonly conflict: FieldConflict }[];

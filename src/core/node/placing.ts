@@ -2,6 +2,9 @@ import type { Instant } from "../kernel/time.ts";
 import { objectKey } from "../records/keys.ts";
 import { shareChangesAt } from "./allotment.ts";
 import { feedPlanner } from "./feed.ts";
+import { forgetFilled, jobMayStartAt, jobsChangeAt, tendJobs } from "./feed-jobs.ts";
+import { isKept } from "./job-ends.ts";
+import { isJob } from "./jobs.ts";
 import { windowsChangeAt } from "./maintenance.ts";
 import { claimSlot, placeKey, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
 import type { Turn } from "./turn.ts";
@@ -19,13 +22,19 @@ export function placeIfDue(turn: Turn): void {
     env.now + Math.max(1, plan.again),
     shareChangesAt(state, env.now),
     windowsChangeAt(state, env),
+    jobsChangeAt(state, env),
   );
   const waiting = new Map<string, Instant>();
-  for (const { workload: ref, slot, variant, after, why } of plan.starts) {
+  forgetFilled(state, plan.starts);
+  for (const start of plan.starts) {
+    const { workload: ref, slot, variant, why } = start;
     const key = placeKey(ref, slot);
-    const asked = Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, env.now + after);
+    const object = objectKey(ref);
+    const asked = isJob(ref)
+      ? jobMayStartAt(state, object, start, env)
+      : Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, env.now + start.after);
     const due = Math.max(asked, state.backoffs.get(key)?.until ?? asked);
-    const placed = state.workloads.get(objectKey(ref));
+    const placed = state.workloads.get(object);
     if (due <= env.now && placed !== undefined) claimSlot(turn, placed, slot, variant, why);
     else waiting.set(key, due);
   }
@@ -36,6 +45,7 @@ export function placeIfDue(turn: Turn): void {
   }
   for (const { uid, reason, why } of plan.stops) stopPod(turn, uid, reason, why);
   clearEnded(turn);
+  tendJobs(turn);
   releaseFormer(turn, new Set(waiting.keys()));
 }
 
@@ -46,7 +56,7 @@ function clearEnded(turn: Turn): void {
     const { phase, workload, slot, name } = pod.body;
     if (pod.stopping || (phase !== "Failed" && phase !== "Succeeded")) continue;
     const key = placeKey(workload, slot);
-    if (state.waitingStarts.has(key)) continue;
+    if (state.waitingStarts.has(key) || isKept(turn, uid)) continue;
     stopPod(turn, uid, "ended", `${name} has ended and its place is filled or no longer wanted`);
   }
 }

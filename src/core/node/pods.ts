@@ -7,9 +7,11 @@ import type { StopReason } from "../placement/contract.ts";
 import { podBody, type PodBody } from "../records/bodies.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { PodReport } from "./contract.ts";
-import { touchOwnPods } from "./feed.ts";
+import { feedPlanner, touchOwnPods } from "./feed.ts";
+import { recordJobEnd } from "./job-ends.ts";
+import { isJob } from "./jobs.ts";
 import { publishPod } from "./own-records.ts";
-import { podStartOf } from "./pod-start.ts";
+import { completionIndexLabel, podStartOf } from "./pod-start.ts";
 import { factsOf } from "./records-index.ts";
 import { podStopped } from "./reunion.ts";
 import type { LocalPod } from "./state.ts";
@@ -40,8 +42,11 @@ export function claimSlot(
   const { workload, template } = placed;
   const { identity } = state;
   const uid = newUid(env.random("pods"));
-  const stem =
-    workload.ref.kind === "DaemonSet" ? workload.ref.name : `${workload.ref.name}-${workload.revision}`;
+  const stem = isJob(workload.ref)
+    ? `${workload.ref.name}-${indexOf(slot)}`
+    : workload.ref.kind === "DaemonSet"
+      ? workload.ref.name
+      : `${workload.ref.name}-${workload.revision}`;
   const body: PodBody = {
     namespace: workload.ref.namespace,
     name: `${stem.slice(0, stemLengthMax)}-${shortName(uid, 5)}`,
@@ -55,6 +60,7 @@ export function claimSlot(
       "topology.kubernetes.io/zone": identity.site,
       "topology.kubernetes.io/region": identity.region,
       ...stringsAt(objectAt(template, "metadata"), "labels"),
+      ...(isJob(workload.ref) ? jobLabels(workload.ref, slot) : {}),
     },
     address: hostAddress(turn),
     containers: [],
@@ -79,6 +85,15 @@ export function claimSlot(
   );
   startPod(turn, uid, placed);
 }
+
+const indexOf = (slot: string): string => slot.slice(slot.lastIndexOf("/") + 1);
+
+/** What Kubernetes puts on the pods of a job. */
+const jobLabels = ({ name }: ObjectRef, slot: string): { readonly [label: string]: string } => ({
+  "job-name": name.slice(0, 63),
+  "batch.kubernetes.io/job-name": name.slice(0, 63),
+  [completionIndexLabel]: indexOf(slot),
+});
 
 /** Hands a claimed pod to the runtime, or says what it still lacks; safe to call again. */
 export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void {
@@ -116,6 +131,7 @@ export function startWaitingPods(turn: Turn): void {
 export function adoptPods(turn: Turn, adopted: readonly PodReport[]): void {
   const { state } = turn;
   const facts = factsOf(state.index, state.identity.id)?.pods ?? new Map();
+  feedPlanner(state, turn.env);
   const alive = new Set(adopted.map((report) => report.uid));
   for (const report of adopted) {
     const fact = facts.get(report.uid);
@@ -140,6 +156,7 @@ export function adoptPod(turn: Turn, report: PodReport, fact: PodBody): void {
   const stopping = fact.phase === "Terminating";
   const body = stopping ? fact : withReport(fact, report);
   turn.state.pods.set(report.uid, { body, start: adoptedStart(report, fact), stopping });
+  recordJobEnd(turn, fact, body);
   if (stopping) turn.out.push({ type: "stop-pod", uid: report.uid, grace: seconds(30), reason: "stopping" });
   publishPod(turn, report.uid, body);
 }
@@ -152,6 +169,7 @@ export function podReported(turn: Turn, report: PodReport): void {
   if (pod.stopping) return;
   const before = pod.body;
   pod.body = withReport(pod.body, report);
+  recordJobEnd(turn, before, pod.body);
   if (pod.body.phase === "Failed" && before.phase !== "Failed") {
     const key = placeKey(pod.body.workload, pod.body.slot);
     const failures = (state.backoffs.get(key)?.failures ?? 0) + 1;

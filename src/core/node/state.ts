@@ -13,6 +13,7 @@ import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
 import { nothingHeld, type Held } from "./progress.ts";
+import { noJobs, type Jobs } from "./feed-jobs.ts";
 import type { Offender } from "./offences.ts";
 import type { Uplink } from "./uplink.ts";
 import { newLevels, type Levels } from "./levels.ts";
@@ -78,6 +79,7 @@ export type NodeState = {
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
   readonly workloads: Map<string, PlacedWorkload>;
+  readonly jobs: Jobs;
   /** When the maintenance window of a node opens or closes next. */
   readonly windows: Map<NodeId, WallTime>;
   /** Of mesh-wide workloads, by object key: our place's slots, as the planner was told. */
@@ -182,6 +184,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     }),
     placeNodes: new Map(),
     workloads: new Map(),
+    jobs: noJobs(),
     windows: new Map(),
     shares: new Map(),
     placeAt: Number.POSITIVE_INFINITY,

@@ -1,5 +1,6 @@
 import { configMap, namespace, node, service } from "./core-kinds.ts";
 import { podDisruptionBudget } from "./disruption-budget.ts";
+import { cronJob, job } from "./jobs.ts";
 import type { Kind } from "./kind.ts";
 import { priorityClass } from "./priority-class.ts";
 import { daemonSet, deployment } from "./workloads.ts";
@@ -11,6 +12,8 @@ const kinds: readonly Kind[] = [
   service,
   daemonSet,
   deployment,
+  cronJob,
+  job,
   podDisruptionBudget,
   priorityClass,
 ];

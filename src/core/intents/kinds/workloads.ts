@@ -110,13 +110,13 @@ function checkWorkload(value: JsonObject): FieldProblem[] {
       fix: `set it to ${JSON.stringify(expected)}`,
     });
   }
+  return [...problems, ...checkPodTemplate(template)];
+}
+
+/** Rules between the fields of a pod template, at `spec.template`. */
+export function checkPodTemplate(template: JsonObject): FieldProblem[] {
   const podSpec = childOf(template, "spec");
-  return [
-    ...problems,
-    ...checkTemplateAnnotations(template),
-    ...checkContainers(podSpec),
-    ...checkPlacement(podSpec),
-  ];
+  return [...checkTemplateAnnotations(template), ...checkContainers(podSpec), ...checkPlacement(podSpec)];
 }
 
 function checkContainers(podSpec: JsonObject): FieldProblem[] {

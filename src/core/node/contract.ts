@@ -22,7 +22,8 @@ import type { ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
-import type { JobStanding } from "./jobs.ts";
+import type { Eviction } from "./eviction.ts";
+import type { JobStanding } from "./job-standing.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
@@ -145,14 +146,6 @@ export type BundleReport = {
   readonly refusals: readonly { readonly key: string; readonly author: NodeId; readonly why: string }[];
   /** Whether its maker is a member and signed it; otherwise what it says of completeness does not count. */
   readonly vouched: boolean;
-};
-
-/** One of our pods is to go: `within` ends it now, with that grace; otherwise when its slot is filled elsewhere. */
-export type Eviction = {
-  readonly type: "evict";
-  readonly uid: PodUid;
-  readonly within: Duration | undefined;
-  readonly why: string;
 };
 
 export type NodeEvent =

@@ -1,6 +1,6 @@
-import type { Eviction } from "./contract.ts";
+import type { Eviction } from "./eviction.ts";
 import { publishPod } from "./own-records.ts";
-import { isJob } from "./jobs.ts";
+import { isJob } from "./job-standing.ts";
 import { stopPod } from "./pods.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
 

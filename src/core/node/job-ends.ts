@@ -1,6 +1,6 @@
 import type { JobBody, PodBody } from "../records/bodies.ts";
 import { objectKey } from "../records/keys.ts";
-import { isJob } from "./jobs.ts";
+import { isJob } from "./job-standing.ts";
 import { publishJob } from "./own-records.ts";
 import { factsOf } from "./records-index.ts";
 import { note, type Turn } from "./turn.ts";

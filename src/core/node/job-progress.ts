@@ -1,19 +1,6 @@
-import type { WallTime } from "../kernel/time.ts";
 import type { JobBody } from "../records/bodies.ts";
+import type { BaseProgress, JobProgress } from "./job-standing.ts";
 import type { Index } from "./records-index.ts";
-
-/** What the facts of all nodes, also of those that have left, say together of one job. */
-export type JobProgress = {
-  /** By base (`mesh`, `site/NAME`): indexes that are done, failures counted over all nodes. */
-  readonly bases: ReadonlyMap<string, BaseProgress>;
-};
-
-export type BaseProgress = {
-  readonly done: ReadonlySet<number>;
-  readonly failures: number;
-  /** When a pod succeeded or failed last. */
-  readonly at: WallTime;
-};
 
 export const nothingDone: BaseProgress = { done: new Set(), failures: 0, at: 0 };
 

@@ -4,37 +4,11 @@ import { parseSiteSelector } from "../intents/site-selector.ts";
 import { withDefaults } from "../intents/validate.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { seconds, type Duration, type WallTime } from "../kernel/time.ts";
-import type { Until } from "../placement/contract.ts";
 import { matchesSite } from "../placement/slots.ts";
-import { nothingDone, progressByJob, type BaseProgress } from "./job-progress.ts";
+import { nothingDone, progressByJob } from "./job-progress.ts";
+import type { BaseProgress, JobBase, JobStanding } from "./job-standing.ts";
 import { numberAt, objectAt, stringsAt } from "./json-at.ts";
 import type { NodeState } from "./state.ts";
-
-/** How a job stands: a pure function of the job, the facts about its pods, the sites in view and the time. */
-export type JobStanding = {
-  readonly bases: readonly JobBase[];
-  readonly suspended: boolean;
-  readonly ended:
-    | { readonly as: "Complete" | "Failed"; readonly why: string; readonly at: WallTime }
-    | undefined;
-  /** It goes by itself: when, and whether that time has come. */
-  readonly expired: boolean;
-  /** When time alone changes any of this; Infinity when it does not. */
-  readonly changesAt: WallTime;
-  readonly until: Until;
-};
-
-export type JobBase = {
-  readonly base: string;
-  readonly done: readonly number[];
-  readonly failures: number;
-  readonly outcome: "done" | "failed" | undefined;
-  /** After a failure nothing starts before this moment. */
-  readonly notBefore: WallTime;
-};
-
-export const isJob = ({ group, kind }: { readonly group: string; readonly kind: string }): boolean =>
-  group === "batch" && kind === "Job";
 
 /** As Kubernetes waits between the failures of a job, wherever they happened. */
 const backoffFirst: Duration = seconds(10);

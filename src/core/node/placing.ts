@@ -4,7 +4,7 @@ import { shareChangesAt } from "./allotment.ts";
 import { feedPlanner } from "./feed.ts";
 import { forgetFilled, jobMayStartAt, jobsChangeAt, tendJobs } from "./feed-jobs.ts";
 import { isKept } from "./job-ends.ts";
-import { isJob } from "./jobs.ts";
+import { isJob } from "./job-standing.ts";
 import { windowsChangeAt } from "./maintenance.ts";
 import { claimSlot, placeKey, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
 import type { Turn } from "./turn.ts";
@@ -12,6 +12,7 @@ import type { Turn } from "./turn.ts";
 /** Computes this node's own share of the placement and does it. */
 export function placeIfDue(turn: Turn): void {
   const { state, env } = turn;
+  if (state.booted && state.index.goneSince.has(state.identity.id)) return endAll(turn);
   if (!state.booted || state.status === undefined) return;
   if (env.now < Math.max(state.settledAt, state.placeAt, state.levels.placeFrom)) return;
   state.placedAt = env.now;
@@ -47,6 +48,11 @@ export function placeIfDue(turn: Turn): void {
   clearEnded(turn);
   tendJobs(turn);
   releaseFormer(turn, new Set(waiting.keys()));
+}
+
+/** Whoever has left or was revoked runs nothing any more: the others fill its slots. */
+function endAll(turn: Turn): void {
+  for (const uid of turn.state.pods.keys()) stopPod(turn, uid, "left", "this node is no longer a member");
 }
 
 /** Pods that ended are cleared away once something else fills their place, or nothing wants it. */

@@ -9,7 +9,7 @@ import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { PodReport } from "./contract.ts";
 import { feedPlanner, touchOwnPods } from "./feed.ts";
 import { recordJobEnd } from "./job-ends.ts";
-import { isJob } from "./jobs.ts";
+import { isJob } from "./job-standing.ts";
 import { publishPod } from "./own-records.ts";
 import { completionIndexLabel, podStartOf } from "./pod-start.ts";
 import { factsOf } from "./records-index.ts";
@@ -209,7 +209,7 @@ export function podGone(turn: Turn, uid: string): void {
 export function stopPod(
   turn: Turn,
   uid: string,
-  reason: StopReason | "ended",
+  reason: StopReason | "ended" | "left",
   why: string,
   within?: Duration,
 ): void {

@@ -31,7 +31,7 @@ import {
 import { objectKey, partsOf, type KeyParts, type ObjectRef } from "../records/keys.ts";
 import { bodyOf, isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import type { Changed } from "./contract.ts";
-import type { JobProgress } from "./job-progress.ts";
+import type { JobProgress } from "./job-standing.ts";
 import { countLater, type LaterRecords } from "./later.ts";
 
 /** A fact with the stamp it carries. */

@@ -13,7 +13,7 @@ import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
 import { nothingHeld, type Held } from "./progress.ts";
-import { noJobs, type Jobs } from "./feed-jobs.ts";
+import { noJobs, type Jobs } from "./job-table.ts";
 import type { Offender } from "./offences.ts";
 import type { Uplink } from "./uplink.ts";
 import { newLevels, type Levels } from "./levels.ts";

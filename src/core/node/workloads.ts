@@ -9,7 +9,7 @@ import { withDefaults } from "../intents/validate.ts";
 import type { PartitionPolicy, Toleration, Workload, WorkloadSpread } from "../placement/contract.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { NodeConfig } from "./contract.ts";
-import { isJob } from "./jobs.ts";
+import { isJob } from "./job-standing.ts";
 import { listAt, numberAt, objectAt, stringsAt, textAt } from "./json-at.ts";
 import { constraintsOf, ladderOf, priorityOf, requestsOf } from "./placement-rules.ts";
 import type { Index } from "./records-index.ts";

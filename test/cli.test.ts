@@ -141,7 +141,7 @@ test("status says which island is speaking and how fresh it is", async () => {
   const text = out(await starlight(["status"], "", "lab-2"));
   assert.match(text, /lab-2 speaks, site lab, region north, mesh demo/);
   assert.match(text, /you see 2 of 2 nodes and 1 of 1 sites; everything is in view/);
-  assert.match(out(await starlight(["why", "node/lab-1"], "", "lab-2")), /lab-1 is held to be alive/);
+  assert.match(out(await starlight(["why", "node/lab-1"], "", "lab-2")), /lab-1 has been alive to lab-2 for/);
   assert.match(out(await starlight(["conflicts"])), /no conflicts/i);
 });
 

@@ -18,8 +18,8 @@ import { unpackFrozen } from "./support/frozen.ts";
 
 /** Two nodes of today's build, or later, that reach each other only through one of the frozen build. */
 
-const newer: ProtocolRange = { min: 2, max: 3 };
-const older: ProtocolRange = { min: 2, max: 2 };
+const newer: ProtocolRange = { min: 3, max: 4 };
+const older: ProtocolRange = { min: 3, max: 3 };
 
 type Row = {
   readonly world: World;
@@ -34,7 +34,7 @@ async function row(
   seed: number,
   edit?: (path: string, source: string) => string,
 ): Promise<Row> {
-  const unpacked = await unpackFrozen(2, edit);
+  const unpacked = await unpackFrozen(3, edit);
   t.after(() => rmSync(unpacked.folder, { recursive: true, force: true }));
   const world = new World(seed, [{ site: "oslo", region: "north", nodes: 3 }], simConfig, new Trace());
   const [left, frozen, right] = world.machines as [Machine, Machine, Machine];
@@ -96,7 +96,7 @@ const status = {
   batteryPercent: 80,
 };
 
-test("fields, keys, kinds and an extension of a later version pass a frozen node of protocol 2 byte by byte", async (t) => {
+test("fields, keys, kinds and an extension of a later version pass a frozen node of protocol 3 byte by byte", async (t) => {
   for (let seed = 1; seed <= 5; seed++) {
     const mesh = await row(t, seed);
     const { world, left, frozen, right } = mesh;
@@ -163,31 +163,31 @@ test("frames of types and channels of a later version close no link and are no e
     notes.filter((line) => line.includes("ProtocolError")),
     [],
   );
-  assert.equal(left.node?.view.member(frozen.identity.id)?.evidence.protocol, 2);
+  assert.equal(left.node?.view.member(frozen.identity.id)?.evidence.protocol, 3);
 });
 
-test("a node that speaks 2 to 3 and one that speaks 4 to 5 both say so, keep no link, and try again slowly", async (t) => {
+test("a node that speaks 3 and one that speaks 5 to 6 both say so, keep no link, and try again slowly", async (t) => {
   const mesh = await row(t, 9);
   const { world, notes, left, frozen } = mesh;
   left.killAgent();
-  left.build = { createNode, speaks: { min: 4, max: 5 } };
+  left.build = { createNode, speaks: { min: 5, max: 6 } };
   left.startAgent();
   notes.length = 0;
   world.run(world.now + 120_000);
   const told = notes.filter((line) => line.includes("ProtocolMismatch"));
   assert.ok(
-    told.some((line) => line.startsWith("oslo-1") && line.includes("oslo-2 speaks protocol 2, we speak 4-5")),
+    told.some((line) => line.startsWith("oslo-1") && line.includes("oslo-2 speaks protocol 3, we speak 5-6")),
   );
   assert.ok(
-    told.some((line) => line.startsWith("oslo-2") && line.includes("oslo-1 speaks protocol 4-5, we speak 2")),
+    told.some((line) => line.startsWith("oslo-2") && line.includes("oslo-1 speaks protocol 5-6, we speak 3")),
   );
   assert.ok(told.length <= 4, `${told.length} notes in two minutes`);
   const evidence = frozen.node?.view.member(left.identity.id)?.evidence;
   assert.equal(evidence?.link, undefined);
-  assert.ok(evidence?.observations.some(({ what }) => what.includes("it speaks protocol 4-5, we speak 2")));
+  assert.ok(evidence?.observations.some(({ what }) => what.includes("it speaks protocol 5-6, we speak 3")));
   // Upgraded, it is back at once.
   left.killAgent();
-  left.build = { createNode, speaks: { min: 2, max: 5 } };
+  left.build = { createNode, speaks: { min: 3, max: 6 } };
   left.startAgent();
   world.run(world.now + 10_000);
   assert.equal(frozen.node?.view.member(left.identity.id)?.evidence.verdict, "alive");

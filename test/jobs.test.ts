@@ -57,6 +57,10 @@ test("a job of one pod succeeds, is Complete for every node, and keeps its log",
       job("hello", { template: template("echo index $JOB_COMPLETION_INDEX") }),
     ),
   );
+  await eventually(
+    "the neighbour knows it",
+    async () => (await at("lab-2", ["get", "job", "hello"])).code === 0,
+  );
   const waited = await at("lab-2", ["wait", "--for=condition=complete", "job/hello", "--timeout=20s"]);
   assert.match(done(waited), /condition met/);
   assert.match(done(await at("lab-3", ["logs", "job/hello"])), /index 0/);

@@ -16,7 +16,7 @@ import { decodeSymbols } from "../src/core/sync/sketch.ts";
 import { nodeCrypto } from "../src/shells/crypto-node/node-crypto.ts";
 import { member, membershipFrames, root, syncFrames } from "./support/wire-samples.ts";
 
-/** Bytes that nodes of protocol 2 sent and stored: every later version reads them (fixtures/make-wire.ts). */
+/** Bytes that nodes of protocol 3 sent and stored: every later version reads them (fixtures/make-wire.ts). */
 
 type Fixture = {
   readonly protocol: number;
@@ -31,7 +31,7 @@ type Fixture = {
 };
 
 const fixture = JSON.parse(
-  readFileSync(new URL("fixtures/wire-v2.json", import.meta.url), "utf8"),
+  readFileSync(new URL("fixtures/wire-v3.json", import.meta.url), "utf8"),
 ) as Fixture;
 const bytesOf = (text: string | undefined): Uint8Array => fromHex(text ?? "") ?? assert.fail("not hex");
 const keys = new Map([root, member].map(({ id, signer }) => [id, signer.publicKey] as const));
@@ -60,12 +60,12 @@ test("the fixture has one frame of every type that this version sends, and its p
   assert.deepEqual(Object.keys(fixture.membership).sort(), membershipFrames.map(({ type }) => type).sort());
 });
 
-test("every membership frame of protocol 2 reads as it was meant", () => {
+test("every membership frame of protocol 3 reads as it was meant", () => {
   for (const frame of membershipFrames)
     assert.deepEqual(decodeMembership(bytesOf(fixture.membership[frame.type])), frame);
 });
 
-test("every sync frame of protocol 2 reads as it was meant", () => {
+test("every sync frame of protocol 3 reads as it was meant", () => {
   for (const frame of syncFrames()) {
     const read = decodeFrame(bytesOf(fixture.sync[frame.type]), nodeCrypto);
     if (frame.type !== "records") {
@@ -86,7 +86,7 @@ test("every sync frame of protocol 2 reads as it was meant", () => {
   assert.equal(decodeSymbols(symbols.bytes)?.size, 40);
 });
 
-test("stored records of protocol 2 open with their ids and signatures that hold", () => {
+test("stored records of protocol 3 open with their ids and signatures that hold", () => {
   for (const [at, record] of stored().entries()) {
     const { key, author, id } = fixture.stored[at] ?? assert.fail("no such record");
     assert.deepEqual(

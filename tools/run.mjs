@@ -1,4 +1,4 @@
-// Installs, builds and runs: `node tools/run.mjs demo|test|verify|build|sim|bench|mutate|fuzz|freeze|format [arguments]`.
+// Installs, builds and runs: `node tools/run.mjs demo|test|verify|build|sim|bench|mutate|fuzz|freeze|soak|format [arguments]`.
 // Plain JavaScript without dependencies, for the system's own Node (20 or newer) and an empty checkout.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -21,6 +21,7 @@ const tasks = {
   bench: async (args) => run(node(), ["--disable-warning=ExperimentalWarning", "bench/main.ts", ...args]),
   mutate: async (args) =>
     run(node(), ["--disable-warning=ExperimentalWarning", "test/mutations.ts", ...args]),
+  soak: async (args) => run(node(), ["--disable-warning=ExperimentalWarning", "test/soak.ts", ...args]),
   fuzz: async (args) => run(node(), ["--disable-warning=ExperimentalWarning", "test/fuzz.ts", ...args]),
   freeze: async () => run(node(), ["--disable-warning=ExperimentalWarning", "test/fixtures/freeze.ts"]),
   format: async () => run(tool("oxfmt"), []),

@@ -3,14 +3,16 @@ import { connect } from "../../src/cli/client.ts";
 
 /**
  * Runs on a machine of the site: watches the pods at its node's API and asks each new copy until it answers.
- * One line of JSON for each copy that answered, and for each change of the copies that run.
+ * One line of JSON for each copy that answered.
  *
  *     node prober.ts KUBECONFIG HOST:PORT
  */
-export type Probed =
-  | { readonly type: "answered"; readonly app: string; readonly node: string; readonly at: number }
-  /** On which nodes copies of the app run, as far as the API knows. */
-  | { readonly type: "copies"; readonly app: string; readonly nodes: readonly string[]; readonly at: number };
+export type Probed = {
+  readonly type: "answered";
+  readonly app: string;
+  readonly node: string;
+  readonly at: number;
+};
 
 type Pod = {
   readonly metadata: { readonly uid: string; readonly labels?: { readonly app?: string } };
@@ -18,16 +20,11 @@ type Pod = {
     readonly nodeName?: string;
     readonly containers: readonly { readonly ports?: readonly { readonly hostPort?: number }[] }[];
   };
-  readonly status: {
-    readonly phase: string;
-    readonly podIP?: string;
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-  };
+  readonly status: { readonly phase: string; readonly podIP?: string };
 };
 
 const [kubeconfig = "", server = ""] = process.argv.slice(2);
 const asked = new Set<string>();
-const pods = new Map<string, Pod>();
 
 function tell(line: Probed): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -35,13 +32,7 @@ function tell(line: Probed): void {
 
 function seen(type: string, pod: Pod): void {
   const { uid } = pod.metadata;
-  if (type === "DELETED") pods.delete(uid);
-  else pods.set(uid, pod);
   const app = pod.metadata.labels?.app ?? "";
-  const nodes = [...pods.values()]
-    .filter((other) => other.metadata.labels?.app === app && runs(other))
-    .map(({ spec }) => spec.nodeName ?? "");
-  tell({ type: "copies", app, nodes, at: Date.now() });
   const port = pod.spec.containers[0]?.ports?.[0]?.hostPort;
   if (type === "DELETED" || port === undefined || pod.status.podIP === undefined) return;
   if (pod.status.phase !== "Running" || asked.has(uid)) return;
@@ -50,10 +41,6 @@ function seen(type: string, pod: Pod): void {
     tell({ type: "answered", app, node: pod.spec.nodeName ?? "", at: Date.now() }),
   );
 }
-
-const runs = ({ status }: Pod): boolean =>
-  status.phase === "Running" &&
-  (status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false);
 
 function ask(host: string, port: number, answered: () => void): void {
   const again = (): void => void setTimeout(() => ask(host, port, answered), 10);

@@ -87,7 +87,7 @@ export function workloadOf(
     },
     variants: [],
     runtime: "process",
-    policy: { onPartition: "duplicate", lostAfter: 60_000, onHeal: "keepOriginal" },
+    policy: { onPartition: "duplicate", lostAfter: 60_000, lostBySiteAfter: 700, onHeal: "keepOriginal" },
     updatesAtOnce: 1,
   };
 }

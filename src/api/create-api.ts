@@ -4,6 +4,7 @@ import type { Client } from "../ports/http.ts";
 import { demand, isAllowed, userOf, type User, type Verb } from "./auth.ts";
 import { readObject } from "./body.ts";
 import type { CreateApi } from "./contract.ts";
+import { answerFence, fencePath } from "./fence.ts";
 import { discovery, openApi } from "./discovery.ts";
 import { child } from "./values.ts";
 import { answerEviction, answerPodDelete } from "./evict.ts";
@@ -40,6 +41,7 @@ async function answer(
     return;
   }
   if (pathname === "/version") return sendJson(response, 200, versionOf(deps.version));
+  if (pathname.startsWith(fencePath)) return answerFence(deps, pathname, request, response);
   const user = userOf(request, client, deps);
   if (pathname.startsWith("/starlight/v1/")) {
     if (await starlightRoute(deps, url, user, request, response)) return;
@@ -112,7 +114,7 @@ async function resourceRoute(
   if (subresource === "eviction" && resource.plural === "pods" && method === "POST") {
     return answerEviction(context.deps, namespace, name, known, request, response);
   }
-  if (subresource === "scale" && resource.plural === "deployments") {
+  if (subresource === "scale" && isScalable(resource)) {
     if (method === "GET") return sendJson(response, 200, scaleOf(getOne(context, target)));
     return answerScale(context, target, known, request, response);
   }
@@ -145,6 +147,8 @@ async function resourceRoute(
       throw new ApiError(405, "MethodNotAllowed", `${verb} is not supported for ${resource.plural}`);
   }
 }
+
+const isScalable = ({ plural }: Resource): boolean => plural === "deployments" || plural === "statefulsets";
 
 /** `/api/v1[/namespaces/NS]/PLURAL[/NAME[/SUBRESOURCE[/REST]]]`, and the same under `/apis/GROUP/VERSION`. */
 function readPath(pathname: string): Path | undefined {

@@ -26,6 +26,13 @@ type Subresource = {
   readonly group?: string;
 };
 
+const scale: Subresource = {
+  name: "scale",
+  kind: "Scale",
+  verbs: ["get", "patch", "update"],
+  group: "autoscaling",
+};
+
 const subresources: { readonly [plural: string]: readonly Subresource[] } = {
   pods: [
     { name: "eviction", kind: "Eviction", verbs: ["create"], group: "policy" },
@@ -35,7 +42,8 @@ const subresources: { readonly [plural: string]: readonly Subresource[] } = {
   services: [
     { name: "proxy", kind: "ServiceProxyOptions", verbs: ["get", "create", "update", "patch", "delete"] },
   ],
-  deployments: [{ name: "scale", kind: "Scale", verbs: ["get", "patch", "update"], group: "autoscaling" }],
+  deployments: [scale],
+  statefulsets: [scale],
 };
 
 const reviews = [

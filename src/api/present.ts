@@ -1,16 +1,15 @@
 import { wallOf } from "../core/kernel/hybrid-clock.ts";
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
-import { parseSiteSelector } from "../core/intents/site-selector.ts";
 import { kindOf } from "../core/intents/kinds/index.ts";
 import { matches, selectorOfLabels } from "../core/intents/selector.ts";
 import { withDefaults } from "../core/intents/validate.ts";
-import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
+import type { NodeView, PodView } from "../core/node/contract.ts";
 import { jobRevision, revisionOf } from "../core/node/workloads.ts";
 import { budgetStatus } from "./disruption.ts";
 import { cronJobStatus, jobOwner, jobParts } from "./present-job.ts";
+import { daemonSetStatus, deploymentStatus, statefulSetStatus } from "./present-workload.ts";
 import { child, condition, strings, text, timeOf } from "./values.ts";
-import type { ObjectRef } from "../core/records/keys.ts";
 
 /** Kubernetes objects made from the view: what people wrote, with a status of what is seen from here. */
 
@@ -36,6 +35,8 @@ function statusOfObject(object: MergedObject, value: JsonObject, view: NodeView)
   switch (object.ref.kind) {
     case "Deployment":
       return { status: deploymentStatus(object, view) };
+    case "StatefulSet":
+      return { status: statefulSetStatus(object, view) };
     case "DaemonSet":
       return { status: daemonSetStatus(object, view) };
     case "Job":
@@ -53,157 +54,32 @@ function statusOfObject(object: MergedObject, value: JsonObject, view: NodeView)
   }
 }
 
-/** The slots a Deployment asks for, in its own number and in all: copies in every matching site. */
-export function wantedCopies(
-  object: MergedObject,
-  view: NodeView,
-): { perSite: boolean; replicas: number; total: number } {
-  const spec = child(object.value, "spec");
-  const replicas = typeof spec["replicas"] === "number" ? spec["replicas"] : 1;
-  const annotations = child(child(object.value, "metadata"), "annotations");
-  const perSite = annotations["starlight.dev/placement"] === "perSite";
-  if (!perSite) return { perSite, replicas, total: replicas };
-  return { perSite, replicas, total: replicas * sitesOf(annotations, view.members()).length };
-}
-
-/** The sites of these members that a workload is to run in. */
-function sitesOf(annotations: JsonObject, members: readonly MemberView[]): string[] {
-  const text = annotations["starlight.dev/sites"];
-  const selector = parseSiteSelector(typeof text === "string" ? text : "");
-  const allowed = Object.entries(selector.ok ? selector.value : {});
-  const matching = members.filter(({ member: { site, region } }) =>
-    allowed.every(([label, values]) => values.includes(label === "name" ? site : region)),
-  );
-  return [...new Set(matching.map(({ member }) => member.site))];
-}
-
-/**
- * For `perSite` workloads `replicas` in the status counts copies per site: the least of all sites in
- * view, so that `kubectl rollout status` is done when the last site is. The annotation has the sum.
- */
-function deploymentStatus(object: MergedObject, view: NodeView): JsonObject {
-  const { perSite, replicas, total } = wantedCopies(object, view);
-  const pods = podsOf(object.ref, view).filter(({ current }) => current);
-  const revision = newestRevision(object.ref, view);
-  const inView = view.members().filter(({ evidence }) => evidence.verdict === "alive");
-  const annotations = child(child(object.value, "metadata"), "annotations");
-  const sites = perSite ? sitesOf(annotations, inView) : [""];
-  const least = (test: (pod: PodView) => boolean): number =>
-    sites.length === 0
-      ? replicas
-      : Math.min(
-          ...sites.map(
-            (site) =>
-              pods.filter((pod) => (site === "" || view.member(pod.node)?.member.site === site) && test(pod))
-                .length,
-          ),
-        );
-  const ready = least(({ body }) => body.ready);
-  const updated = least(({ body }) => body.revision === revision && body.phase !== "Terminating");
-  const running = least(({ body }) => body.phase !== "Terminating");
-  const readyTotal = pods.filter(({ body }) => body.ready).length;
-  const message = perSite
-    ? `${readyTotal} of ${total} copies are ready in the sites in view, ${replicas} in each site`
-    : `${readyTotal} of ${total} copies are ready`;
-  const done = ready >= replicas;
-  return {
-    observedGeneration: 1,
-    replicas: running,
-    updatedReplicas: updated,
-    readyReplicas: ready,
-    availableReplicas: ready,
-    unavailableReplicas: Math.max(0, replicas - ready),
-    conditions: [
-      condition(
-        "Available",
-        done ? "True" : "False",
-        done ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-        message,
-        object.createdAt,
-      ),
-      condition(
-        "Progressing",
-        "True",
-        updated >= replicas ? "NewReplicaSetAvailable" : "ReplicaSetUpdated",
-        message,
-        object.createdAt,
-      ),
-      ...degraded(object, view),
-    ],
-  };
-}
-
-/** `Degraded` while slots wait for room or run less than the best variant; it goes by itself. */
-function degraded(object: MergedObject, view: NodeView): Json[] {
-  const standing = view.placement().standing(object.ref, view.clocks());
-  if (standing === undefined) return [];
-  const { waiting, smaller } = standing;
-  const waits = waiting.length === 0 ? [] : [`no node has room for ${few(waiting)}`];
-  const less = smaller.map(({ slot, variant }) => `${slot} as ${variant}`);
-  const runs = less.length === 0 ? [] : [`smaller variants run: ${few(less)}`];
-  const is = waits.length + runs.length > 0;
-  const reason = waits.length > 0 ? "NoRoom" : is ? "SmallerVariant" : "AsWanted";
-  const message = [...waits, ...runs].join("; ");
-  return [condition("Degraded", is ? "True" : "False", reason, message, object.createdAt)];
-}
-
-const few = (items: readonly string[]): string =>
-  items.length <= 5 ? items.join(", ") : `${items.slice(0, 5).join(", ")} and ${items.length - 5} more`;
-
-function daemonSetStatus(object: MergedObject, view: NodeView): JsonObject {
-  const pods = podsOf(object.ref, view).filter(({ current }) => current);
-  const ready = pods.filter(({ body }) => body.ready).length;
-  const revision = newestRevision(object.ref, view);
-  const { now, wall } = view.clocks();
-  const desired = view.placement().standing(object.ref, { now, wall })?.wanted ?? 0;
-  return {
-    observedGeneration: 1,
-    currentNumberScheduled: pods.length,
-    desiredNumberScheduled: desired,
-    numberAvailable: ready,
-    numberMisscheduled: 0,
-    numberUnavailable: Math.max(0, desired - ready),
-    numberReady: ready,
-    updatedNumberScheduled: pods.filter(({ body }) => body.revision === revision).length,
-    conditions: degraded(object, view),
-  };
-}
-
-/** The revision of the youngest claim: what the nodes are moving to. */
-function newestRevision(ref: ObjectRef, view: NodeView): string | undefined {
-  let newest: PodView | undefined;
-  for (const pod of podsOf(ref, view)) {
-    if (newest === undefined || pod.body.claimedAt > newest.body.claimedAt) newest = pod;
-  }
-  return newest?.body.revision;
-}
-
-export function podsOf(ref: ObjectRef, view: NodeView): PodView[] {
-  return view.pods().filter(({ body: { workload } }) => sameRef(workload, ref));
-}
-
-function sameRef(left: ObjectRef, right: ObjectRef): boolean {
-  return (
-    left.group === right.group &&
-    left.kind === right.kind &&
-    left.namespace === right.namespace &&
-    left.name === right.name
-  );
-}
-
 function templateOf(owner: MergedObject | undefined): JsonObject {
   const kind = owner === undefined ? undefined : kindOf(owner.ref.group, owner.ref.kind);
   if (owner === undefined || kind === undefined) return {};
   return child(child(withDefaults(kind, owner.value), "spec"), "template");
 }
 
+type Newest = { readonly template: JsonObject; readonly revision: string };
+/** A merged object is replaced when it changes, and every watch shows all pods of it again and again. */
+const newestByOwner = new WeakMap<MergedObject, Newest>();
+
+function newestOf(owner: MergedObject | undefined): Newest {
+  const known = owner === undefined ? undefined : newestByOwner.get(owner);
+  if (known !== undefined) return known;
+  const template = templateOf(owner);
+  const newest = { template, revision: revisionOf(template) };
+  if (owner !== undefined) newestByOwner.set(owner, newest);
+  return newest;
+}
+
 /** A pod: its node's word, and Unknown where the node is out of view. */
 export function presentPod(pod: PodView, view: NodeView): JsonObject {
   const { body, current } = pod;
   const owner = view.object(body.workload);
-  const newest = templateOf(owner);
+  const newest = newestOf(owner);
   // Only the newest template is known here: an older pod is shown without what it may have had.
-  const template = body.revision === jobRevision || revisionOf(newest) === body.revision ? newest : {};
+  const template = body.revision === jobRevision || newest.revision === body.revision ? newest.template : {};
   const node = view.member(pod.node);
   const ready = current ? (body.ready ? "True" : "False") : "Unknown";
   const started = body.containers.map(({ startedAt }) => startedAt ?? 0).reduce((a, b) => Math.max(a, b), 0);
@@ -218,7 +94,11 @@ export function presentPod(pod: PodView, view: NodeView): JsonObject {
       uid: pod.uid,
       creationTimestamp: timeOf(claimTime(body.claimedAt)),
       labels: { ...body.labels, "pod-template-hash": body.revision },
-      annotations: { "starlight.dev/slot": body.slot, "starlight.dev/fact-age": `${age}s` },
+      annotations: {
+        "starlight.dev/slot": body.slot,
+        "starlight.dev/fact-age": `${age}s`,
+        ...(body.fence === undefined ? {} : { "starlight.dev/fencing-token": String(body.fence) }),
+      },
       ownerReferences: [
         {
           apiVersion: `${body.workload.group}/v1`,

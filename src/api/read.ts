@@ -20,6 +20,9 @@ export type Target = {
 
 /** Bytes a watcher may leave unread before it is cut off. */
 const watchBufferMax = 4 * 1024 * 1024;
+/** After each look a watch rests for so many times what it took. */
+const restShare = 4;
+const restMaxMs = 250;
 const bookmarkEveryMs = 60_000;
 
 export function getOne({ deps, versions }: ReadContext, target: Target): JsonObject {
@@ -147,9 +150,25 @@ export function answerWatch(
         ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
       },
     });
+  // A watch looks at everything again: a burst of changes is told in as few steps as they take long.
+  let restUntil = 0;
+  let waiting: NodeJS.Timeout | undefined;
+  const updateSoon = (): void => {
+    if (waiting !== undefined) return;
+    waiting = setTimeout(
+      () => {
+        waiting = undefined;
+        const from = performance.now();
+        update(false);
+        const now = performance.now();
+        restUntil = now + Math.min(restMaxMs, restShare * (now - from));
+      },
+      Math.max(0, restUntil - performance.now()),
+    );
+  };
   update(true);
   if (query.get("sendInitialEvents") === "true") bookmark({ "k8s.io/initial-events-end": "true" });
-  const unsubscribe = versions.subscribe(() => update(false));
+  const unsubscribe = versions.subscribe(updateSoon);
   const timer = setInterval(() => bookmark(), bookmarkEveryMs);
   const timeout = Number(query.get("timeoutSeconds") ?? 0);
   const end = timeout > 0 ? setTimeout(() => response.end(), timeout * 1000) : undefined;
@@ -157,6 +176,7 @@ export function answerWatch(
     unsubscribe();
     clearInterval(timer);
     clearTimeout(end);
+    clearTimeout(waiting);
   });
 }
 

@@ -3,7 +3,7 @@ import { isList, isObject, type Json, type JsonObject } from "../core/kernel/jso
 import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
-import type { UplinkView } from "../core/node/contract.ts";
+import type { UplinkView } from "../core/node/uplink-view.ts";
 import { demand, demandClass, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
 import { reasonsOf } from "./evidence.ts";

@@ -108,6 +108,33 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
           .join(","),
     },
   ],
+  StatefulSet: [
+    name,
+    {
+      name: "Ready",
+      cell: (object) => {
+        const ready = Number(child(object, "status")["readyReplicas"] ?? 0);
+        return `${ready}/${Number(child(object, "spec")["replicas"] ?? 1)}`;
+      },
+    },
+    age,
+    {
+      name: "Containers",
+      wide: true,
+      cell: (object) =>
+        containers(object)
+          .map((container) => textAt(container, "name"))
+          .join(","),
+    },
+    {
+      name: "Images",
+      wide: true,
+      cell: (object) =>
+        containers(object)
+          .map((container) => textAt(container, "image"))
+          .join(","),
+    },
+  ],
   DaemonSet: [
     name,
     { name: "Desired", cell: (object) => child(object, "status")["desiredNumberScheduled"] ?? 0 },

@@ -1,3 +1,5 @@
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { join } from "node:path";
 import type { CreateApi } from "../api/contract.ts";
 import type { NodeIdentity, NodeView, Note } from "../core/node/contract.ts";
 import type { Result } from "../core/kernel/result.ts";
@@ -14,6 +16,7 @@ import { loadIdentity, loadIntroduction } from "../shells/identity-file/load-ide
 import { createMachine, type Machine } from "../shells/machine/create-machine.ts";
 import { thisMachine } from "../shells/machine/this-machine.ts";
 import { openSqliteStorage, type SqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
+import type { Paths } from "../ports/transport.ts";
 import { createTransport, type Http2Transport } from "../shells/transport-http2/create-transport.ts";
 import { removeAgentFile, writeAgentFile } from "./agent-file.ts";
 import { bundleRoutesLazily } from "./bundle/lazily.ts";
@@ -27,6 +30,7 @@ import type { JoinRefusal } from "./enrol/join-request.ts";
 import { kubeconfigWarnings } from "./issue-user.ts";
 import { createLog, type Log } from "./log.ts";
 import { addressesOf, createMeasure, tierSetting } from "./measure.ts";
+import { watchNetwork } from "./network-watch.ts";
 import { createRoutes } from "./routes.ts";
 import { mirrorFile } from "./store-files.ts";
 import { createStreamBackup } from "./stream-backup.ts";
@@ -132,20 +136,23 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       now: () => performance.now(),
     });
     const hinted = withHints(hints, {
-      opened: (link, peer, outbound, tlsKey, speaks) =>
-        driver.handle({ type: "link-opened", link, peer, outbound, tlsKey, speaks }),
+      opened: (link, peer, outbound, about) =>
+        driver.handle({ type: "link-opened", link, peer, outbound, ...about }),
       closed: (link, end) => driver.handle({ type: "link-closed", link, end }),
       frame: (link, bytes) => driver.handle({ type: "frame", link, bytes }),
       dialFailed: (peer, why, detail) => driver.handle({ type: "dial-failed", peer, why, detail }),
     });
-    const addressesOfNode = (node: NodeId): readonly string[] => [
-      ...new Set([...(driver.view.member(node)?.status?.addresses ?? []), ...hints.of(node)]),
-    ];
+    const pathsTo = (node: NodeId): Paths => {
+      const { addresses, relays } = driver.view.paths(node);
+      return { addresses: [...new Set([...addresses, ...hints.of(node)])], relays };
+    };
     const transport: Http2Transport = await createTransport({
       identity,
       listen,
       dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
       admits: (peer, tlsKey) => driver.view.admits(peer, tlsKey),
+      forbids: (peer) => driver.view.forbids(peer),
+      relayBytesPerSecond: settings.relayBytesPerSecond,
       events: hinted.events,
       handler: createHandler({
         directory,
@@ -155,9 +162,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         leave,
         runtime,
         parts,
-        forward: (node, request, response) =>
-          transport.forward(node, addressesOfNode(node), request, response),
-        ask: (node, path, signal) => transport.ask(node, addressesOfNode(node), path, signal),
+        forward: (node, request, response) => transport.forward(node, pathsTo(node), request, response),
+        ask: (node, path, signal) => transport.ask(node, pathsTo(node), path, signal),
         examine: async (node) => {
           const { examine } = await import("./doctor/examine.ts");
           const { view } = driver;
@@ -167,7 +173,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
               member: view.member,
               members: view.members,
               admits,
-              addressesOf: addressesOfNode,
+              forbids: view.forbids,
+              pathsTo,
               localAddress: settings.dialFrom === "" ? undefined : settings.dialFrom,
               driftMaxMs: settings.driftMaxMs,
               wall: Date.now,
@@ -194,9 +201,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       agentVersion,
       agentStartedAt: startedAt,
     });
-    driver.handle({ type: "boot", frames, adopted });
-    const stopMeasuring = keepMeasuring(driver, machine, measure);
     const { startFinder } = await import("./finding/finder.ts");
+    // From here on the site's peers are waited for: nothing that takes long may come between.
+    driver.handle({ type: "boot", frames, adopted, firstLife: beginLife(layout.identity) });
+    const measuring = keepMeasuring(driver, machine, measure);
+    const stopWatching = watchNetwork((present) => {
+      transport.hostsChanged(present);
+      measuring.now();
+    });
     const { view } = driver;
     const finder = { identity, listen: listening, settings, view, admits, hints, log };
     opened.unshift(await startFinder(finder));
@@ -216,7 +228,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     greet(log, identity.node, listening, adopted.length);
 
     const stop = once(async () => {
-      stopMeasuring();
+      measuring.stop();
+      stopWatching();
       removeAgentFile(directory);
       await closeAll(opened);
       log("info", "AgentStopped", "stopped; workloads go on running");
@@ -313,6 +326,22 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
 }
 
 /**
+ * Whether no agent ran under this identity before. The mark stands beside the key, not in the database, so a
+ * node whose database was lost knows that it may have promised things that it has forgotten.
+ */
+function beginLife(identity: string): boolean {
+  try {
+    closeSync(openSync(join(identity, "lived"), "wx", 0o600));
+    const folder = openSync(identity, "r");
+    fsyncSync(folder);
+    closeSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * Addresses, memory, power and the way out change while an agent runs: a cable is pulled, a limit is raised.
  * Only a change is told.
  */
@@ -320,25 +349,25 @@ function keepMeasuring(
   driver: Driver,
   machine: Machine,
   measure: ReturnType<typeof createMeasure>,
-): () => void {
+): { readonly now: () => void; readonly stop: () => void } {
   let last = "";
-  const look = (): void => {
+  const now = (): void => {
     const status = measure(machine.look());
     const text = JSON.stringify(status);
     if (text !== last) driver.handle({ type: "measured", status });
     last = text;
   };
   const ask = async (): Promise<void> => {
-    if (await machine.ask()) look();
+    if (await machine.ask()) now();
   };
   const tick = (): void => {
-    look();
+    now();
     void ask();
   };
   tick();
   const timer = setInterval(tick, measureEveryMs);
   timer.unref();
-  return () => clearInterval(timer);
+  return { now, stop: () => clearInterval(timer) };
 }
 
 function greet(log: Log, node: NodeIdentity, listening: Address, adopted: number): void {

@@ -36,7 +36,9 @@ export const configSchema = v.strictObject({
   advertise: v.pipe(
     v.array(address(1), "must be a list of HOST:PORT"),
     v.maxLength(16, "at most 16 addresses"),
-    v.description("Addresses that other nodes are told, best first. Empty: those of the network interfaces."),
+    v.description(
+      "Addresses that other nodes are told, best first. Empty: those of the network interfaces. none: this node cannot be dialled and opens every link itself.",
+    ),
   ),
   dialFrom: v.pipe(
     v.string("must be an IP address"),
@@ -156,6 +158,14 @@ export const configSchema = v.strictObject({
       "What is not as it was measured, for example network=satellite,gpu=none; see `starlight capabilities`.",
     ),
   ),
+  relayBytesPerSecond: v.pipe(
+    v.number("must be a whole number of bytes"),
+    v.integer("must be a whole number of bytes"),
+    v.minValue(0, "must be 0 or more"),
+    v.description(
+      "Bytes a second that this node carries for each member that cannot reach another one itself. 0: it relays nothing.",
+    ),
+  ),
   tombstoneEveryMs: duration(
     1_000,
     86_400_000,
@@ -176,6 +186,16 @@ export const configSchema = v.strictObject({
     0,
     604_800_000,
     "How long an unreachable node keeps its pods before they are started elsewhere, unless the workload says otherwise.",
+  ),
+  leaseForMs: duration(
+    2_000,
+    600_000,
+    "How long an exclusive pod may run on after its node last asked the voters. The same on all nodes of a mesh.",
+  ),
+  lostBySiteAfterMs: duration(
+    0,
+    604_800_000,
+    "The same when most of a node's site is in view and has lost it, or in a site of two the other node's own network works.",
   ),
   driftMaxMs: duration(
     1_000,
@@ -212,10 +232,13 @@ export const configDefaults: Config = {
   uplinkBytesPerDay: 0,
   tier: "auto",
   capabilities: [],
+  relayBytesPerSecond: 8 * 1024 * 1024,
   tombstoneEveryMs: 60_000,
   keepDeletedMs: 86_400_000,
   absentLongMs: 30 * 86_400_000,
   lostAfterMs: 10_000,
+  leaseForMs: 10_000,
+  lostBySiteAfterMs: 600,
   driftMaxMs: 600_000,
 };
 
@@ -237,6 +260,8 @@ export function nodeConfigOf(config: Config): NodeConfig {
     keepDeleted: config.keepDeletedMs,
     absentLong: config.absentLongMs,
     lostAfter: config.lostAfterMs,
+    leaseFor: config.leaseForMs,
+    lostBySiteAfter: config.lostBySiteAfterMs,
     driftMax: config.driftMaxMs,
   };
 }

@@ -22,6 +22,7 @@ import type { Runtime } from "../ports/runtime.ts";
 import { StorageError, type Storage } from "../ports/storage.ts";
 import type { Transport } from "../ports/transport.ts";
 import { nodeCrypto } from "../shells/crypto-node/node-crypto.ts";
+import { createBootClock } from "../shells/guard/boot-clock.ts";
 import type { Log } from "./log.ts";
 
 /**
@@ -81,6 +82,7 @@ export function createDriver(options: DriverOptions): Driver {
   const replies = new Map<number, (reply: WriteReply) => void>();
   const reports = new Map<number, BundleReport>();
   const waiting: NodeEvent[] = [];
+  const tasks: (() => void)[] = [];
   let transport: Transport | undefined;
   let running = true;
   let booted = false;
@@ -90,7 +92,8 @@ export function createDriver(options: DriverOptions): Driver {
   let refusedWrites = 0;
   let timer: NodeJS.Timeout | undefined;
   let armedFor = Number.POSITIVE_INFINITY;
-  let beatAt = performance.now();
+  const clock = createBootClock();
+  let beatAt = clock.now();
 
   const random = (name: string): Random => {
     const held = streams.get(name) ?? randomStream(seed, name);
@@ -98,12 +101,13 @@ export function createDriver(options: DriverOptions): Driver {
     return held;
   };
   const env = (): NodeEnv => ({
-    now: performance.now(),
+    now: clock.now(),
     wall: Date.now(),
     crypto: nodeCrypto,
     signer,
     random,
     sentBytes: (link) => transport?.sentBytes(link) ?? 0,
+    ownEndUp: (link) => transport?.ownEndUp(link),
   });
 
   const note = (entry: Note): void => {
@@ -124,15 +128,34 @@ export function createDriver(options: DriverOptions): Driver {
     });
   };
 
+  /**
+   * One of them in each round of the event loop: starting a program takes a process of our size some 10 ms, and
+   * whoever starts dozens in a row hears no peer meanwhile, claims what others claimed and doubts itself.
+   */
+  const work = (task: () => void): void => {
+    tasks.push(task);
+    if (tasks.length > 1) return;
+    const next = (): void => {
+      try {
+        tasks[0]?.();
+      } finally {
+        tasks.shift();
+        if (tasks.length > 0) setImmediate(next);
+      }
+    };
+    setImmediate(next);
+  };
+
   const effects: Handlers<NodeEffect> = {
-    dial: ({ peer, addresses }) => transport?.dial(peer, addresses),
+    dial: ({ peer, addresses, relays }) => transport?.dial(peer, addresses, relays),
     send: ({ link, bytes }) => transport?.send(link, bytes),
     close: ({ link }) => transport?.close(link),
     persist,
     // After the frames of this turn: peers see the claim before a program is started. In order, so that
     // a pod that is started and stopped at once is not left running.
-    "start-pod": ({ pod }) => setImmediate(() => runtime.start(pod)),
-    "stop-pod": ({ uid, grace }) => setImmediate(() => runtime.stop(uid, grace)),
+    "arm-pod": ({ uid, until }) => setImmediate(() => runtime.arm(uid, until)),
+    "start-pod": ({ pod }) => work(() => runtime.start(pod)),
+    "stop-pod": ({ uid, grace }) => work(() => runtime.stop(uid, grace)),
     reply: ({ request, reply }) => {
       replies.get(request)?.(reply);
       replies.delete(request);
@@ -176,7 +199,7 @@ export function createDriver(options: DriverOptions): Driver {
 
   /** Told before anything else after a standstill, so that the silence meanwhile is blamed on us. */
   const noticeStall = (): void => {
-    const now = performance.now();
+    const now = clock.now();
     const lateBy = now - beatAt - beatEveryMs;
     if (lateBy < stalledAfterMs) return;
     beatAt = now;
@@ -190,7 +213,7 @@ export function createDriver(options: DriverOptions): Driver {
     timer = undefined;
     armedFor = at;
     if (at === Number.POSITIVE_INFINITY || !running) return;
-    const delayMs = Math.min(timerMaxMs, Math.max(1, Math.ceil(at - performance.now())));
+    const delayMs = Math.min(timerMaxMs, Math.max(1, Math.ceil(at - clock.now())));
     timer = setTimeout(() => {
       timer = undefined;
       handle({ type: "wake" });
@@ -198,9 +221,9 @@ export function createDriver(options: DriverOptions): Driver {
   };
 
   const beat = setInterval(() => {
-    const lateBy = performance.now() - beatAt - beatEveryMs;
+    const lateBy = clock.now() - beatAt - beatEveryMs;
     if (lateBy >= stalledAfterMs) handle({ type: "wake" });
-    beatAt = performance.now();
+    beatAt = clock.now();
   }, beatEveryMs);
   beat.unref();
 

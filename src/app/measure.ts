@@ -23,6 +23,8 @@ export type MeasureOptions = {
   readonly agentStartedAt: number;
 };
 
+/** Instead of an address: nobody can dial this node, it opens every link itself. */
+const advertiseNone = "none";
 const mebi = 1024 * 1024;
 const podsMax = 110;
 
@@ -91,9 +93,10 @@ export function addressesOf({
   advertise,
 }: {
   readonly listen: Address;
-  /** `host:port` or `host`, which gets our port; empty for those of the interfaces. */
+  /** `host:port` or `host`, which gets our port; `none` for no address; empty for those of the interfaces. */
   readonly advertise: readonly string[];
 }): readonly string[] {
+  if (advertise.includes(advertiseNone)) return [];
   if (advertise.length > 0) {
     return advertise.flatMap((text) => {
       const address = parseAddress(text, { portDefault: listen.port });

@@ -15,6 +15,7 @@ export const bareParts: AgentParts = {
     adopt: () => Promise.resolve([]),
     start: () => {},
     stop: () => {},
+    arm: () => {},
     logs: () => undefined,
     detach: () => Promise.resolve(),
   }),

@@ -1,4 +1,4 @@
-import type { Duration } from "../core/kernel/time.ts";
+import type { Duration, Instant } from "../core/kernel/time.ts";
 import type { PodReport, PodStart, PodUid } from "../core/node/contract.ts";
 
 export type RuntimeEvents = {
@@ -28,6 +28,11 @@ export type Runtime = {
   readonly adopt: () => Promise<readonly PodReport[]>;
   /** Idempotent by uid. Failures come as reports with phase `Failed` and a reason. */
   readonly start: (pod: PodStart) => void;
+  /**
+   * An exclusive pod (one with a `fence`) may run until then, by the machine's clock since boot, suspend
+   * included. Whatever becomes of the agent, it is ended by then unless it is armed again.
+   */
+  readonly arm: (uid: PodUid, until: Instant) => void;
   /** SIGTERM, then SIGKILL after `grace`; `gone` when nothing is left. Idempotent. */
   readonly stop: (uid: PodUid, grace: Duration) => void;
   /** The container's output from the beginning or the tail on; undefined for an unknown pod. */

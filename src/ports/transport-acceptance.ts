@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DialFailure, LinkEnd, LinkId } from "../core/membership/contract.ts";
-import { spoken, type ProtocolRange } from "../core/records/protocol.ts";
+import { spoken } from "../core/records/protocol.ts";
 import type { NodeId } from "../core/records/record.ts";
+import { createListener, type Listener } from "./transport-listener.ts";
 import { frameBytesMax, type Transport, type TransportEvents } from "./transport.ts";
 
 /** A network on which nodes can be started. */
@@ -168,6 +168,71 @@ export function transportAcceptance(name: string, makeWorld: () => Promise<Trans
       assert.equal(a.count("dialFailed"), 0);
     }));
 
+  test(`${name}: a member with links to both carries a link to a peer whose addresses do not answer`, () =>
+    inWorld(async ({ chain, emptyAddress }) => {
+      const { a, b, c } = await chain();
+      a.transport.dial(c.id, [await emptyAddress()], [b.id]);
+      const [near, far] = [await a.next("opened"), await c.next("opened")];
+      assert.deepEqual(near, {
+        type: "opened",
+        link: 2,
+        peer: c.id,
+        outbound: true,
+        speaks: spoken,
+        via: b.id,
+      });
+      assert.deepEqual(far, {
+        type: "opened",
+        link: 2,
+        peer: a.id,
+        outbound: false,
+        speaks: spoken,
+        via: b.id,
+      });
+      for (let at = 0; at < 1_000; at++) {
+        a.transport.send(2, numbered(at));
+        c.transport.send(2, numbered(at));
+      }
+      await Promise.all([a.framesReach(1_000), c.framesReach(1_000)]);
+      assert.ok(c.frames.every((frame, at) => Buffer.from(frame).equals(numbered(at))));
+      assert.equal(b.frames.length, 0);
+      assert.equal(b.count("opened"), 2);
+    }));
+
+  test(`${name}: a dial fails once, by what its addresses said, when no relay has links with both`, () =>
+    inWorld(async ({ chain, start, emptyAddress }) => {
+      const { a, b, c } = await chain();
+      const d = await start();
+      a.transport.dial(d.id, [await emptyAddress()], [b.id, c.id]);
+      assert.equal((await a.next("dialFailed")).why, "refused");
+      await a.quiet();
+      assert.equal(a.count("dialFailed"), 1);
+      assert.deepEqual(d.told, []);
+    }));
+
+  test(`${name}: a relayed peer is asked for with the same proof as one at an address`, () =>
+    inWorld(async ({ chain }) => {
+      const { a, b, c } = await chain((peer, self) => peer.id !== self("a").id);
+      a.transport.dial(c.id, [], [b.id]);
+      await a.next("dialFailed");
+      assert.equal(a.count("opened"), 1);
+      assert.equal(c.count("opened"), 1);
+    }));
+
+  test(`${name}: a relayed link ends at both ends when the relay stops, and nobody is told twice`, () =>
+    inWorld(async ({ chain }) => {
+      const { a, b, c } = await chain();
+      a.transport.dial(c.id, [], [b.id]);
+      await Promise.all([a.next("opened"), c.next("opened")]);
+      await b.transport.stop();
+      for (const node of [a, c]) {
+        await node.next("closed");
+        await node.next("closed");
+        await node.quiet();
+        assert.equal(node.count("closed"), 2);
+      }
+    }));
+
   test(`${name}: another member at the address is untrusted, and it hears of no link`, () =>
     inWorld(async ({ start }) => {
       const [a, b, c] = [await start(), await start(), await start()];
@@ -225,100 +290,6 @@ export function transportAcceptance(name: string, makeWorld: () => Promise<Trans
     }));
 }
 
-type Told =
-  | {
-      readonly type: "opened";
-      readonly link: LinkId;
-      readonly peer: NodeId;
-      readonly outbound: boolean;
-      readonly speaks: ProtocolRange | undefined;
-    }
-  | { readonly type: "closed"; readonly link: LinkId; readonly end: LinkEnd }
-  | {
-      readonly type: "dialFailed";
-      readonly peer: NodeId;
-      readonly why: DialFailure;
-      readonly detail: string;
-    };
-
-/** Collects what a transport tells, and lets a test wait for it. */
-export type Listener = {
-  readonly events: TransportEvents;
-  /** Everything but frames, in order. */
-  readonly told: readonly Told[];
-  readonly frames: readonly Uint8Array[];
-  /** The next of this type that was not yet taken; waits for it. */
-  readonly next: <T extends Told["type"]>(type: T) => Promise<Extract<Told, { readonly type: T }>>;
-  readonly count: (type: Told["type"]) => number;
-  readonly framesReach: (count: number) => Promise<void>;
-  /** Some turns of the event loop, for what should not happen. */
-  readonly quiet: () => Promise<void>;
-};
-
-/** Long enough for a loaded machine; reached only when a test fails. */
-const patienceMs = 20_000;
-
-export function createListener(): Listener {
-  const told: Told[] = [];
-  const frames: Uint8Array[] = [];
-  const taken = new Map<string, number>();
-  let wake: (() => void)[] = [];
-  const note = (): void => {
-    const woken = wake;
-    wake = [];
-    for (const resolve of woken) resolve();
-  };
-  const until = async <T>(look: () => T | undefined, what: string): Promise<T> => {
-    for (;;) {
-      const found = look();
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(
-          () => reject(new Error(`waited for ${what}; told: ${JSON.stringify(told)}`)),
-          patienceMs,
-        );
-        wake.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-    }
-  };
-  const tell = (event: Told): void => {
-    told.push(event);
-    note();
-  };
-  const ofType = <T extends Told["type"]>(type: T): Extract<Told, { readonly type: T }>[] =>
-    told.filter((event): event is Extract<Told, { readonly type: T }> => event.type === type);
-
-  return {
-    events: {
-      opened: (link, peer, outbound, _tlsKey, speaks) =>
-        tell({ type: "opened", link, peer, outbound, speaks }),
-      closed: (link, end) => tell({ type: "closed", link, end }),
-      dialFailed: (peer, why, detail) => tell({ type: "dialFailed", peer, why, detail }),
-      frame: (_link, bytes) => {
-        frames.push(bytes);
-        note();
-      },
-    },
-    told,
-    frames,
-    next: (type) => {
-      const at = taken.get(type) ?? 0;
-      taken.set(type, at + 1);
-      return until(() => ofType(type)[at], `${type} number ${at + 1}`);
-    },
-    count: (type) => ofType(type).length,
-    framesReach: async (count) => {
-      await until(() => (frames.length >= count ? true : undefined), `${count} frames`);
-    },
-    quiet: async () => {
-      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-    },
-  };
-}
-
 type Node = StartedNode & Listener;
 
 type Nodes = {
@@ -326,6 +297,13 @@ type Nodes = {
   readonly start: (admits?: (peer: NodeId, tlsKey: string) => boolean) => Promise<Node>;
   /** Two nodes with one link, number 1 at both, dialled by `a`. */
   readonly pair: () => Promise<{ readonly a: Node; readonly b: Node }>;
+  /**
+   * `b` has a link with `a`, which `a` dialled, and one with `c`, which `c` dialled; each is number 1 at
+   * `a` and `c`. `cAdmits` is what `c` says of a peer.
+   */
+  readonly chain: (
+    cAdmits?: (peer: Pick<Node, "id">, self: (name: "a" | "b") => Node) => boolean,
+  ) => Promise<{ readonly a: Node; readonly b: Node; readonly c: Node }>;
   readonly emptyAddress: () => Promise<string>;
   readonly stopAll: () => Promise<void>;
 };
@@ -345,6 +323,15 @@ function nodesOf(world: TransportWorld): Nodes {
       a.transport.dial(b.id, [b.address]);
       await Promise.all([a.next("opened"), b.next("opened")]);
       return { a, b };
+    },
+    chain: async (cAdmits = () => true) => {
+      const [a, b] = [await start(), await start()];
+      const c = await start((id) => cAdmits({ id }, (name) => (name === "a" ? a : b)));
+      a.transport.dial(b.id, [b.address]);
+      await Promise.all([a.next("opened"), b.next("opened")]);
+      c.transport.dial(b.id, [b.address]);
+      await Promise.all([c.next("opened"), b.next("opened")]);
+      return { a, b, c };
     },
     emptyAddress: world.emptyAddress,
     stopAll: async () => {

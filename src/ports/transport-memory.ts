@@ -17,7 +17,14 @@ export type MemoryTransportOptions = {
 };
 
 type Host = MemoryTransportOptions & { readonly ends: Map<LinkId, End>; readonly newLink: () => LinkId };
-type End = { readonly host: Host; readonly link: LinkId; other: End | undefined; sentBytes: number };
+type End = {
+  readonly host: Host;
+  readonly link: LinkId;
+  other: End | undefined;
+  sentBytes: number;
+  /** The two links that carry this one. */
+  readonly through: readonly End[];
+};
 
 export function createMemoryNetwork(): MemoryNetwork {
   const hostByAddress = new Map<string, Host>();
@@ -27,7 +34,7 @@ export function createMemoryNetwork(): MemoryNetwork {
     const host: Host = { ...options, ends: new Map(), newLink: () => ++lastLink };
     hostByAddress.set(host.address, host);
 
-    const dial = (peer: NodeId, addresses: readonly string[]): void => {
+    const dial = (peer: NodeId, addresses: readonly string[], relays: readonly NodeId[]): void => {
       let failure: { readonly why: DialFailure; readonly detail: string } = {
         why: "unreachable",
         detail: "no address of it is known",
@@ -43,13 +50,21 @@ export function createMemoryNetwork(): MemoryNetwork {
           failure = { why: "untrusted", detail: "we do not admit it" };
         else if (!found.admits(host.self, host.tlsKey))
           failure = { why: "untrusted", detail: "it does not admit us" };
-        else return join(host, found);
+        else return join(host, found, []);
+      }
+      for (const relay of relays) {
+        const near = directEnd(host, relay);
+        const far = near?.other === undefined ? undefined : directEnd(near.other.host, peer);
+        const found = far?.other?.host;
+        if (near === undefined || far === undefined || found === undefined) continue;
+        if (host.admits(peer, found.tlsKey) && found.admits(host.self, host.tlsKey))
+          return join(host, found, [near, far]);
       }
       host.events.dialFailed(peer, failure.why, failure.detail);
     };
 
     return {
-      dial: (peer, addresses) => setImmediate(dial, peer, addresses),
+      dial: (peer, addresses, relays = []) => setImmediate(dial, peer, addresses, relays),
       send: (link, bytes) => {
         const end = host.ends.get(link);
         if (end === undefined) return;
@@ -60,6 +75,7 @@ export function createMemoryNetwork(): MemoryNetwork {
         if (other !== undefined) setImmediate(() => deliver(other, copy));
       },
       sentBytes: (link) => host.ends.get(link)?.sentBytes ?? 0,
+      ownEndUp: (link) => (host.ends.has(link) ? true : undefined),
       close: (link) => {
         const end = host.ends.get(link);
         if (end !== undefined) part(end);
@@ -75,14 +91,21 @@ export function createMemoryNetwork(): MemoryNetwork {
   return { start };
 }
 
-function join(from: Host, to: Host): void {
-  const near: End = { host: from, link: from.newLink(), other: undefined, sentBytes: 0 };
-  const far: End = { host: to, link: to.newLink(), other: near, sentBytes: 0 };
+function join(from: Host, to: Host, through: readonly End[]): void {
+  const near: End = { host: from, link: from.newLink(), other: undefined, sentBytes: 0, through };
+  const far: End = { host: to, link: to.newLink(), other: near, sentBytes: 0, through };
   near.other = far;
   from.ends.set(near.link, near);
   to.ends.set(far.link, far);
-  to.events.opened(far.link, from.self, false, from.tlsKey, spoken);
-  from.events.opened(near.link, to.self, true, to.tlsKey, spoken);
+  const via = through[0]?.other?.host.self;
+  to.events.opened(far.link, from.self, false, { tlsKey: from.tlsKey, speaks: spoken, via });
+  from.events.opened(near.link, to.self, true, { tlsKey: to.tlsKey, speaks: spoken, via });
+}
+
+function directEnd(host: Host, peer: NodeId): End | undefined {
+  return [...host.ends.values()].find(
+    ({ other, through }) => other?.host.self === peer && through.length === 0,
+  );
 }
 
 function deliver(end: End, bytes: Uint8Array): void {
@@ -97,6 +120,10 @@ function part(end: End): void {
     });
   };
   end.host.ends.delete(end.link);
+  for (const host of [end.host, end.other?.host]) {
+    for (const carried of host?.ends.values() ?? [])
+      if (carried.through.some((leg) => leg === end || leg === end.other)) part(carried);
+  }
   setImmediate(() => end.host.events.closed(end.link, "ours"));
   close(end.other, "closed");
 }

@@ -4,6 +4,7 @@ import { hex } from "../core/kernel/bytes.ts";
 import { openStored, sealHolds } from "../core/records/seal.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
+import { isLeaseRow } from "../core/leases/rows.ts";
 import { isHeadsNote } from "../core/node/heads.ts";
 import { isScope, keeps } from "../core/records/scope.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
@@ -31,11 +32,13 @@ const orphanAgeMax = 90_000;
 
 /** The patience that the users' mesh-wide workloads ask for. */
 const lostAfter = 5_000;
+const lostBySiteAfter = 600;
 
 export class Checks {
   readonly #world: World;
   readonly #users: Users;
   readonly #lives = new Map<string, PodLife>();
+  readonly #tokens = new Map<string, number>();
   #lastChange = 0;
 
   constructor(world: World, users: Users) {
@@ -44,6 +47,7 @@ export class Checks {
     world.observers.push({
       podStarted: (machine, pod) => {
         this.#lastChange = world.now;
+        this.#onlyOne(machine, pod);
         this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined, surplus: false });
       },
       podStopping: (machine, pod, reason) => this.#stopping(machine, pod, reason),
@@ -79,6 +83,23 @@ export class Checks {
     return isMetered(linkClassOf(sameSite, here.config.uplink, there.config.uplink));
   }
 
+  /** 12. No two instances of an exclusive slot run at any true time, and its tokens grow. */
+  #onlyOne(machine: Machine, pod: SimPod): void {
+    const { fence, name, uid } = pod.start;
+    if (fence === undefined) return;
+    for (const other of this.#world.machines) {
+      for (const running of other.pods.values()) {
+        if (running.start.uid === uid || running.start.fence?.name !== fence.name) continue;
+        this.#world.violated(`12: ${machine.name} starts ${name} while ${other.name} runs ${fence.name}`);
+      }
+    }
+    const last = this.#tokens.get(fence.name) ?? 0;
+    if (fence.token <= last) {
+      this.#world.violated(`12: ${machine.name} starts ${name} under ${fence.token}, after ${last}`);
+    }
+    this.#tokens.set(fence.name, fence.token);
+  }
+
   #whyWrong(view: NodeView, uid: string, reason: string, startedAt: number): string | undefined {
     const body = view.pod(uid)?.body;
     if (reason === "unknown pod") {
@@ -100,8 +121,10 @@ export class Checks {
       if (staying || rivals.some(({ node }) => this.#hearsLate(view.identity.id, node))) return undefined;
       return "no other copy stays in its slot";
     }
+    // Without a lease it has to go, whatever the world says.
+    if (reason.startsWith("lease-lost")) return body.fence === undefined ? "it needs no lease" : undefined;
     if (reason.startsWith("updated")) {
-      const perNode = body.slot.startsWith("node/");
+      const perNode = body.slot.startsWith("node/") || body.fence !== undefined;
       return perNode || rivals.length > 0 ? undefined : "no newer copy fills its slot";
     }
     if (reason.startsWith("deleted")) {
@@ -141,14 +164,16 @@ export class Checks {
     const body = claim?.body;
     const object = body === undefined ? undefined : view?.object(body.workload);
     if (view === undefined || body === undefined || object === undefined) return;
-    const patience = object.ref.name === "ledger" || object.ref.name === "camera" ? lostAfter : 10_000;
+    // An exclusive copy is replaced as soon as a majority lets go of it: see 11.
+    if (body.fence !== undefined) return;
+    const asked = object.ref.name === "ledger" || object.ref.name === "camera" ? lostAfter : undefined;
     for (const other of view.pods()) {
       const sameSlot = other.body.slot === body.slot && other.body.workload.name === body.workload.name;
       if (!sameSlot || other.uid === claim?.uid || other.body.revision !== body.revision) continue;
       const evidence = view.member(other.node)?.evidence;
       if (evidence?.verdict !== "unreachable" || !isRunning(other)) continue;
       const away = this.#world.now - evidence.since;
-      if (away >= patience) continue;
+      if (away >= (asked ?? (evidence.lostBySite ? lostBySiteAfter : 10_000))) continue;
       this.#world.violated(
         `9: ${machine.name} replaces ${other.body.name} of ${body.slot} ${Math.round(away)} ms after its node went out of reach`,
       );
@@ -244,7 +269,7 @@ export class Checks {
     const placeById = new Map(this.#world.machines.map(({ identity }) => [identity.id, identity] as const));
     for (const machine of this.#world.machines) {
       for (const frame of machine.disk.frames()) {
-        if (isHeadsNote(frame)) continue;
+        if (isHeadsNote(frame) || isLeaseRow(frame)) continue;
         const record = openStored(frame, this.#world.crypto);
         if (!record.ok) {
           this.#world.violated(`3: ${machine.name} stores a frame that is no record`);
@@ -335,7 +360,8 @@ export class Checks {
 }
 
 function findWorkload(view: NodeView, name: string): MergedObject | undefined {
-  const workloads = [...view.objects("apps", "Deployment"), ...view.objects("apps", "DaemonSet")];
+  const kinds = ["Deployment", "DaemonSet", "StatefulSet"];
+  const workloads = kinds.flatMap((kind) => view.objects("apps", kind));
   return workloads.find(({ ref }) => ref.name === name);
 }
 

@@ -45,6 +45,8 @@ export class Machine {
   readonly pods = new Map<string, SimPod>();
   /** Told to stop before they had started. */
   readonly #cancelled = new Set<string>();
+  /** Until when the guard lets exclusive pods run. */
+  readonly #deadlines = new Map<string, number>();
   readonly #world: World;
   readonly config: NodeConfig;
   readonly #random: Random;
@@ -67,6 +69,8 @@ export class Machine {
   #armedFor: number | undefined;
   #streams = new Map<string, Random>();
   #spins = 0;
+  /** Survives the disk, as the mark beside a node's key does. */
+  #firstLife = true;
 
   constructor(world: World, identity: NodeIdentity, signer: Signer, config: NodeConfig) {
     this.#world = world;
@@ -96,6 +100,8 @@ export class Machine {
       crypto,
       signer: this.signer,
       sentBytes: (link) => this.#endByLink.get(link)?.sentBytes ?? 0,
+      // Every cut is one between switches, the case in which both ends of a site of two take over.
+      ownEndUp: () => true,
       random: (name) => {
         const stream =
           this.#streams.get(name) ?? randomStream(this.#world.seed, `${this.name} ${this.processes} ${name}`);
@@ -112,7 +118,8 @@ export class Machine {
     this.node = this.build.createNode(this.identity, this.config, this.build.speaks);
     this.#world.trace.add(this.#world.now, this.name, `agent starts (${this.pods.size} pods still run)`);
     const adopted = [...this.pods.values()].map((pod) => reportOf(pod));
-    this.deliver({ type: "boot", frames: this.disk.frames(), adopted });
+    this.deliver({ type: "boot", frames: this.disk.frames(), adopted, firstLife: this.#firstLife });
+    this.#firstLife = false;
     this.deliver({
       type: "measured",
       status: {
@@ -185,13 +192,14 @@ export class Machine {
     this.#arm();
   }
 
-  linkOpened(end: End, peer: number, outbound: boolean): void {
+  linkOpened(end: End, peer: number, outbound: boolean, relay: number | undefined): void {
     const link = ++this.#links;
     this.#linkByEnd.set(end, link);
     this.#endByLink.set(link, end);
     const { identity, tlsKey, build } = this.#world.machine(peer);
     const { speaks } = build;
-    this.deliver({ type: "link-opened", link, peer: identity.id, outbound, tlsKey, speaks });
+    const via = relay === undefined ? undefined : this.#world.machine(relay).identity.id;
+    this.deliver({ type: "link-opened", link, peer: identity.id, outbound, tlsKey, speaks, via });
   }
 
   linkClosed(end: End, how: LinkEnd): void {
@@ -231,7 +239,10 @@ export class Machine {
   }
 
   readonly #handlers: Handlers<NodeEffect> = {
-    dial: ({ peer }) => this.#world.network.dial(this.host, this.#world.hostOf(peer)),
+    dial: ({ peer, relays }) => {
+      const hosts = relays.map((relay) => this.#world.hostOf(relay));
+      this.#world.network.dial(this.host, this.#world.hostOf(peer), hosts);
+    },
     send: ({ link, bytes }) => {
       const end = this.#endByLink.get(link);
       if (end === undefined) return;
@@ -253,6 +264,10 @@ export class Machine {
       });
     },
     "start-pod": ({ pod }) => this.#startPod(pod),
+    "arm-pod": ({ uid, until }) => {
+      if (this.pods.has(uid)) this.#guard(uid, until);
+      else this.#deadlines.set(uid, until);
+    },
     "stop-pod": ({ uid, reason }) => this.#stopPod(uid, reason),
     reply: ({ request, reply }) => this.#answer(request, reply),
     "bundle-taken": () => {},
@@ -274,7 +289,11 @@ export class Machine {
       if (this.boots !== boots || !this.power || this.pods.has(start.uid)) return;
       if (this.#cancelled.delete(start.uid)) return;
       const pod: SimPod = { start, startedAt: this.#world.now, phase: "Running", ready: false };
+      // The guard starts nothing that it would have to end.
+      const deadline = this.#deadlines.get(start.uid) ?? start.fence?.until ?? Number.POSITIVE_INFINITY;
+      if (deadline <= this.#world.now) return this.deliver({ type: "pod-gone", uid: start.uid });
       this.pods.set(start.uid, pod);
+      this.#guard(start.uid, deadline);
       this.#world.podStarted(this, pod);
       this.deliver({ type: "pod-report", report: reportOf(pod) });
       if (isBroken(start)) return;
@@ -283,6 +302,19 @@ export class Machine {
         pod.ready = true;
         this.deliver({ type: "pod-report", report: reportOf(pod) });
       });
+    });
+  }
+
+  /** What the guard does, a process of its own: no agent has to be alive for it. */
+  #guard(uid: string, deadline: number): void {
+    this.#deadlines.set(uid, deadline);
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    const pod = this.pods.get(uid);
+    this.#world.queue.schedule(deadline, () => {
+      if (this.#deadlines.get(uid) !== deadline || this.pods.get(uid) !== pod || pod === undefined) return;
+      this.#world.trace.add(this.#world.now, this.name, `the guard ends ${pod.start.name}`);
+      this.pods.delete(uid);
+      this.deliver({ type: "pod-gone", uid });
     });
   }
 

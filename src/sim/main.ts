@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { details, type Detail } from "../core/records/scope.ts";
+import { runLeaseStorm } from "./lease-storm.ts";
 import { runSeed, type SeedOptions, type SeedResult } from "./run-seed.ts";
 
 const help = `Runs the core of many nodes under virtual time, with partitions, crashes, pauses, full disks and
@@ -18,6 +19,7 @@ wrong clocks, and checks the invariants. A seed always gives the same run.
   --sites N      sites of equal size (default: a mixture of 1 to 4 nodes, in two regions)
   --regions N    regions that those sites are dealt out to (default 2)
   --trace        print what happens
+  --leases       attack exclusive leases alone, with lost disks, drift and a changing roster
   --json         one line of JSON at the end
 `;
 
@@ -35,6 +37,7 @@ function main(): number {
       regions: { type: "string", default: "2" },
       trace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      leases: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -50,6 +53,11 @@ function main(): number {
     sites: values.sites === undefined ? undefined : count("sites", values.sites, 1),
     regions: count("regions", values.regions, 1),
   };
+  if (values.leases) {
+    const first = values.seed === undefined ? count("from", values.from, 0) : count("seed", values.seed, 0);
+    const seeds = values.seed === undefined ? count("seeds", values.seeds, 1) : 1;
+    return sweepLeases(options, first, seeds, values.trace);
+  }
   if (values.seed !== undefined) {
     return replay({ ...options, seed: count("seed", values.seed, 0) }, values.trace);
   }
@@ -110,7 +118,26 @@ function flagsOf({ nodes, stormMs, calmMs, detail, sites, regions }: Omit<SeedOp
   return `--nodes ${nodes} --storm-s ${stormMs / 1000} --calm-s ${calmMs / 1000}${layout}${level}`;
 }
 
-function report({ seed, violations }: SeedResult): void {
+/** Leases alone, 1 to 5 nodes at the start, whatever `--nodes` says. */
+function sweepLeases(
+  options: Omit<SeedOptions, "seed">,
+  from: number,
+  seeds: number,
+  trace: boolean,
+): number {
+  const print = trace ? (line: string): boolean => process.stdout.write(`${line}\n`) : undefined;
+  const failed: number[] = [];
+  for (let seed = from; seed < from + seeds; seed++) {
+    const violations = runLeaseStorm({ ...options, seed, nodes: 1 + (seed % 5), print });
+    if (violations.length === 0) continue;
+    failed.push(seed);
+    report({ seed, violations });
+  }
+  process.stdout.write(`${seeds} lease storms: ${failed.length} failed ${failed.join(" ")}\n`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+function report({ seed, violations }: Pick<SeedResult, "seed" | "violations">): void {
   for (const violation of violations) process.stdout.write(`seed ${seed}: ${violation}\n`);
 }
 

@@ -16,7 +16,7 @@ export type Host = {
   readonly state: () => "off" | "down" | "stalled" | "up";
   /** Which process this is: a connection belongs to one. */
   readonly process: () => number;
-  readonly opened: (end: End, peer: number, outbound: boolean) => void;
+  readonly opened: (end: End, peer: number, outbound: boolean, via: number | undefined) => void;
   readonly closed: (end: End, how: LinkEnd) => void;
   readonly frame: (end: End, bytes: Uint8Array) => void;
   readonly dialFailed: (peer: number, why: DialFailure) => void;
@@ -35,13 +35,21 @@ export type End = {
   held: (() => void)[];
 };
 
-type Connection = { readonly number: number; readonly ends: [End, End] };
+/** `via`: the host that carries it; its process ends it. */
+type Connection = {
+  readonly number: number;
+  readonly ends: [End, End];
+  readonly via: { readonly host: number; readonly process: number } | undefined;
+};
 
 export type NetworkConfig = {
   readonly lossProbability: number;
   readonly retransmitAfter: Duration;
   readonly dialTimeout: Duration;
 };
+
+/** How long a dial waits for the peer itself before it asks a relay. */
+const relayHeadStart: Duration = 600;
 
 export class Network {
   readonly #hosts: Host[] = [];
@@ -99,7 +107,7 @@ export class Network {
     return this.#cuts.has(`${from}>${to}`);
   }
 
-  dial(from: number, to: number): void {
+  dial(from: number, to: number, relays: readonly number[] = []): void {
     const process = this.#host(from).process();
     const stillThere = (): boolean => this.#host(from).process() === process;
     const fail = (after: Duration, why: DialFailure): void =>
@@ -107,6 +115,25 @@ export class Network {
         if (stillThere()) this.#host(from).dialFailed(to, why);
       });
     const target = this.#host(to).state();
+    const reaches = (one: number, other: number): boolean =>
+      !this.isCut(one, other) && !this.isCut(other, one) && this.#host(other).state() === "up";
+    const via = reaches(from, to)
+      ? undefined
+      : relays.find(
+          (relay) =>
+            this.#linked(from, relay) &&
+            this.#linked(relay, to) &&
+            reaches(from, relay) &&
+            reaches(relay, to),
+        );
+    if (via !== undefined) {
+      const hops = this.#latency(from, via) + this.#latency(via, to);
+      return this.#after(relayHeadStart + 3 * hops, () => {
+        if (!stillThere()) return;
+        if (reaches(from, via) && reaches(via, to)) this.#open(from, to, via);
+        else fail(this.#config.dialTimeout / 2, "unreachable");
+      });
+    }
     if (this.isCut(from, to) || this.isCut(to, from) || target === "off" || target === "stalled") {
       return fail(between(this.#random, 0.5, 1) * this.#config.dialTimeout, "unreachable");
     }
@@ -148,6 +175,8 @@ export class Network {
   /** The process behind these ends died and its kernel says so to every peer. */
   processDied(host: number): void {
     for (const end of this.#endsOf(host)) this.close(end);
+    for (const connection of this.#connections)
+      if (connection.via?.host === host) for (const end of connection.ends) this.#lost(end);
   }
 
   /** The machine lost its power: nobody says anything. */
@@ -155,8 +184,9 @@ export class Network {
     for (const end of this.#endsOf(host)) end.closed = true;
   }
 
-  #open(from: number, to: number): void {
-    const connection: Connection = { number: this.#made++, ends: [] as unknown as [End, End] };
+  #open(from: number, to: number, relay?: number): void {
+    const via = relay === undefined ? undefined : { host: relay, process: this.#host(relay).process() };
+    const connection: Connection = { number: this.#made++, ends: [] as unknown as [End, End], via };
     const end = (host: number): End => ({
       host,
       process: this.#host(host).process(),
@@ -171,20 +201,25 @@ export class Network {
     connection.ends.push(near, far);
     this.#connections.add(connection);
     this.#toward(far, () => {
-      if (this.#isLive(near) && !near.closed) this.#host(from).opened(near, to, true);
+      if (this.#isLive(near) && !near.closed) this.#host(from).opened(near, to, true, relay);
     });
-    this.#host(to).opened(far, from, false);
+    this.#host(to).opened(far, from, false, relay);
   }
 
   /** Runs `arrive` at the other side of `end`, in order, when the way there is open. */
   #toward(end: End, arrive: () => void): void {
     const far = other(end);
-    let delay = this.#latency(end.host, far.host);
+    const { via } = end.connection;
+    let delay =
+      via === undefined
+        ? this.#latency(end.host, far.host)
+        : this.#latency(end.host, via.host) + this.#latency(via.host, far.host);
     while (this.#random() < this.lossProbability) delay += this.#config.retransmitAfter;
     const at = Math.max(far.arrivesAfter, this.#now() + delay);
     far.arrivesAfter = at;
     const land = (): void => {
-      if (this.isCut(end.host, far.host) || far.held.length > 0) far.held.push(arrive);
+      if (this.#isBroken(end.connection)) this.#lost(far);
+      else if (this.#isHeld(end, far) || far.held.length > 0) far.held.push(arrive);
       else arrive();
     };
     this.#queue.schedule(at, land);
@@ -193,15 +228,44 @@ export class Network {
   #release(from: number, to: number): void {
     for (const connection of this.#connections) {
       for (const end of connection.ends) {
-        if (end.host !== to || other(end).host !== from || end.held.length === 0) continue;
+        if (end.held.length === 0 || !this.#crosses(connection, from, to)) continue;
         this.#after(between(this.#random, 0, 4) * this.#config.retransmitAfter, () => {
-          if (this.isCut(from, to)) return;
+          if (this.#isHeld(other(end), end)) return;
           const held = end.held;
           end.held = [];
           for (const arrive of held) arrive();
         });
       }
     }
+  }
+
+  /** A relay's kernel ends what its process carried; it may have died while the way to it was cut. */
+  #lost(end: End): void {
+    this.#after(this.#latency(end.connection.via?.host ?? end.host, end.host), () => this.#finish(end));
+  }
+
+  #isBroken({ via }: Connection): boolean {
+    return via !== undefined && this.#host(via.host).process() !== via.process;
+  }
+
+  #isHeld(from: End, to: End): boolean {
+    const { via } = from.connection;
+    if (via === undefined) return this.isCut(from.host, to.host);
+    return this.isCut(from.host, via.host) || this.isCut(via.host, to.host);
+  }
+
+  #crosses({ ends, via }: Connection, from: number, to: number): boolean {
+    const hosts = new Set([ends[0].host, ends[1].host, via?.host]);
+    return hosts.has(from) && hosts.has(to);
+  }
+
+  #linked(one: number, other: number): boolean {
+    for (const { ends, via } of this.#connections) {
+      if (via !== undefined) continue;
+      const [near, far] = [ends[0].host, ends[1].host];
+      if ((near === one && far === other) || (near === other && far === one)) return true;
+    }
+    return false;
   }
 
   /** A frame reached a host where its connection no longer exists: the kernel answers with a reset. */

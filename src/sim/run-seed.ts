@@ -45,6 +45,8 @@ export const simConfig: NodeConfig = {
   claimDelay: 250,
   quietPeriod: 8_000,
   lostAfter: 10_000,
+  leaseFor: 4_000,
+  lostBySiteAfter: 600,
   driftMax: 600_000,
   uplink: "lan",
   uplinkBytesPerSecond: 0,

@@ -31,7 +31,7 @@ type Written = { readonly value: JsonObject; readonly leaves: readonly Leaf[] };
 
 export type Deletion = { readonly object: string; readonly at: number };
 
-export const workloadNames = ["shop", "till", "ledger", "sensor", "camera"] as const;
+export const workloadNames = ["shop", "till", "ledger", "sensor", "camera", "vault"] as const;
 
 /** The tools that users write with: field owners, in server-side apply's words. */
 const managers = ["kubectl", "helm", "console"] as const;
@@ -59,7 +59,7 @@ export class Users {
     if (machine?.node === undefined || name === undefined) return;
     const ref: ObjectRef = {
       group: "apps",
-      kind: name === "sensor" ? "DaemonSet" : "Deployment",
+      kind: name === "sensor" ? "DaemonSet" : name === "vault" ? "StatefulSet" : "Deployment",
       namespace: "default",
       name,
     };
@@ -68,13 +68,15 @@ export class Users {
       return this.#write(machine, ref, this.#fresh(ref), "create");
     const dice = this.#random();
     if (dice < 0.06) return this.#delete(machine, ref);
-    if (dice < 0.4 && ref.kind === "Deployment") return this.#edit(machine, ref, current.value, "replicas");
+    if (dice < 0.4 && ref.kind !== "DaemonSet") return this.#edit(machine, ref, current.value, "replicas");
     if (dice < 0.6) return this.#edit(machine, ref, current.value, "version");
     this.#edit(machine, ref, current.value, `note-${below(this.#random, 3)}`);
   }
 
   #fresh(ref: ObjectRef): Written {
-    const perSite = ref.name === "shop" || ref.name === "till";
+    // Where nobody knows all members, only a site's own slots can be exclusive.
+    const detail = this.#world.machines[0]?.identity.mesh.detail ?? "mesh";
+    const perSite = ref.name === "shop" || ref.name === "till" || (ref.name === "vault" && detail !== "mesh");
     const written = `v${++this.#values}`;
     const labels = { app: ref.name };
     const container = {

@@ -170,7 +170,7 @@ export class World {
           region,
           state: () => machine.state,
           process: () => machine.processes,
-          opened: (end, peer, outbound) => machine.linkOpened(end, peer, outbound),
+          opened: (end, peer, outbound, via) => machine.linkOpened(end, peer, outbound, via),
           closed: (end, how) => machine.linkClosed(end, how),
           frame: (end, bytes) => machine.frameArrived(end, bytes),
           dialFailed: (peer, why) =>

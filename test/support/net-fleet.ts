@@ -13,7 +13,7 @@ import { eventually } from "./poll.ts";
 export type NetNode = {
   readonly name: string;
   readonly site: string;
-  readonly host: NetHost;
+  host: NetHost;
   readonly data: string;
   agent: ChildProcess | undefined;
 };
@@ -40,9 +40,16 @@ export async function createNetFleet(
   prefix: string,
   sizes: { readonly [site: string]: number },
   settings: NodeJS.ProcessEnv = quickSettings,
+  options: {
+    /** What the network is to be before anybody starts. */
+    readonly prepare?: (topology: Topology) => void;
+    /** Listen on every address and tell those of the interfaces, instead of the one the host has now. */
+    readonly everyAddress?: boolean;
+  } = {},
 ): Promise<NetFleet> {
   const directory = mkdtempSync(join(tmpdir(), "starlight-net-"));
   const topology = createTopology(prefix, sizes);
+  options.prepare?.(topology);
   const env = { ...process.env, ...settings };
   const nodes = Object.entries(topology.sites).flatMap(([site, hosts]) =>
     hosts.map((host, at): NetNode => {
@@ -64,12 +71,9 @@ export async function createNetFleet(
   const start = async (node: NetNode): Promise<void> => {
     const log = openSync(join(node.data, "agent.log"), "a");
     rmSync(layoutOf(node.data).agent, { force: true });
-    const listen = [
-      "--listen",
-      `${node.host.address}:${port}`,
-      "--advertise",
-      `${node.host.address}:${port}`,
-    ];
+    const everywhere = ["--listen", `0.0.0.0:${port}`];
+    const here = ["--listen", `${node.host.address}:${port}`, "--advertise", `${node.host.address}:${port}`];
+    const listen = options.everyAddress === true ? everywhere : here;
     const args = [program, "--data", node.data, "agent", ...listen];
     node.agent = topology.spawn(node.host, process.execPath, args, { env, stdio: ["ignore", log, log] });
     closeSync(log);

@@ -17,6 +17,13 @@ export type Topology = {
   /** Takes one host's cable away. */
   readonly cutHost: (host: NetHost) => void;
   readonly healHost: (host: NetHost) => void;
+  /** Puts the site behind a router that rewrites addresses: its hosts reach others, nobody opens a way to them. */
+  readonly hideSite: (site: string) => void;
+  /** Two hosts of one site hear nothing of each other; everybody else hears both. */
+  readonly cutPair: (one: NetHost, other: NetHost) => void;
+  readonly healPair: (one: NetHost, other: NetHost) => void;
+  /** Takes the host's address away and gives it another one of its site's network, as a new lease does. */
+  readonly moveHost: (host: NetHost, number: number) => NetHost;
   /** Starts a program inside a host. */
   readonly spawn: (
     host: NetHost,
@@ -46,6 +53,22 @@ export function whyNoNamespaces(): string | undefined {
     return undefined;
   } catch (error) {
     return `no network namespaces here: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`;
+  }
+}
+
+/** Why addresses cannot be rewritten here (see `hideSite`); undefined when they can. */
+export function whyNoNat(): string | undefined {
+  const without = whyNoNamespaces();
+  if (without !== undefined) return without;
+  try {
+    execFileSync("ip", ["netns", "add", probe()], { stdio: "pipe" });
+    iptables(probe(), "-t", "nat", "-A", "POSTROUTING", "-s", "10.0.0.0/8", "-j", "MASQUERADE");
+    iptables(probe(), "-A", "FORWARD", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT");
+    return undefined;
+  } catch (error) {
+    return `no iptables here: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`;
+  } finally {
+    removeNamespace(probe());
   }
 }
 
@@ -103,12 +126,37 @@ export function createTopology(prefix: string, sizes: { readonly [site: string]:
   const portOf = (host: NetHost): string => `port${Number(host.namespace.replace(/^.*-/, "")) - 1}`;
   const linkState = (site: string, state: "up" | "down"): void =>
     ip("-n", router, "link", "set", `site${names.indexOf(site)}`, state);
+  /** A bridge passes nothing between two isolated ports (`man bridge`, `isolated`). */
+  const isolate = (hosts: readonly NetHost[], how: "on" | "off"): void => {
+    for (const host of hosts)
+      ip("-n", siteOf(host), "link", "set", portOf(host), "type", "bridge_slave", "isolated", how);
+  };
   return {
     sites,
     cutSite: (site) => linkState(site, "down"),
     healSite: (site) => linkState(site, "up"),
     cutHost: (host) => ip("-n", siteOf(host), "link", "set", portOf(host), "down"),
     healHost: (host) => ip("-n", siteOf(host), "link", "set", portOf(host), "up"),
+    hideSite: (site) => {
+      const at = names.indexOf(site);
+      const net = `10.77.${at + 1}.0/24`;
+      const conntrack = ["-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED"];
+      iptables(router, "-t", "nat", "-A", "POSTROUTING", "-s", net, "!", "-d", net, "-j", "MASQUERADE");
+      iptables(router, "-A", "FORWARD", "-o", `site${at}`, ...conntrack, "-j", "ACCEPT");
+      iptables(router, "-A", "FORWARD", "-o", `site${at}`, "-j", "DROP");
+    },
+    cutPair: (one, other) => isolate([one, other], "on"),
+    healPair: (one, other) => isolate([one, other], "off"),
+    moveHost: (host, number) => {
+      const net = host.address.replace(/\.\d+$/, "");
+      const address = `${net}.${number}`;
+      ip("-n", host.namespace, "addr", "add", `${address}/24`, "dev", "eth0");
+      ip("-n", host.namespace, "addr", "del", `${host.address}/24`, "dev", "eth0");
+      // The default route left with the old address, and the new one may have become its secondary.
+      ip("-n", host.namespace, "addr", "replace", `${address}/24`, "dev", "eth0");
+      ip("-n", host.namespace, "route", "replace", "default", "via", `${net}.1`);
+      return { ...host, address };
+    },
     spawn: (host, command, args, options) =>
       spawn("nsenter", [`--net=/run/netns/${host.namespace}`, command, ...args], {
         env: options.env,
@@ -133,6 +181,10 @@ const probe = (): string => `slprobe${process.pid}`;
 
 function ip(...args: readonly string[]): void {
   execFileSync("ip", args, { stdio: "pipe" });
+}
+
+function iptables(namespace: string, ...args: readonly string[]): void {
+  execFileSync("nsenter", [`--net=/run/netns/${namespace}`, "iptables", "-w", ...args], { stdio: "pipe" });
 }
 
 function removeNamespace(namespace: string): void {

@@ -110,15 +110,9 @@ export function sampleRecords(): MeshRecord[] {
 }
 
 export const membershipFrames: readonly MembershipFrame[] = [
-  { type: "ping", number: 300, wall: 1_795_000_000_000, next: 0 },
+  { type: "ping", number: 300, wall: 1_795_000_000_000, next: 1_920 },
   { type: "pong", number: 2 ** 53 - 1, wall: 0 },
   { type: "use" },
-  { type: "beat", next: 0 },
-];
-
-/** What protocol 3 adds. */
-export const newerMembershipFrames: readonly MembershipFrame[] = [
-  { type: "ping", number: 300, wall: 1_795_000_000_000, next: 1_920 },
   { type: "beat", next: 15_000 },
   { type: "probe", number: 7, peer: "00112233445566778899" },
   { type: "answer", number: 7, saw: "lost" },

@@ -38,7 +38,8 @@ function looking(from: RunningAgent, folder: string, change: Partial<ExamineDeps
     member: view.member,
     members: view.members,
     admits: (peer, key) => view.member(peer)?.member.tlsKey === key,
-    addressesOf: (node) => view.member(node)?.status?.addresses ?? [],
+    forbids: () => undefined,
+    pathsTo: view.paths,
     localAddress: undefined,
     driftMaxMs: 600_000,
     wall: Date.now,
@@ -94,7 +95,10 @@ test("each hop that fails is named, with the fix", async () => {
   const { port } = deaf.address() as { readonly port: number };
   const other = await bed.agent(await bed.mesh("other", { mesh: "other" }), { parts });
   const third = await joined("third");
-  const at = (...addresses: string[]): ExamineDeps => ({ ...deps, addressesOf: () => addresses });
+  const at = (...addresses: string[]): ExamineDeps => ({
+    ...deps,
+    pathsTo: () => ({ addresses, relays: [] }),
+  });
   const local = (agent: RunningAgent): string => `127.0.0.1:${agent.port}`;
   assert.match(said(await examine(deps, "0".repeat(20))), /^roster: 0+ is not on our roster/);
   assert.match(
@@ -130,7 +134,7 @@ test("a node whose membership ended fails at `admitted`, and at the roster from 
 });
 
 test("a node that is linked and cannot be dialled is well: it dialled us", async () => {
-  const deps = looking(first, directory, { addressesOf: () => ["127.0.0.1:1"] });
+  const deps = looking(first, directory, { pathsTo: () => ({ addresses: ["127.0.0.1:1"], relays: [] }) });
   const way = await examine(deps, second1);
   assert.equal(way.failing, undefined);
   assert.match(way.after[0]?.detail ?? "", /it dialled us, as its own addresses cannot be dialled/);

@@ -19,7 +19,7 @@ export async function examine(deps: ExamineDeps, peer: NodeId): Promise<Examinat
   }
   const before = await runHops(ownHops, { deps, peer });
   const blocked = failureIn(before);
-  const places = blocked === undefined ? deps.addressesOf(peer).slice(0, addressesMax) : [];
+  const places = blocked === undefined ? deps.pathsTo(peer).addresses.slice(0, addressesMax) : [];
   const addresses = await Promise.all(
     places.map(async (address) => {
       const path = memberPath(deps, peer, address);

@@ -7,7 +7,8 @@ import type { MemberView } from "../../core/node/contract.ts";
 import { commonProtocol, rangeText, readRange, spoken } from "../../core/records/protocol.ts";
 import type { NodeId } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
-import { linkPath, protocolHeader } from "../../shells/transport-http2/create-transport.ts";
+import type { Paths } from "../../ports/transport.ts";
+import { linkPath, protocolHeader } from "../../shells/transport-http2/link-request.ts";
 import { identityOf, tlsKeyOf } from "../../shells/transport-http2/peer-certificate.ts";
 import { networkHops, networkPath, type NetworkPath } from "../hops/network-hops.ts";
 import { failed, passed, type Hop, type HopResult } from "../hops/run-hops.ts";
@@ -17,9 +18,10 @@ export type ExamineDeps = {
   readonly identity: Identity;
   readonly member: (node: NodeId) => MemberView | undefined;
   readonly members: () => readonly MemberView[];
-  /** Asked by the transport on every connection: roster and link policy. */
+  /** Both are asked by the transport on every connection. */
   readonly admits: (peer: NodeId, tlsKey: string) => boolean;
-  readonly addressesOf: (node: NodeId) => readonly string[];
+  readonly forbids: (peer: NodeId) => string | undefined;
+  readonly pathsTo: (node: NodeId) => Paths;
   readonly localAddress: string | undefined;
   /** A record stamped further ahead than this would be set aside. */
   readonly driftMaxMs: number;
@@ -87,16 +89,18 @@ function isOnRoster({ deps, peer }: { deps: ExamineDeps; peer: NodeId }): HopRes
 
 function isAdmitted({ deps, peer }: { deps: ExamineDeps; peer: NodeId }): HopResult {
   const key = deps.member(peer)?.member.tlsKey ?? "";
+  const forbidden = deps.forbids(peer);
+  if (forbidden !== undefined)
+    return failed(forbidden, "That is what the policy says; `starlight delete linkpolicy NAME` ends it.");
   if (deps.admits(peer, key)) return passed("our side allows the connection");
-  return failed(
-    "our side does not allow connections with it",
-    "Change the link policy, or let a gateway relay.",
-  );
+  return failed("our side does not admit its key", "Its membership has ended: let it join again.");
 }
 
 function hasAddress({ deps, peer }: { deps: ExamineDeps; peer: NodeId }): HopResult {
-  const addresses = deps.addressesOf(peer);
+  const { addresses, relays } = deps.pathsTo(peer);
   if (addresses.length > 0) return passed(addresses.join(", "));
+  const names = relays.map((relay) => deps.member(relay)?.member.name ?? relay);
+  if (names.length > 0) return passed(`it has none, and is reached through ${names.join(", ")}`);
   return failed(
     "it never said where it answers, and nobody saw it",
     "Start its agent where one of us can be dialled from there, set `advertise` on it, or `seeds` here.",

@@ -7,7 +7,6 @@ import { createTestBed } from "../testbed.ts";
 import { joinMesh } from "../enrol/join-mesh.ts";
 import { createInvite } from "../enrol/invite-book.ts";
 import { createHints, withHints } from "./hints.ts";
-import { spoken } from "../../core/records/protocol.ts";
 import { isSeed } from "./seed-names.ts";
 import { askSeeds } from "./seeds.ts";
 
@@ -20,6 +19,7 @@ function recordingTransport(): { readonly transport: Transport; readonly dialled
     send: () => {},
     close: () => {},
     sentBytes: () => 0,
+    ownEndUp: () => true,
     stop: () => Promise.resolve(),
   };
   return { transport, dialled };
@@ -33,7 +33,7 @@ suite("hints", () => {
     const wrapped = hinted.wrap(transport);
     hints.add("n", "seen:1");
     for (let dial = 0; dial < 4; dial++) wrapped.dial("n", ["said:1"]);
-    hinted.events.opened(1, "n", true, "", spoken);
+    hinted.events.opened(1, "n", true, { tlsKey: "" });
     wrapped.dial("n", ["said:1"]);
     wrapped.dial("n", ["seen:1"]);
     wrapped.dial("other", ["said:2"]);

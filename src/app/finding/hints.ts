@@ -52,18 +52,18 @@ export function withHints(
   return {
     events: {
       ...events,
-      opened: (link, peer, outbound, tlsKey, speaks) => {
+      opened: (link, peer, outbound, about) => {
         dials.delete(peer);
-        events.opened(link, peer, outbound, tlsKey, speaks);
+        events.opened(link, peer, outbound, about);
       },
     },
     wrap: (transport) => ({
       ...transport,
-      dial: (peer, addresses) => {
+      dial: (peer, addresses, relays) => {
         const dial = dials.get(peer) ?? 0;
         dials.set(peer, dial + 1);
         const found = hints.of(peer).filter((address) => !addresses.includes(address));
-        transport.dial(peer, dial % 2 === 1 && found.length > 0 ? found : addresses);
+        transport.dial(peer, dial % 2 === 1 && found.length > 0 ? found : addresses, relays);
       },
     }),
   };

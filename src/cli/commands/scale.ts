@@ -20,8 +20,8 @@ export async function action(
   }
   const { kind, name } = splitReference(args);
   const [resource] = resourcesNamed(name === "" ? "deployment" : kind);
-  if (resource?.kind !== "Deployment")
-    throw new CommandError("usage", `${kind} cannot be scaled; deployments can`);
+  if (resource?.kind !== "Deployment" && resource?.kind !== "StatefulSet")
+    throw new CommandError("usage", `${kind} cannot be scaled; deployments and statefulsets can`);
   const client = await connect(globals);
   const scale = `${pathOf(resource, options.namespace, name === "" ? kind : name)}/scale`;
   const manager = encodeURIComponent(managerIn(classFlag(options.class), "starlight"));
@@ -29,6 +29,6 @@ export async function action(
   const { timeoutMs } = wait;
   const type = { contentType: "application/merge-patch+json", timeoutMs };
   const { text } = await client.call("PATCH", path, { spec: { replicas } }, type);
-  print(`deployment/${name === "" ? kind : name} scaled to ${replicas}`);
+  print(`${resource.kind.toLowerCase()}/${name === "" ? kind : name} scaled to ${replicas}`);
   tellDurability((JSON.parse(text) as { readonly durability?: Durability }).durability, wait);
 }

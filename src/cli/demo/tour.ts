@@ -74,9 +74,11 @@ export function createTour(fleet: Fleet, report: (step: Step) => void): Tour {
 
   const machineDies = async (): Promise<void> => {
     const site = sites.find((name) => name !== outside.site && name !== cutSite) ?? outside.site;
-    const [peer, victim] = fleet.nodes.filter((node) => node.site === site);
+    const load = ({ data }: FleetNode): number => podProcesses(data).length;
+    const inside = fleet.nodes.filter((node) => node.site === site);
+    const [victim, peer] = inside.sort((left, right) => load(right) - load(left));
     if (peer === undefined || victim === undefined) throw new Error(`${site} has no two nodes`);
-    const programs = podProcesses(victim.data).length;
+    const programs = load(victim);
     const from = performance.now();
     fleet.killMachine(victim);
     const took = await until(limitMs, from, async () => {

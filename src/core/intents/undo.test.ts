@@ -260,6 +260,27 @@ test("undo to any known version gives exactly what the object was then, or refus
   assert.ok(done > 80, `only ${done} of 400 were undone`);
 });
 
+test("undo to a version refuses where the value then is forgotten, also when the field is gone since", () => {
+  const bed = new Testbed(configMapRef, 2);
+  bed.update(0, configMap({ a: "0" }));
+  const write = (node: 0 | 1, key: string, value?: string): void => {
+    bed.syncAll();
+    bed.edit(node, `data/${key}`, value);
+  };
+  write(0, "a");
+  write(0, "c", "x");
+  const to = bed.merged(0)?.version;
+  write(0, "a", "x");
+  // More writes of one field than a record remembers; then its first author writes something else.
+  for (const value of [undefined, "y", undefined]) write(1, "c", value);
+  write(0, "a");
+  for (const value of ["x", undefined]) write(1, "c", value);
+  write(0, "a", "y");
+  bed.syncAll();
+  const planned = bed.planUndo(0, { to });
+  assert.deepEqual(planned.ok ? planned : planned.error, { type: "forgotten", fields: ["data.c"], more: 0 });
+});
+
 test("the side that lost a conflict stays in the history after the conflict is ended", () => {
   const bed = new Testbed(configMapRef, 2);
   bed.update(0, configMap({ a: "0" }));

@@ -6,7 +6,7 @@ import type { Before, Change, IntentEntry } from "./contract.ts";
 import { historyOf, type KnownWrite } from "./history.ts";
 import type { Kind } from "./kinds/kind.ts";
 import { managerParts } from "./manager.ts";
-import { isBelow } from "./path.ts";
+import { isBelow, parsePath } from "./path.ts";
 import { isFirst, overwrittenIn, type Overwritten } from "./past.ts";
 import { isSoft } from "./soft.ts";
 import { revive } from "./revive.ts";
@@ -150,7 +150,7 @@ function undoTo(
     if (winner !== undefined && winner.write.version <= to) continue;
     const before = valueAt(path, to, past, history);
     if (before.type === "known") values.set(path, before.value);
-    else if (winner !== undefined && !isSoftPath(state, path)) forgotten.push(path);
+    else if (!isSoftPath(state, path)) forgotten.push(path);
   }
   if (forgotten.length > 0) return err({ type: "forgotten", fields: forgotten, more: 0 });
   return planOf(ref, state, undoes, values);
@@ -170,7 +170,9 @@ function valueAt(
   for (const write of history) {
     if (write.version > to) continue;
     const own = write.fields.find((field) => field.path === path);
-    const item = write.fields.find((field) => field.op === "remove" && isBelow(path, field.path));
+    const item = write.fields.find(
+      ({ op, path: gone }) => op === "remove" && isItem(gone) && isBelow(path, gone),
+    );
     if (own?.op === "release" || (own === undefined && item === undefined)) continue;
     const certain =
       write.version === to ||
@@ -180,6 +182,9 @@ function valueAt(
   const nothing = later.some(({ was }) => was === undefined);
   return nothing ? { type: "known", value: undefined } : { type: "unknown" };
 }
+
+/** An item of a list goes with all that is in it; a map that is removed only lost its being empty. */
+const isItem = (path: string): boolean => parsePath(path)?.at(-1)?.type !== "field";
 
 /** Leaves whose value would not change are left out; a vanished item goes as a whole. */
 function planOf(

@@ -200,7 +200,7 @@ test("the taints of a node are replaced as a whole, and none is there twice", ()
   assert.equal(problem(node, tainted([taint, { ...taint, value: "x" }])).field, "spec.taints[1]");
 });
 
-test("10 kinds are known, by group and kind", () => {
+test("12 kinds are known, by group and kind", () => {
   assert.deepEqual(
     allKinds().map(({ group, kind: name }) => `${group}/${name}`),
     [
@@ -210,13 +210,15 @@ test("10 kinds are known, by group and kind", () => {
       "/Service",
       "apps/DaemonSet",
       "apps/Deployment",
+      "apps/StatefulSet",
       "batch/CronJob",
       "batch/Job",
       "policy/PodDisruptionBudget",
       "scheduling.k8s.io/PriorityClass",
+      "starlight.dev/LinkPolicy",
     ],
   );
-  assert.equal(kindOf("apps", "StatefulSet"), undefined);
+  assert.equal(kindOf("apps", "ReplicaSet"), undefined);
   assert.equal(kindOf("", "__proto__"), undefined);
 });
 

@@ -28,6 +28,9 @@ export type DialFailure =
   /** Somebody answered who is not the member we wanted. */
   | "untrusted";
 
+/** Whether two members may have a link; the same answer for both orders, and on every node with the same view. */
+export type Permits = (one: NodeId, other: NodeId) => boolean;
+
 /** A member as far as reaching it is concerned: roster and status fact, joined by the caller. */
 export type Peer = Place & {
   readonly id: NodeId;
@@ -41,6 +44,8 @@ export type Peer = Place & {
    * and its links are taken when it is `accepted`. Undefined for a member of our roster.
    */
   readonly contact?: "wanted" | "accepted" | undefined;
+  /** Why the link policy keeps us apart; undefined when it does not. */
+  readonly forbidden?: string | undefined;
 };
 
 /**
@@ -60,8 +65,10 @@ export type Evidence = {
   /** Since when, by our monotonic clock. */
   readonly since: Instant;
   /**
-   * Of an unreachable member: most of its site's roster, and at least two, are alive here, and none of them
-   * has a link with it. So the member is off or cut off alone, not we.
+   * Of an unreachable member: most of its site's roster, and at least two, are alive here and not late, and
+   * none of them has a link with it. In a site of two the other member is, and it is not its own network that
+   * failed: it is in contact with other sites, or the interface of the lost link runs. So the member is off or
+   * cut off alone, not we.
    */
   readonly lostBySite: boolean;
   /** Our own link to it, when there is one. */
@@ -90,14 +97,24 @@ export type MembershipConfig = {
 
 export type MembershipEvent =
   /** The roster or an address changed; the complete list without ourselves. */
-  | { readonly type: "peers"; readonly peers: readonly Peer[]; readonly place: Place }
-  /** `speaks`: what the peer said it speaks; absent where both ends are of one build. */
+  | {
+      readonly type: "peers";
+      readonly peers: readonly Peer[];
+      readonly place: Place;
+      /** Under a link policy: whether two members may have a link. */
+      readonly permits?: Permits | undefined;
+    }
+  /**
+   * `speaks`: what the peer said it speaks; absent where both ends are of one build.
+   * `via`: the relay it goes through, if any.
+   */
   | {
       readonly type: "link-opened";
       readonly link: LinkId;
       readonly peer: NodeId;
       readonly outbound: boolean;
       readonly speaks?: ProtocolRange | undefined;
+      readonly via?: NodeId | undefined;
     }
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
@@ -120,12 +137,20 @@ export type MembershipEvent =
       readonly peers: readonly NodeId[];
       readonly gone: readonly NodeId[];
     }
+  /** Addresses of this machine came or went. */
+  | { readonly type: "network-changed" }
   /** Our own process was stalled for this long: silence in that time is our fault. */
   | { readonly type: "stalled"; readonly by: Duration }
   | { readonly type: "wake" };
 
 export type MembershipEffect =
-  | { readonly type: "dial"; readonly peer: NodeId; readonly addresses: readonly string[] }
+  /** `relays` are taken when no address answers; empty where a link through one is of no use. */
+  | {
+      readonly type: "dial";
+      readonly peer: NodeId;
+      readonly addresses: readonly string[];
+      readonly relays: readonly NodeId[];
+    }
   | { readonly type: "close"; readonly link: LinkId; readonly end: LinkEnd }
   | { readonly type: "send"; readonly link: LinkId; readonly bytes: Uint8Array }
   /** A link is ready for other traffic (exactly one per peer is). */
@@ -139,7 +164,13 @@ export type MembershipEffect =
   | { readonly type: "clock-seen"; readonly peer: NodeId; readonly ahead: Duration }
   | { readonly type: "verdict-changed"; readonly peer: NodeId; readonly from: Verdict; readonly to: Verdict };
 
-export type MembershipEnv = { readonly now: Instant; readonly wall: WallTime; readonly random: Random };
+export type MembershipEnv = {
+  readonly now: Instant;
+  readonly wall: WallTime;
+  readonly random: Random;
+  /** Whether the interface with our end of an open link runs (has a carrier); undefined where nobody can tell. */
+  readonly ownEndUp?: ((link: LinkId) => boolean | undefined) | undefined;
+};
 
 export type Membership = {
   readonly handle: (event: MembershipEvent, env: MembershipEnv) => readonly MembershipEffect[];
@@ -150,4 +181,6 @@ export type Membership = {
   readonly selfDoubt: () => readonly Observation[];
   /** Members we have a working link with, sorted. */
   readonly linked: () => readonly NodeId[];
+  /** Members that can carry something to a peer, best first. */
+  readonly relaysTo: (peer: NodeId) => readonly NodeId[];
 };

@@ -13,7 +13,7 @@ import type {
 import { send } from "./duties.ts";
 import { evidenceOf } from "./evidence.ts";
 import { decodeFrame } from "./frames.ts";
-import { doubt, doubtsOf, noticeLag, trust } from "./health.ts";
+import { doubt, doubtsOf, noticeLag, noticeStall, recover, recoversAt, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
 import {
   closeLink,
@@ -24,7 +24,17 @@ import {
   standbyPatience,
   use,
 } from "./peer-links.ts";
-import { explain, forgetEnd, mayDial, newPeer, type Link, type PeerState } from "./peer-state.ts";
+import {
+  enforcePolicy,
+  linkRelays,
+  mayDial,
+  networkChanged,
+  noPaths,
+  relaysTo,
+  waitsForSilence,
+} from "./paths.ts";
+import { permittedPeers } from "./permitted-peers.ts";
+import { explain, forgetEnd, newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
 import { acquit, answered, lostByAnother, probed, watch, watchAt } from "./suspicion.ts";
 import { beatAfter, dueAfter, redialAfter, retryFirst } from "./timing.ts";
@@ -49,7 +59,14 @@ export function createMembership(config: MembershipConfig): Membership {
     tended: new Map(),
     peerByLink: new Map(),
     reports: new Map(),
-    health: { score: 0, stalled: undefined, offline: undefined, lostAll: undefined },
+    paths: noPaths(),
+    health: {
+      score: 0,
+      doubtedAt: Number.NEGATIVE_INFINITY,
+      stalled: undefined,
+      offline: undefined,
+      lostAll: undefined,
+    },
     probes: 0,
     published: " ",
     observed: true,
@@ -61,19 +78,21 @@ export function createMembership(config: MembershipConfig): Membership {
     evidence: (peer) => evidenceOf(state, peer),
     selfDoubt: () => doubtsOf(state),
     linked: () => activePeers(state),
+    relaysTo: (peer) => relaysTo(state, peer),
   };
 }
 
 function handle(
   state: State,
   event: MembershipEvent,
-  { now, wall, random }: MembershipEnv,
+  { now, wall, random, ownEndUp }: MembershipEnv,
 ): MembershipEffect[] {
-  const step: Step = { state, now, wall, random, out: [] };
+  const step: Step = { state, now, wall, random, ownEndUp, out: [] };
   const lag = now - state.wake.at;
+  recover(state, now);
   if (event.type !== "stalled") {
     if (lag > lateMax) forgive(step, lag);
-    else noticeLag(state, lag);
+    else noticeLag(state, lag, now);
   }
   // A sign of life only puts deadlines off: whoever wakes for one of them finds that out then.
   if (event.type === "heard" && lag < 0) {
@@ -109,6 +128,8 @@ function take(step: Step, event: MembershipEvent): void {
       return;
     case "observed":
       return observed(step, event);
+    case "network-changed":
+      return networkChanged(step);
     case "stalled":
       return forgive(step, event.by);
     case "wake":
@@ -118,8 +139,12 @@ function take(step: Step, event: MembershipEvent): void {
 
 function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>): void {
   const { state, now } = step;
-  state.place = event.place;
-  const wanted = wantedPeers(state.config.self, event.place, event.peers);
+  const { permits, place } = event;
+  state.place = place;
+  const wanted =
+    permits === undefined
+      ? wantedPeers(state.config.self, place, event.peers)
+      : permittedPeers(state.config.self, place, event.peers, permits);
   const listed = new Set(event.peers.map(({ id }) => id));
   for (const [id, known] of [...state.peers].filter(([id]) => !listed.has(id))) {
     for (const link of known.links.keys()) closeLink(step, link, "ours");
@@ -140,6 +165,7 @@ function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>
       known.redialAt = now;
     }
   }
+  enforcePolicy(step, (link) => closeLink(step, link, "ours"));
 }
 
 function observed(step: Step, event: Extract<MembershipEvent, { type: "observed" }>): void {
@@ -168,7 +194,8 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
     return explain(peer, now, "its host answers that no agent listens");
   }
   if (why === "offline") {
-    doubt(state);
+    doubt(state, now);
+    peer.ownEndUp = false;
     state.health.offline = { at: now, detail };
     return explain(peer, now, `our own network could not send: ${detail}`);
   }
@@ -247,8 +274,7 @@ function heard(step: Step, id: LinkId): Link | undefined {
  * time we lost counts for nobody's absence either.
  */
 function forgive({ state, now }: Step, by: Duration): void {
-  state.health.stalled = { at: now, by };
-  doubt(state, 2);
+  noticeStall(state, by, now);
   for (const peer of state.peers.values()) {
     if (peer.verdict === "unreachable") peer.since = Math.min(now, peer.since + by);
     for (const link of peer.links.values()) {
@@ -272,10 +298,16 @@ function tend(step: Step): void {
     }
     settleStandby(step, peer);
     if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
-    if (!mayDial(peer) || now < peer.redialAt) continue;
+    if (!mayDial(state, peer) || now < peer.redialAt) continue;
+    const { id, addresses } = peer.peer;
+    const relays = peer.links.size === 0 ? linkRelays(state, id) : [];
+    if (addresses.length === 0 && relays.length === 0) {
+      peer.redialAt = now + between(random, 0.5, 1) * state.config.redialMax;
+      continue;
+    }
     peer.dialingSince = now;
     peer.redialAt = now + between(random, retryFirst, 2 * retryFirst);
-    step.out.push({ type: "dial", peer: peer.peer.id, addresses: peer.peer.addresses });
+    step.out.push({ type: "dial", peer: id, addresses, relays });
   }
 }
 
@@ -305,16 +337,17 @@ function nextWake(state: State): Wake {
       why = what;
     }
   };
+  consider(recoversAt(state), "trust in ourselves");
   for (const peer of state.tended.values()) {
     for (const link of peer.links.values()) {
       consider(link.nextPingAt, "ping");
       consider(watchAt(state, peer, link), "silence on a link");
-      if (peer.links.size > 1 && link.id !== peer.active && decides(state, peer.peer.id)) {
+      if (decides(state, peer.peer.id) && waitsForSilence(state, peer, link)) {
         consider(link.openedAt + standbyPatience, "a newer link");
       }
     }
     if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
-    else if (mayDial(peer)) consider(peer.redialAt, "dial");
+    else if (mayDial(state, peer)) consider(peer.redialAt, "dial");
   }
   return { at, why };
 }

@@ -25,20 +25,30 @@ export function evidenceOf(state: State, id: NodeId): Evidence | undefined {
   };
 }
 
-/** Whether most of the roster of its site, at least two, is alive here; none of it has a link with the peer. */
-function isLostBySite(state: State, { peer, since }: PeerState): boolean {
-  const { place, peers, health, tended } = state;
-  let [present, members] = place.site === peer.site ? [1, 1] : [0, 0];
+/** Whether the member is off or cut off alone, as far as its site can tell; see `Evidence.lostBySite`. */
+function isLostBySite(state: State, lost: PeerState): boolean {
+  const { place, peers, health } = state;
+  const { site } = lost.peer;
+  const ours = place.site === site;
+  let [present, members] = ours ? [1, 1] : [0, 0];
+  let elsewhere = !ours;
   for (const other of peers.values()) {
-    if (other.peer.site !== peer.site) continue;
-    members++;
-    if (other.verdict === "alive") present++;
+    const here = other.verdict === "alive" && !isLate(other);
+    if (other.peer.site !== site) elsewhere ||= here && other.active !== undefined;
+    else {
+      members++;
+      if (here) present++;
+    }
   }
-  const alone = [...tended.values()].every(({ active }) => active === undefined);
   const { lostAll } = health;
-  const together = lostAll !== undefined && Math.abs(lostAll.at - since) < lostTogether;
-  return present >= 2 && 2 * present > members && !alone && !together;
+  if (lostAll !== undefined && Math.abs(lostAll.at - lost.since) < lostTogether) return false;
+  if (members === 2) return present === 1 && (elsewhere || lost.ownEndUp === true);
+  return present >= 2 && 2 * present > members;
 }
+
+/** Our link with it has been silent for too long already: it may be the next to be lost. */
+const isLate = ({ active, links }: PeerState): boolean =>
+  active !== undefined && links.get(active)?.askedAt !== undefined;
 
 function observationsOf(state: State, id: NodeId, peer: PeerState): Observation[] {
   const { peers, reports, config } = state;

@@ -32,13 +32,13 @@ export function encodeFrame(frame: MembershipFrame): Uint8Array {
   const writer = new Writer().byte(types.indexOf(frame.type));
   switch (frame.type) {
     case "ping":
-      return promise(writer.uint(frame.number).uint(frame.wall), frame.next).done();
+      return writer.uint(frame.number).uint(frame.wall).uint(frame.next).done();
     case "pong":
       return writer.uint(frame.number).uint(frame.wall).done();
     case "use":
       return writer.done();
     case "beat":
-      return promise(writer, frame.next).done();
+      return writer.uint(frame.next).done();
     case "probe":
       return writer
         .uint(frame.number)
@@ -47,11 +47,6 @@ export function encodeFrame(frame: MembershipFrame): Uint8Array {
     case "answer":
       return writer.uint(frame.number).byte(saws.indexOf(frame.saw)).done();
   }
-}
-
-/** The first senders of protocol 2 told nothing: what follows is left out rather than zero. */
-function promise(writer: Writer, next: Duration): Writer {
-  return next > 0 ? writer.uint(next) : writer;
 }
 
 /** Undefined for anything that is not exactly one frame. */
@@ -66,13 +61,13 @@ export function decodeFrame(bytes: Uint8Array): MembershipFrame | undefined {
 function read(reader: Reader, type: (typeof types)[number] | undefined): MembershipFrame | undefined {
   switch (type) {
     case "ping":
-      return { type, number: reader.uint(), wall: reader.uint(), next: promised(reader) };
+      return { type, number: reader.uint(), wall: reader.uint(), next: reader.uint() };
     case "pong":
       return { type, number: reader.uint(), wall: reader.uint() };
     case "use":
       return { type };
     case "beat":
-      return { type, next: promised(reader) };
+      return { type, next: reader.uint() };
     case "probe":
       return { type, number: reader.uint(), peer: hex(reader.raw(idBytes)) };
     case "answer": {
@@ -84,5 +79,3 @@ function read(reader: Reader, type: (typeof types)[number] | undefined): Members
       return undefined;
   }
 }
-
-const promised = (reader: Reader): Duration => (reader.done ? 0 : reader.uint());

@@ -11,12 +11,42 @@ import type { State } from "./state.ts";
 const scoreMax = 7;
 /** A timer that fires so late, though we did not stand still, counts against us. */
 const lagMin: Duration = 100;
+/** Lag and standstills are over when they are over: they raise the score so far and never add up. */
+const lagScore = 1;
+const stallScore = 2;
+/** Every so long without a new doubt, the score falls by one. */
+const trustEvery: Duration = 1_000;
 /** Peers that all are lost within this time of each other were not lost by their own fault. */
 export const lostTogether: Duration = 5_000;
 
-export function doubt({ health }: State, by = 1): void {
-  health.score = Math.min(scoreMax, health.score + by);
+/** Others did not answer, or our own network failed. */
+export function doubt({ health }: State, now: Instant): void {
+  health.score = Math.min(scoreMax, health.score + 1);
+  health.doubtedAt = now;
 }
+
+function doubtAtLeast({ health }: State, score: number, now: Instant): void {
+  health.score = Math.max(health.score, score);
+  health.doubtedAt = now;
+}
+
+/** This process stood still. */
+export function noticeStall(state: State, by: Duration, now: Instant): void {
+  state.health.stalled = { at: now, by };
+  doubtAtLeast(state, stallScore, now);
+}
+
+/** Time alone brings trust back. */
+export function recover({ health }: State, now: Instant): void {
+  const steps = Math.floor(Math.max(0, now - health.doubtedAt) / trustEvery);
+  if (health.score === 0 || steps === 0) return;
+  health.score = Math.max(0, health.score - steps);
+  health.doubtedAt += steps * trustEvery;
+}
+
+/** When `recover` has something to do. */
+export const recoversAt = ({ health }: State): Instant =>
+  health.score === 0 ? Number.POSITIVE_INFINITY : health.doubtedAt + trustEvery;
 
 /** Somebody answered in time. */
 export function trust({ health }: State): void {
@@ -24,8 +54,8 @@ export function trust({ health }: State): void {
 }
 
 /** How late the turn is that was due at `dueAt`: the lag of our own event loop. */
-export function noticeLag(state: State, lag: Duration): void {
-  if (lag >= lagMin) doubt(state);
+export function noticeLag(state: State, lag: Duration, now: Instant): void {
+  if (lag >= lagMin) doubtAtLeast(state, lagScore, now);
 }
 
 /** By how much every patience with others grows; 1 to 8. */

@@ -1,5 +1,6 @@
 import { between } from "../kernel/random.ts";
 import type { NodeId } from "../records/record.ts";
+import { directPeers } from "./paths.ts";
 import { forgetEnd, isProcessGone } from "./peer-state.ts";
 import { noticeLoss } from "./health.ts";
 import type { State, Step } from "./state.ts";
@@ -42,7 +43,7 @@ export function judge(step: Step): void {
 
 export function announce(step: Step): void {
   const { state } = step;
-  const peers = activePeers(state);
+  const peers = directPeers(state);
   const gone = [...state.peers].flatMap(([id, peer]) => (isProcessGone(peer) ? [id] : [])).sort();
   const text = `${peers.join()} ${gone.join()}`;
   if (text === state.published) return;

@@ -5,6 +5,7 @@ import type { NodeId } from "../records/record.ts";
 import type { LinkEnd, LinkId, MembershipEvent } from "./contract.ts";
 import { answerDuties } from "./duties.ts";
 import { encodeFrame } from "./frames.ts";
+import { isBetterPath, provenEnd, throughWhom } from "./paths.ts";
 import {
   explain,
   forgetEnd,
@@ -32,9 +33,9 @@ const mismatchRetry: Duration = 10 * 60_000;
 
 export function linkOpened(step: Step, event: Extract<MembershipEvent, { type: "link-opened" }>): void {
   const { state, now } = step;
-  const { link: id, peer: peerId, outbound, speaks = state.config.speaks } = event;
+  const { link: id, peer: peerId, outbound, speaks = state.config.speaks, via } = event;
   const peer = state.peers.get(peerId);
-  if (peer === undefined) {
+  if (peer === undefined || peer.peer.forbidden !== undefined) {
     step.out.push({ type: "close", link: id, end: "ours" });
     return;
   }
@@ -48,7 +49,9 @@ export function linkOpened(step: Step, event: Extract<MembershipEvent, { type: "
   peer.links.set(id, link);
   state.peerByLink.set(id, peerId);
   state.tended.set(peerId, peer);
-  explain(peer, now, `${outbound ? "we reached it" : "it reached us"} on link ${id}`);
+  if (via !== undefined) state.paths.viaByLink.set(id, via);
+  const way = throughWhom(state, id);
+  explain(peer, now, `${outbound ? "we reached it" : "it reached us"} on link ${id}${way}`);
   if (!decides(state, peerId)) return;
   if (peer.active === undefined) use(step, peer, link);
   else {
@@ -96,8 +99,11 @@ export function use(step: Step, peer: PeerState, link: Link): void {
   step.out.push({ type: "peer-up", peer: peer.peer.id, link: link.id });
 }
 
-export function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
+export function linkClosed(step: Step, id: LinkId, told: LinkEnd): void {
   const { state, now } = step;
+  const end = provenEnd(state, id, told);
+  const way = throughWhom(state, id);
+  state.paths.viaByLink.delete(id);
   const peerId = state.peerByLink.get(id);
   const peer = peerId === undefined ? undefined : state.peers.get(peerId);
   const link = peer?.links.get(id);
@@ -111,7 +117,7 @@ export function linkClosed(step: Step, id: LinkId, end: LinkEnd): void {
   }
   answerDuties(step, link, peer.active === undefined ? "lost" : "heard");
   if (end === "failed") state.health.offline = { at: now, detail: linkEndSentence(id, end) };
-  explain(peer, now, linkEndSentence(id, end));
+  explain(peer, now, end === told ? linkEndSentence(id, end) : `link ${id}${way} ended`);
   if (peer.links.size === 0) {
     peer.lastEnd = end;
     peer.endedAt = now;
@@ -135,12 +141,16 @@ export function settleStandby(step: Step, peer: PeerState): void {
   if (active === undefined) return;
   for (const link of peer.links.values()) {
     if (link.id === active.id) continue;
-    if (active.heardAt > link.openedAt) closeLink(step, link.id, "ours");
+    if (isBetterPath(step.state, link, active)) {
+      if (link.heardAt > link.openedAt) return use(step, peer, link);
+    } else if (active.heardAt > link.openedAt) closeLink(step, link.id, "ours");
     else if (step.now >= link.openedAt + standbyPatience) return use(step, peer, link);
   }
 }
 
 export function closeLink(step: Step, link: LinkId, end: LinkEnd): void {
+  const peer = step.state.peers.get(step.state.peerByLink.get(link) ?? "");
+  if (peer !== undefined && end === "silent") peer.ownEndUp = step.ownEndUp?.(link);
   step.out.push({ type: "close", link, end });
   linkClosed(step, link, end);
 }

@@ -56,6 +56,8 @@ export type PeerState = {
   tryingSince: Instant;
   /** How our last link ended; undefined once the peer was seen alive after that, by us or by others. */
   lastEnd: LinkEnd | undefined;
+  /** When our last link to it ended for silence: whether our own end of it still worked. */
+  ownEndUp: boolean | undefined;
   /** When our last link to it ended. */
   endedAt: Instant;
   /** The first and the last refusal since then. */
@@ -76,6 +78,7 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
     redialAt: now,
     tryingSince: now,
     lastEnd: undefined,
+    ownEndUp: undefined,
     endedAt: now,
     refused: undefined,
     heardAt: undefined,
@@ -94,6 +97,7 @@ export function isProcessGone({ lastEnd, refused, links }: PeerState): boolean {
 export function forgetEnd(peer: PeerState): void {
   peer.refused = undefined;
   peer.lastEnd = undefined;
+  peer.ownEndUp = undefined;
 }
 
 /** What was said before and is said again is not told twice; its age is that of the first time. */
@@ -141,11 +145,6 @@ export function newLink(
     sentAt: new Map(),
     roundTrip: undefined,
   };
-}
-
-export function mayDial(peer: PeerState): boolean {
-  const known = peer.wanted && peer.peer.addresses.length > 0;
-  return known && peer.links.size === 0 && peer.dialingSince === undefined;
 }
 
 export function newestLink({ links }: PeerState): Link | undefined {

@@ -3,6 +3,7 @@ import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";
 import type { LinkId, MembershipConfig, MembershipEffect } from "./contract.ts";
+import type { PathState } from "./paths.ts";
 import type { PeerState } from "./peer-state.ts";
 
 /** What the membership machine keeps, and one call of it. */
@@ -21,6 +22,8 @@ export type Report = {
 export type Health = {
   /** 0: no doubt. */
   score: number;
+  /** When it was raised last, or fell by one since. */
+  doubtedAt: Instant;
   stalled: { readonly at: Instant; readonly by: Duration } | undefined;
   offline: { readonly at: Instant; readonly detail: string } | undefined;
   lostAll: { readonly at: Instant; readonly count: number } | undefined;
@@ -34,6 +37,7 @@ export type State = {
   readonly tended: Map<NodeId, PeerState>;
   readonly peerByLink: Map<LinkId, NodeId>;
   readonly reports: Map<NodeId, Report>;
+  readonly paths: PathState;
   readonly health: Health;
   /** Numbers the questions that we ask others. */
   probes: number;
@@ -48,5 +52,6 @@ export type Step = {
   readonly now: Instant;
   readonly wall: WallTime;
   readonly random: Random;
+  readonly ownEndUp: ((link: LinkId) => boolean | undefined) | undefined;
   readonly out: MembershipEffect[];
 };

@@ -64,7 +64,7 @@ test("with help a silent machine is lost a second sooner than without", () => {
   assert.ok(helped < alone - 500, `${helped} ms with 3 helpers, ${alone} ms without`);
 });
 
-test("one that is lost by its whole site says so; one that only we lost, or in a site of two, does not", () => {
+test("one that is lost by its whole site says so; the one that lost everybody does not", () => {
   const bed = settled(4);
   isolate(bed, 3);
   bed.run(10_000);
@@ -72,11 +72,38 @@ test("one that is lost by its whole site says so; one that only we lost, or in a
   assert.equal(bed.nodes[3]?.machine.evidence(idOf(0))?.lostBySite, false, "the lonely one blames itself");
   assert.match(bed.nodes[3]?.machine.selfDoubt()[0]?.what ?? "", /all 3 peers were lost together/);
   assert.deepEqual(bed.nodes[0]?.machine.selfDoubt(), []);
-  const pair = settled(2);
-  isolate(pair, 1);
-  pair.run(10_000);
-  assert.equal(pair.verdict(0, 1), "unreachable");
-  assert.equal(pair.nodes[0]?.machine.evidence(idOf(1))?.lostBySite, false);
+});
+
+test("in a site of two the other is lost by its site only while the interface to it runs", () => {
+  for (const ownEndUp of [true, false, undefined]) {
+    const pair = settled(2);
+    pair.ownEndUp = ownEndUp;
+    isolate(pair, 1);
+    pair.run(1_200 + 300 + 2 * 450 + 1);
+    if (ownEndUp === true) assert.equal(pair.verdict(0, 1), "unreachable", "nobody can be asked: sooner");
+    pair.run(10_000);
+    assert.equal(pair.verdict(0, 1), "unreachable");
+    assert.equal(pair.nodes[0]?.machine.evidence(idOf(1))?.lostBySite, ownEndUp === true);
+    pair.tell(0, { type: "dial-failed", peer: idOf(1), why: "offline", detail: "no route" });
+    assert.equal(pair.nodes[0]?.machine.evidence(idOf(1))?.lostBySite, false, "its own network failed later");
+  }
+});
+
+test("who is late itself does not count as in view: 2 of 5 that are cut off soon call nobody lost by its site", () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const bed = settled(5, seed);
+    for (const one of [0, 1]) for (const other of [2, 3, 4]) bed.cutBoth(one, other);
+    const since = (): number[] =>
+      [2, 3, 4].flatMap((of) => {
+        const evidence = bed.nodes[0]?.machine.evidence(idOf(of));
+        return evidence?.lostBySite === true ? [bed.now - evidence.since] : [];
+      });
+    for (let step = 0; step < 100; step++) {
+      bed.run(100);
+      const longest = Math.max(0, ...since());
+      assert.ok(longest < 700, `seed ${seed}: for ${longest} ms`);
+    }
+  }
 });
 
 test("half of a site that is cut from the other half does not call it lost by its site", () => {

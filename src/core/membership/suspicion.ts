@@ -16,7 +16,8 @@ import { answerWithin, givenUpAt } from "./timing.ts";
  * A peer that is late is asked. One that does not answer is suspect, and others who have a link with it are
  * asked to ask it (SWIM's indirect probe: Das, Gupta, Motivala 2002, section 3.1). If none of them hears it
  * either, the link is given up; if one does, it is only our link that is bad, and it gets the full time.
- * Nobody answers us: rather our own fault, so we doubt ourselves and wait the full time too.
+ * Nobody answers us: rather our own fault, so we doubt ourselves and wait the full time too. In contact with
+ * nobody else, while our own interface runs, we have nobody to ask: the peer has as long again to answer.
  */
 
 /** Whom we ask about a suspect. */
@@ -57,7 +58,7 @@ export function acquit(step: Step, link: Link): void {
 function suspect(step: Step, peer: PeerState, link: Link): void {
   const { state, now, random } = step;
   const answerBy = new Map<NodeId, Saw | "asked">();
-  const patience = 2 * answerWithin(state, peer, link);
+  const patience = (isOnlyAndOurEndWorks(step, peer, link) ? 1 : 2) * answerWithin(state, peer, link);
   link.suspicion = { number: ++state.probes, until: now + patience, answerBy };
   for (const helper of helpersFor(state, peer, random)) {
     answerBy.set(helper.peer.id, "asked");
@@ -146,10 +147,22 @@ function conclude(step: Step, peer: PeerState, link: Link): void {
       .map(([id]) => state.peers.get(id)?.peer.name ?? id)
       .sort();
   const [heard, lost, mute] = [by("heard"), by("lost"), by("asked")];
-  if (mute.length > 0) doubt(state);
+  if (mute.length > 0) doubt(state, now);
   if (heard.length > 0)
     return explain(peer, now, `it does not answer us, but it answers ${heard.join(", ")}`);
-  if (lost.length === 0) return;
-  explain(peer, now, `it answers neither us nor ${lost.join(", ")}`);
+  if (lost.length === 0 && !isOnlyAndOurEndWorks(step, peer, link)) return;
+  explain(
+    peer,
+    now,
+    lost.length > 0
+      ? `it answers neither us nor ${lost.join(", ")}`
+      : "it does not answer us, and nobody else is here to ask it",
+  );
   closeLink(step, link.id, "silent");
+}
+
+/** We have links with nobody else, and the interface of this one runs. */
+function isOnlyAndOurEndWorks({ state, ownEndUp }: Step, peer: PeerState, link: Link): boolean {
+  const others = [...state.tended.values()].some((other) => other !== peer && other.active !== undefined);
+  return !others && ownEndUp?.(link.id) === true;
 }

@@ -2,17 +2,25 @@ import { randomStream, type Random } from "../kernel/random.ts";
 import type { Duration, Instant } from "../kernel/time.ts";
 import { spoken } from "../records/protocol.ts";
 import type { NodeId } from "../records/record.ts";
-import type { LinkId, Membership, MembershipEffect, MembershipEvent, Peer, Verdict } from "./contract.ts";
+import type {
+  LinkId,
+  Membership,
+  MembershipEffect,
+  MembershipEnv,
+  MembershipEvent,
+  Peer,
+  Verdict,
+} from "./contract.ts";
 import { createMembership } from "./create-membership.ts";
 
 /** Some membership machines, with their effects carried by hand over a network that can be cut one way. */
 
 export const config = { pingEvery: 1_000, silentAfter: 3_000, redialMax: 2_000, speaks: spoken };
 export const idOf = (at: number): NodeId => at.toString(16).padStart(20, "0");
-export const peerOf = (at: number): Peer => ({
+export const peerOf = (at: number, site = "oslo"): Peer => ({
   id: idOf(at),
   name: `n${at}`,
-  site: "oslo",
+  site,
   region: "north",
   addresses: [`10.0.0.${at}:1`],
   pace: 1,
@@ -37,6 +45,8 @@ type End = { readonly node: number; readonly life: number };
 type Wire = {
   readonly id: LinkId;
   readonly ends: readonly [End, End];
+  /** The node that carries it. */
+  readonly via: number | undefined;
   /** On its way, by receiver. */
   readonly inFlight: Map<number, MembershipEvent[]>;
   closed: boolean;
@@ -49,14 +59,18 @@ export class Testbed {
   readonly log: { readonly at: Instant; readonly node: number; readonly effect: MembershipEffect }[] = [];
   readonly #cuts = new Set<string>();
   readonly #latency: Duration;
+  readonly #siteOf: (at: number) => string;
+  /** What every node's own interface is said to be. */
+  ownEndUp: boolean | undefined = undefined;
   readonly #queue: { readonly at: Instant; readonly run: () => void }[] = [];
   /** What waits for the heal. */
   readonly #held: (() => void)[] = [];
   readonly #wires = new Map<LinkId, Wire>();
   #stamps = 0;
 
-  constructor(count: number, seed = 1, latency: Duration = 5) {
+  constructor(count: number, seed = 1, latency: Duration = 5, siteOf: (at: number) => string = () => "oslo") {
     this.#latency = latency;
+    this.#siteOf = siteOf;
     this.nodes = Array.from({ length: count }, (_, at) => ({
       at,
       machine: createMembership({ self: idOf(at), ...config }),
@@ -98,6 +112,7 @@ export class Testbed {
     node.life++;
     for (const wire of this.#wires.values())
       if (wire.ends.some((end) => end.node === at)) this.#hangUp(wire, at);
+      else if (wire.via === at) for (const end of wire.ends) this.#hangUp(wire, end.node);
   }
 
   restart(at: number): void {
@@ -108,10 +123,14 @@ export class Testbed {
     this.#introduce(at);
   }
 
+  #env({ random }: Node): MembershipEnv {
+    return { now: this.now, wall: 0, random, ownEndUp: () => this.ownEndUp };
+  }
+
   tell(at: number, event: MembershipEvent): void {
     const node = this.#node(at);
     if (!node.running) return;
-    for (const effect of node.machine.handle(event, { now: this.now, wall: 0, random: node.random })) {
+    for (const effect of node.machine.handle(event, this.#env(node))) {
       this.log.push({ at: this.now, node: at, effect });
       this.#carry(node, effect);
     }
@@ -144,7 +163,10 @@ export class Testbed {
   }
 
   #carry(node: Node, effect: MembershipEffect): void {
-    if (effect.type === "dial") return this.#dial(node, Number.parseInt(effect.peer, 16));
+    if (effect.type === "dial") {
+      const relays = effect.relays.map((relay) => Number.parseInt(relay, 16));
+      return this.#dial(node, Number.parseInt(effect.peer, 16), relays);
+    }
     if (effect.type === "links-changed")
       node.reports.set(idOf(node.at), { stamp: ++this.#stamps, peers: effect.peers, gone: effect.gone });
     if (effect.type !== "send" && effect.type !== "close") return;
@@ -154,24 +176,29 @@ export class Testbed {
     this.#deliver(wire, node.at, { type: "frame", link: effect.link, bytes: effect.bytes });
   }
 
-  #dial({ at, life }: Node, to: number): void {
+  #dial({ at, life }: Node, to: number, relays: readonly number[]): void {
     const fails = (after: Duration, why: "refused" | "unreachable"): void =>
       this.#after(after, () => {
         const event: MembershipEvent = { type: "dial-failed", peer: idOf(to), why, detail: "timeout" };
         if (this.#node(at).life === life) this.tell(at, event);
       });
     this.#after(this.#latency, () => {
-      if (this.#isCut(at, to) || this.#isCut(to, at)) return fails(dialTimeout, "unreachable");
+      const isOpen = (one: number, other: number): boolean =>
+        !this.#isCut(one, other) && !this.#isCut(other, one) && this.#node(other).running;
+      const cut = this.#isCut(at, to) || this.#isCut(to, at);
+      const via = cut ? relays.find((relay) => isOpen(at, relay) && isOpen(relay, to)) : undefined;
+      if (cut && via === undefined) return fails(dialTimeout, "unreachable");
       if (!this.#node(to).running) return fails(this.#latency, "refused");
       const link = this.#wires.size + 1;
       const ends = [
         { node: at, life },
         { node: to, life: this.#node(to).life },
       ] as const;
-      const wire: Wire = { id: link, ends, inFlight: new Map(), closed: false };
+      const wire: Wire = { id: link, ends, via, inFlight: new Map(), closed: false };
       this.#wires.set(link, wire);
-      this.#deliver(wire, to, { type: "link-opened", link, peer: idOf(to), outbound: true });
-      this.tell(to, { type: "link-opened", link, peer: idOf(at), outbound: false });
+      const by = via === undefined ? {} : { via: idOf(via) };
+      this.#deliver(wire, to, { type: "link-opened", link, peer: idOf(to), outbound: true, ...by });
+      this.tell(to, { type: "link-opened", link, peer: idOf(at), outbound: false, ...by });
     });
   }
 
@@ -183,7 +210,10 @@ export class Testbed {
     wire.inFlight.set(to.node, inFlight);
     inFlight.push(event);
     const arrive = (): void => {
-      if (this.#isCut(from, to.node)) {
+      const { via } = wire;
+      const held =
+        via === undefined ? this.#isCut(from, to.node) : this.#isCut(from, via) || this.#isCut(via, to.node);
+      if (held) {
         this.#held.push(arrive);
         return;
       }
@@ -219,8 +249,10 @@ export class Testbed {
   }
 
   #introduce(at: number): void {
-    const peers = this.nodes.filter((other) => other.at !== at).map((other) => peerOf(other.at));
-    this.tell(at, { type: "peers", peers, place: { site: "oslo", region: "north" } });
+    const peers = this.nodes
+      .filter((other) => other.at !== at)
+      .map((other) => peerOf(other.at, this.#siteOf(other.at)));
+    this.tell(at, { type: "peers", peers, place: { site: this.#siteOf(at), region: "north" } });
   }
 
   #after(delay: Duration, run: () => void): void {

@@ -8,7 +8,7 @@ import type { State } from "./state.ts";
 
 export const retryFirst: Duration = 150;
 /** So many links beat at full pace; more of them share what these would cost. */
-const linksAtFullPace = 5;
+const linksAtFullPace = 4;
 /** As shares of `silentAfter`: how late a sign of life may be, and how long an answer may take. */
 const slackShare = 0.1;
 const answerShare = 0.15;

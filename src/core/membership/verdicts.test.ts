@@ -160,16 +160,13 @@ test("a frame reads back as it was written; with a byte more it does not", () =>
     fc.property(frame, (frame) => {
       const bytes = encodeFrame(frame);
       assert.deepEqual(decodeFrame(bytes), frame);
-      const more = decodeFrame(new Uint8Array([...bytes, 0]));
-      // A promise is the only thing that may be left out, so a further byte may be one.
-      const silent = (frame.type === "ping" || frame.type === "beat") && frame.next === 0;
-      assert.deepEqual(more, silent ? frame : undefined);
+      assert.equal(decodeFrame(new Uint8Array([...bytes, 0])), undefined);
     }),
   );
 });
 
 test("bytes that are no frame are undefined and never throw", () => {
-  for (const bytes of [[], [3, 0, 0], [0], [1], [2, 0], [0, 0x80], [4, 1, 2], [5, 1, 3], [5, 1]])
+  for (const bytes of [[], [3], [3, 0, 0], [0], [1], [2, 0], [0, 0x80], [4, 1, 2], [5, 1, 3], [5, 1]])
     assert.equal(decodeFrame(new Uint8Array(bytes)), undefined, bytes.join());
   fc.assert(fc.property(fc.uint8Array({ maxLength: 12 }), (bytes) => void decodeFrame(bytes)));
 });

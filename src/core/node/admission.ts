@@ -1,4 +1,5 @@
 import { aheadOf, observe } from "../kernel/hybrid-clock.ts";
+import { isLeaseRow } from "../leases/rows.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { partsOf } from "../records/keys.ts";
 import { logName } from "../records/log.ts";
@@ -60,6 +61,10 @@ export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
   const guests: MeshRecord[] = [];
   for (const bytes of frames) {
     if (readHeads(turn, bytes)) continue;
+    if (isLeaseRow(bytes)) {
+      turn.state.leaseRows.push(bytes);
+      continue;
+    }
     const opened = openStored(bytes, turn.env.crypto, turn.state.store.seals);
     if (!opened.ok) {
       note(

@@ -6,7 +6,8 @@ import type { Random } from "../kernel/random.ts";
 import type { Result } from "../kernel/result.ts";
 import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
 import type { Change, ChangeError, FieldConflict, IntentEntry, MergedObject } from "../intents/contract.ts";
-import type { DialFailure, Evidence, LinkEnd, LinkId } from "../membership/contract.ts";
+import type { Leases } from "../leases/contract.ts";
+import type { DialFailure, Evidence, LinkEnd, LinkId, MembershipEvent } from "../membership/contract.ts";
 import type { Moment, Workload } from "../placement/contract.ts";
 import type { Planner } from "../placement/planner.ts";
 import type {
@@ -18,7 +19,6 @@ import type {
   StatusBody,
 } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import type { ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
@@ -27,6 +27,7 @@ import type { JobStanding } from "./job-standing.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
+import type { UplinkView } from "./uplink-view.ts";
 
 /** Who we are and which mesh we belong to. Fixed for the life of a process. */
 export type NodeIdentity = {
@@ -57,6 +58,10 @@ export type NodeConfig = {
   readonly quietPeriod: Duration;
   /** Default of the partition policy. */
   readonly lostAfter: Duration;
+  /** How long an exclusive pod may run on after its node last asked the voters. */
+  readonly leaseFor: Duration;
+  /** The same where the node is known to be off or cut off alone (`lostBySite`), unless a workload says otherwise. */
+  readonly lostBySiteAfter: Duration;
   /** A stamp further ahead of our clock than this is kept aside until time catches up. */
   readonly driftMax: Duration;
   /** How often members say how far they know logs with tombstones, and authors drop theirs. */
@@ -88,7 +93,14 @@ export type PodStart = {
   readonly files: { readonly [volume: string]: { readonly [file: string]: string } };
   /** Container name -> variables, with fieldRef and configMapKeyRef already resolved. */
   readonly env: { readonly [container: string]: { readonly [variable: string]: string } };
+  /** An exclusive pod runs until then by our clock, unless `arm-pod` says longer. */
+  readonly fence?: Fence | undefined;
+  /** Folders that stay with the machine when the pod goes: volume -> the folder's name. */
+  readonly kept?: { readonly [volume: string]: string } | undefined;
 };
+
+/** Under which lease an exclusive pod runs. */
+export type Fence = { readonly name: string; readonly token: number; readonly until: Instant };
 
 /** What the runtime says of a pod, on every change and for each pod it adopted at start. */
 export type PodReport = {
@@ -150,19 +162,17 @@ export type BundleReport = {
 
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
-  | { readonly type: "boot"; readonly frames: Iterable<Uint8Array>; readonly adopted: readonly PodReport[] }
+  | {
+      readonly type: "boot";
+      readonly frames: Iterable<Uint8Array>;
+      readonly adopted: readonly PodReport[];
+      /** No agent ever ran under this identity: what is not on the disk was never there. */
+      readonly firstLife?: boolean | undefined;
+    }
   /** What the machine is, at start and when it changes. */
   | { readonly type: "measured"; readonly status: StatusBody }
-  /** `speaks`: what the peer said it speaks; absent where both ends are of one build. */
-  | {
-      readonly type: "link-opened";
-      readonly link: LinkId;
-      readonly peer: NodeId;
-      readonly outbound: boolean;
-      /** SHA-256 of the key that the peer proved, in hex; a node outside of our roster must have shown one. */
-      readonly tlsKey?: string | undefined;
-      readonly speaks?: ProtocolRange | undefined;
-    }
+  /** `tlsKey`: SHA-256 of the key that the peer proved, in hex; a node outside of our roster must show one. */
+  | (Extract<MembershipEvent, { readonly type: "link-opened" }> & { readonly tlsKey?: string | undefined })
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
   | {
       readonly type: "dial-failed";
@@ -206,7 +216,13 @@ export type NodeEvent =
   | { readonly type: "wake" };
 
 export type NodeEffect =
-  | { readonly type: "dial"; readonly peer: NodeId; readonly addresses: readonly string[] }
+  /** Try the addresses, and one of the relays when none answers. */
+  | {
+      readonly type: "dial";
+      readonly peer: NodeId;
+      readonly addresses: readonly string[];
+      readonly relays: readonly NodeId[];
+    }
   | { readonly type: "send"; readonly link: LinkId; readonly bytes: Uint8Array }
   | { readonly type: "close"; readonly link: LinkId; readonly end: LinkEnd }
   /**
@@ -219,6 +235,8 @@ export type NodeEffect =
       readonly puts: readonly { readonly slot: string; readonly bytes: Uint8Array | undefined }[];
     }
   | { readonly type: "start-pod"; readonly pod: PodStart }
+  /** An exclusive pod may run on until then, by our clock; whatever becomes of us, it must not run longer. */
+  | { readonly type: "arm-pod"; readonly uid: PodUid; readonly until: Instant }
   | { readonly type: "stop-pod"; readonly uid: PodUid; readonly grace: Duration; readonly reason: string }
   | { readonly type: "reply"; readonly request: RequestId; readonly reply: WriteReply }
   | { readonly type: "bundle-taken"; readonly request: RequestId; readonly report: BundleReport }
@@ -249,6 +267,8 @@ export type NodeEnv = {
   readonly random: (name: string) => Random;
   /** Bytes that left on an open link so far, all frames of past turns included (ports/transport.ts). */
   readonly sentBytes: (link: LinkId) => number;
+  /** Whether the interface with our end of an open link runs; undefined, or missing, where nobody can tell. */
+  readonly ownEndUp?: ((link: LinkId) => boolean | undefined) | undefined;
   readonly crypto: Crypto;
   readonly signer: Signer;
 };
@@ -295,33 +315,6 @@ export type RegionView = {
   readonly age: Duration;
 };
 
-/** What links to other sites cost: bytes on the wire, signs of life included. */
-export type UplinkView = {
-  /** As it counts now: as declared or measured, or worse after long round trips or for a spent allowance. */
-  readonly class: LinkClass;
-  readonly declared: LinkClass;
-  readonly bytesToday: number;
-  /** The day's allowance; 0: none is set. */
-  readonly bytesPerDay: number;
-  readonly links: readonly LinkSpending[];
-};
-
-/** One open link to another site. */
-export type LinkSpending = {
-  readonly peer: NodeId;
-  readonly name: string;
-  readonly class: LinkClass;
-  /** On this link today (UTC), and the most in one second of it. */
-  readonly bytesToday: number;
-  readonly peakPerSecond: number;
-  /** What its class and the settings allow; undefined: any number. */
-  readonly bytesPerSecond: number | undefined;
-  /** What is not sent because the budget is used up, and until when at least; undefined when nothing waits. */
-  readonly waiting:
-    | { readonly logs: number; readonly questions: number; readonly forMs: Duration }
-    | undefined;
-};
-
 /** Everything this node knows, read-only: what the API, the CLI and the simulator's checks look at. */
 export type NodeView = {
   readonly identity: NodeIdentity;
@@ -335,10 +328,19 @@ export type NodeView = {
   readonly entries: (ref: ObjectRef) => readonly IntentEntry[];
   /** How a job stands, one that a CronJob makes included. */
   readonly job: (object: MergedObject) => JobStanding;
+  /** The ways to a member: its addresses, and members that have a link with us and one with it. */
+  readonly paths: (id: NodeId) => {
+    readonly addresses: readonly string[];
+    readonly relays: readonly NodeId[];
+  };
+  /** Why the link policy keeps a member from us; undefined when it does not. */
+  readonly forbids: (id: NodeId) => string | undefined;
   readonly pods: () => readonly PodView[];
   readonly pod: (uid: PodUid) => PodView | undefined;
   readonly conflicts: () => readonly { readonly object: MergedObject; readonly conflict: FieldConflict }[];
   readonly heals: (id: NodeId) => readonly HealReport[];
+  /** The exclusive names this node holds now, and the roll each electorate votes by. */
+  readonly leases: Leases;
   /** Placement as this view has it: plans, explanations, forecasts, and what they are made of. */
   readonly placement: () => Omit<Planner, "handle">;
   /** What the machine was last given. */

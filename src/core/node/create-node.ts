@@ -1,5 +1,5 @@
 import { carryOut, type Handlers } from "../kernel/effects.ts";
-import { earliest, type Wake } from "../kernel/time.ts";
+import { asleep, earliest, type Instant, type Wake } from "../kernel/time.ts";
 import { admitAside, admitStored, restoreFrames } from "./admission.ts";
 import { bundleArrived } from "./bundles.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, NodeMachine } from "./contract.ts";
@@ -17,9 +17,18 @@ import {
 import { settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
+import { touchedLinkPolicy } from "./link-policy.ts";
 import { tendHeld } from "./held.ts";
 import { evictPod } from "./evict.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
+import {
+  leasesStored,
+  publishExclusives,
+  releaseLease,
+  restoreLeases,
+  tellElectorates,
+  tellLeases,
+} from "./exclusive.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
 import { factsOf } from "./records-index.ts";
@@ -32,7 +41,7 @@ import { introductionArrived, linkClosed, linkOpened, strangersWake, tendStrange
 import { firstSummary, tendSummaries } from "./summaries.ts";
 import { tendTombstones } from "./tombstones.ts";
 import { withTrustedWall } from "./wall.ts";
-import { note, placeSoon, type Turn } from "./turn.ts";
+import { lagMin, note, placeSoon, type Turn } from "./turn.ts";
 import { declaredClass } from "./uplink-class.ts";
 import { createView, type Given } from "./view.ts";
 import { writeAsked, writeFailed, writeStored } from "./writes.ts";
@@ -44,17 +53,22 @@ import { writeAsked, writeFailed, writeStored } from "./writes.ts";
 export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = spoken): NodeMachine {
   const state = newState(identity, config, speaks);
   const given: Given = { now: 0, wall: 0, crypto: undefined };
+  let promised: Wake = asleep;
   return {
     handle: (event, world) => {
       const env = withTrustedWall(state, world);
       given.now = env.now;
       given.wall = env.wall;
       given.crypto = env.crypto;
-      const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
+      const lag = Math.max(0, env.now - promised.at);
+      const turn: Turn = { state, env, lag, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
       settleSent(turn);
       carryOut(handlers(turn), event);
+      if (touchedLinkPolicy(turn)) tellPeers(turn);
       settleIfReady(turn);
       placeIfDue(turn);
+      tellElectorates(turn);
+      publishExclusives(turn);
       tendReunion(turn);
       storeAgainIfDue(turn);
       endOrphansIfDue(turn);
@@ -67,7 +81,10 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       tendHeld(turn);
       return turn.out;
     },
-    wake: () => wakeOf(state),
+    wake: () => {
+      promised = wakeOf(state);
+      return promised;
+    },
     view: createView(state, given),
   };
 }
@@ -78,7 +95,9 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     boot: (event) => boot(turn, event),
     measured: ({ status }) => {
       const before = declaredClass(state);
+      const moved = state.status !== undefined && state.status.addresses.join() !== status.addresses.join();
       state.status = status;
+      if (moved) tellMembership(turn, { type: "network-changed" });
       publishStatus(turn);
       if (declaredClass(state) !== before) tellPeers(turn);
       placeSoon(turn);
@@ -97,13 +116,19 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     enrolled: ({ frame }) => absorb(turn, admitStored(turn, frame), undefined),
     leave: ({ reason }) => publishLeave(turn, reason),
     "pod-report": ({ report }) => podReported(turn, report),
-    "pod-gone": ({ uid }) => podGone(turn, uid),
+    "pod-gone": ({ uid }) => {
+      const pod = state.pods.get(uid);
+      podGone(turn, uid);
+      if (pod !== undefined) releaseLease(turn, pod);
+    },
     evict: (event) => evictPod(turn, event),
     stored: ({ ticket }) => {
+      if (leasesStored(turn, ticket, "stored")) return;
       persisted(turn, ticket);
       writeStored(turn, ticket);
     },
     "store-failed": ({ ticket, detail }) => {
+      if (leasesStored(turn, ticket, "store-failed")) return;
       writeFailed(turn, ticket, detail);
       persistFailed(turn, ticket, detail);
     },
@@ -114,6 +139,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     wake: () => {
       tellMembership(turn, { type: "wake" });
       tellSync(turn, { type: "wake" });
+      tellLeases(turn, { type: "wake" });
       if (env.now >= state.retryAsideAt) absorb(turn, admitAside(turn), undefined);
     },
   };
@@ -131,6 +157,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   state.heals = state.index.factsByNode.get(state.identity.id)?.heal?.body.reports ?? [];
   rememberAbsences(turn);
   adoptPods(turn, event.adopted);
+  restoreLeases(turn, event.firstLife === true);
   reconcileOwnFacts(turn);
   tellPeers(turn);
   for (const observer of state.index.factsByNode.keys()) {
@@ -156,17 +183,35 @@ function rememberAbsences(turn: Turn): void {
   }
 }
 
-/** Decisions need not wait longer once every peer of the site is in step with us, or out of reach. */
+/**
+ * Decisions need not wait longer once every peer of the site is in step with us, or out of reach. They wait
+ * longer while one that has answered is still telling what runs, which we would start a second time, and by as
+ * much as our own turns are late: what was said to us meanwhile is not read yet.
+ */
 function settleIfReady(turn: Turn): void {
-  const { state, env } = turn;
-  if (!state.booted || env.now >= state.settledAt) return;
+  const { state, env, lag } = turn;
+  const { bootSettle } = state.config;
+  if (!state.booted || !state.settling) return;
+  const latest = state.bootedAt + settlesMax * bootSettle;
+  const waitUntil = (at: Instant): void => {
+    state.settledAt = Math.max(state.settledAt, Math.min(latest, at));
+  };
+  if (lag >= lagMin) waitUntil(Math.max(state.settledAt, env.now) + lag);
+  let ready = true;
   for (const { id, site } of peersOf(turn)) {
-    if (site !== state.identity.site || state.dialFailed.has(id)) continue;
+    if (site !== state.identity.site) continue;
     const link = state.membership.evidence(id)?.link;
-    if (link === undefined || !state.sync.inStep(link)) return;
+    if (link === undefined) ready &&= state.dialFailed.has(id);
+    else if (!state.sync.inStep(link)) {
+      ready = false;
+      waitUntil(env.now + bootSettle);
+    }
   }
-  state.settledAt = env.now;
+  if (ready) state.settledAt = env.now;
+  state.settling = env.now < state.settledAt;
 }
+/** A peer in reach is waited for up to so many times `bootSettle`. */
+const settlesMax = 6;
 
 function wakeOf(state: NodeState): Wake {
   const own: Wake[] = [
@@ -181,5 +226,5 @@ function wakeOf(state: NodeState): Wake {
     { at: state.reunion?.closesAt ?? Number.POSITIVE_INFINITY, why: "end of the reunion" },
     { at: state.reunion?.publishAt ?? Number.POSITIVE_INFINITY, why: "heal report" },
   ];
-  return earliest(state.membership.wake(), state.sync.wake(), ...own);
+  return earliest(state.membership.wake(), state.sync.wake(), state.leases.wake(), ...own);
 }

@@ -98,9 +98,15 @@ export function tendJobs(turn: Turn): void {
   }
 }
 
-/** Every job that is there, those of CronJobs included. */
-export const allJobs = ({ jobs }: NodeState): readonly MergedObject[] =>
-  [...jobs.byKey].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, { object }]) => object);
+/** Every job that is there, those of CronJobs included; what was written a moment ago, too. */
+export function allJobs(state: NodeState, wall: WallTime): readonly MergedObject[] {
+  const { jobs, index } = state;
+  const found = new Map<string, MergedObject>();
+  for (const [key, { object }] of jobs.byKey) if (!index.objectByKey.has(key)) found.set(key, object);
+  for (const object of writtenJobs(state))
+    if (!jobStanding(state, object, wall).expired) found.set(objectKey(object.ref), object);
+  return [...found].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, object]) => object);
+}
 
 export const jobAt = ({ jobs }: NodeState, ref: ObjectRef): MergedObject | undefined =>
   isJob(ref) ? jobs.byKey.get(objectKey(ref))?.object : undefined;

@@ -148,16 +148,21 @@ function placeNodeOf(state: NodeState, id: NodeId, wall: WallTime): PlaceNode | 
   };
 }
 
-function verdictOn(state: NodeState, id: NodeId): Pick<PlaceNode, "verdict" | "verdictSince"> {
+function verdictOn(state: NodeState, id: NodeId): Pick<PlaceNode, "verdict" | "verdictSince" | "lostBySite"> {
   const { identity, membership, bootedAt } = state;
-  if (id === identity.id) return { verdict: "alive", verdictSince: bootedAt };
-  const evidence = membership.evidence(id);
-  return { verdict: evidence?.verdict ?? "unreachable", verdictSince: evidence?.since ?? bootedAt };
+  if (id === identity.id) return { verdict: "alive", verdictSince: bootedAt, lostBySite: false };
+  const {
+    verdict = "unreachable",
+    since: verdictSince = bootedAt,
+    lostBySite = false,
+  } = membership.evidence(id) ?? {};
+  return { verdict, verdictSince, lostBySite };
 }
 
-function hasOtherVerdict(state: NodeState, { id, verdict, verdictSince }: PlaceNode): boolean {
-  const now: { readonly verdict: string; readonly verdictSince: Instant } = verdictOn(state, id);
-  return now.verdict !== verdict || now.verdictSince !== verdictSince;
+function hasOtherVerdict(state: NodeState, { id, verdict, verdictSince, lostBySite }: PlaceNode): boolean {
+  const now: { readonly verdict: string; readonly verdictSince: Instant; readonly lostBySite?: unknown } =
+    verdictOn(state, id);
+  return now.verdict !== verdict || now.verdictSince !== verdictSince || now.lostBySite !== lostBySite;
 }
 
 function feedPod(state: NodeState, node: NodeId, uid: string): void {

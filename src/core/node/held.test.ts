@@ -23,7 +23,15 @@ function bed() {
   const mesh = { id, name: "m", rootKey: new Uint8Array(32) };
   const state = newState({ id, name: "b", site: "s", region: "r", mesh }, { pingEvery: 1 } as NodeConfig);
   const env = { now: 0, crypto } as unknown as Turn["env"];
-  const turn = (): Turn => ({ state, env, out: [], fresh: [], floorMatches: new Map(), voided: new Set() });
+  const turn = (): Turn => ({
+    state,
+    env,
+    lag: 0,
+    out: [],
+    fresh: [],
+    floorMatches: new Map(),
+    voided: new Set(),
+  });
   const record = (version: number, key = `intent/${version}`): MeshRecord => {
     const made = draftRecord({ ...log, key, version, body: { version } }, author, crypto);
     sealNext(state.store, [made], false, signer, crypto);

@@ -5,7 +5,7 @@ import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
 import { encodeFrame } from "../sync/frames.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { logName } from "../records/log.ts";
-import type { MeshRecord, NodeId } from "../records/record.ts";
+import type { MeshRecord } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
 import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
@@ -15,31 +15,27 @@ import { addressesOf } from "./guests.ts";
 import { coverLater } from "./unknown-authors.ts";
 import { summaryHeard } from "./summaries.ts";
 import { persist } from "./durable.ts";
+import { leaseChannel, membershipChannel, onChannel, send, syncChannel } from "./channels.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
 import { coverAndHold } from "./held.ts";
+import { tellLeases } from "./exclusive.ts";
+import { linkPolicyOf, refreshLinkPolicy } from "./link-policy.ts";
 import { publishLinks, publishStatus } from "./own-records.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
 import { belongs, memberOf } from "./trust-view.ts";
 import { isShutOut, shutOut, shutOutFor } from "./offences.ts";
-import { budgetOf, countSent, linkClassTo, linkOpened, paceTo } from "./uplink.ts";
+import { budgetOf, linkClassTo, linkOpened, paceTo } from "./uplink.ts";
 import { judgeRoundTrips, ownClass } from "./uplink-class.ts";
 import { clockLost, clockSeen } from "./wall.ts";
 import { changed, note, placeSoon, type Turn } from "./turn.ts";
 
-/**
- * The seam between the two machines that talk to peers and the rest of the node. A frame's first byte
- * names the machine it is for.
- */
+/** The seam between the machines that talk to peers and the rest of the node. */
 
-const membershipChannel = 0;
 const nobody: readonly string[] = [];
 /** Members that came into view within so long may be one returning island. */
 const settledAfter = 10_000;
-const syncChannel = 1;
-/** Who somebody is that is not on the roster: see strangers.ts. */
-export const introductionChannel = 2;
 
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
   const [channel] = bytes;
@@ -48,6 +44,9 @@ export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void 
   tellMembership(turn, { type: "heard", link });
   // Other channels are for machines of a later version.
   if (channel === syncChannel) tellSync(turn, { type: "frame", link, bytes: payload });
+  const peer = turn.state.peerByLink.get(link);
+  if (channel === leaseChannel && peer !== undefined)
+    tellLeases(turn, { type: "frame", peer, bytes: payload });
   if (isShutOut(turn, link)) endLink(turn, link);
 }
 
@@ -62,9 +61,10 @@ export function linkArrived(turn: Turn, event: Extract<MembershipEvent, { type: 
   tellMembership(turn, event);
 }
 
-function dial(turn: Turn, peer: NodeId, addresses: readonly string[]): void {
+function dial(turn: Turn, effect: Extract<MembershipEffect, { type: "dial" }>): void {
+  const { peer } = effect;
   const keptOutFor = shutOutFor(turn.state, peer, turn.env.now);
-  if (keptOutFor === 0) turn.out.push({ type: "dial", peer, addresses });
+  if (keptOutFor === 0) turn.out.push(effect);
   else {
     const detail = `it is kept out for another ${Math.ceil(keptOutFor / 1_000)} s`;
     tellMembership(turn, { type: "dial-failed", peer, why: "untrusted", detail });
@@ -84,7 +84,12 @@ export function asRecordsFrame(records: readonly MeshRecord[], crypto: Crypto): 
 
 export function tellMembership(turn: Turn, event: MembershipEvent): void {
   const { state, env } = turn;
-  const membershipEnv = { now: env.now, wall: env.wall, random: env.random("membership") };
+  const membershipEnv = {
+    now: env.now,
+    wall: env.wall,
+    random: env.random("membership"),
+    ownEndUp: env.ownEndUp,
+  };
   for (const effect of state.membership.handle(event, membershipEnv))
     carryOut(membershipHandlers(turn), effect);
 }
@@ -199,8 +204,15 @@ export function peersOf(turn: Turn): Peer[] {
 }
 
 export function tellPeers(turn: Turn): void {
-  const { site, region } = turn.state.identity;
-  tellMembership(turn, { type: "peers", peers: peersOf(turn), place: { site, region } });
+  const { id, site, region } = turn.state.identity;
+  const told = peersOf(turn);
+  refreshLinkPolicy(
+    turn,
+    told.filter(({ contact }) => contact !== undefined),
+  );
+  const policy = linkPolicyOf(turn.state);
+  const peers = told.map((peer) => ({ ...peer, forbidden: policy?.forbids(id, peer.id) }));
+  tellMembership(turn, { type: "peers", peers, place: { site, region }, permits: policy?.permits });
 }
 
 function react(turn: Turn, changes: readonly IndexChange[]): void {
@@ -225,7 +237,7 @@ export function tellObserved(turn: Turn, observer: string): void {
 function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
   const { state, out } = turn;
   return {
-    dial: ({ peer, addresses }) => dial(turn, peer, addresses),
+    dial: (effect) => dial(turn, effect),
     close: ({ link, end }) => out.push({ type: "close", link, end }),
     send: ({ link, bytes }) => send(turn, link, membershipChannel, bytes),
     "peer-up": ({ peer, link }) => {
@@ -234,11 +246,13 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
       const { site, region } = member;
       state.peerByLink.set(link, peer);
       tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
+      tellLeases(turn, { type: "peer-up", peer });
     },
     "peer-down": ({ link, peer }) => {
       clockLost(turn, peer);
       state.peerByLink.delete(link);
       tellSync(turn, { type: "peer-down", link });
+      if (![...state.peerByLink.values()].includes(peer)) tellLeases(turn, { type: "peer-down", peer });
     },
     "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
     "protocol-mismatch": ({ peer, theirs }) => {
@@ -290,17 +304,4 @@ function syncHandlers(turn: Turn): Handlers<SyncEffect> {
       endLink(turn, link);
     },
   };
-}
-
-export function send(turn: Turn, link: LinkId, channel: number, payload: Uint8Array): void {
-  const bytes = onChannel(channel, payload);
-  countSent(turn, link, bytes.length);
-  turn.out.push({ type: "send", link, bytes });
-}
-
-function onChannel(channel: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(payload.length + 1);
-  bytes[0] = channel;
-  bytes.set(payload, 1);
-  return bytes;
 }

@@ -7,6 +7,7 @@ import { objectKey } from "../records/keys.ts";
 import type { NodeId } from "../records/record.ts";
 import type { MemberView } from "./contract.ts";
 import { factsOf, isMember, type Index } from "./records-index.ts";
+import type { Place } from "../records/scope.ts";
 import type { NodeState } from "./state.ts";
 import { objectAt, stringsAt } from "./json-at.ts";
 
@@ -28,7 +29,6 @@ export function labelsOf(
   member: MemberBody,
   status: StatusBody | undefined,
 ): { readonly [label: string]: string } {
-  const written = stringsAt(objectAt(nodeObject(index, member.name)?.value ?? {}, "metadata"), "labels");
   const measured: { readonly [label: string]: string } =
     status === undefined
       ? {}
@@ -38,13 +38,19 @@ export function labelsOf(
           "kubernetes.io/os": status.os,
           "starlight.dev/tier": String(status.tier),
         };
+  return { ...measured, ...member.labels, ...labelsWritten(index, member) };
+}
+
+/** What people say of a node, and where it is: known of every node whose name and place are. */
+export function labelsWritten(
+  index: Index,
+  { name, site, region }: Place & { readonly name: string },
+): { readonly [label: string]: string } {
   return {
-    ...measured,
-    ...member.labels,
-    ...written,
-    "kubernetes.io/hostname": member.name,
-    "topology.kubernetes.io/zone": member.site,
-    "topology.kubernetes.io/region": member.region,
+    ...stringsAt(objectAt(nodeObject(index, name)?.value ?? {}, "metadata"), "labels"),
+    "kubernetes.io/hostname": name,
+    "topology.kubernetes.io/zone": site,
+    "topology.kubernetes.io/region": region,
   };
 }
 

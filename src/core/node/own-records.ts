@@ -2,9 +2,10 @@ import { tick } from "../kernel/hybrid-clock.ts";
 import type { Json } from "../kernel/json.ts";
 import { equalBytes } from "../kernel/bytes.ts";
 import { jsonBytes } from "../kernel/json.ts";
-import type { AcksBody, FloorsBody, JobBody, PodBody } from "../records/bodies.ts";
+import type { AcksBody, ExclusiveBody, FloorsBody, JobBody, PodBody } from "../records/bodies.ts";
 import {
   acksKey,
+  exclusiveKey,
   floorsKey,
   goneKey,
   healKey,
@@ -45,6 +46,10 @@ export function publishJob(turn: Turn, uid: string, body: JobBody | undefined): 
 
 export function publishHeals(turn: Turn): void {
   publishFact(turn, healKey(turn.state.identity.id), { reports: turn.state.heals });
+}
+
+export function publishExclusive(turn: Turn, body: ExclusiveBody): void {
+  publishFact(turn, exclusiveKey(turn.state.identity.id), body);
 }
 
 export function publishAcks(turn: Turn, acks: AcksBody): void {

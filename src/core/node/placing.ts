@@ -1,13 +1,20 @@
 import type { Instant } from "../kernel/time.ts";
 import { objectKey } from "../records/keys.ts";
 import { shareChangesAt } from "./allotment.ts";
+import { leaseFor, mayBeExclusive, wantLeases, type ExclusiveSlot } from "./exclusive.ts";
 import { feedPlanner } from "./feed.ts";
 import { forgetFilled, jobMayStartAt, jobsChangeAt, tendJobs } from "./feed-jobs.ts";
 import { isKept } from "./job-ends.ts";
 import { isJob } from "./job-standing.ts";
 import { windowsChangeAt } from "./maintenance.ts";
-import { claimSlot, placeKey, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
-import type { Turn } from "./turn.ts";
+import { inOrdinalOrder } from "./ordinals.ts";
+import { placeKey } from "./place-key.ts";
+import { claimSlot, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
+import { lagMin, type Turn } from "./turn.ts";
+
+/** Those ahead of us need longer for many claims: so many of them take `claimDelay` once more. */
+const claimsAtOnce = 8;
+const slowerMax = 6;
 
 /** Computes this node's own share of the placement and does it. */
 export function placeIfDue(turn: Turn): void {
@@ -18,7 +25,7 @@ export function placeIfDue(turn: Turn): void {
   state.placedAt = env.now;
   feedPlanner(state, env);
   startWaitingPods(turn);
-  const plan = state.planner.plan(env);
+  const plan = inOrdinalOrder(turn, state.planner.plan(env));
   state.placeAt = Math.min(
     env.now + Math.max(1, plan.again),
     shareChangesAt(state, env.now),
@@ -27,27 +34,36 @@ export function placeIfDue(turn: Turn): void {
   );
   const waiting = new Map<string, Instant>();
   forgetFilled(state, plan.starts);
+  const exclusive: ExclusiveSlot[] = [];
+  const behind = plan.starts.filter(({ after }) => after > 0).length;
   for (const start of plan.starts) {
-    const { workload: ref, slot, variant, why } = start;
+    const { workload: ref, slot, after } = start;
     const key = placeKey(ref, slot);
-    const object = objectKey(ref);
-    const asked = isJob(ref)
-      ? jobMayStartAt(state, object, start, env)
-      : Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, env.now + start.after);
+    const turnAt = env.now + after * Math.min(slowerMax, 1 + behind / claimsAtOnce);
+    let asked = Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, turnAt);
+    if (after > 0 && asked <= env.now && turn.lag >= lagMin && env.now < asked + after)
+      asked = Math.min(asked + after, env.now + turn.lag);
+    if (isJob(ref)) asked = jobMayStartAt(state, objectKey(ref), start, env);
     const due = Math.max(asked, state.backoffs.get(key)?.until ?? asked);
-    const placed = state.workloads.get(object);
-    if (due <= env.now && placed !== undefined) claimSlot(turn, placed, slot, variant, why);
-    else waiting.set(key, due);
+    const placed = state.workloads.get(objectKey(ref));
+    const needsLease = placed?.workload.policy.onPartition === "majority";
+    const lease = needsLease ? leaseFor(turn, ref, slot) : undefined;
+    if (due > env.now || placed === undefined) waiting.set(key, due);
+    else if (!needsLease || lease !== undefined) claimSlot(turn, placed, start, lease);
+    else if (mayBeExclusive(turn, ref, slot)) exclusive.push({ ref, slot, since: due });
   }
   state.waitingStarts.clear();
   for (const [key, due] of waiting) {
     state.waitingStarts.set(key, due);
     state.placeAt = Math.min(state.placeAt, due);
   }
+  // Not waited for by time: the lease machine says when there is a lease.
+  for (const { ref, slot, since } of exclusive) state.waitingStarts.set(placeKey(ref, slot), since);
+  wantLeases(turn, exclusive);
   for (const { uid, reason, why } of plan.stops) stopPod(turn, uid, reason, why);
   clearEnded(turn);
   tendJobs(turn);
-  releaseFormer(turn, new Set(waiting.keys()));
+  releaseFormer(turn, new Set(state.waitingStarts.keys()));
 }
 
 /** Whoever has left or was revoked runs nothing any more: the others fill its slots. */

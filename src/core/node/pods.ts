@@ -3,14 +3,16 @@ import { shortName } from "../kernel/hash.ts";
 import { tick } from "../kernel/hybrid-clock.ts";
 import type { Random } from "../kernel/random.ts";
 import { seconds, type Duration } from "../kernel/time.ts";
-import type { StopReason } from "../placement/contract.ts";
+import type { PlacementPlan, StopReason } from "../placement/contract.ts";
 import { podBody, type PodBody } from "../records/bodies.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
-import type { PodReport } from "./contract.ts";
+import type { PodReport, PodStart } from "./contract.ts";
 import { feedPlanner, touchOwnPods } from "./feed.ts";
 import { recordJobEnd } from "./job-ends.ts";
 import { isJob } from "./job-standing.ts";
+import { isOrdered, keptFolders, ordinalName, ordinalOf } from "./ordinals.ts";
 import { publishPod } from "./own-records.ts";
+import { placeKey } from "./place-key.ts";
 import { completionIndexLabel, podStartOf } from "./pod-start.ts";
 import { factsOf } from "./records-index.ts";
 import { podStopped } from "./reunion.ts";
@@ -27,16 +29,15 @@ const backoffMax: Duration = seconds(300);
 /** Kubernetes' limit for names is 253. */
 const stemLengthMax = 240;
 
-export const placeKey = (ref: ObjectRef, slot: string): string =>
-  `${ref.group}/${ref.kind}/${ref.namespace}/${ref.name} ${slot}`;
+/** The lease that an exclusive pod is started under. */
+type Lease = { readonly epoch: number; readonly until: number };
 
 /** Claims a slot in public and starts its pod. */
 export function claimSlot(
   turn: Turn,
   placed: PlacedWorkload,
-  slot: string,
-  variant: string | undefined,
-  why: string,
+  { slot, variant, why }: PlacementPlan["starts"][number],
+  lease?: Lease,
 ): void {
   const { state, env } = turn;
   const { workload, template } = placed;
@@ -49,7 +50,9 @@ export function claimSlot(
       : `${workload.ref.name}-${workload.revision}`;
   const body: PodBody = {
     namespace: workload.ref.namespace,
-    name: `${stem.slice(0, stemLengthMax)}-${shortName(uid, 5)}`,
+    name: isOrdered(workload.ref)
+      ? ordinalName(workload.ref, slot)
+      : `${stem.slice(0, stemLengthMax)}-${shortName(uid, 5)}`,
     workload: { ...workload.ref },
     slot,
     revision: workload.revision,
@@ -61,11 +64,13 @@ export function claimSlot(
       "topology.kubernetes.io/region": identity.region,
       ...stringsAt(objectAt(template, "metadata"), "labels"),
       ...(isJob(workload.ref) ? jobLabels(workload.ref, slot) : {}),
+      ...(isOrdered(workload.ref) ? ordinalLabels(workload.ref, slot) : {}),
     },
     address: hostAddress(turn),
     containers: [],
     requests: workload.variants.find(({ name }) => name === variant)?.requests ?? workload.requests,
     ...(variant === undefined ? {} : { variant }),
+    ...(lease === undefined ? {} : { fence: lease.epoch }),
   };
   if (podBody(body) === undefined) {
     // Nobody could read the claim, and the slot would look empty for ever.
@@ -95,6 +100,13 @@ const jobLabels = ({ name }: ObjectRef, slot: string): { readonly [label: string
   [completionIndexLabel]: indexOf(slot),
 });
 
+function ordinalLabels(ref: ObjectRef, slot: string): { readonly [label: string]: string } {
+  return {
+    "apps.kubernetes.io/pod-index": String(ordinalOf(slot).ordinal),
+    "statefulset.kubernetes.io/pod-name": ordinalName(ref, slot),
+  };
+}
+
 /** Hands a claimed pod to the runtime, or says what it still lacks; safe to call again. */
 export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void {
   const { state } = turn;
@@ -104,10 +116,19 @@ export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void 
   const template = templateOf(placed.template, pod.body.variant);
   const start = podStartOf(template, name, state.identity, pod.body.address, state.index);
   if (start.ok) {
-    pod.start = start.value;
+    const { fence, workload, slot } = pod.body;
+    const lease = state.leases.holding().get(placeKey(workload, slot));
+    // Without its lease it does not start; the lease machine ends the claim.
+    if (fence !== undefined && lease?.epoch !== fence) return;
+    const fenced =
+      lease === undefined || fence === undefined
+        ? {}
+        : withFence(start.value, placeKey(workload, slot), fence, lease.until);
+    const kept = keptFolders(placed, pod.body.name);
+    pod.start = { ...start.value, ...fenced, ...(Object.keys(kept).length === 0 ? {} : { kept }) };
     const { reason: _reason, message: _message, ...body } = pod.body;
     pod.body = body;
-    turn.out.push({ type: "start-pod", pod: start.value });
+    turn.out.push({ type: "start-pod", pod: pod.start });
   } else {
     pod.body = {
       ...pod.body,
@@ -116,6 +137,20 @@ export function startPod(turn: Turn, uid: string, placed: PlacedWorkload): void 
     };
   }
   publishPod(turn, uid, pod.body);
+}
+
+/** The token is in every container's environment; a file in the pod's folder and an endpoint say whether it still stands. */
+function withFence(
+  start: PodStart,
+  name: string,
+  token: number,
+  until: number,
+): Pick<PodStart, "env" | "fence"> {
+  const env: { [container: string]: { readonly [variable: string]: string } } = {};
+  for (const [container, variables] of Object.entries(start.env)) {
+    env[container] = { ...variables, STARLIGHT_FENCING_TOKEN: String(token) };
+  }
+  return { env, fence: { name, token, until } };
 }
 
 /** Tries again to start what lacked something. */

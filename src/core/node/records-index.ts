@@ -6,6 +6,7 @@ import type { Shape } from "../kernel/shape.ts";
 import { mergeObject } from "../intents/merge.ts";
 import {
   acksBody,
+  exclusiveBody,
   floorsBody,
   healBody,
   linksBody,
@@ -13,6 +14,7 @@ import {
   podBody,
   statusBody,
   type AcksBody,
+  type ExclusiveBody,
   type FloorsBody,
   type HealBody,
   type LinksBody,
@@ -44,6 +46,7 @@ export type NodeFacts = {
   acks: Fact<AcksBody> | undefined;
   floors: Fact<FloorsBody> | undefined;
   meshFloors: Fact<FloorsBody> | undefined;
+  exclusive: Fact<ExclusiveBody> | undefined;
   readonly pods: Map<string, Fact<PodBody>>;
   /** By the uid of the job. */
   readonly jobs: Map<string, Fact<JobBody>>;
@@ -51,6 +54,8 @@ export type NodeFacts = {
 
 /** What the records mean, kept in step with the store record by record. */
 export type Index = {
+  /** Counts what may change who votes: members, ends of membership, and what people wrote about nodes. */
+  rosterChanges: number;
   readonly memberById: Map<NodeId, MemberRecord>;
   readonly goneSince: Map<NodeId, Version>;
   readonly factsByNode: Map<NodeId, NodeFacts>;
@@ -85,6 +90,7 @@ type MemberRecord = { readonly body: MemberBody; readonly version: Version; read
 export type IndexChange = { readonly parts: KeyParts; readonly changed: readonly Changed[] };
 
 export const emptyIndex = (): Index => ({
+  rosterChanges: 0,
   memberById: new Map(),
   goneSince: new Map(),
   factsByNode: new Map(),
@@ -125,6 +131,8 @@ export function indexRecord(index: Index, record: MeshRecord, removed = false): 
     countLater(index.later, record, removed);
     return undefined;
   }
+  const aboutNode = parts.type === "intent" && parts.ref.kind === "Node";
+  if (parts.type === "member" || parts.type === "gone" || aboutNode) index.rosterChanges++;
   if ("ref" in parts) index.touched.objects.set(objectKey(parts.ref), parts.ref);
   else if (parts.type === "pod") index.touched.pods.set(parts.uid, parts.node);
   else if (parts.type === "member" || parts.type === "gone" || parts.type === "status")
@@ -245,7 +253,7 @@ function indexSummary<T>(
 function indexFact(
   index: Index,
   node: NodeId,
-  type: "status" | "links" | "heal" | "acks" | "floors" | "mesh-floors",
+  type: "status" | "links" | "heal" | "acks" | "floors" | "mesh-floors" | "exclusive",
   record: MeshRecord,
   removed: boolean,
 ): void {
@@ -255,6 +263,7 @@ function indexFact(
   if (type === "status") facts.status = withVersion(statusBody(json), version);
   else if (type === "links") facts.links = withVersion(linksBody(json), version);
   else if (type === "acks") facts.acks = withVersion(acksBody(json), version);
+  else if (type === "exclusive") facts.exclusive = withVersion(exclusiveBody(json), version);
   else if (type === "floors") facts.floors = withVersion(floorsBody(json), version);
   else if (type === "mesh-floors") facts.meshFloors = withVersion(floorsBody(json), version);
   else facts.heal = withVersion(healBody(json), version);
@@ -274,6 +283,7 @@ function factsFor(index: Index, node: NodeId): NodeFacts {
       acks: undefined,
       floors: undefined,
       meshFloors: undefined,
+      exclusive: undefined,
       pods: new Map(),
       jobs: new Map(),
     };

@@ -1,5 +1,7 @@
 import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
 import type { Duration, Instant, WallTime } from "../kernel/time.ts";
+import { promiseFor, type Leases } from "../leases/contract.ts";
+import { createLeases } from "../leases/create-leases.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
 import { createMembership } from "../membership/create-membership.ts";
 import type { PlaceNode } from "../placement/contract.ts";
@@ -12,6 +14,7 @@ import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
+import type { HeldLinkPolicy } from "./link-policy.ts";
 import { nothingHeld, type Held } from "./progress.ts";
 import { noJobs, type Jobs } from "./job-table.ts";
 import type { Offender } from "./offences.ts";
@@ -58,15 +61,25 @@ export type NodeState = {
   readonly uplink: Uplink;
   readonly peerByLink: Map<LinkId, NodeId>;
   readonly offenders: Map<NodeId, Offender>;
+  linkPolicy: HeldLinkPolicy;
   readonly store: RecordStore;
   readonly index: Index;
   readonly membership: Membership;
   readonly sync: Sync;
+  readonly leases: Leases;
+  /** Lease tickets by the node's, and what the disk held of leases at boot. */
+  readonly leaseTickets: Map<number, number>;
+  leaseRows: Uint8Array[];
+  /** What the lease machine was told last of the roster, and of what we want. */
+  electoratesTold: number;
+  wantedTold: string;
 
   booted: boolean;
   bootedAt: Instant;
   /** Until then decisions wait for the site's peers; Infinity stands for "not booted". */
   settledAt: Instant;
+  /** Until then: we wait for the peers of our site, since we booted. */
+  settling: boolean;
   /** Site peers that a dial failed to reach since boot. */
   readonly dialFailed: Set<NodeId>;
 
@@ -80,6 +93,8 @@ export type NodeState = {
   readonly placeNodes: Map<NodeId, PlaceNode>;
   readonly workloads: Map<string, PlacedWorkload>;
   readonly jobs: Jobs;
+  /** By log: up to where we know that we lack nothing that stands. See tombstones.ts. */
+  readonly wholeUpTo: Map<string, Version>;
   /** When the maintenance window of a node opens or closes next. */
   readonly windows: Map<NodeId, WallTime>;
   /** Of mesh-wide workloads, by object key: our place's slots, as the planner was told. */
@@ -158,6 +173,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     },
     peerByLink: new Map(),
     offenders: new Map(),
+    linkPolicy: { madeOf: "", policy: undefined },
     clocks: { aheadByPeer: new Map(), correction: 0, base: undefined },
     store: emptyStore(),
     index: emptyIndex(),
@@ -169,9 +185,15 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
       speaks,
     }),
     sync: createSync({ self, compareEvery: config.compareEvery }),
+    leases: createLeases({ self, leaseFor: config.leaseFor, promiseFor: promiseFor(config.leaseFor) }),
+    leaseTickets: new Map(),
+    leaseRows: [],
+    electoratesTold: -1,
+    wantedTold: "",
     booted: false,
     bootedAt: 0,
     settledAt: Number.POSITIVE_INFINITY,
+    settling: true,
     dialFailed: new Set(),
     status: undefined,
     pods: new Map(),
@@ -185,6 +207,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     placeNodes: new Map(),
     workloads: new Map(),
     jobs: noJobs(),
+    wholeUpTo: new Map(),
     windows: new Map(),
     shares: new Map(),
     placeAt: Number.POSITIVE_INFINITY,

@@ -5,6 +5,7 @@ import { digestOf, logName, newestOf, standingUpTo, type Log } from "../records/
 import { isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { isScope, keeps } from "../records/scope.ts";
 import { dropRecord } from "../records/store.ts";
+import type { LogRef } from "../sync/contract.ts";
 import { unpersist } from "./durable.ts";
 import { heldUpTo, isIntent } from "./held.ts";
 import { publishAcks, publishFloors, publishMeshFloors } from "./own-records.ts";
@@ -42,13 +43,16 @@ export function collect(turn: Turn, author: NodeId): void {
   const { state } = turn;
   const floors = floorsOf(turn, author);
   const slots: string[] = [];
-  for (const { scope, kind, upTo } of floors) {
+  for (const { scope, kind, upTo, digest } of floors) {
     if (!isScope(scope)) continue;
     const log = state.store.logs.get(logName({ scope, kind, author }));
     const dead = (log?.records ?? []).filter(
       (record) => record.live && isTombstone(record) && record.version <= upTo,
     );
     for (const record of dead) slots.push(forget(turn, record));
+    // More of the log may come within this turn.
+    const ref = { scope, kind, author };
+    if (!matches(turn, ref, { upTo, digest })) turn.floorMatches.delete(logName(ref));
   }
   if (slots.length > 0) unpersist(turn, slots);
 }
@@ -79,6 +83,7 @@ export function dropDead(turn: Turn, records: readonly MeshRecord[]): void {
     const rest = [...standingUpTo(log, floor.upTo)].filter((record) => !dead.includes(record));
     if (digestOf(rest) !== floor.digest) continue;
     for (const record of dead) slots.push(forget(turn, record));
+    state.wholeUpTo.set(name, floor.upTo);
     note(
       turn,
       "info",
@@ -201,14 +206,19 @@ function floorsOf({ state }: Pick<Turn, "state">, author: NodeId): FloorsBody["l
   return [...(facts?.floors?.body.logs ?? []), ...(facts?.meshFloors?.body.logs ?? [])];
 }
 
-/** Whether what we hold of the log is what its author says is left. Looked at once a turn and log. */
-function matches(turn: Turn, record: MeshRecord, floor: Floor): boolean {
-  const name = logName(record);
-  const held = turn.floorMatches.get(name);
+/**
+ * Whether we once held of the log exactly what its author said is left up to there. Then we lack nothing of
+ * it for ever: what stands below a floor only becomes less, also before its author has said so anew.
+ */
+function matches({ state, floorMatches }: Turn, log: LogRef, floor: Floor): boolean {
+  const name = logName(log);
+  if ((state.wholeUpTo.get(name) ?? 0) >= floor.upTo) return true;
+  const held = floorMatches.get(name);
   if (held !== undefined) return held;
-  const log = turn.state.store.logs.get(name);
-  const found = log !== undefined && digestOf(standingUpTo(log, floor.upTo)) === floor.digest;
-  turn.floorMatches.set(name, found);
+  const own = state.store.logs.get(name);
+  const found = own !== undefined && digestOf(standingUpTo(own, floor.upTo)) === floor.digest;
+  floorMatches.set(name, found);
+  if (found) state.wholeUpTo.set(name, floor.upTo);
   return found;
 }
 

@@ -1,3 +1,4 @@
+import type { Duration } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import type { MeshRecord } from "../records/record.ts";
 import type { Changed, NodeEffect, NodeEnv, Note } from "./contract.ts";
@@ -7,6 +8,8 @@ import { placementPause, type NodeState } from "./state.ts";
 export type Turn = {
   readonly state: NodeState;
   readonly env: NodeEnv;
+  /** By how much later than it asked for this machine had its turn: what peers said meanwhile is not read yet. */
+  readonly lag: Duration;
   readonly out: NodeEffect[];
   /** Whether our part of a log is what its author's floor says; found out at most once a turn. */
   readonly floorMatches: Map<string, boolean>;
@@ -15,6 +18,9 @@ export type Turn = {
   /** Records new in our store during this turn: written to disk and spread together at its end. */
   readonly fresh: { readonly record: MeshRecord; readonly from: LinkId | undefined }[];
 };
+
+/** A turn that is so much too late decides nothing that hangs on what others did not say. */
+export const lagMin: Duration = 20;
 
 export function note(
   turn: Turn,

@@ -18,7 +18,7 @@ import { factsOf } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { memberOf } from "./trust-view.ts";
 import type { Turn } from "./turn.ts";
-import type { LinkSpending, UplinkView } from "./contract.ts";
+import type { LinkSpending, UplinkView } from "./uplink-view.ts";
 
 /**
  * What links to other sites cost and may cost: a token bucket per link, filled by the class of the link or

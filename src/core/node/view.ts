@@ -13,6 +13,7 @@ import { heldUpTo } from "./held.ts";
 import { encodeFrame } from "../sync/frames.ts";
 import { authorsProven, guestRecords } from "./guests.ts";
 import { detailOf } from "./levels.ts";
+import { linkPolicyOf } from "./link-policy.ts";
 import { memberView } from "./nodes.ts";
 import { feedPlanner } from "./feed.ts";
 import { allJobs, jobAt } from "./feed-jobs.ts";
@@ -53,7 +54,7 @@ export function createView(state: NodeState, given: Given): NodeView {
     members: () => ids().flatMap((id) => memberView(state, id, given.now, given.wall) ?? []),
     member: (id) => memberView(state, id, given.now, given.wall),
     objects: (group, kind) => {
-      if (isJob({ group, kind })) return allJobs(state);
+      if (isJob({ group, kind })) return allJobs(state, given.wall);
       return [...(index.keysByKind.get(kindKey(group, kind)) ?? [])].sort().flatMap((key) => {
         const object = index.objectByKey.get(key);
         return object?.exists === true ? [object] : [];
@@ -62,6 +63,11 @@ export function createView(state: NodeState, given: Given): NodeView {
     object: (ref) => index.objectByKey.get(objectKey(ref)) ?? jobAt(state, ref),
     job: (object) => jobStanding(state, object, given.wall),
     entries: (ref) => entriesOf(index, ref).filter(({ body }) => body.writes.length > 0),
+    paths: (id) => ({
+      addresses: factsOf(index, id)?.status?.body.addresses ?? [],
+      relays: state.membership.relaysTo(id),
+    }),
+    forbids: (id) => linkPolicyOf(state)?.forbids(identity.id, id),
     pods: () =>
       ids().flatMap((node) =>
         [...(factsOf(index, node)?.pods.keys() ?? [])].sort().flatMap((uid) => podView(node, uid) ?? []),
@@ -79,6 +85,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         return object === undefined ? [] : object.conflicts.map((conflict) => ({ object, conflict }));
       }),
     heals: (id) => factsOf(index, id)?.heal?.body.reports ?? [],
+    leases: state.leases,
     placement: () => {
       feedPlanner(state, given);
       return state.planner;

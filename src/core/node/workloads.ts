@@ -15,11 +15,12 @@ import { constraintsOf, ladderOf, priorityOf, requestsOf } from "./placement-rul
 import type { Index } from "./records-index.ts";
 import { kindKey } from "./records-index.ts";
 
-/** Deployments, DaemonSets and Jobs, as placement wants them. */
+/** Deployments, DaemonSets, StatefulSets and Jobs, as placement wants them. */
 
 const workloadKinds = [
   { group: "apps", kind: "Deployment" },
   { group: "apps", kind: "DaemonSet" },
+  { group: "apps", kind: "StatefulSet" },
 ] as const;
 
 /** A workload together with the defaulted object and its pod template. */
@@ -88,8 +89,9 @@ function translate(object: MergedObject, config: NodeConfig): PlacedWorkload | u
     requests: requestsOf(template),
     variants: ladderOf(template),
     runtime: textAt(podSpec, "runtimeClassName") ?? "container",
-    policy: policyOf(annotations, config),
-    updatesAtOnce: updatesAtOnce(spec, replicas),
+    policy: policyOf(object.ref.kind, annotations, config),
+    // A StatefulSet's pace is its order: see ordinals.ts.
+    updatesAtOnce: object.ref.kind === "StatefulSet" ? Math.max(1, replicas) : updatesAtOnce(spec, replicas),
   };
   return { workload, object, template };
 }
@@ -105,10 +107,26 @@ function spreadOf(
   return { type: "per-site", replicas, sites: sites.ok ? sites.value : {} };
 }
 
-function policyOf(annotations: { readonly [key: string]: string }, config: NodeConfig): PartitionPolicy {
+function policyOf(
+  kind: string,
+  annotations: { readonly [key: string]: string },
+  config: NodeConfig,
+): PartitionPolicy {
+  const otherwise = kind === "StatefulSet" ? "majority" : "duplicate";
+  const policy = annotations["starlight.dev/on-partition"];
+  const onPartition =
+    policy === "freeze" || policy === "majority" || policy === "duplicate" ? policy : otherwise;
+  const asked = parseDuration(annotations["starlight.dev/lost-after"] ?? "");
+  const times = {
+    lostAfter: asked ?? config.lostAfter,
+    // Who names a time means it, whatever is known of the node.
+    lostBySiteAfter: asked ?? Math.min(config.lostBySiteAfter, config.lostAfter),
+  };
+  // The copy under the newer lease is the one that runs; what is still said of an older one is out of date.
+  if (onPartition === "majority") return { onPartition, ...times, onHeal: "keepReplacement" };
   return {
-    onPartition: annotations["starlight.dev/on-partition"] === "freeze" ? "freeze" : "duplicate",
-    lostAfter: parseDuration(annotations["starlight.dev/lost-after"] ?? "") ?? config.lostAfter,
+    onPartition,
+    ...times,
     onHeal: annotations["starlight.dev/on-heal"] === "keepReplacement" ? "keepReplacement" : "keepOriginal",
   };
 }

@@ -22,7 +22,7 @@ function bed() {
   const signer = { sign: () => new Uint8Array(64) };
   const wall = Date.UTC(2026, 0, 1);
   const env = { now: 0, wall, crypto: { sha256 }, signer, random: () => () => 0 } as unknown as Turn["env"];
-  const turn: Turn = { state, env, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
+  const turn: Turn = { state, env, lag: 0, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
   const write = (request: number, text: string): void => {
     const ref = { group: "", kind: "ConfigMap", namespace: "default", name: "note" };
     const value = {

@@ -25,8 +25,15 @@ export type Pass = {
   readonly assignments: readonly Assignment[];
   readonly waiting: readonly { readonly group: Group; readonly slot: SlotState }[];
   readonly preemptions: readonly Preempting[];
-  /** Slots of a DaemonSet whose old copies make place for the wanted revision. */
-  readonly yielding: readonly { readonly group: Group; readonly slot: SlotState }[];
+  readonly yielding: readonly Yielding[];
+};
+
+/** Copies that end before what replaces them starts, where a slot has place for one only. */
+export type Yielding = {
+  readonly group: Group;
+  readonly slot: SlotState;
+  readonly pods: readonly PlacePod[];
+  readonly why: string;
 };
 
 export type Assignment = {
@@ -95,7 +102,7 @@ type Passing = {
   readonly assignments: Assignment[];
   readonly waiting: { readonly group: Group; readonly slot: SlotState }[];
   readonly preemptions: Preempting[];
-  readonly yielding: { readonly group: Group; readonly slot: SlotState }[];
+  readonly yielding: Yielding[];
 };
 
 /** A group's copies by host as they grow, and its fields by variant. */
@@ -139,12 +146,14 @@ function update(passing: Passing, group: Group): number {
     if (!urgent && budget <= 0) continue;
     if (!urgent) budget--;
     // A copy of the wanted revision starts beside the old one, at best on its node. A DaemonSet's old copy
-    // goes first, as in Kubernetes: a node has one place for it.
-    if (group.ownerBySlot !== undefined) passing.yielding.push({ group, slot });
-    else {
+    // goes first, as in Kubernetes: a node has one place for it. So does an exclusive one: two must never run.
+    const { revision } = wanted.workload;
+    if (group.ownerBySlot !== undefined || isExclusive(group)) {
+      passing.yielding.push({ group, slot, pods: slot.old, why: `makes place for revision ${revision}` });
+    } else {
       const why = slot.old.some(({ yields }) => yields === true)
         ? "the copy that runs is evicted"
-        : `update to revision ${wanted.workload.revision}`;
+        : `update to revision ${revision}`;
       if (!give(passing, group, slot, wanted.ladder, 0, why)) passing.waiting.push({ group, slot });
     }
   }
@@ -158,9 +167,13 @@ function goUp(passing: Passing, group: Group, budget: number): void {
     if (left <= 0 || pod === undefined) return;
     const better = group.wanted.ladder.slice(0, rungOf(group.wanted, pod));
     const why = `there is room again for more than variant ${pod.variant ?? ""}`;
-    if (give(passing, group, slot, better, upKeepFree, why)) left--;
+    if (!give(passing, group, slot, better, upKeepFree, why)) continue;
+    left--;
+    if (isExclusive(group)) passing.yielding.push({ group, slot, pods: slot.current, why });
   }
 }
+
+const isExclusive = ({ wanted }: Group): boolean => wanted.workload.policy.onPartition === "majority";
 
 /** Gives the slot to the best node for the first of the variants that fits anywhere. */
 function give(

@@ -10,10 +10,13 @@ export type PartitionPolicy = {
   /**
    * `duplicate`: replace copies on unreachable nodes after `lostAfter`; two may run until the heal.
    * `freeze`: leave them alone; only a dead node's copies are replaced.
+   * `majority`: replace them as well, but each copy runs only under a lease (core/leases), so never twice.
    */
-  readonly onPartition: "duplicate" | "freeze";
+  readonly onPartition: "duplicate" | "freeze" | "majority";
   /** How long a node may be unreachable before its copies count as lost. */
   readonly lostAfter: Duration;
+  /** The same for a node that is off or cut off alone (`lostBySite`); never longer than `lostAfter`. */
+  readonly lostBySiteAfter: Duration;
   /** Which of several live copies of one slot stays after a heal. */
   readonly onHeal: "keepOriginal" | "keepReplacement";
 };
@@ -171,6 +174,8 @@ export type PlaceNode = {
   readonly verdict: Verdict;
   /** Since when the verdict stands, by our monotonic clock. */
   readonly verdictSince: Instant;
+  /** Of an unreachable node: its site can tell that it is off or cut off alone, not we. */
+  readonly lostBySite?: boolean | undefined;
 };
 
 export type PlacePod = {
@@ -231,6 +236,8 @@ export type StopReason =
   | "not-allowed"
   /** A workload of higher priority needs the room. */
   | "preempted"
+  /** An exclusive copy whose lease was not renewed in time. */
+  | "lease-lost"
   /** Somebody wants it off this node. */
   | "evicted";
 

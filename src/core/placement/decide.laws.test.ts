@@ -34,7 +34,8 @@ const anyNode = (id: string): fc.Arbitrary<PlaceNode> =>
         "unreachable" as const,
         "dead" as const,
       ),
-      verdictSince: fc.constantFrom(0, 9_999, 10_000, 59_999, 60_000, 1_000_000).map((ms) => now - ms),
+      verdictSince: fc.constantFrom(0, 699, 700, 9_999, 59_999, 60_000, 1_000_000).map((ms) => now - ms),
+      lostBySite: fc.boolean(),
     })
     .map((parts) => node(id, parts));
 const spread: fc.Arbitrary<WorkloadSpread> = fc.oneof(

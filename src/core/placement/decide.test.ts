@@ -133,15 +133,39 @@ test("copies on an unreachable node are replaced after 60,000 ms and not 1 ms so
   assert.equal(planOf(settled, "oslo-1").again, Number.POSITIVE_INFINITY);
 });
 
+test("copies on a node that its site has lost are replaced after 700 ms, a DaemonSet's on no other node", () => {
+  const settled = settle(viewOf(mesh(7)));
+  const after = (verdictFor: number): View =>
+    withNode(settled, "bern-1", { verdict: "unreachable", lostBySite: true, ...since(verdictFor) });
+  assert.deepEqual(firstStarts(after(699)), []);
+  assert.equal(planOf(after(600), "oslo-1").again, 100);
+  assert.equal(firstStarts(after(700)).length, 1);
+  const everywhere = settle({
+    nodes,
+    workloads: [workload("w0", { spread: { type: "per-node" } })],
+    pods: [],
+  });
+  const lost = { verdict: "unreachable", lostBySite: true, ...since(700) } as const;
+  assert.deepEqual(firstStarts(withNode(everywhere, "bern-1", lost)), []);
+});
+
 test("with `freeze` copies on an unreachable node are let be for ever, and those on a dead one replaced", () => {
-  const policy = { onPartition: "freeze", lostAfter: 60_000, onHeal: "keepOriginal" } as const;
+  const policy = {
+    onPartition: "freeze",
+    lostAfter: 60_000,
+    lostBySiteAfter: 700,
+    onHeal: "keepOriginal",
+  } as const;
   const settled = settle({ nodes, workloads: [workload("w0", { spread: mesh(7), policy })], pods: [] });
-  assert.deepEqual(firstStarts(withNode(settled, "bern-1", { verdict: "unreachable", ...since(1e12) })), []);
+  for (const lostBySite of [false, true]) {
+    const gone = { verdict: "unreachable", lostBySite, ...since(1e12) } as const;
+    assert.deepEqual(firstStarts(withNode(settled, "bern-1", gone)), []);
+  }
   assert.equal(firstStarts(withNode(settled, "bern-1", { verdict: "dead" })).length, 1);
 });
 
 const twice = (onHeal: "keepOriginal" | "keepReplacement", verdictFor: number, ready = true): View => {
-  const policy = { onPartition: "duplicate", lostAfter: 60_000, onHeal } as const;
+  const policy = { onPartition: "duplicate", lostAfter: 60_000, lostBySiteAfter: 700, onHeal } as const;
   const one = workload("w0", { spread: mesh(1), policy });
   const original = pod("original", "oslo-1", one, "mesh/0", { claimedAt: 5, ready });
   const replacement = pod("replacement", "rome-1", one, "mesh/0", { claimedAt: 9 });

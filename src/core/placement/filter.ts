@@ -1,4 +1,4 @@
-import type { Instant, WallTime } from "../kernel/time.ts";
+import type { Duration, Instant, WallTime } from "../kernel/time.ts";
 import type { PartitionPolicy, PlaceNode, Taint, Toleration, Variant, Workload } from "./contract.ts";
 import { ruleHolds, ruleText, rulesHold } from "./label-rules.ts";
 
@@ -124,12 +124,13 @@ export function isAvoided(node: PlaceNode, workload: Workload): boolean {
  * Until then they hold their slots: unknown is neither dead nor fine.
  */
 export function isLost(node: PlaceNode, policy: PartitionPolicy, now: Instant): boolean {
-  if (node.verdict === "dead") return true;
-  return (
-    node.verdict === "unreachable" &&
-    policy.onPartition === "duplicate" &&
-    now - node.verdictSince >= policy.lostAfter
-  );
+  return node.verdict === "dead" || now - node.verdictSince >= patienceWith(node, policy);
+}
+
+/** How long the verdict must stand before time alone makes copies on the node lost; Infinity: never. */
+export function patienceWith(node: PlaceNode, policy: PartitionPolicy): Duration {
+  if (node.verdict !== "unreachable" || policy.onPartition === "freeze") return Number.POSITIVE_INFINITY;
+  return node.lostBySite === true ? policy.lostBySiteAfter : policy.lostAfter;
 }
 
 /** Infinity: for ever; minus Infinity: not at all. The longest of the matching tolerations counts. */

@@ -22,10 +22,7 @@ export function planOf(state: PlannerState, pass: Pass, at: Moment): PlacementPl
       stopSurplus(planning, group, slot);
     }
   }
-  for (const { group, slot } of pass.yielding) {
-    for (const pod of slot.old)
-      stop(planning, pod, "updated", `makes place for revision ${group.wanted.workload.revision}`);
-  }
+  for (const { pods, why } of pass.yielding) for (const pod of pods) stop(planning, pod, "updated", why);
   for (const { group, slot, victims } of pass.preemptions) {
     const { ref, priority } = group.wanted.workload;
     const why = `${slot.slot} of ${ref.kind} ${ref.name} (priority ${priority}) needs the room`;
@@ -107,9 +104,16 @@ function stopYielding(planning: Planning, group: Group, { slot, live, current }:
   }
 }
 
-/** Old copies end once the wanted revision is ready in their place; spare ones that never got ready, at once. */
+/**
+ * Old copies end once the wanted revision is ready in their place; spare ones that never got ready, at once.
+ * What a node that just came back into view said of its copies before may be long past: it is given the
+ * quiet period to say it anew.
+ */
 function stopOutdated(planning: Planning, { wanted }: Group, { slot, current, old }: SlotState): void {
-  if (current.some((pod) => pod.ready && isAlive(planning.state, pod))) {
+  const { state } = planning;
+  const ready = current.filter((pod) => pod.ready && isAlive(state, pod));
+  if (ready.length > 0) {
+    if (!ready.some((pod) => pod.node === state.config.self || isQuiet(planning, [pod]))) return;
     for (const pod of old)
       stop(planning, pod, "updated", `${slot} runs revision ${wanted.workload.revision}`);
     return;

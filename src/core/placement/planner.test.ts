@@ -36,9 +36,10 @@ const anyNode: fc.Arbitrary<PlaceNode> = fc
     cpuMilli: fc.constantFrom(100, 1_000, 4_000),
     pods: fc.constantFrom(1, 3, 100),
     verdict: fc.constantFrom("alive" as const, "alive" as const, "unreachable" as const, "dead" as const),
-    away: fc.constantFrom(0, 9_000, 59_000, 1_000_000),
+    away: fc.constantFrom(0, 699, 700, 9_000, 59_000, 1_000_000),
+    lostBySite: fc.boolean(),
   })
-  .map(({ id, site, tier, effect, cordoned, cpuMilli, pods, verdict, away }) =>
+  .map(({ id, site, tier, effect, cordoned, cpuMilli, pods, verdict, away, lostBySite }) =>
     node(id, {
       site,
       labels: { zone: site, host: id, "starlight.dev/tier": tier },
@@ -47,6 +48,7 @@ const anyNode: fc.Arbitrary<PlaceNode> = fc
       allocatable: { cpuMilli, memoryBytes: 1_000, pods },
       verdict,
       verdictSince: now - away,
+      lostBySite: verdict === "unreachable" && lostBySite,
     }),
   );
 

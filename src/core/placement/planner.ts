@@ -42,6 +42,8 @@ export type Planner = {
   /** Where every slot is, or would be placed now. */
   readonly forecast: (at: Moment) => readonly Forecast[];
   readonly standing: (ref: ObjectRef, at: Moment) => WorkloadStanding | undefined;
+  /** What it was told of a workload's pods, sorted by uid. */
+  readonly podsOf: (ref: ObjectRef) => readonly PlacePod[];
   /** All that it was told, to be recorded and decided again elsewhere. */
   readonly input: (at: Moment) => PlacementInput;
 };
@@ -89,6 +91,10 @@ export function createPlanner(config: PlannerConfig): Planner {
       return wanted === undefined
         ? undefined
         : withPass(at, undefined, (pass) => workloadStanding(wanted, pass));
+    },
+    podsOf: (ref) => {
+      const pods = [...(state.wantedByKey.get(workloadKey(ref))?.podsBySlot.values() ?? [])].flat();
+      return pods.sort((left, right) => (left.uid < right.uid ? -1 : 1));
     },
     input: (at) => ({
       ...config,

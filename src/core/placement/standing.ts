@@ -1,7 +1,7 @@
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import type { Moment, PlacePod } from "./contract.ts";
-import { belongsOn, evictedAt, isLost } from "./filter.ts";
+import { belongsOn, evictedAt, isLost, patienceWith } from "./filter.ts";
 import { isAlive, mayHold, rungOf, type Group, type Host, type PlannerState } from "./planner-state.ts";
 
 /** A copy of a smaller variant runs at least so long before a larger one is tried: no to and fro. */
@@ -145,10 +145,9 @@ function upAt(state: PlannerState, { wanted }: Group, { current }: SlotState, at
 /** When a live copy on the host is going to count as lost or be evicted, by time alone. */
 function nextChange(group: Group, host: Host, at: Moment): Instant {
   const { node } = host;
-  const { onPartition, lostAfter } = group.wanted.workload.policy;
+  const patience = patienceWith(node, group.wanted.workload.policy);
   const eviction = node.taints.length === 0 ? Number.POSITIVE_INFINITY : evictionIn(group, host, at);
-  if (node.verdict !== "unreachable" || onPartition !== "duplicate") return eviction;
-  return Math.min(eviction, Math.max(at.now, node.verdictSince + lostAfter));
+  return Math.min(eviction, Math.max(at.now, node.verdictSince + patience));
 }
 
 function evictionIn({ wanted }: Group, { node }: Host, at: Moment): Instant {

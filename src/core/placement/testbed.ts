@@ -60,7 +60,7 @@ export function workload(name: string, parts: Partial<Workload> = {}): Workload 
     requests: { cpuMilli: 10, memoryBytes: 1 },
     variants: [],
     runtime: "process",
-    policy: { onPartition: "duplicate", lostAfter: 60_000, onHeal: "keepOriginal" },
+    policy: { onPartition: "duplicate", lostAfter: 60_000, lostBySiteAfter: 700, onHeal: "keepOriginal" },
     updatesAtOnce: 1,
     ...parts,
   };

@@ -160,6 +160,8 @@ export const podBody = fields({
   }),
   /** The rung of its workload's ladder that it runs. */
   variant: optional(text(63)),
+  /** An exclusive pod's fencing token: the epoch of the lease it was started under. */
+  fence: optional(count),
   /** Evicted: it goes once another node fills its slot. */
   yields: optional(flag),
   /** Why it is Pending, Failed or Terminating. */
@@ -182,6 +184,16 @@ export const jobBody = fields({
   at: wall,
 });
 export type JobBody = Shaped<typeof jobBody>;
+
+/**
+ * `node/<id>/exclusive`: the exclusive names this node holds, with their fencing tokens, for people to see
+ * (votes go by frames, never by records); and the volumes of ordinals that are on its disk.
+ */
+export const exclusiveBody = fields({
+  holds: list(fields({ name: text(1024), token: count }), 1024),
+  volumes: list(fields({ name: text(1024), token: count }), 1024),
+});
+export type ExclusiveBody = Shaped<typeof exclusiveBody>;
 
 /** `node/<id>/heal`: what this node saw at its latest reunions, newest first. */
 export const healBody = fields({

@@ -14,6 +14,7 @@ export const statusKey = (node: NodeId): string => `node/${node}/status`;
 export const linksKey = (node: NodeId): string => `node/${node}/links`;
 export const acksKey = (node: NodeId): string => `node/${node}/acks`;
 export const floorsKey = (node: NodeId): string => `node/${node}/floors`;
+export const exclusiveKey = (node: NodeId): string => `node/${node}/exclusive`;
 export const healKey = (node: NodeId): string => `node/${node}/heal`;
 /** Floors of the logs that everybody keeps, where a node's own facts do not travel so far. */
 export const meshFloorsKey = (node: NodeId): string => `node/${node}/floors/mesh`;
@@ -32,8 +33,15 @@ export function intentKey(ref: ObjectRef, manager: string): string {
   return `${objectKey(ref)}/${encodeURIComponent(manager)}`;
 }
 
-type FactType = "status" | "links" | "heal" | "acks" | "floors";
-const factTypes: ReadonlySet<string> = new Set<FactType>(["status", "links", "heal", "acks", "floors"]);
+type FactType = "status" | "links" | "heal" | "acks" | "floors" | "exclusive";
+const factTypes: ReadonlySet<string> = new Set<FactType>([
+  "status",
+  "links",
+  "heal",
+  "acks",
+  "floors",
+  "exclusive",
+]);
 
 export type KeyParts =
   | { readonly type: "member" | "gone"; readonly node: NodeId }

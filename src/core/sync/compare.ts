@@ -38,6 +38,8 @@ import {
 
 /** Comparisons in a row while two nodes are not in step. */
 const roundsMax = 4;
+/** So many links are compared at full pace; more of them, in step, share what these would cost. */
+const linksAtFullPace = 4;
 /** Up to so many logs are listed (17 to 19 bytes each) without trying a sketch (13 bytes a symbol). */
 const listedLogsMax = 200;
 const symbolsPerLog = 1.3;
@@ -57,8 +59,9 @@ export function compare(step: Step, link: LinkId, peer: Peer): void {
   }
   peer.compared = true;
   peer.restarts = 0;
-  peer.compareAt =
-    env.now + between(env.random, 0.75, 1.25) * paceOf[env.linkClass(peer.id)] * state.config.compareEvery;
+  const every = paceOf[env.linkClass(peer.id)] * state.config.compareEvery;
+  const shared = peer.inStep ? Math.max(1, state.peers.size / linksAtFullPace) : 1;
+  peer.compareAt = env.now + between(env.random, 0.75, 1.25) * every * shared;
   if (peer.inStep) peer.rounds = roundsMax;
   peer.asked.clear();
   const scopes = filledScopes(step, peer).map((scope) => ({

@@ -9,6 +9,8 @@ import { join } from "node:path";
 export type PodCgroup = {
   /** Files a process writes its id to, to join. */
   readonly joinFiles: readonly string[];
+  /** Where a 1 ends all of it; empty where the kernel has no such file. */
+  readonly killFile: string;
   readonly killAll: () => void;
   /** Processes in the group now. */
   readonly pids: () => readonly number[];
@@ -36,6 +38,7 @@ export function createCgroup(uid: string, limits: Limits): PodCgroup | undefined
   return {
     joinFiles: groups.map((path) => join(path, "cgroup.procs")),
     pids,
+    killFile: existsSync(join(group, "cgroup.kill")) ? join(group, "cgroup.kill") : "",
     killAll: () => {
       if (put(join(group, "cgroup.kill"), "1")) return;
       for (const pid of pids()) kill(pid);

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import type { PodReport, PodStart } from "../../core/node/contract.ts";
 import type { Runtime, RuntimeEvents } from "../../ports/runtime.ts";
+import { createGuard } from "../guard/create-guard.ts";
 import { readLog } from "./logs.ts";
 import { adoptPod, removePod, startPod, type PodOptions, type RunningPod } from "./running-pod.ts";
 
@@ -23,12 +24,17 @@ const pollMs = 250;
 export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
   const { directory, events, log } = options;
   const pods = new Map<string, RunningPod>();
+  /** Until when exclusive pods may run, also those that are still being started. */
+  const armed = new Map<string, number>();
   /** Started or stopping, whichever came last; keeps both idempotent while they are under way. */
   const underWay = new Map<string, "starting" | "stopping">();
+  const guard = createGuard(directory, (message) => log("warning", message));
   const podOptions: PodOptions = {
     directory,
     address: options.address,
     cgroups: options.cgroups !== "off",
+    guard,
+    expired: (uid) => stop(uid, 0),
     timing: { backoffFirstMs: 1_000, backoffMaxMs: 300_000, healthyAfterMs: 600_000, ...options.timing },
     changed: (report) => {
       if (pods.has(report.uid) && !underWay.has(report.uid)) events.report(report);
@@ -45,6 +51,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     try {
       const running = await startPod(pod, podOptions);
       pods.set(pod.uid, running);
+      running.arm(armed.get(pod.uid) ?? 0);
     } catch (error) {
       const stopped = underWay.get(pod.uid) === "stopping";
       underWay.delete(pod.uid);
@@ -74,6 +81,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     underWay.set(uid, "stopping");
     void pod.stop(graceMs).then(() => {
       pods.delete(uid);
+      armed.delete(uid);
       underWay.delete(uid);
       events.gone(uid);
     });
@@ -92,6 +100,10 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       return Promise.resolve([...pods.values()].map((pod) => pod.report()));
     },
     start: (pod) => void start(pod),
+    arm: (uid, until) => {
+      armed.set(uid, until);
+      pods.get(uid)?.arm(until);
+    },
     stop,
     logs: (uid, logOptions) => {
       const file = pods.get(uid)?.logFile(logOptions.container);
@@ -99,6 +111,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     },
     detach: async () => {
       clearInterval(timer);
+      guard.close();
       for (const pod of pods.values()) pod.release();
       pods.clear();
       await Promise.resolve();

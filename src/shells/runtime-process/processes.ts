@@ -56,6 +56,8 @@ export type Program = {
   /** Where the exit code is left for an agent that was away. */
   readonly exitFile: string;
   readonly joinFiles: readonly string[];
+  /** Asked with the process before the program may run in it; it runs only after a yes. */
+  readonly admit?: ((id: ProcessId) => Promise<boolean>) | undefined;
 };
 
 /**
@@ -65,6 +67,7 @@ export type Program = {
  * the log.
  */
 const shim = `exit_file=$1; shift
+if [ "$1" = wait ]; then read -r go; [ "$go" = go ] || exit 143; exec </dev/null; fi; shift
 while [ "$1" != -- ]; do echo $$ > "$1" 2>/dev/null; shift; done; shift
 trap : TERM INT HUP QUIT
 exec 3>&2 2>/dev/null
@@ -75,12 +78,18 @@ exit $code`;
 
 export function startProgram(program: Program): { readonly child: ChildProcess; readonly id: ProcessId } {
   rmSync(program.exitFile, { force: true });
+  const gate = program.admit === undefined ? "go" : "wait";
   const log = openSync(program.logFile, "a", 0o600);
   try {
     const child = spawn(
       "/bin/sh",
-      ["-c", shim, "starlight-pod", program.exitFile, ...program.joinFiles, "--", ...program.argv],
-      { cwd: program.cwd, env: program.env, detached: true, stdio: ["ignore", log, log] },
+      ["-c", shim, "starlight-pod", program.exitFile, gate, ...program.joinFiles, "--", ...program.argv],
+      {
+        cwd: program.cwd,
+        env: program.env,
+        detached: true,
+        stdio: [gate === "wait" ? "pipe" : "ignore", log, log],
+      },
     );
     child.on("error", () => {});
     child.unref();
@@ -88,7 +97,11 @@ export function startProgram(program: Program): { readonly child: ChildProcess; 
     // A quick program may have ended by now, which is not a failure to start.
     const startTicks = pid === undefined ? undefined : statOf(pid)?.startTicks;
     if (pid === undefined || startTicks === undefined) throw new Error("the process could not be started");
-    return { child, id: { pid, startTicks } };
+    const id = { pid, startTicks };
+    // If we die in between, the pipe closes and the program never runs.
+    void program.admit?.(id).then((ok) => child.stdin?.end(ok ? "go\n" : ""));
+    child.stdin?.on("error", () => {});
+    return { child, id };
   } finally {
     closeSync(log);
   }

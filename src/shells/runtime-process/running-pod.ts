@@ -2,7 +2,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, w
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import type { PodReport, PodStart } from "../../core/node/contract.ts";
+import type { Guard } from "../guard/create-guard.ts";
 import { createCgroup, type PodCgroup } from "./cgroup.ts";
+import { fenceFile, openFence } from "./fence.ts";
 import { rotateLog } from "./logs.ts";
 import { containersOf, volumeNames, type ContainerSpec } from "./pod-spec.ts";
 import { expand, findProgram, type Program } from "./processes.ts";
@@ -22,6 +24,10 @@ export type PodOptions = {
   readonly address: string;
   readonly timing: ContainerTiming;
   readonly cgroups: boolean;
+  /** Ends exclusive pods whose lease runs out. */
+  readonly guard: Guard;
+  /** The time of an exclusive pod is over; what is left of it is to be cleared away. */
+  readonly expired: (uid: string) => void;
   readonly changed: (report: PodReport) => void;
 };
 
@@ -32,6 +38,8 @@ export type RunningPod = {
   readonly uid: string;
   readonly report: () => PodReport;
   readonly poll: () => void;
+  /** Says how long an exclusive pod may run. */
+  readonly arm: (until: number) => void;
   readonly logFile: (container: string | undefined) => string | undefined;
   /** Ends everything and removes the folder. */
   readonly stop: (graceMs: number) => Promise<void>;
@@ -45,6 +53,7 @@ export async function startPod(start: PodStart, options: PodOptions): Promise<Ru
   const root = join(folder, "root");
   for (const part of [root, join(folder, "logs"), join(folder, "exit")])
     mkdirSync(part, { recursive: true, mode: 0o700 });
+  linkKept(start, folder, options.directory);
   writeVolumes(start, folder);
   const states: { [name: string]: ContainerState } = {};
   for (const container of containersOf(start.spec)) {
@@ -102,6 +111,12 @@ function run(
     cpuMilli: total(specs.map((spec) => spec.limits.cpuMilli)),
   };
   const cgroup = options.cgroups ? createCgroup(start.uid, limits) : undefined;
+  const fence =
+    start.fence === undefined
+      ? undefined
+      : openFence(start.uid, start.fence, folder, options.guard, cgroup?.killFile ?? "", () =>
+          options.expired(start.uid),
+        );
   const containers: RunningContainer[] = [];
   const report = (): PodReport => reportOf(start, options.address, containers);
   const changed = (): void => {
@@ -112,7 +127,10 @@ function run(
     const state = states[spec.name];
     if (state === undefined) continue;
     const env = environmentOf(start, spec, state, folder);
-    const program = programOf(spec, env, folder, cgroup);
+    const program = {
+      ...programOf(spec, env, folder, cgroup),
+      ...(fence === undefined ? {} : { admit: fence.admit }),
+    };
     const target: ProbeTarget = {
       address: options.address,
       cwd: program.cwd,
@@ -121,6 +139,8 @@ function run(
     };
     containers.push(runContainer(spec, state, program, target, options.timing, changed));
   }
+  const adopted = specs.flatMap(({ name }) => states[name]?.process ?? []);
+  for (const id of adopted) void fence?.admit(id);
   if (onlyIfAlive && !containers.some((container) => container.isAlive() || container.hasEnded()))
     return undefined;
   for (const container of containers) container.resume();
@@ -138,6 +158,7 @@ function run(
       const spec = container === undefined ? specs[0] : specs.find(({ name }) => name === container);
       return spec === undefined ? undefined : logOf(spec.name);
     },
+    arm: (until) => fence?.arm(until),
     release: () => {
       for (const container of containers) container.release();
     },
@@ -153,6 +174,7 @@ function run(
         await sleep(10);
       }
       cgroup?.remove();
+      fence?.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -218,6 +240,7 @@ function environmentOf(
     HOSTNAME: start.name,
     STARLIGHT_ROOT: join(folder, "root"),
   };
+  if (start.fence !== undefined) env["STARLIGHT_FENCE_FILE"] = join(folder, fenceFile);
   const [first] = state.ports;
   if (first !== undefined) env["PORT"] = String(first.hostPort);
   for (const { name, hostPort } of state.ports) {
@@ -225,6 +248,16 @@ function environmentOf(
   }
   for (const [name, value] of Object.entries(start.env[spec.name] ?? {})) env[name] = expand(value, env);
   return env;
+}
+
+/** Folders that stay with the machine stand beside the pods' folders, linked into each pod that has them. */
+function linkKept(start: PodStart, folder: string, directory: string): void {
+  for (const [volume, name] of Object.entries(start.kept ?? {})) {
+    const kept = inside(join(directory, "..", "volumes"), name);
+    mkdirSync(kept, { recursive: true, mode: 0o700 });
+    mkdirSync(join(folder, "volumes"), { recursive: true });
+    symlinkSync(kept, join(folder, "volumes", volume));
+  }
 }
 
 function writeVolumes(start: PodStart, folder: string): void {

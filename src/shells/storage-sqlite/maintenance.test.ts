@@ -111,6 +111,19 @@ test("a backup is restored row by row the same, the old store is kept with its l
   assert.deepEqual(await contentsAt(path), right);
 });
 
+test("promises to exclusive workloads are not restored: old ones are worse than none", async (t) => {
+  const { folder, path, remove } = makeFolder();
+  t.after(remove);
+  const storage = openSqliteStorage(path);
+  const slots = ["meta/lease-memory", "meta/lease-promise/mesh/db", "meta/lease-roll/mesh", "kept"];
+  await storage.write(slots.map((slot) => ({ slot, bytes: Buffer.from("1") })));
+  await storage.close();
+  const file = join(folder, "backup.db");
+  backupStore(path, file);
+  assert.equal(restoreStore(path, file, Date.now()).rows, 1);
+  assert.deepEqual(Object.keys(await contentsAt(path)), ["kept"]);
+});
+
 test("a damaged store is not backed up", async (t) => {
   const { path, folder, remove } = makeFolder();
   t.after(remove);

@@ -56,7 +56,8 @@ function repairWith(primary: Inspection, mirror: Inspection | undefined, now: nu
       isMirrorOlder,
     };
   }
-  const rows = mirror === undefined ? primary.rows : merge(primary, mirror);
+  const merged = mirror === undefined ? primary.rows : merge(primary, mirror);
+  const rows = primary.whole ? merged : merged.filter(isNotPromise);
   const own = new Set(primary.rows);
   const slots = new Set(rows.map(({ slot }) => slot));
   const ready = `${path}.part`;
@@ -78,6 +79,12 @@ function repairWith(primary: Inspection, mirror: Inspection | undefined, now: nu
     isMirrorOlder,
   };
 }
+
+/**
+ * Promises to exclusive workloads (core/leases/rows.ts) as they once were, or in part, are worse than none: a
+ * voter that knows that it has forgotten asks for its vote anew.
+ */
+const isNotPromise = ({ slot }: { readonly slot: string }): boolean => !slot.startsWith("meta/lease-");
 
 export type Backup = { readonly rows: number; readonly fileBytes: number };
 
@@ -117,12 +124,13 @@ export function restoreStore(path: string, file: string, now: number): Restored 
   try {
     const ready = `${path}.part`;
     const usage = store.meta.usage ?? backup.meta.usage;
-    writeStore(ready, backup.rows, {
+    const rows = backup.rows.filter(isNotPromise);
+    writeStore(ready, rows, {
       lineage: newLineage(),
       generation: backup.generation,
       ...(usage === undefined ? {} : { usage }),
     });
-    return { rows: backup.rows.length, kept: replaceDatabase(path, ready, "replaced", now) };
+    return { rows: rows.length, kept: replaceDatabase(path, ready, "replaced", now) };
   } finally {
     store.release();
   }

@@ -1,18 +1,23 @@
-import type { ClientHttp2Stream, Http2ServerRequest, Http2Stream } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse, Http2Stream } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { LinkId } from "../../core/membership/contract.ts";
 import { rangeText, readRange, spoken, type ProtocolRange } from "../../core/records/protocol.ts";
-import type { NodeId } from "../../core/records/record.ts";
+import { isNodeId, type NodeId } from "../../core/records/record.ts";
 import type { Answer, Client, HttpHandler, HttpRequest, HttpResponse } from "../../ports/http.ts";
 import type { Identity } from "../../ports/identity.ts";
-import type { Transport, TransportEvents } from "../../ports/transport.ts";
+import type { Paths, Transport, TransportEvents } from "../../ports/transport.ts";
 import type { Address } from "../identity-file/address.ts";
 import { askMember } from "./ask.ts";
-import { createClientSessions, type ClientSession } from "./client-sessions.ts";
+import { carrierOf } from "./carrier.ts";
+import { createClientSessions, viaOf, type ClientSession } from "./client-sessions.ts";
 import { DialError } from "./dial.ts";
 import { forwardRequest } from "./forward.ts";
+import { admitted, linkPath, protocolHeader, reverseHeader, viaHeader } from "./link-request.ts";
 import { createLinkStream, type LinkStream } from "./link-stream.ts";
 import { clientOf, keyOfSocket } from "./peer-certificate.ts";
+import { createRelay, refuseStream, relayedPath, relayPath, relayStreamsMax, throughRelay } from "./relay.ts";
+import { createReverseCalls, reversePath, serveReverse } from "./reverse.ts";
+import { isOnRunningInterface } from "./own-interface.ts";
 import { startServer, type Exchange } from "./server.ts";
 
 export { ListenError } from "./server.ts";
@@ -23,6 +28,10 @@ export type TransportOptions = {
   /** Source address of outgoing connections; the kernel's choice when missing. */
   readonly dialFrom?: string | undefined;
   readonly admits: (peer: NodeId, tlsKey: string) => boolean;
+  /** Why the link policy keeps this member from us; asked on both ends, on every connection and request. */
+  readonly forbids?: ((peer: NodeId) => string | undefined) | undefined;
+  /** What one member may send and get through us as a relay; 0: we relay nothing. 8 MiB when missing. */
+  readonly relayBytesPerSecond?: number | undefined;
   readonly events: TransportEvents;
   /** The protocols that this node speaks. */
   readonly speaks?: ProtocolRange | undefined;
@@ -33,28 +42,18 @@ export type TransportOptions = {
 export type Http2Transport = Transport & {
   readonly port: number;
   /** Passes a request on to a member's API and its answer back; answers 502 or 504 itself. */
-  readonly forward: (
-    peer: NodeId,
-    addresses: readonly string[],
-    request: HttpRequest,
-    response: HttpResponse,
-  ) => void;
+  readonly forward: (peer: NodeId, paths: Paths, request: HttpRequest, response: HttpResponse) => void;
   /** A short `GET` to a member's API; rejects when there is no answer. */
-  readonly ask: (
-    peer: NodeId,
-    addresses: readonly string[],
-    path: string,
-    signal: AbortSignal,
-  ) => Promise<Answer>;
+  readonly ask: (peer: NodeId, paths: Paths, path: string, signal: AbortSignal) => Promise<Answer>;
+  /** Gives up at once what stands on addresses that this machine no longer has. */
+  readonly hostsChanged: (present: ReadonlySet<string>) => void;
 };
 
-export const linkPath = "/starlight/v1/link";
-/** The range of protocols that each end speaks; the core says whether they have one in common. */
-export const protocolHeader = "starlight-protocol";
 /** For a dial as a whole: connecting, TLS and the peer's answer. */
 const dialTimeoutMs = 3_000;
 /** How long `stop` lets frames that were sent before it still go out. */
 const stopGraceMs = 250;
+const relayBytesPerSecondDefault = 8 * 1024 * 1024;
 /** Bytes of all streams of a member's session that may be under way to us: 4 MiB in 100 ms is 40 MiB/s. */
 const memberWindowBytes = 4 * 1024 * 1024;
 
@@ -65,51 +64,121 @@ const memberWindowBytes = 4 * 1024 * 1024;
  */
 export async function createTransport(options: TransportOptions): Promise<Http2Transport> {
   const { identity, admits, events, handler } = options;
-  const links = new Map<LinkId, LinkStream>();
+  const forbids = options.forbids ?? (() => undefined);
+  const links = new Map<LinkId, OpenLink>();
+  const ownAddresses = new Map<LinkId, string>();
   const attempts = new Set<AbortController>();
-  const sessions = createClientSessions({ identity, admits, localAddress: options.dialFrom });
   let lastLink = 0;
   let stopped = false;
+  let takenFromRelays = 0;
 
   const ours = rangeText(options.speaks ?? spoken);
 
-  const adopt = (stream: Http2Stream, peer: NodeId, outbound: boolean, speaks: ProtocolRange): void => {
+  const reverse = createReverseCalls(
+    (peer) => [...links.values()].filter((link) => link.callable && link.peer === peer).reverse(),
+    (carried, peer, path) => sessions.keep(carried, peer, path),
+  );
+  const sessions = createClientSessions({
+    identity,
+    admits,
+    forbids,
+    localAddress: options.dialFrom,
+    askReverse: reverse.ask,
+    throughRelay,
+  });
+  const relay = createRelay({
+    bytesPerSecond: options.relayBytesPerSecond ?? relayBytesPerSecondDefault,
+    near: sessions.near,
+  });
+
+  const adopt = (stream: Http2Stream, peer: NodeId, origin: LinkOrigin): void => {
     const link = ++lastLink;
+    const { outbound, via, called, speaks } = origin;
     const linkStream = createLinkStream(stream, {
       frame: (bytes) => events.frame(link, bytes),
+      called: () => called?.(),
       closed: (end) => {
         links.delete(link);
+        ownAddresses.delete(link);
         events.closed(link, end);
       },
     });
-    links.set(link, linkStream);
+    const callable = !outbound && origin.callable;
+    links.set(link, { ...linkStream, peer, via, callable, stream });
+    const { localAddress } = stream.session?.socket ?? {};
+    if (localAddress !== undefined) ownAddresses.set(link, localAddress);
     const tlsKey = keyOfSocket(stream.session?.socket as TLSSocket | undefined);
-    events.opened(link, peer, outbound, tlsKey, speaks);
+    events.opened(link, peer, outbound, { tlsKey, speaks, via });
   };
 
   const serve = (exchange: Exchange): void => {
     const socket = exchange.version === 2 ? exchange.request.stream.session?.socket : exchange.request.socket;
     const client = clientOf(socket as TLSSocket, identity.node.mesh.id, admits);
-    if (exchange.version === 1) return handler(exchange.request, exchange.response, client);
-    const { request, response } = exchange;
-    if (request.url === linkPath) return acceptLink(request, client);
-    // The compatibility objects of node:http2 have the shape of node:http's, which their types do not say.
-    handler(request as unknown as HttpRequest, response as unknown as HttpResponse, client);
+    if (exchange.version === 2) return answer(exchange.request, exchange.response, client);
+    const forbidden = client.type === "node" ? forbids(client.id) : undefined;
+    if (forbidden === undefined) return handler(exchange.request, exchange.response, client);
+    exchange.response.writeHead(403, { "content-type": "text/plain" });
+    exchange.response.end(`${forbidden}\n`);
   };
 
-  const acceptLink = ({ stream, method, headers }: Http2ServerRequest, client: Client): void => {
-    const refuse = (status: number, message: string): void => {
-      stream.respond({ ":status": status, "content-type": "text/plain", [protocolHeader]: ours });
-      stream.end(`${message}\n`);
-    };
+  const answer = (request: Http2ServerRequest, response: Http2ServerResponse, client: Client): void => {
+    const { stream, method, headers, url } = request;
+    const between = betweenNodes.get(url);
+    const refuse = (status: number, message: string): void =>
+      refuseStream(stream, status, message, between === undefined ? {} : { [protocolHeader]: ours });
+    const forbidden = client.type === "node" ? forbids(client.id) : undefined;
+    if (forbidden !== undefined) return refuse(403, forbidden);
+    // The compatibility objects of node:http2 have the shape of node:http's, which their types do not say.
+    if (between === undefined)
+      return handler(request as unknown as HttpRequest, response as unknown as HttpResponse, client);
     if (stopped) return refuse(503, "this node is stopping");
-    if (method !== "POST") return refuse(405, "a link is opened with POST");
-    if (client.type !== "node") return refuse(403, "links are for members of this mesh");
+    if (method !== "POST") return refuse(405, `${between} is opened with POST`);
+    if (client.type !== "node") return refuse(403, `${between} is for members of this mesh`);
+    const said = headers[viaHeader];
+    const via = typeof said === "string" && isNodeId(said) ? said : undefined;
+    if (url === relayPath) return relay.accept(stream, headers, client.id);
+    if (url === relayedPath) return takeRelayed(request, refuse);
+    if (url === reversePath) {
+      if (!reverse.arrived(stream, client.id, via)) refuse(409, "nobody asked for it");
+      return;
+    }
     const speaks = readRange(String(headers[protocolHeader]));
     if (speaks === undefined) return refuse(400, `${protocolHeader} is not a range such as ${ours}`);
     stream.session?.setLocalWindowSize?.(memberWindowBytes);
     stream.respond({ ":status": 200, [protocolHeader]: ours });
-    adopt(stream, client.id, false, speaks);
+    const callable = headers[reverseHeader] !== undefined;
+    adopt(stream, client.id, { outbound: false, via, callable, speaks });
+  };
+
+  /** A member that cannot reach us itself comes by a relay: a connection like any other from here on. */
+  const takeRelayed = (
+    { stream }: Http2ServerRequest,
+    refuse: (status: number, message: string) => void,
+  ): void => {
+    if (takenFromRelays >= relayStreamsMax.total) return refuse(429, "too many streams from relays");
+    takenFromRelays++;
+    stream.once("close", () => takenFromRelays--);
+    stream.respond({ ":status": 200 });
+    server.take(carrierOf(stream));
+  };
+
+  /** The peer, to which we opened a link, has something to ask. One session at a time serves it. */
+  const answerCalls = (session: ClientSession, socket: TLSSocket | undefined): (() => void) => {
+    let serving = false;
+    return () => {
+      if (serving || socket === undefined || !session.isLive()) return;
+      serving = true;
+      const headers = viaOf(session.path) === undefined ? {} : { [viaHeader]: viaOf(session.path) };
+      const stream = session.request({ ...headers, ":method": "POST", ":path": reversePath }, false);
+      stream.on("error", () => undefined);
+      stream.once("close", () => (serving = false));
+      stream.once("response", ({ ":status": status }) => {
+        if (status !== 200) return stream.close();
+        serveReverse(stream, (request, response) =>
+          answer(request, response, clientOf(socket, identity.node.mesh.id, admits)),
+        );
+      });
+    };
   };
 
   /** Runs `work` with a deadline; `stop` ends it too. */
@@ -126,11 +195,25 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     }
   };
 
-  const openLink = async (peer: NodeId, addresses: readonly string[], signal: AbortSignal): Promise<void> => {
-    const session = await sessions.open(peer, addresses, signal);
+  const openLink = async (peer: NodeId, paths: Paths, signal: AbortSignal): Promise<void> => {
+    const session = await sessions.open(peer, paths, signal);
     try {
-      const stream = session.request({ ":method": "POST", ":path": linkPath, [protocolHeader]: ours }, false);
-      await admitted(stream, signal, (speaks) => adopt(stream, peer, true, speaks));
+      const via = viaOf(session.path);
+      const headers = via === undefined ? {} : { [viaHeader]: via };
+      const stream = session.request(
+        {
+          ...headers,
+          ":method": "POST",
+          ":path": linkPath,
+          [protocolHeader]: ours,
+          [reverseHeader]: "1",
+        },
+        false,
+      );
+      const called = answerCalls(session, stream.session?.socket as TLSSocket | undefined);
+      await admitted(stream, signal, (speaks) =>
+        adopt(stream, peer, { outbound: true, via, callable: false, called, speaks }),
+      );
       stream.once("close", session.retire);
     } catch (error) {
       session.destroy();
@@ -138,9 +221,11 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     }
   };
 
-  const dial = async (peer: NodeId, addresses: readonly string[]): Promise<void> => {
+  const dial = async (peer: NodeId, paths: Paths): Promise<void> => {
     try {
-      await attempt((signal) => openLink(peer, addresses, signal));
+      const forbidden = forbids(peer);
+      if (forbidden !== undefined) throw new DialError("untrusted", forbidden);
+      await attempt((signal) => openLink(peer, paths, signal));
     } catch (error) {
       if (stopped) return;
       if (error instanceof DialError) events.dialFailed(peer, error.why, error.message);
@@ -151,20 +236,32 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
   const server = await startServer(identity, options.listen, serve);
   return {
     port: server.port,
-    dial: (peer, addresses) => void dial(peer, addresses),
+    dial: (peer, addresses, relays = []) => void dial(peer, { addresses, relays }),
     send: (link, bytes) => links.get(link)?.send(bytes),
     sentBytes: (link) => links.get(link)?.sentBytes() ?? 0,
+    ownEndUp: (link) => {
+      const address = ownAddresses.get(link);
+      return address === undefined ? undefined : isOnRunningInterface(address);
+    },
     close: (link) => links.get(link)?.close(),
-    forward: (peer, addresses, request, response) => {
-      const session: Promise<ClientSession> = attempt((signal) => sessions.reuse(peer, addresses, signal));
+    forward: (peer, paths, request, response) => {
+      const session: Promise<ClientSession> = attempt((signal) => sessions.reuse(peer, paths, signal));
       forwardRequest(session, request, response);
     },
-    ask: (peer, addresses, path, signal) =>
+    ask: (peer, paths, path, signal) =>
       askMember(
-        attempt((ended) => sessions.reuse(peer, addresses, ended)),
+        attempt((ended) => sessions.reuse(peer, paths, ended)),
         path,
         signal,
       ),
+    hostsChanged: (present) => {
+      const isGone = (address: string): boolean => !present.has(address.replace(/^::ffff:|%.*$/g, ""));
+      for (const link of links.values()) {
+        const address = link.via === undefined ? link.stream.session?.socket?.localAddress : undefined;
+        if (address !== undefined && isGone(address)) link.giveUp();
+      }
+      sessions.vanished(isGone);
+    },
     stop: async () => {
       stopped = true;
       for (const controller of attempts) controller.abort();
@@ -175,37 +272,22 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
   };
 }
 
-/** Calls `open` the moment the peer has agreed to a link; rejects with a `DialError` otherwise. */
-function admitted(
-  stream: ClientHttp2Stream,
-  signal: AbortSignal,
-  open: (speaks: ProtocolRange) => void,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: DialError): void => {
-      signal.removeEventListener("abort", timedOut);
-      reject(error);
-    };
-    const timedOut = (): void => fail(new DialError("unreachable", "no answer to the request for a link"));
-    signal.addEventListener("abort", timedOut);
-    stream.once("response", (headers) => {
-      if (signal.aborted) return;
-      const status = Number(headers[":status"]);
-      if (status !== 200) return fail(refusalOf(status));
-      const speaks = readRange(String(headers[protocolHeader]));
-      if (speaks === undefined)
-        return fail(new DialError("untrusted", "it does not say which protocols it speaks"));
-      signal.removeEventListener("abort", timedOut);
-      open(speaks);
-      resolve();
-    });
-    stream.on("error", () => undefined);
-    stream.once("close", () => fail(new DialError("unreachable", "the peer closed before it answered")));
-  });
-}
+type LinkOrigin = {
+  readonly outbound: boolean;
+  readonly via: NodeId | undefined;
+  readonly speaks: ProtocolRange;
+  /** The end that opened it answers calls. */
+  readonly callable: boolean;
+  readonly called?: () => void;
+};
 
-function refusalOf(status: number): DialError {
-  if (status === 403) return new DialError("untrusted", "it does not admit us: our key is not on its roster");
-  if (status === 503) return new DialError("unreachable", "it is stopping");
-  return new DialError("untrusted", `it refused the link with status ${status}`);
-}
+type OpenLink = LinkStream &
+  Pick<LinkOrigin, "via" | "callable"> & { readonly peer: NodeId; readonly stream: Http2Stream };
+
+/** What nodes ask each other below the API, by path. */
+const betweenNodes: ReadonlyMap<string, string> = new Map([
+  [linkPath, "a link"],
+  [relayPath, "a relayed path"],
+  [relayedPath, "a relayed path"],
+  [reversePath, "a session in reverse"],
+]);

@@ -1,10 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import { connect, type ClientHttp2Session } from "node:http2";
+import type { Duplex } from "node:stream";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { DialFailure } from "../../core/membership/contract.ts";
 import type { NodeId } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
 import { parseAddress, type Address } from "../identity-file/address.ts";
+import { raceOrder } from "./address-order.ts";
 import { identityOf } from "./peer-certificate.ts";
 
 /** Opening an authenticated HTTP/2 session to one member, whichever of its addresses answers. */
@@ -12,6 +14,8 @@ import { identityOf } from "./peer-certificate.ts";
 export type DialOptions = {
   readonly identity: Identity;
   readonly admits: (peer: NodeId, tlsKey: string) => boolean;
+  /** Why the link policy keeps us from this peer; undefined when it does not. */
+  readonly forbids: (peer: NodeId) => string | undefined;
   /** Source address of outgoing connections; the kernel's choice when missing. */
   readonly localAddress?: string | undefined;
   /** Ends the attempt. */
@@ -28,21 +32,50 @@ export class DialError extends Error {
   }
 }
 
-/** Head start of each address over the next, as in Happy Eyeballs (RFC 8305, section 5). */
+/** Head start of each address over the next (RFC 8305, section 5). */
 const staggerMs = 250;
 /** Bytes of all streams of a session that the peer may have under way to us. */
 const sessionWindowBytes = 4 * 1024 * 1024;
 
+/** A session with a member, and the address that won the race. */
+export type Dialled = Carried & { readonly address: string };
+
+/** A session and the stream that carries it. */
+export type Carried = { readonly session: ClientHttp2Session; readonly carrier: Duplex };
+
 /**
- * Tries the addresses in order, a quarter of a second apart or as soon as the one before has failed; the
- * first that proves to be `peer` wins and the others are closed. Rejects with a `DialError`.
+ * Races the addresses as in Happy Eyeballs (RFC 8305): in the order of `raceOrder`, a quarter of a second
+ * apart or as soon as the one before has failed; the first that proves to be `peer` wins and the others
+ * are closed. Rejects with a `DialError`.
+ *
+ * @param lastWinner The address that won the last time: it starts first.
  */
 export async function dialPeer(
   peer: NodeId,
   addresses: readonly string[],
+  lastWinner: string | undefined,
   options: DialOptions,
-): Promise<ClientHttp2Session> {
-  const socket = await raceAddresses(peer, addresses, options);
+): Promise<Dialled> {
+  const { socket, address } = await raceAddresses(peer, raceOrder(addresses, lastWinner), options);
+  return { session: sessionOver(socket), carrier: socket, address };
+}
+
+/** The same over a stream that somebody carries to the peer: TLS runs inside, from us to the peer. */
+export async function dialThrough(
+  peer: NodeId,
+  stream: Duplex,
+  name: string,
+  options: DialOptions,
+): Promise<Carried> {
+  const socket = await new Promise<TLSSocket>((resolve, reject) => {
+    const giveUp = (): void => reject(new DialError("unreachable", `${name}: no answer`));
+    options.signal.addEventListener("abort", giveUp, { once: true });
+    openSocket(peer, name, { socket: stream }, options, resolve, reject);
+  });
+  return { session: sessionOver(socket), carrier: socket };
+}
+
+function sessionOver(socket: TLSSocket): ClientHttp2Session {
   const session = connect("https://starlight", {
     createConnection: () => socket,
     maxSessionMemory: 32,
@@ -54,7 +87,9 @@ export async function dialPeer(
   return session;
 }
 
-function raceAddresses(peer: NodeId, addresses: readonly string[], options: DialOptions): Promise<TLSSocket> {
+type Won = { readonly socket: TLSSocket; readonly address: string };
+
+function raceAddresses(peer: NodeId, addresses: readonly string[], options: DialOptions): Promise<Won> {
   return new Promise((resolve, reject) => {
     const sockets = new Set<TLSSocket>();
     const failures: DialError[] = [];
@@ -62,12 +97,12 @@ function raceAddresses(peer: NodeId, addresses: readonly string[], options: Dial
     let timer: NodeJS.Timeout | undefined;
     let settled = false;
 
-    const settle = (winner: TLSSocket | undefined): boolean => {
+    const settle = (winner: Won | undefined): boolean => {
       if (settled) return false;
       settled = true;
       clearTimeout(timer);
       options.signal.removeEventListener("abort", giveUp);
-      for (const socket of sockets) if (socket !== winner) socket.destroy();
+      for (const socket of sockets) if (socket !== winner?.socket) socket.destroy();
       if (winner !== undefined) resolve(winner);
       return true;
     };
@@ -94,7 +129,8 @@ function raceAddresses(peer: NodeId, addresses: readonly string[], options: Dial
         failed(new DialError("unreachable", `${JSON.stringify(text)} is no address`));
         return;
       }
-      sockets.add(openSocket(peer, text, address, options, settle, failed));
+      const won = (socket: TLSSocket): boolean => settle({ socket, address: text });
+      sockets.add(openSocket(peer, text, address, options, won, failed));
     };
 
     if (addresses.length === 0) failures.push(new DialError("unreachable", "no address of it is known"));
@@ -107,7 +143,7 @@ function raceAddresses(peer: NodeId, addresses: readonly string[], options: Dial
 function openSocket(
   peer: NodeId,
   text: string,
-  { host, port }: Address,
+  to: Address | { readonly socket: Duplex },
   options: DialOptions,
   won: (socket: TLSSocket) => void,
   failed: (error: DialError) => void,
@@ -120,9 +156,8 @@ function openSocket(
     failed(error instanceof DialError ? error : new DialError(whyOf(error), `${text}: ${error.message}`));
   };
   const socket = connectTls({
-    host,
-    port,
-    ...(localAddress === undefined ? {} : { localAddress }),
+    ...to,
+    ...(localAddress === undefined || "socket" in to ? {} : { localAddress }),
     key: identity.tls.keyPem,
     cert: identity.tls.certificatePem,
     ca: identity.tls.caPem,
@@ -132,8 +167,10 @@ function openSocket(
     // TLS verifies the chain first, then asks here: the identity is compared instead of the host name.
     checkServerIdentity: (_host, { raw }) => refusalOf(new X509Certificate(raw), peer, text, options),
   });
-  socket.setNoDelay(true);
-  socket.setKeepAlive(true, 15_000);
+  if (!("socket" in to)) {
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 15_000);
+  }
   socket.on("error", fail);
   socket.on("close", () => fail(new DialError("unreachable", `${text}: closed during the handshake`)));
   socket.once("secureConnect", () => {
@@ -153,7 +190,7 @@ function refusalOf(
   certificate: X509Certificate,
   peer: NodeId,
   text: string,
-  { identity, admits }: DialOptions,
+  { identity, admits, forbids }: DialOptions,
 ): DialError | undefined {
   const refuse = (detail: string): DialError => new DialError("untrusted", `${text}: ${detail}`);
   const found = identityOf(certificate);
@@ -163,6 +200,8 @@ function refusalOf(
     return refuse(`${who} of another mesh, ${found.mesh}, answers there`);
   if (found.id !== peer) return refuse(`${who} answers there instead of ${peer}`);
   if (!admits(peer, found.tlsKey)) return refuse(`${who} answers with a key that the roster does not name`);
+  const forbidden = forbids(peer);
+  if (forbidden !== undefined) return refuse(forbidden);
   return undefined;
 }
 

@@ -5,7 +5,9 @@ import { frameBytesMax, queueBytesMax } from "../../ports/transport.ts";
 
 /**
  * Frames on one HTTP/2 stream: a length of 4 bytes (big-endian), then that many bytes. The length's top
- * bit says that the bytes are compressed (see compression.ts).
+ * bit says that the bytes are compressed (see compression.ts). A length of `callMark` is a call and has no
+ * bytes: it asks the end that opened the link for a session in reverse (see reverse.ts), and is only sent
+ * to one that said it understands.
  */
 export type LinkStream = {
   readonly send: (bytes: Uint8Array) => void;
@@ -13,10 +15,14 @@ export type LinkStream = {
   readonly sentBytes: () => number;
   /** Ends the link on our side; what is queued still goes out if the peer takes it soon. */
   readonly close: () => void;
+  /** The link stands on nothing any more, and that proves nothing of the peer. */
+  readonly giveUp: () => void;
+  readonly call: () => void;
 };
 
 export type LinkStreamEvents = {
   readonly frame: (bytes: Uint8Array) => void;
+  readonly called: () => void;
   /** Once, and nothing after it; never from inside a call of ours. */
   readonly closed: (end: LinkEnd) => void;
 };
@@ -27,6 +33,7 @@ const layersBytes = 9 + 22;
 const packetBytes = 1_448;
 const packetHeaderBytes = 52;
 const compressedBit = 0x80000000;
+const callMark = 0x40000000;
 /** How long a closed link may take to say goodbye before its stream is cut. */
 const goodbyeMs = 1_000;
 
@@ -47,13 +54,17 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
     stream.close();
     setTimeout(() => stream.destroy(), goodbyeMs).unref();
   };
-  const cut = (): void => {
-    if (finish("ours")) stream.destroy();
+  const cut = (end: LinkEnd = "ours"): void => {
+    if (finish(end)) stream.destroy();
   };
 
-  const read = frameReader((frame) => {
-    if (!ended) events.frame(frame);
-  }, cut);
+  const read = frameReader({
+    frame: (frame) => {
+      if (!ended) events.frame(frame);
+    },
+    called: events.called,
+    broken: () => cut(),
+  });
   stream.on("data", (chunk: Buffer) => {
     if (!ended) read(chunk);
   });
@@ -62,7 +73,8 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
   });
   for (const event of ["end", "error", "close", "aborted"]) {
     stream.on(event, () => {
-      if (finish("closed")) stream.destroy();
+      // Later: inside of what Node does to end a stream, this would make its next frames endless (Node 24).
+      if (finish("closed")) setImmediate(() => stream.destroy());
     });
   }
   if (stream.destroyed) finish("closed");
@@ -82,6 +94,13 @@ export function createLinkStream(stream: Http2Stream, events: LinkStreamEvents):
     },
     sentBytes: () => sentBytes,
     close: closePolitely,
+    giveUp: () => cut("silent"),
+    call: () => {
+      if (ended || stream.destroyed) return;
+      const mark = Buffer.allocUnsafe(headerBytes);
+      mark.writeUInt32BE(callMark, 0);
+      stream.write(mark);
+    },
   };
 }
 
@@ -101,7 +120,15 @@ function onWire(frameBytes: number): number {
  * Cuts chunks into frames. Holds no more than was received: a length that was only announced costs
  * nothing. Each frame is a copy, so keeping one does not keep the chunk it came in.
  */
-function frameReader(frame: (bytes: Uint8Array) => void, broken: () => void): (chunk: Buffer) => void {
+function frameReader({
+  frame,
+  called,
+  broken,
+}: {
+  readonly frame: (bytes: Uint8Array) => void;
+  readonly called: () => void;
+  readonly broken: () => void;
+}): (chunk: Buffer) => void {
   let chunks: Buffer[] = [];
   let held = 0;
   let wanted = headerBytes;
@@ -118,6 +145,10 @@ function frameReader(frame: (bytes: Uint8Array) => void, broken: () => void): (c
       rest = rest.subarray(wanted);
       if (inHeader) {
         const length = part.readUInt32BE(0);
+        if (length === callMark) {
+          called();
+          continue;
+        }
         compressed = length >= compressedBit;
         wanted = compressed ? length - compressedBit : length;
         if (wanted > frameBytesMax) return broken();

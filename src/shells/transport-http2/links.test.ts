@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { createServer, type Socket } from "node:net";
+import { rangeText, spoken } from "../../core/records/protocol.ts";
 import { test } from "node:test";
 import { frameBytesMax, queueBytesMax } from "../../ports/transport.ts";
 import { transportAcceptance } from "../../ports/transport-acceptance.ts";
@@ -139,7 +140,7 @@ test("both ends of a link are told the range that the other speaks, also where i
   const { identity } = await newMember(mesh);
   const member = { key: identity.tls.keyPem, cert: identity.tls.certificatePem, ca: identity.tls.caPem };
   const later = await askForLink(a.address, member, "3-7");
-  assert.deepEqual([later[":status"], later["starlight-protocol"]], [200, "2"]);
+  assert.deepEqual([later[":status"], later["starlight-protocol"]], [200, rangeText(spoken)]);
   assert.deepEqual((await a.next("opened")).speaks, { min: 3, max: 7 });
 });
 
@@ -149,7 +150,7 @@ test("a link without a protocol range is answered 400, strangers 403, and neithe
   const { identity } = await newMember(mesh);
   const member = { key: identity.tls.keyPem, cert: identity.tls.certificatePem, ca: identity.tls.caPem };
   const vague = await askForLink(a.address, member, "7-3");
-  assert.deepEqual([vague[":status"], vague["starlight-protocol"]], [400, "2"]);
+  assert.deepEqual([vague[":status"], vague["starlight-protocol"]], [400, rangeText(spoken)]);
   const stranger = await askForLink(a.address, { ca: identity.tls.caPem }, "1");
   assert.equal(stranger[":status"], 403);
   assert.deepEqual(a.told, []);

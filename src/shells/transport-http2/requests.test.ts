@@ -4,7 +4,7 @@ import { connect as connectHttp2, type ClientHttp2Session, type OutgoingHttpHead
 import { request as requestHttp1 } from "node:https";
 import { test, type TestContext } from "node:test";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../../ports/http.ts";
-import { emptyAddress, newMember, newMesh, newUser, roster, startNode } from "./testbed.ts";
+import { at, emptyAddress, newMember, newMesh, newUser, roster, startNode } from "./testbed.ts";
 
 const everybody = (): boolean => true;
 
@@ -83,17 +83,17 @@ test("a member is asked as a member; an answer that breaks off, is too long or d
   const ask = (
     path: string,
     signal = AbortSignal.timeout(10_000),
-  ): Promise<{ status: number; text: string }> => a.transport.ask(b.id, [b.address], path, signal);
+  ): Promise<{ status: number; text: string }> => a.transport.ask(b.id, at(b.address), path, signal);
   const { status, text } = await ask("/x?y=1");
   const client = { type: "node", id: a.id, name: a.identity.node.name };
   assert.deepEqual([status, JSON.parse(text)], [200, { client, method: "GET", url: "/x?y=1" }]);
   await assert.rejects(ask("/long"), /too long/);
   await assert.rejects(ask("/broken"), /broke off/);
   await assert.rejects(ask("/silent", AbortSignal.timeout(100)), /no answer in time/);
-  await assert.rejects(a.transport.ask(b.id, [await emptyAddress()], "/", AbortSignal.abort()), /in time/);
+  await assert.rejects(a.transport.ask(b.id, at(await emptyAddress()), "/", AbortSignal.abort()), /in time/);
   const nobody = a.transport.ask(
     "cccccccccccccccccccc",
-    [await emptyAddress()],
+    at(await emptyAddress()),
     "/",
     AbortSignal.timeout(5_000),
   );
@@ -177,7 +177,12 @@ test("a member that cannot be reached is answered with a Kubernetes Status: 502 
   const mesh = await newMesh();
   const nowhere = await emptyAddress();
   const front = await startNode(t, await newMember(mesh), everybody, (request, response) =>
-    front.transport.forward("f".repeat(20), request.url === "/refused" ? [nowhere] : [], request, response),
+    front.transport.forward(
+      "f".repeat(20),
+      request.url === "/refused" ? at(nowhere) : at(),
+      request,
+      response,
+    ),
   );
   for (const [path, code] of [
     ["/refused", 502],
@@ -224,7 +229,7 @@ async function frontAndBack(t: TestContext, handler: HttpHandler) {
     handler(request, response, client);
   });
   const front = await startNode(t, frontMember, admits, (request, response) =>
-    front.transport.forward(back.id, [back.address], request, response),
+    front.transport.forward(back.id, at(back.address), request, response),
   );
   const ask = (method: string, path: string, body?: Buffer, headers?: OutgoingHttpHeaders): Promise<Answer> =>
     overHttp2(front.address, { ca: mesh.authority.caPem }, method, path, body, headers);

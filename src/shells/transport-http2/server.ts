@@ -4,7 +4,8 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from "node:http2";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { HttpRequest, HttpResponse } from "../../ports/http.ts";
 import type { Identity } from "../../ports/identity.ts";
 import { formatAddress, type Address } from "../identity-file/address.ts";
@@ -13,6 +14,8 @@ import { closeWhenIdle } from "./idle-session.ts";
 /** The node's one TLS port, bounded against strangers: HTTP/2, and HTTP/1.1 for tools and upgrades. */
 export type Server = {
   readonly port: number;
+  /** Takes a stream that a relay carries here for a connection: TLS and all the rest come over it. */
+  readonly take: (stream: Duplex) => void;
   /** Stops listening and cuts every connection that is still there after `graceMs`. */
   readonly stop: (graceMs: number) => Promise<void>;
 };
@@ -67,11 +70,12 @@ export async function startServer(
     keepAliveTimeout: idleMs,
   });
 
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
+  const sockets = new Set<Duplex>();
+  server.on("connection", (socket: Duplex) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", ignore);
+    if (!(socket instanceof Socket)) return;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 15_000);
   });
@@ -97,6 +101,7 @@ export async function startServer(
   const port = await listening(server, listen);
   return {
     port,
+    take: (stream) => void server.emit("connection", stream),
     stop: async (graceMs) => {
       const closed = new Promise((resolve) => server.close(resolve));
       const cut = setTimeout(() => {

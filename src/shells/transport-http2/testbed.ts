@@ -3,9 +3,10 @@ import { createServer } from "node:net";
 import type { NodeId } from "../../core/records/record.ts";
 import { hex } from "../../core/kernel/bytes.ts";
 import { nodeIdOf } from "../../core/records/record.ts";
-import { createListener, type Listener } from "../../ports/transport-acceptance.ts";
+import { createListener, type Listener } from "../../ports/transport-listener.ts";
 import type { HttpHandler } from "../../ports/http.ts";
 import type { Identity } from "../../ports/identity.ts";
+import type { Paths } from "../../ports/transport.ts";
 import { nodeCrypto, signerFromPem } from "../crypto-node/node-crypto.ts";
 import {
   issueCa,
@@ -14,7 +15,7 @@ import {
   type Authority,
 } from "../identity-file/certificates.ts";
 import { fingerprintOf, newRecordKey, newTlsKey } from "../identity-file/keys.ts";
-import { createTransport, type Http2Transport } from "./create-transport.ts";
+import { createTransport, type Http2Transport, type TransportOptions } from "./create-transport.ts";
 
 /** Real meshes, certificates and transports on the loopback interface, for the tests of this folder. */
 
@@ -87,6 +88,7 @@ export async function startNode(
     response.end();
   },
   host = "127.0.0.1",
+  more: Partial<TransportOptions> = {},
 ): Promise<RunningNode> {
   const listener = createListener();
   const transport = await createTransport({
@@ -95,11 +97,15 @@ export async function startNode(
     admits,
     events: listener.events,
     handler,
+    ...more,
   });
   t.after(transport.stop);
   const address = host.includes(":") ? `[${host}]:${transport.port}` : `${host}:${transport.port}`;
   return { ...member, ...listener, transport, address };
 }
+
+/** Ways to a member that need no relay. */
+export const at = (...addresses: readonly string[]): Paths => ({ addresses, relays: [] });
 
 /** An address of the loopback interface where nobody listens. */
 export async function emptyAddress(): Promise<string> {

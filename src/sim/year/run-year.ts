@@ -130,7 +130,7 @@ function workloadOf({ name, replicas, policy }: Kind): Workload {
     requests: { cpuMilli: 100, memoryBytes: 2 ** 28 },
     variants: [],
     runtime: "process",
-    policy: { onPartition, lostAfter: 30_000, onHeal: "keepOriginal" },
+    policy: { onPartition, lostAfter: 30_000, lostBySiteAfter: 600, onHeal: "keepOriginal" },
     updatesAtOnce: 1,
   };
 }

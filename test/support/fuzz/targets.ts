@@ -24,14 +24,7 @@ import { frameBytesMax } from "../../../src/ports/transport.ts";
 import { nodeCrypto } from "../../../src/shells/crypto-node/node-crypto.ts";
 import { packFrames, unpackFrames } from "../../../src/shells/identity-file/introduction.ts";
 import { compress, decompress } from "../../../src/shells/transport-http2/compression.ts";
-import {
-  intent,
-  membershipFrames,
-  newerMembershipFrames,
-  root,
-  sampleRecords,
-  syncFrames,
-} from "../wire-samples.ts";
+import { intent, membershipFrames, root, sampleRecords, syncFrames } from "../wire-samples.ts";
 import { mutated, mutatedJson } from "./mutate.ts";
 
 /** A decoder of bytes from elsewhere: it reads or refuses them; what it read can be written and read again. */
@@ -48,12 +41,7 @@ export function createTargets(): readonly Target[] {
   const stored = records.map((record) => storedBytes(record, nodeCrypto));
   return [
     bytesTarget("sync frame", 6, syncSamples(), readSyncFrame),
-    bytesTarget(
-      "membership frame",
-      1,
-      [...membershipFrames, ...newerMembershipFrames].map(membership.encodeFrame),
-      readMembershipFrame,
-    ),
+    bytesTarget("membership frame", 1, membershipFrames.map(membership.encodeFrame), readMembershipFrame),
     bytesTarget(
       "record frame",
       2,

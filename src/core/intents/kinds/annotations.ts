@@ -20,12 +20,16 @@ const rules: Rules = {
     fix: 'use for example "region=north" or "name in (oslo,bern)"; the labels are name and region',
   },
   "starlight.dev/on-partition": {
-    holds: (text) => text === "duplicate" || text === "freeze",
-    fix: 'use "duplicate" (replace copies that are out of reach) or "freeze" (leave them)',
+    holds: (text) => text === "duplicate" || text === "freeze" || text === "majority",
+    fix: 'use "duplicate" (replace copies that are out of reach), "freeze" (leave them) or "majority" (never two)',
   },
   "starlight.dev/lost-after": {
     holds: (text) => parseDuration(text) !== undefined,
     fix: 'use a duration such as "10s" or "2m"',
+  },
+  "starlight.dev/volume-lost": {
+    holds: (text) => text === "wait" || text === "fresh",
+    fix: 'use "wait" (for the node that has the data) or "fresh" (start elsewhere without it)',
   },
   "starlight.dev/on-heal": {
     holds: (text) => text === "keepOriginal" || text === "keepReplacement",

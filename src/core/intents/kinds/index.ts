@@ -2,8 +2,9 @@ import { configMap, namespace, node, service } from "./core-kinds.ts";
 import { podDisruptionBudget } from "./disruption-budget.ts";
 import { cronJob, job } from "./jobs.ts";
 import type { Kind } from "./kind.ts";
+import { linkPolicy } from "./link-policy.ts";
 import { priorityClass } from "./priority-class.ts";
-import { daemonSet, deployment } from "./workloads.ts";
+import { daemonSet, deployment, statefulSet } from "./workloads.ts";
 
 const kinds: readonly Kind[] = [
   configMap,
@@ -12,10 +13,12 @@ const kinds: readonly Kind[] = [
   service,
   daemonSet,
   deployment,
+  statefulSet,
   cronJob,
   job,
   podDisruptionBudget,
   priorityClass,
+  linkPolicy,
 ];
 const kindByName = new Map(kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind] as const));
 

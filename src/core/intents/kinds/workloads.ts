@@ -1,9 +1,9 @@
 import { isList, isObject, type Json, type JsonObject } from "../../kernel/json.ts";
 import type { FieldProblem } from "../contract.ts";
-import { int, int32Max, intOrText, object, text } from "../schema.ts";
+import { int, int32Max, intOrText, list, object, quantity, text } from "../schema.ts";
 import { checkAnnotations, checkTemplateAnnotations } from "./annotations.ts";
 import type { Kind } from "./kind.ts";
-import { labelSelector, metadata } from "./metadata.ts";
+import { dnsLabel, labelSelector, metadata } from "./metadata.ts";
 import { checkPlacement, checkResources } from "./check-placement.ts";
 import { podTemplate } from "./pod-template.ts";
 
@@ -69,13 +69,17 @@ export const daemonSet: Kind = {
       {
         selector: { ...labelSelector, required: true },
         template: podTemplate,
-        updateStrategy: object("How a new version replaces the old one.", {
-          type: text("Always RollingUpdate.", { choices: ["RollingUpdate"], default: "RollingUpdate" }),
-          rollingUpdate: object("Its pace.", {
-            maxSurge: int("Accepted only as 0.", 0, 0, { default: 0 }),
-            maxUnavailable: countOrPercent("Nodes in change at once, per site.", 1),
-          }),
-        }),
+        updateStrategy: object(
+          "How a new version replaces the old one.",
+          {
+            type: text("Always RollingUpdate.", { choices: ["RollingUpdate"], default: "RollingUpdate" }),
+            rollingUpdate: object("Its pace.", {
+              maxSurge: int("Accepted only as 0.", 0, 0, { default: 0 }),
+              maxUnavailable: countOrPercent("Nodes in change at once, per site.", 1),
+            }),
+          },
+          { default: {} },
+        ),
         revisionHistoryLimit: int("Accepted for compatibility.", 0, int32Max, { default: 10 }),
         minReadySeconds: int("Accepted only as 0.", 0, 0),
       },
@@ -83,6 +87,92 @@ export const daemonSet: Kind = {
     ),
   }),
   immutable: ["spec.selector"],
+  check: checkWorkload,
+};
+
+const claim = object(
+  "A folder of the node that stays when the pod goes; the pod stays with it.",
+  {
+    metadata: object(
+      "Its name.",
+      {
+        name: text("The volume that containers mount.", { required: true, pattern: dnsLabel }),
+      },
+      { required: true },
+    ),
+    spec: object(
+      "Accepted for compatibility: the folder is on the node's own disk.",
+      {
+        accessModes: list("Accepted for compatibility.", text("A mode.", { choices: ["ReadWriteOnce"] })),
+        resources: object("Accepted for compatibility.", {
+          requests: object("What it asks for.", { storage: quantity("Bytes; not enforced.") }),
+        }),
+      },
+      {
+        unsupported: [
+          "storageClassName",
+          "selector",
+          "volumeName",
+          "volumeMode",
+          "dataSource",
+          "dataSourceRef",
+        ],
+      },
+    ),
+  },
+  { unsupported: ["status"] },
+);
+
+export const statefulSet: Kind = {
+  group: "apps",
+  version: "v1",
+  kind: "StatefulSet",
+  plural: "statefulsets",
+  singular: "statefulset",
+  shortNames: ["sts"],
+  categories: ["all"],
+  namespaced: true,
+  schema: object("Numbered pods, each of which runs at most once.", {
+    metadata,
+    spec: object(
+      "What to run, and how many.",
+      {
+        replicas: int(
+          "Ordinals: in each site with `starlight.dev/placement: perSite`, else in the mesh.",
+          0,
+          1_000,
+          {
+            default: 1,
+          },
+        ),
+        selector: { ...labelSelector, required: true },
+        template: podTemplate,
+        serviceName: text("The Service that its pods belong to; recorded.", { lengthMax: 253 }),
+        podManagementPolicy: text("OrderedReady starts one after the other, Parallel all at once.", {
+          choices: ["OrderedReady", "Parallel"],
+          default: "OrderedReady",
+        }),
+        updateStrategy: object(
+          "How a new version replaces the old one.",
+          {
+            type: text("RollingUpdate from the highest ordinal down, or OnDelete.", {
+              choices: ["RollingUpdate", "OnDelete"],
+              default: "RollingUpdate",
+            }),
+            rollingUpdate: object("Its pace.", {
+              partition: int("Ordinals below it keep what they run.", 0, int32Max, { default: 0 }),
+            }),
+          },
+          { default: {} },
+        ),
+        volumeClaimTemplates: list("Folders that stay.", claim, { lengthMax: 16 }),
+        revisionHistoryLimit: int("Accepted for compatibility.", 0, int32Max, { default: 10 }),
+        minReadySeconds: int("Accepted only as 0.", 0, 0),
+      },
+      { required: true, unsupported: ["ordinals", "persistentVolumeClaimRetentionPolicy"] },
+    ),
+  }),
+  immutable: ["spec.selector", "spec.serviceName", "spec.podManagementPolicy", "spec.volumeClaimTemplates"],
   check: checkWorkload,
 };
 
@@ -110,18 +200,30 @@ function checkWorkload(value: JsonObject): FieldProblem[] {
       fix: `set it to ${JSON.stringify(expected)}`,
     });
   }
-  return [...problems, ...checkPodTemplate(template)];
+  const claimed = itemsOf(spec, "volumeClaimTemplates").map((volume) => childOf(volume, "metadata")["name"]);
+  return [...problems, ...checkPodTemplate(template, claimed)];
 }
 
-/** Rules between the fields of a pod template, at `spec.template`. */
-export function checkPodTemplate(template: JsonObject): FieldProblem[] {
+/**
+ * Rules between the fields of a pod template, at `spec.template`.
+ *
+ * @param claimed Names of volumes that it may mount besides its own.
+ */
+export function checkPodTemplate(
+  template: JsonObject,
+  claimed: readonly (Json | undefined)[] = [],
+): FieldProblem[] {
   const podSpec = childOf(template, "spec");
-  return [...checkTemplateAnnotations(template), ...checkContainers(podSpec), ...checkPlacement(podSpec)];
+  return [
+    ...checkTemplateAnnotations(template),
+    ...checkContainers(podSpec, claimed),
+    ...checkPlacement(podSpec),
+  ];
 }
 
-function checkContainers(podSpec: JsonObject): FieldProblem[] {
+function checkContainers(podSpec: JsonObject, claimed: readonly (Json | undefined)[]): FieldProblem[] {
   const problems: FieldProblem[] = [];
-  const volumes = new Set(itemsOf(podSpec, "volumes").map((volume) => volume["name"]));
+  const volumes = new Set([...itemsOf(podSpec, "volumes").map((volume) => volume["name"]), ...claimed]);
   const containers = itemsOf(podSpec, "containers");
   if (containers.length === 0) {
     const fix = "give at least one container with name and image";

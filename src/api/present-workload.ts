@@ -1,0 +1,180 @@
+import { kindOf } from "../core/intents/kinds/index.ts";
+import { parseSiteSelector } from "../core/intents/site-selector.ts";
+import { withDefaults } from "../core/intents/validate.ts";
+import type { MergedObject } from "../core/intents/contract.ts";
+import type { Json, JsonObject } from "../core/kernel/json.ts";
+import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
+import { revisionOf } from "../core/node/workloads.ts";
+import type { ObjectRef } from "../core/records/keys.ts";
+import { child, condition } from "./values.ts";
+
+/** The status of workloads: their pods as they are seen from here, counted as Kubernetes counts them. */
+
+/** The slots a Deployment asks for, in its own number and in all: copies in every matching site. */
+function wantedCopies(
+  object: MergedObject,
+  view: NodeView,
+): { perSite: boolean; replicas: number; total: number } {
+  const spec = child(object.value, "spec");
+  const replicas = typeof spec["replicas"] === "number" ? spec["replicas"] : 1;
+  const annotations = child(child(object.value, "metadata"), "annotations");
+  const perSite = annotations["starlight.dev/placement"] === "perSite";
+  if (!perSite) return { perSite, replicas, total: replicas };
+  return { perSite, replicas, total: replicas * sitesOf(annotations, view.members()).length };
+}
+
+/** The sites of these members that a workload is to run in. */
+function sitesOf(annotations: JsonObject, members: readonly MemberView[]): string[] {
+  const text = annotations["starlight.dev/sites"];
+  const selector = parseSiteSelector(typeof text === "string" ? text : "");
+  const allowed = Object.entries(selector.ok ? selector.value : {});
+  const matching = members.filter(({ member: { site, region } }) =>
+    allowed.every(([label, values]) => values.includes(label === "name" ? site : region)),
+  );
+  return [...new Set(matching.map(({ member }) => member.site))];
+}
+
+/**
+ * For `perSite` workloads `replicas` in the status counts copies per site: the least of all sites in
+ * view, so that `kubectl rollout status` is done when the last site is. The annotation has the sum.
+ */
+export function deploymentStatus(object: MergedObject, view: NodeView): JsonObject {
+  const { perSite, replicas, total } = wantedCopies(object, view);
+  const pods = podsOf(object.ref, view).filter(({ current }) => current);
+  const revision = newestRevision(object.ref, view);
+  const inView = view.members().filter(({ evidence }) => evidence.verdict === "alive");
+  const annotations = child(child(object.value, "metadata"), "annotations");
+  const sites = perSite ? sitesOf(annotations, inView) : [""];
+  const least = (test: (pod: PodView) => boolean): number =>
+    sites.length === 0
+      ? replicas
+      : Math.min(
+          ...sites.map(
+            (site) =>
+              pods.filter((pod) => (site === "" || view.member(pod.node)?.member.site === site) && test(pod))
+                .length,
+          ),
+        );
+  const ready = least(({ body }) => body.ready);
+  const updated = least(({ body }) => body.revision === revision && body.phase !== "Terminating");
+  const running = least(({ body }) => body.phase !== "Terminating");
+  const readyTotal = pods.filter(({ body }) => body.ready).length;
+  const message = perSite
+    ? `${readyTotal} of ${total} copies are ready in the sites in view, ${replicas} in each site`
+    : `${readyTotal} of ${total} copies are ready`;
+  const done = ready >= replicas;
+  return {
+    observedGeneration: 1,
+    replicas: running,
+    updatedReplicas: updated,
+    readyReplicas: ready,
+    availableReplicas: ready,
+    unavailableReplicas: Math.max(0, replicas - ready),
+    conditions: [
+      condition(
+        "Available",
+        done ? "True" : "False",
+        done ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+        message,
+        object.createdAt,
+      ),
+      condition(
+        "Progressing",
+        "True",
+        updated >= replicas ? "NewReplicaSetAvailable" : "ReplicaSetUpdated",
+        message,
+        object.createdAt,
+      ),
+      ...degraded(object, view),
+    ],
+  };
+}
+
+/** `Degraded` while slots wait for room or run less than the best variant; it goes by itself. */
+function degraded(object: MergedObject, view: NodeView): Json[] {
+  const standing = view.placement().standing(object.ref, view.clocks());
+  if (standing === undefined) return [];
+  const { waiting, smaller } = standing;
+  const waits = waiting.length === 0 ? [] : [`no node has room for ${few(waiting)}`];
+  const less = smaller.map(({ slot, variant }) => `${slot} as ${variant}`);
+  const runs = less.length === 0 ? [] : [`smaller variants run: ${few(less)}`];
+  const is = waits.length + runs.length > 0;
+  const reason = waits.length > 0 ? "NoRoom" : is ? "SmallerVariant" : "AsWanted";
+  const message = [...waits, ...runs].join("; ");
+  return [condition("Degraded", is ? "True" : "False", reason, message, object.createdAt)];
+}
+
+const few = (items: readonly string[]): string =>
+  items.length <= 5 ? items.join(", ") : `${items.slice(0, 5).join(", ")} and ${items.length - 5} more`;
+/** As for a Deployment, the least of all sites in view with `perSite`. */
+export function statefulSetStatus(object: MergedObject, view: NodeView): JsonObject {
+  const status = deploymentStatus(object, view);
+  const { replicas: wanted } = wantedCopies(object, view);
+  const spec = child(withDefaultsOf(object), "spec");
+  const revision = revisionOf(child(spec, "template"));
+  const strategy = child(child(spec, "updateStrategy"), "rollingUpdate");
+  const partition = typeof strategy["partition"] === "number" ? strategy["partition"] : 0;
+  const pods = podsOf(object.ref, view).filter(
+    ({ current, body }) => current && body.phase !== "Terminating",
+  );
+  const updated = pods.filter(({ body }) => body.revision === revision).length;
+  const old = pods.find(({ body }) => body.revision !== revision)?.body.revision ?? revision;
+  const done = updated >= pods.length && pods.length >= wanted;
+  return {
+    observedGeneration: 1,
+    replicas: status["replicas"] ?? 0,
+    readyReplicas: status["readyReplicas"] ?? 0,
+    availableReplicas: status["availableReplicas"] ?? 0,
+    currentReplicas: done ? updated : pods.length - updated,
+    updatedReplicas: Math.min(updated, Math.max(0, wanted - partition)),
+    currentRevision: `${object.ref.name}-${done ? revision : old}`,
+    updateRevision: `${object.ref.name}-${revision}`,
+    collisionCount: 0,
+  };
+}
+
+function withDefaultsOf(object: MergedObject): JsonObject {
+  const kind = kindOf(object.ref.group, object.ref.kind);
+  return kind === undefined ? object.value : withDefaults(kind, object.value);
+}
+
+export function daemonSetStatus(object: MergedObject, view: NodeView): JsonObject {
+  const pods = podsOf(object.ref, view).filter(({ current }) => current);
+  const ready = pods.filter(({ body }) => body.ready).length;
+  const revision = newestRevision(object.ref, view);
+  const { now, wall } = view.clocks();
+  const desired = view.placement().standing(object.ref, { now, wall })?.wanted ?? 0;
+  return {
+    observedGeneration: 1,
+    currentNumberScheduled: pods.length,
+    desiredNumberScheduled: desired,
+    numberAvailable: ready,
+    numberMisscheduled: 0,
+    numberUnavailable: Math.max(0, desired - ready),
+    numberReady: ready,
+    updatedNumberScheduled: pods.filter(({ body }) => body.revision === revision).length,
+    conditions: degraded(object, view),
+  };
+}
+
+/** The revision of the youngest claim: what the nodes are moving to. */
+function newestRevision(ref: ObjectRef, view: NodeView): string | undefined {
+  let newest: PodView | undefined;
+  for (const pod of podsOf(ref, view)) {
+    if (newest === undefined || pod.body.claimedAt > newest.body.claimedAt) newest = pod;
+  }
+  return newest?.body.revision;
+}
+
+function podsOf(ref: ObjectRef, view: NodeView): PodView[] {
+  return view.pods().filter(({ body: { workload } }) => sameRef(workload, ref));
+}
+
+function sameRef(left: ObjectRef, right: ObjectRef): boolean {
+  return (
+    left.group === right.group &&
+    left.kind === right.kind &&
+    left.namespace === right.namespace &&
+    left.name === right.name
+  );
+}

@@ -1,0 +1,177 @@
+import type { NodeId } from "../records/record.ts";
+import { votersMax, type Electorate, type Roll, type Voter } from "./contract.ts";
+import type { Message } from "./frames.ts";
+import { encodeRow } from "./rows.ts";
+import {
+  bookOf,
+  firstNumber,
+  mailTo,
+  majorityOf,
+  sameVoter,
+  store,
+  votesIn,
+  type Book,
+  type LeaseState,
+  type LeaseTurn,
+} from "./state.ts";
+
+/**
+ * The roll that majorities are counted on follows the signed roster, but is not the roster: that one
+ * spreads record by record, and two nodes that count on different versions of it could both find a
+ * majority. A roll changes by one voter at a time, by agreement of the roll before it. docs/decisions/0023.
+ */
+
+const storeAgainEvery = 2_000;
+
+export function sayHello(turn: LeaseTurn, { electorate, roll, stored }: Book, peer: NodeId): void {
+  const { memory, memoryStored } = turn.state;
+  if (!memoryStored || !stored || peer === turn.state.config.self) return;
+  mailTo(turn, peer, { type: "hello", electorate, memory, ...(roll === undefined ? {} : { roll }) });
+}
+
+/** To everybody linked whom the electorate concerns. */
+export function sayHelloToAll(turn: LeaseTurn, book: Book): void {
+  for (const peer of [...turn.state.linked].sort()) {
+    if (concerns(turn.state, book, peer)) sayHello(turn, book, peer);
+  }
+}
+
+export function concerns(state: LeaseState, book: Book, node: NodeId): boolean {
+  const members = state.electorates.get(book.electorate)?.members ?? [];
+  return members.includes(node) || book.roll?.voters.some(({ id }) => id === node) === true;
+}
+
+export function helloHeard(
+  turn: LeaseTurn,
+  peer: NodeId,
+  { electorate, memory, roll }: Extract<Message, { type: "hello" }>,
+): void {
+  const { state, env } = turn;
+  const book = bookOf(state, electorate, env.now);
+  state.memories.set(peer, memory);
+  if (!state.members.has(peer)) return;
+  if (roll === undefined) {
+    book.without.add(peer);
+    if (book.roll !== undefined) sayHello(turn, book, peer);
+    return found(turn, book);
+  }
+  const ours = book.roll?.number ?? 0;
+  if (roll.number > ours) return adopt(turn, book, roll);
+  if (roll.number < ours) return sayHello(turn, book, peer);
+  confirmed(turn, book, peer);
+}
+
+/** Takes up a newer roll: from now on nothing is promised by the old one. */
+export function adopt(turn: LeaseTurn, book: Book, roll: Roll): void {
+  if (book.roll !== undefined && roll.number <= book.roll.number) return;
+  book.roll = roll;
+  book.since = turn.env.now;
+  book.settled = false;
+  book.confirmed.clear();
+  book.accepted = undefined;
+  turn.out.push({ type: "roll-changed", electorate: book.electorate, roll });
+  storeBook(turn, book, (stored) => {
+    confirmed(stored, book, stored.state.config.self);
+    sayHelloToAll(stored, book);
+  });
+}
+
+export function storeBook(turn: LeaseTurn, book: Book, done: (turn: LeaseTurn) => void): void {
+  const { electorate, roll, settled, floor, accepted } = book;
+  book.stored = false;
+  const row = encodeRow({ type: "roll", electorate, roll, settled, floor, accepted });
+  store(
+    turn,
+    [row],
+    (stored) => {
+      // A later change of the book is on its way to the disk as well.
+      if (book.roll !== roll || book.accepted !== accepted || book.settled !== settled) return;
+      book.stored = true;
+      done(stored);
+    },
+    () => {
+      turn.state.storeAgainAt = Math.min(turn.state.storeAgainAt, turn.env.now + storeAgainEvery);
+    },
+  );
+}
+
+/** Once every voter was heard to go by the roll, nobody acts by an older one any more. */
+export function confirmed(turn: LeaseTurn, book: Book, peer: NodeId): void {
+  const { state } = turn;
+  const { roll } = book;
+  if (roll === undefined || book.settled) return;
+  const voter = roll.voters.find(({ id }) => id === peer);
+  if (voter === undefined || memoryOf(state, peer) !== voter.memory) return;
+  book.confirmed.add(peer);
+  if (book.confirmed.size < roll.voters.length) return;
+  book.settled = true;
+  book.since = turn.env.now;
+  storeBook(turn, book, () => {});
+}
+
+/**
+ * The first roll of an electorate. It is written by one node, the founder, once, with every member that
+ * the roster names having said that it never saw one, and never by a node that lost its disk.
+ */
+export function found(turn: LeaseTurn, book: Book): void {
+  const { state, env } = turn;
+  const electorate = state.electorates.get(book.electorate);
+  if (book.roll !== undefined || electorate === undefined || !state.memoryStored) return;
+  if (electorate.founder !== state.config.self || !state.original) return;
+  const others = electorate.members.filter((id) => id !== state.config.self);
+  if (!others.every((id) => state.linked.has(id) && book.without.has(id) && state.memories.has(id))) return;
+  const voters = [state.config.self, ...others]
+    .slice(0, votersMax)
+    .sort()
+    .map((id): Voter => ({ id, memory: memoryOf(state, id) ?? "" }));
+  adopt(turn, book, { number: firstNumber(env.wall), voters });
+}
+
+/** The next roll that we would propose, one voter away from this one; undefined when it is as it ought to be. */
+export function proposalOf(state: LeaseState, book: Book): Roll | undefined {
+  const { roll } = book;
+  const electorate = state.electorates.get(book.electorate);
+  if (roll === undefined || electorate === undefined) return undefined;
+  const number = roll.number + 1;
+  const leaving = roll.voters.find((voter) => isLeaving(state, electorate, voter));
+  if (leaving !== undefined && roll.voters.length > 1) {
+    return { number, voters: roll.voters.filter((voter) => voter !== leaving) };
+  }
+  if (roll.voters.length >= votersMax) return undefined;
+  const coming = electorate.members.find((id) => {
+    const reachable = id === state.config.self || state.linked.has(id);
+    return reachable && memoryOf(state, id) !== undefined && !roll.voters.some((voter) => voter.id === id);
+  });
+  if (coming === undefined) return undefined;
+  const voters = [...roll.voters, { id: coming, memory: memoryOf(state, coming) ?? "" }];
+  return { number, voters: voters.sort((left, right) => (left.id < right.id ? -1 : 1)) };
+}
+
+/** No longer on the roster, or back with another memory: this vote cannot be had any more. */
+function isLeaving(state: LeaseState, { members }: Electorate, { id, memory }: Voter): boolean {
+  return !members.includes(id) || (memoryOf(state, id) ?? memory) !== memory;
+}
+
+/**
+ * How many voters a claim needs. Of two voters, when the other one has left for good or lost its memory,
+ * the remaining one decides alone to go on without it; both must have gone by this roll before, for
+ * then nobody can act by an older one.
+ */
+export function votesNeeded(state: LeaseState, book: Book, onRoll: boolean, now: number): number {
+  const { roll } = book;
+  if (roll === undefined) return Number.POSITIVE_INFINITY;
+  const majority = majorityOf(roll);
+  if (!onRoll || roll.voters.length !== 2 || !votesIn(state, roll)) return majority;
+  const other = roll.voters.find(({ id }) => id !== state.config.self);
+  const electorate = state.electorates.get(book.electorate);
+  if (other === undefined || electorate === undefined || !isLeaving(state, electorate, other))
+    return majority;
+  return book.settled && now - book.since >= state.config.promiseFor ? 1 : majority;
+}
+
+export function memoryOf(state: LeaseState, node: NodeId): string | undefined {
+  return node === state.config.self ? state.memory : state.memories.get(node);
+}
+
+export const isVoter = (roll: Roll, id: NodeId, memory: string): boolean =>
+  roll.voters.some((voter) => sameVoter(voter, { id, memory }));

@@ -1,0 +1,191 @@
+import { epochMs } from "../kernel/hybrid-clock.ts";
+import { never, type Instant } from "../kernel/time.ts";
+import type { NodeId } from "../records/record.ts";
+import type { Electorate, LeaseConfig, LeaseEffect, LeaseEnv, Roll, Voter } from "./contract.ts";
+import type { Accepted, Message } from "./frames.ts";
+
+/** What a voter said of a name. The end is by the voter's own clock; after a restart it starts anew. */
+export type Promised = {
+  readonly epoch: number;
+  readonly holder: Voter;
+  until: Instant;
+  /** On disk: only then may it be answered. */
+  stored: boolean;
+};
+
+/** One electorate as this node knows it, and as this node votes in it. */
+export type Book = {
+  readonly electorate: string;
+  roll: Roll | undefined;
+  /** When we took up the roll, or started; nobody may replace it before `promiseFor` has passed since. */
+  since: Instant;
+  /** The roll is on our disk. A voter without that says nothing. */
+  stored: boolean;
+  /** Every voter of the roll was heard to go by it. */
+  settled: boolean;
+  readonly confirmed: Set<NodeId>;
+  accepted: Accepted | undefined;
+  readonly promises: Map<string, Promised>;
+  /** At least the epoch of every promise that was forgotten to stay in bounds. */
+  floor: number;
+  /** Linked peers that said they never saw a roll. */
+  readonly without: Set<NodeId>;
+};
+
+/** A name that this node wants or holds. */
+export type Holding = {
+  readonly name: string;
+  readonly electorate: string;
+  wanted: boolean;
+  /** The claim's epoch: on our disk before anybody is asked. */
+  epoch: number;
+  epochStored: boolean;
+  /** The epoch it was acquired under, which the workload knows; 0 while it is not held. */
+  token: number;
+  until: Instant;
+  /** The token of a workload that still runs from before a restart: only the old claim will do. */
+  resuming: number;
+  /** The highest epoch that any voter spoke of. */
+  seen: number;
+  attempt: Attempt | undefined;
+  nextAt: Instant;
+  failures: number;
+};
+
+export type Attempt = {
+  readonly round: number;
+  readonly number: number;
+  readonly sentAt: Instant;
+  readonly granted: Set<NodeId>;
+  readonly refused: Set<NodeId>;
+  /** Soonest moment at which a refusing voter's promise to another ends, as far as told. */
+  waitMs: number;
+  /** For a change of the roll: what voters had accepted before, and who accepts it now. */
+  accepted: Accepted | undefined;
+  proposal: { readonly next: Roll; readonly by: Set<NodeId> } | undefined;
+};
+
+export type LeaseState = {
+  readonly config: LeaseConfig;
+  memory: string;
+  memoryStored: boolean;
+  /** Our disk was never lost: only such a node may write a first roll. */
+  original: boolean;
+  bootAt: Instant;
+  electorates: ReadonlyMap<string, Electorate>;
+  members: ReadonlySet<NodeId>;
+  readonly books: Map<string, Book>;
+  readonly holdings: Map<string, Holding>;
+  /** What we claimed last under each name, as our disk knows it: told apart after a restart. */
+  readonly claims: Map<string, { readonly epoch: number; readonly token: number }>;
+  readonly linked: Set<NodeId>;
+  /** The memory that each peer has now, as it said on a link. */
+  readonly memories: Map<NodeId, string>;
+  rounds: number;
+  tickets: number;
+  /** What to do once a ticket is on disk. */
+  readonly storing: Map<number, { readonly done: (turn: LeaseTurn) => void; readonly failed: () => void }>;
+  storeAgainAt: Instant;
+};
+
+export type LeaseTurn = {
+  readonly state: LeaseState;
+  readonly env: LeaseEnv;
+  readonly out: LeaseEffect[];
+  /** Messages of this turn by receiver; those to ourselves are handled before the turn ends. */
+  readonly mail: Map<NodeId, Message[]>;
+};
+
+export function newLeaseState(config: LeaseConfig): LeaseState {
+  return {
+    config,
+    memory: "",
+    memoryStored: false,
+    original: false,
+    bootAt: 0,
+    electorates: new Map(),
+    members: new Set(),
+    books: new Map(),
+    holdings: new Map(),
+    claims: new Map(),
+    linked: new Set(),
+    memories: new Map(),
+    rounds: 0,
+    tickets: 0,
+    storing: new Map(),
+    storeAgainAt: never,
+  };
+}
+
+export function bookOf(state: LeaseState, electorate: string, now: Instant): Book {
+  let book = state.books.get(electorate);
+  if (book === undefined) {
+    book = {
+      electorate,
+      roll: undefined,
+      since: now,
+      stored: true,
+      settled: false,
+      confirmed: new Set(),
+      accepted: undefined,
+      promises: new Map(),
+      floor: 0,
+      without: new Set(),
+    };
+    state.books.set(electorate, book);
+  }
+  return book;
+}
+
+export const sameVoter = (left: Voter, right: Voter): boolean =>
+  left.id === right.id && left.memory === right.memory;
+
+export const majorityOf = (roll: Roll): number => Math.floor(roll.voters.length / 2) + 1;
+
+/** Whether we vote by this roll, with the memory that we have now. */
+export const votesIn = (state: LeaseState, roll: Roll): boolean =>
+  state.memoryStored &&
+  roll.voters.some((voter) => sameVoter(voter, { id: state.config.self, memory: state.memory }));
+
+const epochsPerRoll = 2 ** 26;
+
+/**
+ * Every epoch claimed under a roll is larger than this, and so than every epoch claimed under the rolls
+ * before: new voters need not know the old ones.
+ */
+export const epochBase = ({ number }: Roll): number => number * epochsPerRoll;
+
+export const epochMax = ({ number }: Roll): number => (number + 1) * epochsPerRoll - 1;
+
+/** Numbers up to 2^27 keep epochs exact. */
+export const numberMax = 2 ** 27 - 1;
+
+/**
+ * The number of a first roll: tens of seconds since 2020. If all voters of a site ever lose their disks and
+ * a new node founds it again, its epochs still grow, as far as the wall clock does.
+ */
+export const firstNumber = (wall: number): number =>
+  Math.min(numberMax / 2, Math.max(1, Math.floor((wall - epochMs) / 10_000)));
+
+/** The name whose holder may change the roll of an electorate. No workload's name begins so. */
+export const rollName = (electorate: string): string => `~roll/${electorate}`;
+
+export function mailTo(turn: LeaseTurn, peer: NodeId, message: Message): void {
+  const { state, mail } = turn;
+  if (peer !== state.config.self && !state.linked.has(peer)) return;
+  const box = mail.get(peer) ?? [];
+  mail.set(peer, box);
+  box.push(message);
+}
+
+/** Writes rows and goes on when they are on disk. */
+export function store(
+  turn: LeaseTurn,
+  puts: readonly { readonly slot: string; readonly bytes: Uint8Array }[],
+  done: (turn: LeaseTurn) => void,
+  failed: () => void = () => {},
+): void {
+  const ticket = ++turn.state.tickets;
+  turn.state.storing.set(ticket, { done, failed });
+  turn.out.push({ type: "persist", ticket, puts });
+}

@@ -1,0 +1,130 @@
+import { hash53 } from "../kernel/hash.ts";
+import type { NodeId } from "../records/record.ts";
+import type { Place } from "../records/scope.ts";
+import type { LinkEnd, LinkId } from "./contract.ts";
+import { explain, type Link, type PeerState } from "./peer-state.ts";
+import type { State, Step } from "./state.ts";
+
+/**
+ * Ways to a peer: its own addresses, and members that have a link with us and one with it.
+ *
+ * A link through a relay works like any other and proves less: its end may be the relay's, so it is no
+ * evidence against the peer, and our links fact does not name it, so that nobody relays over it. While one
+ * is in use the addresses are still tried, and a direct link takes over the moment it shows life.
+ */
+export type PathState = {
+  readonly viaByLink: Map<LinkId, NodeId>;
+};
+
+export const noPaths = (): PathState => ({ viaByLink: new Map() });
+
+/** How many relays a dial is given. */
+const relaysMax = 3;
+
+export function isRelayed({ paths }: State, link: LinkId): boolean {
+  return paths.viaByLink.has(link);
+}
+
+/** How the way is told of in evidence. */
+export function throughWhom({ paths, peers }: State, link: LinkId): string {
+  const via = paths.viaByLink.get(link);
+  return via === undefined ? "" : ` through ${peers.get(via)?.peer.name ?? via}`;
+}
+
+/** What the end of a link proves: the kernel that closed a relayed one may be the relay's. */
+export function provenEnd(state: State, link: LinkId, end: LinkEnd): LinkEnd {
+  return end === "closed" && isRelayed(state, link) ? "silent" : end;
+}
+
+/** Not while it is reached directly; a link through a relay is no reason to give up on its addresses. */
+export function mayDial(state: State, { wanted, dialingSince, links }: PeerState): boolean {
+  if (!wanted || dialingSince !== undefined) return false;
+  for (const id of links.keys()) if (!isRelayed(state, id)) return false;
+  return true;
+}
+
+/** The peers that our links fact names: those we reach without anybody's help. */
+export function directPeers(state: State): NodeId[] {
+  return [...state.tended]
+    .filter(([, { active }]) => active !== undefined && !isRelayed(state, active))
+    .map(([id]) => id)
+    .sort();
+}
+
+/** A direct link beside a relayed one waits for life, however lively the relayed one is. */
+export function isBetterPath(state: State, newer: Link, active: Link): boolean {
+  return isRelayed(state, active.id) && !isRelayed(state, newer.id);
+}
+
+/** A newer link takes the place of the one in use when that one stays silent. */
+export function waitsForSilence(state: State, { active, links }: PeerState, link: Link): boolean {
+  const used = active === undefined ? undefined : links.get(active);
+  return used !== undefined && used !== link && !isBetterPath(state, link, used);
+}
+
+/**
+ * Members that can carry something to a peer: we have a direct link with them and they say they have one
+ * with it. Those of the two sites first, then those of the regions; then by a hash of all three, so that
+ * many pairs do not meet at one relay.
+ */
+export function relaysTo(state: State, id: NodeId): readonly NodeId[] {
+  const target = state.peers.get(id);
+  if (target === undefined) return [];
+  const { place } = state;
+  const distance = ({ site, region }: Place): number => {
+    if (site === place.site || site === target.peer.site) return 0;
+    return region === place.region || region === target.peer.region ? 1 : 2;
+  };
+  const found: { readonly id: NodeId; readonly far: number; readonly score: number }[] = [];
+  for (const [relay, { active, peer }] of state.tended) {
+    if (active === undefined || isRelayed(state, active) || relay === id) continue;
+    if (state.reports.get(relay)?.peers.has(id) !== true) continue;
+    const ends = [state.config.self, id].sort().join(" ");
+    found.push({ id: relay, far: distance(peer), score: hash53(`${ends} ${relay}`) });
+  }
+  found.sort(
+    (left, right) => left.far - right.far || right.score - left.score || (left.id < right.id ? -1 : 1),
+  );
+  return found.slice(0, relaysMax).map(({ id: relay }) => relay);
+}
+
+/**
+ * The relays of a link with this peer. None where a member with links to both keeps all that the two keep:
+ * what a relay would carry, that member passes on anyway, as a record. So two nodes of a site that see each
+ * other only through another site get a link, and a fleet behind many routers does not get one for each pair.
+ */
+export function linkRelays(state: State, id: NodeId): readonly NodeId[] {
+  const target = state.peers.get(id)?.peer;
+  const { place } = state;
+  if (target === undefined || target.region !== place.region) return [];
+  const sameSite = target.site === place.site;
+  const relays = relaysTo(state, id);
+  const passesOn = (relay: NodeId): boolean => {
+    const at = state.peers.get(relay)?.peer;
+    return at !== undefined && (sameSite ? at.site === place.site : at.region === place.region);
+  };
+  return relays.some(passesOn) ? [] : relays;
+}
+
+/** Our own network is another one: whom we could not reach we may reach now, and links may stand on nothing. */
+export function networkChanged({ state, now }: Step): void {
+  for (const peer of state.peers.values()) {
+    peer.tryingSince = now;
+    peer.redialAt = now;
+    for (const link of peer.links.values()) {
+      link.nextPingAt = now;
+      link.doubted = true;
+    }
+  }
+}
+
+/** The link policy, as the peers were told last. Closes what it forbids now, and says why. */
+export function enforcePolicy({ state, now }: Step, close: (link: LinkId) => void): void {
+  for (const peer of state.peers.values()) {
+    const { forbidden } = peer.peer;
+    if (forbidden === undefined) continue;
+    peer.wanted = false;
+    for (const link of peer.links.keys()) close(link);
+    explain(peer, now, forbidden);
+  }
+}

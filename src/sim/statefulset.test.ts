@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Json, JsonObject } from "../core/kernel/json.ts";
+import type { Machine } from "./machine.ts";
+import { simConfig } from "./run-seed.ts";
+import { Trace } from "./trace.ts";
+import { World } from "./world.ts";
+
+const ref = { group: "apps", kind: "StatefulSet", namespace: "default", name: "db" };
+const labels = { app: "db" };
+
+type Parts = {
+  readonly spec?: JsonObject;
+  readonly annotations?: { [name: string]: string };
+  readonly env?: string;
+};
+
+function statefulSet(replicas: number, { spec = {}, annotations = {}, env = "v1" }: Parts = {}): JsonObject {
+  const container = { name: "main", image: "sim", command: ["run"], env: [{ name: "VERSION", value: env }] };
+  return {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    metadata: { name: "db", namespace: "default", annotations },
+    spec: {
+      replicas,
+      serviceName: "db",
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { runtimeClassName: "process", containers: [container] } },
+      ...spec,
+    },
+  };
+}
+
+/** Three nodes of one site, and the pods in the order in which they started and stopped. */
+function fleet(nodes = 3) {
+  const world = new World(5, [{ site: "oslo", region: "north", nodes }], simConfig, new Trace());
+  const events: string[] = [];
+  world.observers.push({
+    podStarted: (_machine, pod) => events.push(`+${pod.start.name}`),
+    podStopping: (_machine, pod) => events.push(`-${pod.start.name}`),
+  });
+  for (const machine of world.machines) machine.startAgent();
+  world.run(5_000);
+  let requests = 0;
+  const write = (value: Json): void => {
+    const change = {
+      type: "update",
+      ref,
+      value: value as JsonObject,
+      manager: "m",
+      class: "user",
+      mode: "upsert",
+    } as const;
+    world.machines
+      .find(({ state }) => state === "up")
+      ?.deliver({ type: "write", request: ++requests, changes: [change], actor: "me", dryRun: false });
+  };
+  const pods = (): string[] =>
+    world.machines.flatMap((machine) => [...machine.pods.values()].map(({ start }) => start.name)).sort();
+  const holderOf = (name: string): Machine | undefined =>
+    world.machines.find((machine) => [...machine.pods.values()].some(({ start }) => start.name === name));
+  return { world, events, write, pods, holderOf };
+}
+
+test("ordinals start one after the other, and are stopped in reverse order", () => {
+  const { world, events, write, pods } = fleet();
+  write(statefulSet(3));
+  world.run(20_000);
+  assert.deepEqual(events, ["+db-0", "+db-1", "+db-2"]);
+  write(statefulSet(1));
+  world.run(40_000);
+  assert.deepEqual(events.slice(3), ["-db-2", "-db-1"]);
+  assert.deepEqual(pods(), ["db-0"]);
+});
+
+test("an update goes from the highest ordinal down to the partition, one at a time", () => {
+  const { world, events, write } = fleet();
+  write(statefulSet(3));
+  world.run(20_000);
+  const updateStrategy = { type: "RollingUpdate", rollingUpdate: { partition: 1 } };
+  write(statefulSet(3, { env: "v2", spec: { updateStrategy } }));
+  world.run(60_000);
+  assert.deepEqual(events.slice(3), ["-db-2", "+db-2", "-db-1", "+db-1"]);
+});
+
+test("a pod is started elsewhere after its node is gone, under a larger token, and only once", () => {
+  const { world, events, write, holderOf } = fleet();
+  write(statefulSet(1));
+  world.run(20_000);
+  const old = holderOf("db-0");
+  const token = [...(old?.pods.values() ?? [])][0]?.start.fence?.token ?? 0;
+  old?.powerOff();
+  world.run(40_000);
+  const next = holderOf("db-0");
+  assert.ok(next !== undefined && next !== old);
+  assert.ok(([...next.pods.values()][0]?.start.fence?.token ?? 0) > token);
+  assert.deepEqual(events, ["+db-0", "+db-0"]);
+});
+
+test("a pod with a volume waits for the node that has its data, unless it may start fresh", () => {
+  const spec = { volumeClaimTemplates: [{ metadata: { name: "data" }, spec: {} }] };
+  for (const fresh of [false, true]) {
+    const { world, write, pods, holderOf } = fleet();
+    const annotations = fresh ? { "starlight.dev/volume-lost": "fresh" } : {};
+    write(statefulSet(1, { spec, annotations: { ...annotations } }));
+    world.run(20_000);
+    const old = holderOf("db-0");
+    assert.deepEqual(Object.values([...(old?.pods.values() ?? [])][0]?.start.kept ?? {}), [
+      "default/data-db-0",
+    ]);
+    old?.powerOff();
+    world.run(60_000);
+    assert.deepEqual(pods(), fresh ? ["db-0"] : []);
+    old?.powerOn();
+    world.run(90_000);
+    assert.deepEqual(pods(), ["db-0"]);
+    if (!fresh) assert.equal(holderOf("db-0"), old);
+  }
+});
+
+test("of two nodes one that is cut off stops, and with a third as witness the other one takes over", () => {
+  const layout = [
+    { site: "oslo", region: "north", nodes: 2 },
+    { site: "bern", region: "north", nodes: 1 },
+  ];
+  for (const witness of [false, true]) {
+    const world = new World(9, layout, simConfig, new Trace());
+    for (const machine of world.machines) machine.startAgent();
+    world.run(4_000);
+    const [first, second, third] = world.machines;
+    assert.ok(first !== undefined && second !== undefined && third !== undefined);
+    const send = (request: number, target: typeof ref, value: JsonObject): void => {
+      const change = {
+        type: "update",
+        ref: target,
+        value,
+        manager: "m",
+        class: "user",
+        mode: "upsert",
+      } as const;
+      first.deliver({ type: "write", request, changes: [change], actor: "me", dryRun: false });
+    };
+    const node = { group: "", kind: "Node", namespace: "", name: "bern-1" };
+    const label = { "starlight.dev/witness-for": "oslo" };
+    const metadata = { name: "bern-1", labels: label };
+    if (witness) send(1, node, { apiVersion: "v1", kind: "Node", metadata });
+    const annotations = { "starlight.dev/placement": "perSite", "starlight.dev/sites": "name=oslo" };
+    send(2, ref, statefulSet(1, { annotations }));
+    world.run(30_000);
+    assert.equal(first.node?.view.leases.roll("site/oslo")?.voters.length, witness ? 3 : 2);
+    const holder = first.pods.size > 0 ? first : second;
+    const other = holder === first ? second : first;
+    assert.equal(holder.pods.size, 1);
+    for (const peer of [other, third]) {
+      world.network.cut(holder.host, peer.host);
+      world.network.cut(peer.host, holder.host);
+    }
+    world.run(60_000);
+    assert.equal(holder.pods.size, 0);
+    assert.equal(other.pods.size, witness ? 1 : 0);
+  }
+});
+
+test("where detail stays in sites, a mesh-wide StatefulSet is refused and one per site runs in each of 2", () => {
+  for (const placement of ["mesh", "perSite"]) {
+    const layout = [
+      { site: "oslo", region: "north", nodes: 2 },
+      { site: "bern", region: "north", nodes: 2 },
+    ];
+    const world = new World(7, layout, simConfig, new Trace(), { detail: "site" });
+    const refusals = new Set<string>();
+    world.observers.push({
+      noted: (machine, { reason }) => void (reason === "PodRefused" && refusals.add(machine.identity.site)),
+    });
+    for (const machine of world.machines) machine.startAgent();
+    world.run(5_000);
+    const annotations = placement === "perSite" ? { "starlight.dev/placement": placement } : {};
+    const value = statefulSet(1, { annotations });
+    const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
+    world.machines[0]?.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+    world.run(60_000);
+    const running = world.machines.flatMap(({ identity, pods }) => [...pods.keys()].map(() => identity.site));
+    assert.deepEqual(running.sort(), placement === "perSite" ? ["bern", "oslo"] : []);
+    assert.equal(refusals.size, placement === "perSite" ? 0 : 1, [...refusals].join());
+  }
+});

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
+import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { kubectl, type Ran } from "./support/kubectl.ts";
 import { eventually } from "./support/poll.ts";
 
@@ -43,6 +46,15 @@ function deployment(name: string, replicas: number): object {
       },
     },
   };
+}
+
+function starlight(args: readonly string[]): Promise<string> {
+  const bin = join(import.meta.dirname, "..", "bin", "starlight.mjs");
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [bin, ...args], { timeout: 60_000 }, (error, out, err) =>
+      error === null ? resolve(out) : reject(new Error(`${args.join(" ")}: ${err}${out}`)),
+    );
+  });
 }
 
 type Place = { readonly pod: string; readonly node: string; readonly status: string };
@@ -148,4 +160,34 @@ test("outside of its maintenance window a node keeps its pods, through drains an
     return now.length === 1 && now[0]?.pod !== before.pod;
   });
   done(await at("lab-2", ["uncordon", before.node]));
+});
+
+test("starlight drain empties a node, and a node that leaves ends what it still runs", async () => {
+  const [before] = running(await placesOf("till"));
+  assert.ok(before !== undefined);
+  const data = ["--data", fleet.node(before.node).data, "--kubeconfig", fleet.kubeconfig];
+  const other = fleet.nodes.find(({ name }) => name !== before.node);
+  assert.ok(other !== undefined);
+  const drained = await starlight([
+    "drain",
+    before.node,
+    "--timeout",
+    "30s",
+    "--server",
+    other.advertised,
+    ...data,
+  ]);
+  assert.match(drained, new RegExp(`node/${before.node} drained`));
+  const moved = running(await placesOf("till"));
+  assert.ok(moved.length === 1 && moved[0]?.node !== before.node);
+  await starlight(["uncordon", before.node, "--server", other.advertised, ...data]);
+  // The first node is the root, which nobody ends.
+  const leaver = fleet.nodes.findLast(({ name }) => name !== "lab-1");
+  assert.ok(leaver !== undefined);
+  const pidsOf = (): string[] => readdirSync(join(leaver.data, "pods"));
+  done(await at("lab-1", ["scale", "deployment/shop", "--replicas=6"]));
+  await eventually("the leaver runs a copy", () => pidsOf().length > 0);
+  await starlight(["leave", "--now", "--server", leaver.advertised, ...data]);
+  await eventually("nothing is left of its pods", () => pidsOf().length === 0, 60_000);
+  await eventually("the others run all six copies", async () => running(await placesOf("shop")).length === 6);
 });

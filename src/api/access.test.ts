@@ -153,7 +153,7 @@ test("what is not there is 404 with a Status: kinds, groups, versions, subresour
   const unknown = [
     "/api/v1/namespaces/default/secrets",
     "/api/v2/namespaces/default/configmaps",
-    "/apis/batch/v1/namespaces/default/jobs",
+    "/apis/batch/v2/namespaces/default/jobs",
     "/apis/apps/v1/namespaces/default/configmaps",
     `${maps}/a/scale`,
     `${maps}/absent`,

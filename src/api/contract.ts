@@ -1,5 +1,6 @@
 import type { Change } from "../core/intents/contract.ts";
-import type { Changed, Eviction, NodeEnv, NodeView, Note, WriteReply } from "../core/node/contract.ts";
+import type { Eviction } from "../core/node/eviction.ts";
+import type { Changed, NodeEnv, NodeView, Note, WriteReply } from "../core/node/contract.ts";
 import type { NodeId } from "../core/records/record.ts";
 import type { Answer, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
 import type { Examination } from "../ports/hops.ts";

@@ -12,6 +12,7 @@ const groupVersions: readonly GroupVersion[] = [
   { group: "", version: "v1" },
   { group: "apps", version: "v1" },
   { group: "authorization.k8s.io", version: "v1" },
+  { group: "batch", version: "v1" },
   { group: "discovery.k8s.io", version: "v1" },
   { group: "policy", version: "v1" },
   { group: "scheduling.k8s.io", version: "v1" },

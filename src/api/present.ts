@@ -5,9 +5,10 @@ import { kindOf } from "../core/intents/kinds/index.ts";
 import { matches, selectorOfLabels } from "../core/intents/selector.ts";
 import { withDefaults } from "../core/intents/validate.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
-import { revisionOf } from "../core/node/workloads.ts";
-import { daemonSetStatus, deploymentStatus, statefulSetStatus } from "./present-workload.ts";
+import { jobRevision, revisionOf } from "../core/node/workloads.ts";
 import { budgetStatus } from "./disruption.ts";
+import { cronJobStatus, jobOwner, jobParts } from "./present-job.ts";
+import { daemonSetStatus, deploymentStatus, statefulSetStatus } from "./present-workload.ts";
 import { child, condition, strings, text, timeOf } from "./values.ts";
 
 /** Kubernetes objects made from the view: what people wrote, with a status of what is seen from here. */
@@ -24,12 +25,13 @@ export function presentObject(object: MergedObject, view: NodeView): JsonObject 
       creationTimestamp: timeOf(object.createdAt),
       generation: 1,
       managedFields: object.managedFields,
+      ...(object.ref.kind === "Job" ? jobOwner(object, view) : {}),
     },
-    ...statusOfObject(object, view),
+    ...statusOfObject(object, value, view),
   };
 }
 
-function statusOfObject(object: MergedObject, view: NodeView): JsonObject {
+function statusOfObject(object: MergedObject, value: JsonObject, view: NodeView): JsonObject {
   switch (object.ref.kind) {
     case "Deployment":
       return { status: deploymentStatus(object, view) };
@@ -37,6 +39,10 @@ function statusOfObject(object: MergedObject, view: NodeView): JsonObject {
       return { status: statefulSetStatus(object, view) };
     case "DaemonSet":
       return { status: daemonSetStatus(object, view) };
+    case "Job":
+      return jobParts(object, child(value, "spec"), view);
+    case "CronJob":
+      return { status: cronJobStatus(object, view) };
     case "PodDisruptionBudget":
       return { status: budgetStatus(object, view) };
     case "Namespace":
@@ -73,7 +79,7 @@ export function presentPod(pod: PodView, view: NodeView): JsonObject {
   const owner = view.object(body.workload);
   const newest = newestOf(owner);
   // Only the newest template is known here: an older pod is shown without what it may have had.
-  const template = newest.revision === body.revision ? newest.template : {};
+  const template = body.revision === jobRevision || newest.revision === body.revision ? newest.template : {};
   const node = view.member(pod.node);
   const ready = current ? (body.ready ? "True" : "False") : "Unknown";
   const started = body.containers.map(({ startedAt }) => startedAt ?? 0).reduce((a, b) => Math.max(a, b), 0);
@@ -95,7 +101,7 @@ export function presentPod(pod: PodView, view: NodeView): JsonObject {
       },
       ownerReferences: [
         {
-          apiVersion: "apps/v1",
+          apiVersion: `${body.workload.group}/v1`,
           kind: body.workload.kind,
           name: body.workload.name,
           uid: owner?.uid ?? "",

@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
+import { completionsOf } from "./present-job.ts";
 import { child } from "./values.ts";
 import type { Resource } from "./resources.ts";
 import { metadataText, nameOf } from "./resources.ts";
@@ -140,6 +141,42 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
     { name: "Current", cell: (object) => child(object, "status")["currentNumberScheduled"] ?? 0 },
     { name: "Ready", cell: (object) => child(object, "status")["numberReady"] ?? 0 },
     { name: "Up-to-date", cell: (object) => child(object, "status")["updatedNumberScheduled"] ?? 0 },
+    age,
+  ],
+  Job: [
+    name,
+    {
+      name: "Status",
+      cell: (job) => {
+        const conditions = itemsAt(child(job, "status"), "conditions");
+        return textAt(conditions.at(-1) ?? {}, "type") || "Running";
+      },
+    },
+    { name: "Completions", cell: completionsOf },
+    {
+      name: "Duration",
+      cell: (job) => {
+        const { startTime, completionTime } = child(job, "status");
+        const from = Date.parse(typeof startTime === "string" ? startTime : "");
+        const to = typeof completionTime === "string" ? Date.parse(completionTime) : Date.now();
+        return Number.isNaN(from) ? "" : duration(Math.max(0, to - from));
+      },
+    },
+    age,
+  ],
+  CronJob: [
+    name,
+    { name: "Schedule", cell: (cronJob) => textAt(child(cronJob, "spec"), "schedule") },
+    { name: "Timezone", cell: (cronJob) => textAt(child(cronJob, "spec"), "timeZone") || "UTC" },
+    { name: "Suspend", cell: (cronJob) => (child(cronJob, "spec")["suspend"] === true ? "True" : "False") },
+    { name: "Active", cell: (cronJob) => itemsAt(child(cronJob, "status"), "active").length },
+    {
+      name: "Last Schedule",
+      cell: (cronJob) => {
+        const last = textAt(child(cronJob, "status"), "lastScheduleTime");
+        return last === "" ? "<none>" : ageOf(last);
+      },
+    },
     age,
   ],
   Service: [

@@ -64,6 +64,11 @@ function touchAll({ view }: ApiDeps, change: Changed, touch: (kind: string, key:
     for (const pod of view.pods()) if (pod.node === change.node) touchPod(view, pod.body, touch);
     return;
   }
+  if (change.type === "job") {
+    for (const { uid, ref } of view.objects("batch", "Job"))
+      if (uid === change.uid) touch("Job", `${ref.namespace}/${ref.name}`);
+    return;
+  }
   const body = view.pod(change.uid)?.body;
   if (body !== undefined) touchPod(view, body, touch);
 }

@@ -103,6 +103,10 @@ export async function answerDelete(
   if (ref.kind === "Namespace" && implicitNamespaces.some((name) => name === ref.name)) {
     throw new ApiError(403, "Forbidden", `namespace ${ref.name} is always there`);
   }
+  if (ref.kind === "Job" && context.deps.view.entries(ref).length === 0) {
+    const message = `job ${ref.name} is made by a CronJob: delete or suspend that instead`;
+    throw new ApiError(405, "MethodNotAllowed", message);
+  }
   const change: Change = { type: "delete", ref, ...managerOf(target, user, request) };
   const dryRun = target.query.get("dryRun") === "All";
   const reply = await context.deps.write([change], user.name, { dryRun });

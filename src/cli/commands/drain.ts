@@ -18,19 +18,32 @@ type Pod = {
 
 const lookEveryMs = 500;
 
-/** Cordons a node and moves its pods elsewhere; those of DaemonSets stay, as they are of the node. */
 export async function action(
   options: { readonly force?: boolean; readonly timeout: string },
   [node = ""]: string[],
   globals: GlobalOptions,
 ): Promise<void> {
-  const timeoutMs = parseDuration(options.timeout);
+  const timeoutMs = timeoutIn(options.timeout);
+  const advice = "wait longer with --timeout, or end them with --force";
+  await drain(await connect(globals), node, { force: options.force === true, timeoutMs, advice });
+}
+
+export function timeoutIn(text: string): number {
+  const timeoutMs = parseDuration(text);
   if (timeoutMs === undefined)
-    throw new CommandError("usage", `--timeout ${options.timeout}: use a duration such as 30s or 5m`);
-  const client = await connect(globals);
+    throw new CommandError("usage", `--timeout ${text}: use a duration such as 30s or 5m`);
+  return timeoutMs;
+}
+
+/** Cordons a node and moves its pods elsewhere; those of DaemonSets stay, as they are of the node. */
+export async function drain(
+  client: Client,
+  node: string,
+  options: { readonly force: boolean; readonly timeoutMs: number; readonly advice: string },
+): Promise<void> {
   await setUnschedulable(client, node, true);
   print(`node/${node} cordoned`);
-  const deadline = performance.now() + timeoutMs;
+  const deadline = performance.now() + options.timeoutMs;
   const asked = new Set<string>();
   const said = new Map<string, string>();
   for (;;) {
@@ -39,7 +52,7 @@ export async function action(
     for (const pod of left) {
       const { uid, name } = pod.metadata;
       if (asked.has(uid)) continue;
-      const refusal = await evict(client, pod, options.force === true);
+      const refusal = await evict(client, pod, options.force);
       if (refusal === undefined) {
         asked.add(uid);
         print(`pod/${name} evicted`);
@@ -50,8 +63,7 @@ export async function action(
     }
     if (performance.now() >= deadline) {
       const names = left.map(({ metadata }) => metadata.name).join(", ");
-      const what = `${node} still runs ${names} after ${options.timeout}`;
-      throw new CommandError("failed", `${what}; wait longer with --timeout, or end them with --force`);
+      throw new CommandError("failed", `${node} still runs ${names}; ${options.advice}`);
     }
     await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
   }

@@ -200,7 +200,7 @@ test("the taints of a node are replaced as a whole, and none is there twice", ()
   assert.equal(problem(node, tainted([taint, { ...taint, value: "x" }])).field, "spec.taints[1]");
 });
 
-test("10 kinds are known, by group and kind", () => {
+test("12 kinds are known, by group and kind", () => {
   assert.deepEqual(
     allKinds().map(({ group, kind: name }) => `${group}/${name}`),
     [
@@ -211,6 +211,8 @@ test("10 kinds are known, by group and kind", () => {
       "apps/DaemonSet",
       "apps/Deployment",
       "apps/StatefulSet",
+      "batch/CronJob",
+      "batch/Job",
       "policy/PodDisruptionBudget",
       "scheduling.k8s.io/PriorityClass",
       "starlight.dev/LinkPolicy",

@@ -22,6 +22,8 @@ import type { ObjectRef } from "../records/keys.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
+import type { Eviction } from "./eviction.ts";
+import type { JobStanding } from "./job-standing.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
@@ -158,14 +160,6 @@ export type BundleReport = {
   readonly vouched: boolean;
 };
 
-/** One of our pods is to go: `within` ends it now, with that grace; otherwise when its slot is filled elsewhere. */
-export type Eviction = {
-  readonly type: "evict";
-  readonly uid: PodUid;
-  readonly within: Duration | undefined;
-  readonly why: string;
-};
-
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
   | {
@@ -254,7 +248,9 @@ export type NodeEffect =
 export type Changed =
   | { readonly type: "object"; readonly ref: ObjectRef }
   | { readonly type: "pod"; readonly node: NodeId; readonly uid: PodUid }
-  | { readonly type: "node"; readonly node: NodeId };
+  | { readonly type: "node"; readonly node: NodeId }
+  /** What is known of a job's pods, by the job's uid. */
+  | { readonly type: "job"; readonly uid: string };
 
 export type Note = {
   readonly level: "debug" | "info" | "warning" | "error";
@@ -330,6 +326,8 @@ export type NodeView = {
   readonly object: (ref: ObjectRef) => MergedObject | undefined;
   /** The configurations an object is merged from: what history and undo are read from. */
   readonly entries: (ref: ObjectRef) => readonly IntentEntry[];
+  /** How a job stands, one that a CronJob makes included. */
+  readonly job: (object: MergedObject) => JobStanding;
   /** The ways to a member: its addresses, and members that have a link with us and one with it. */
   readonly paths: (id: NodeId) => {
     readonly addresses: readonly string[];

@@ -1,5 +1,6 @@
-import type { Eviction } from "./contract.ts";
+import type { Eviction } from "./eviction.ts";
 import { publishPod } from "./own-records.ts";
+import { isJob } from "./job-standing.ts";
 import { stopPod } from "./pods.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
 
@@ -7,7 +8,8 @@ import { note, placeSoon, type Turn } from "./turn.ts";
 export function evictPod(turn: Turn, { uid, within, why }: Eviction): void {
   const pod = turn.state.pods.get(uid);
   if (pod === undefined || pod.stopping) return;
-  if (within !== undefined) return stopPod(turn, uid, "evicted", why, within);
+  // A second copy of a job's pod would do its work twice.
+  if (within !== undefined || isJob(pod.body.workload)) return stopPod(turn, uid, "evicted", why, within);
   if (pod.body.yields === true) return;
   pod.body = { ...pod.body, yields: true };
   publishPod(turn, uid, pod.body);

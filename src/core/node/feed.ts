@@ -1,5 +1,6 @@
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import { equalJson, isObject } from "../kernel/json.ts";
+import { feedJobs } from "./feed-jobs.ts";
 import { isHeldBack } from "./maintenance.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
 import type { Moment, PlaceNode, PlacePod, Taint } from "../placement/contract.ts";
@@ -29,6 +30,7 @@ export function feedPlanner(state: NodeState, { now, wall }: Moment): void {
     if (state.placeNodes.has(id)) feedPod(state, id, uid);
     else state.planner.handle({ type: "pod-gone", uid });
   }
+  feedJobs(state, { now, wall });
   feedShares(state, now);
   touched.nodes.clear();
   touched.objects.clear();

@@ -2,13 +2,14 @@ import { tick } from "../kernel/hybrid-clock.ts";
 import type { Json } from "../kernel/json.ts";
 import { equalBytes } from "../kernel/bytes.ts";
 import { jsonBytes } from "../kernel/json.ts";
-import type { AcksBody, ExclusiveBody, FloorsBody, PodBody } from "../records/bodies.ts";
+import type { AcksBody, ExclusiveBody, FloorsBody, JobBody, PodBody } from "../records/bodies.ts";
 import {
   acksKey,
   exclusiveKey,
   floorsKey,
   goneKey,
   healKey,
+  jobKey,
   linksKey,
   meshFloorsKey,
   podKey,
@@ -37,6 +38,10 @@ export function publishLinks(turn: Turn, peers: readonly string[], gone: readonl
 
 export function publishPod(turn: Turn, uid: string, body: PodBody | undefined): void {
   publishFact(turn, podKey(turn.state.identity.id, uid), body as Json | undefined);
+}
+
+export function publishJob(turn: Turn, uid: string, body: JobBody | undefined): void {
+  publishFact(turn, jobKey(turn.state.identity.id, uid), body);
 }
 
 export function publishHeals(turn: Turn): void {

@@ -3,6 +3,9 @@ import { objectKey } from "../records/keys.ts";
 import { shareChangesAt } from "./allotment.ts";
 import { leaseFor, mayBeExclusive, wantLeases, type ExclusiveSlot } from "./exclusive.ts";
 import { feedPlanner } from "./feed.ts";
+import { forgetFilled, jobMayStartAt, jobsChangeAt, tendJobs } from "./feed-jobs.ts";
+import { isKept } from "./job-ends.ts";
+import { isJob } from "./job-standing.ts";
 import { windowsChangeAt } from "./maintenance.ts";
 import { inOrdinalOrder } from "./ordinals.ts";
 import { placeKey } from "./place-key.ts";
@@ -16,6 +19,7 @@ const slowerMax = 6;
 /** Computes this node's own share of the placement and does it. */
 export function placeIfDue(turn: Turn): void {
   const { state, env } = turn;
+  if (state.booted && state.index.goneSince.has(state.identity.id)) return endAll(turn);
   if (!state.booted || state.status === undefined) return;
   if (env.now < Math.max(state.settledAt, state.placeAt, state.levels.placeFrom)) return;
   state.placedAt = env.now;
@@ -26,8 +30,10 @@ export function placeIfDue(turn: Turn): void {
     env.now + Math.max(1, plan.again),
     shareChangesAt(state, env.now),
     windowsChangeAt(state, env),
+    jobsChangeAt(state, env),
   );
   const waiting = new Map<string, Instant>();
+  forgetFilled(state, plan.starts);
   const exclusive: ExclusiveSlot[] = [];
   const behind = plan.starts.filter(({ after }) => after > 0).length;
   for (const start of plan.starts) {
@@ -37,6 +43,7 @@ export function placeIfDue(turn: Turn): void {
     let asked = Math.min(state.waitingStarts.get(key) ?? Number.POSITIVE_INFINITY, turnAt);
     if (after > 0 && asked <= env.now && turn.lag >= lagMin && env.now < asked + after)
       asked = Math.min(asked + after, env.now + turn.lag);
+    if (isJob(ref)) asked = jobMayStartAt(state, objectKey(ref), start, env);
     const due = Math.max(asked, state.backoffs.get(key)?.until ?? asked);
     const placed = state.workloads.get(objectKey(ref));
     const needsLease = placed?.workload.policy.onPartition === "majority";
@@ -55,7 +62,13 @@ export function placeIfDue(turn: Turn): void {
   wantLeases(turn, exclusive);
   for (const { uid, reason, why } of plan.stops) stopPod(turn, uid, reason, why);
   clearEnded(turn);
+  tendJobs(turn);
   releaseFormer(turn, new Set(state.waitingStarts.keys()));
+}
+
+/** Whoever has left or was revoked runs nothing any more: the others fill its slots. */
+function endAll(turn: Turn): void {
+  for (const uid of turn.state.pods.keys()) stopPod(turn, uid, "left", "this node is no longer a member");
 }
 
 /** Pods that ended are cleared away once something else fills their place, or nothing wants it. */
@@ -65,7 +78,7 @@ function clearEnded(turn: Turn): void {
     const { phase, workload, slot, name } = pod.body;
     if (pod.stopping || (phase !== "Failed" && phase !== "Succeeded")) continue;
     const key = placeKey(workload, slot);
-    if (state.waitingStarts.has(key)) continue;
+    if (state.waitingStarts.has(key) || isKept(turn, uid)) continue;
     stopPod(turn, uid, "ended", `${name} has ended and its place is filled or no longer wanted`);
   }
 }

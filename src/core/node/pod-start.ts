@@ -13,6 +13,8 @@ export type PodName = {
   readonly labels: { readonly [label: string]: string };
 };
 
+export const completionIndexLabel = "batch.kubernetes.io/job-completion-index";
+
 type Strings = { readonly [key: string]: string };
 /** Something the pod refers to is not there (yet): Kubernetes' CreateContainerConfigError. */
 type Missing = { readonly missing: string };
@@ -41,7 +43,9 @@ export function podStartOf(
     if (!isObject(container)) continue;
     const variables = variablesOf(container, fieldValues, lookup);
     if (!variables.ok) return variables;
-    env[textAt(container, "name") ?? ""] = variables.value;
+    const index = pod.labels[completionIndexLabel];
+    const own: Strings = index === undefined ? {} : { JOB_COMPLETION_INDEX: index };
+    env[textAt(container, "name") ?? ""] = { ...own, ...variables.value };
   }
   return ok({ ...pod, spec, files, env });
 }

@@ -7,11 +7,13 @@ import type { PlacementPlan, StopReason } from "../placement/contract.ts";
 import { podBody, type PodBody } from "../records/bodies.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { PodReport, PodStart } from "./contract.ts";
-import { touchOwnPods } from "./feed.ts";
+import { feedPlanner, touchOwnPods } from "./feed.ts";
+import { recordJobEnd } from "./job-ends.ts";
+import { isJob } from "./job-standing.ts";
 import { isOrdered, keptFolders, ordinalName, ordinalOf } from "./ordinals.ts";
 import { publishPod } from "./own-records.ts";
 import { placeKey } from "./place-key.ts";
-import { podStartOf } from "./pod-start.ts";
+import { completionIndexLabel, podStartOf } from "./pod-start.ts";
 import { factsOf } from "./records-index.ts";
 import { podStopped } from "./reunion.ts";
 import type { LocalPod } from "./state.ts";
@@ -41,8 +43,11 @@ export function claimSlot(
   const { workload, template } = placed;
   const { identity } = state;
   const uid = newUid(env.random("pods"));
-  const stem =
-    workload.ref.kind === "DaemonSet" ? workload.ref.name : `${workload.ref.name}-${workload.revision}`;
+  const stem = isJob(workload.ref)
+    ? `${workload.ref.name}-${indexOf(slot)}`
+    : workload.ref.kind === "DaemonSet"
+      ? workload.ref.name
+      : `${workload.ref.name}-${workload.revision}`;
   const body: PodBody = {
     namespace: workload.ref.namespace,
     name: isOrdered(workload.ref)
@@ -58,6 +63,7 @@ export function claimSlot(
       "topology.kubernetes.io/zone": identity.site,
       "topology.kubernetes.io/region": identity.region,
       ...stringsAt(objectAt(template, "metadata"), "labels"),
+      ...(isJob(workload.ref) ? jobLabels(workload.ref, slot) : {}),
       ...(isOrdered(workload.ref) ? ordinalLabels(workload.ref, slot) : {}),
     },
     address: hostAddress(turn),
@@ -84,6 +90,15 @@ export function claimSlot(
   );
   startPod(turn, uid, placed);
 }
+
+const indexOf = (slot: string): string => slot.slice(slot.lastIndexOf("/") + 1);
+
+/** What Kubernetes puts on the pods of a job. */
+const jobLabels = ({ name }: ObjectRef, slot: string): { readonly [label: string]: string } => ({
+  "job-name": name.slice(0, 63),
+  "batch.kubernetes.io/job-name": name.slice(0, 63),
+  [completionIndexLabel]: indexOf(slot),
+});
 
 function ordinalLabels(ref: ObjectRef, slot: string): { readonly [label: string]: string } {
   return {
@@ -151,6 +166,7 @@ export function startWaitingPods(turn: Turn): void {
 export function adoptPods(turn: Turn, adopted: readonly PodReport[]): void {
   const { state } = turn;
   const facts = factsOf(state.index, state.identity.id)?.pods ?? new Map();
+  feedPlanner(state, turn.env);
   const alive = new Set(adopted.map((report) => report.uid));
   for (const report of adopted) {
     const fact = facts.get(report.uid);
@@ -175,6 +191,7 @@ export function adoptPod(turn: Turn, report: PodReport, fact: PodBody): void {
   const stopping = fact.phase === "Terminating";
   const body = stopping ? fact : withReport(fact, report);
   turn.state.pods.set(report.uid, { body, start: adoptedStart(report, fact), stopping });
+  recordJobEnd(turn, fact, body);
   if (stopping) turn.out.push({ type: "stop-pod", uid: report.uid, grace: seconds(30), reason: "stopping" });
   publishPod(turn, report.uid, body);
 }
@@ -187,6 +204,7 @@ export function podReported(turn: Turn, report: PodReport): void {
   if (pod.stopping) return;
   const before = pod.body;
   pod.body = withReport(pod.body, report);
+  recordJobEnd(turn, before, pod.body);
   if (pod.body.phase === "Failed" && before.phase !== "Failed") {
     const key = placeKey(pod.body.workload, pod.body.slot);
     const failures = (state.backoffs.get(key)?.failures ?? 0) + 1;
@@ -226,7 +244,7 @@ export function podGone(turn: Turn, uid: string): void {
 export function stopPod(
   turn: Turn,
   uid: string,
-  reason: StopReason | "ended",
+  reason: StopReason | "ended" | "left",
   why: string,
   within?: Duration,
 ): void {

@@ -19,6 +19,8 @@ import {
   type HealBody,
   type LinksBody,
   type MemberBody,
+  jobBody,
+  type JobBody,
   type PodBody,
   type StatusBody,
 } from "../records/bodies.ts";
@@ -31,6 +33,7 @@ import {
 import { objectKey, partsOf, type KeyParts, type ObjectRef } from "../records/keys.ts";
 import { bodyOf, isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import type { Changed } from "./contract.ts";
+import type { JobProgress } from "./job-standing.ts";
 import { countLater, type LaterRecords } from "./later.ts";
 
 /** A fact with the stamp it carries. */
@@ -45,6 +48,8 @@ export type NodeFacts = {
   meshFloors: Fact<FloorsBody> | undefined;
   exclusive: Fact<ExclusiveBody> | undefined;
   readonly pods: Map<string, Fact<PodBody>>;
+  /** By the uid of the job. */
+  readonly jobs: Map<string, Fact<JobBody>>;
 };
 
 /** What the records mean, kept in step with the store record by record. */
@@ -64,6 +69,8 @@ export type Index = {
   readonly dead: Set<string>;
   /** `group/kind` -> keys of the objects that exist or have conflicts. */
   readonly keysByKind: Map<string, Set<string>>;
+  /** What the facts of all nodes say together of jobs; undefined when it is to be added up again. */
+  progress: ReadonlyMap<string, JobProgress> | undefined;
   /** What changed since placement looked last; see feed.ts. */
   readonly touched: Touched;
 };
@@ -94,6 +101,7 @@ export const emptyIndex = (): Index => ({
   keysByKind: new Map(),
   later: new Map(),
   dead: new Set(),
+  progress: undefined,
   touched: { nodes: new Set(), pods: new Map(), objects: new Map() },
 });
 
@@ -155,6 +163,14 @@ export function indexRecord(index: Index, record: MeshRecord, removed = false): 
     case "pod":
       indexPod(index, parts.node, parts.uid, record, removed);
       return { parts, changed: [{ type: "pod", node: parts.node, uid: parts.uid }] };
+    case "job": {
+      const { jobs } = factsFor(index, parts.node);
+      const body = removed || isTombstone(record) ? undefined : jobBody(bodyOf(record));
+      if (body === undefined) jobs.delete(parts.uid);
+      else jobs.set(parts.uid, { body, version: record.version });
+      index.progress = undefined;
+      return { parts, changed: [{ type: "job", uid: parts.uid }] };
+    }
     default:
       indexFact(index, parts.node, parts.type, record, removed);
       return { parts, changed: [{ type: "node", node: parts.node }] };
@@ -275,6 +291,7 @@ function factsFor(index: Index, node: NodeId): NodeFacts {
       meshFloors: undefined,
       exclusive: undefined,
       pods: new Map(),
+      jobs: new Map(),
     };
     index.factsByNode.set(node, facts);
   }

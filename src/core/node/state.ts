@@ -16,6 +16,7 @@ import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
 import type { HeldLinkPolicy } from "./link-policy.ts";
 import { nothingHeld, type Held } from "./progress.ts";
+import { noJobs, type Jobs } from "./job-table.ts";
 import type { Offender } from "./offences.ts";
 import type { Uplink } from "./uplink.ts";
 import { newLevels, type Levels } from "./levels.ts";
@@ -91,6 +92,7 @@ export type NodeState = {
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
   readonly workloads: Map<string, PlacedWorkload>;
+  readonly jobs: Jobs;
   /** By log: up to where we know that we lack nothing that stands. See tombstones.ts. */
   readonly wholeUpTo: Map<string, Version>;
   /** When the maintenance window of a node opens or closes next. */
@@ -207,6 +209,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     }),
     placeNodes: new Map(),
     workloads: new Map(),
+    jobs: noJobs(),
     wholeUpTo: new Map(),
     windows: new Map(),
     shares: new Map(),

@@ -16,6 +16,9 @@ import { detailOf } from "./levels.ts";
 import { whyForbidden } from "./link-policy.ts";
 import { memberView } from "./nodes.ts";
 import { feedPlanner } from "./feed.ts";
+import { allJobs, jobAt } from "./feed-jobs.ts";
+import { isJob } from "./job-standing.ts";
+import { jobStanding } from "./jobs.ts";
 import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { regionsOf, sitesOf } from "./sites.ts";
@@ -50,12 +53,15 @@ export function createView(state: NodeState, given: Given): NodeView {
     config,
     members: () => ids().flatMap((id) => memberView(state, id, given.now, given.wall) ?? []),
     member: (id) => memberView(state, id, given.now, given.wall),
-    objects: (group, kind) =>
-      [...(index.keysByKind.get(kindKey(group, kind)) ?? [])].sort().flatMap((key) => {
+    objects: (group, kind) => {
+      if (isJob({ group, kind })) return allJobs(state, given.wall);
+      return [...(index.keysByKind.get(kindKey(group, kind)) ?? [])].sort().flatMap((key) => {
         const object = index.objectByKey.get(key);
         return object?.exists === true ? [object] : [];
-      }),
-    object: (ref) => index.objectByKey.get(objectKey(ref)),
+      });
+    },
+    object: (ref) => index.objectByKey.get(objectKey(ref)) ?? jobAt(state, ref),
+    job: (object) => jobStanding(state, object, given.wall),
     entries: (ref) => entriesOf(index, ref).filter(({ body }) => body.writes.length > 0),
     paths: (id) => ({
       addresses: factsOf(index, id)?.status?.body.addresses ?? [],

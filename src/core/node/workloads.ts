@@ -9,12 +9,13 @@ import { withDefaults } from "../intents/validate.ts";
 import type { PartitionPolicy, Toleration, Workload, WorkloadSpread } from "../placement/contract.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { NodeConfig } from "./contract.ts";
+import { isJob } from "./job-standing.ts";
 import { listAt, numberAt, objectAt, stringsAt, textAt } from "./json-at.ts";
 import { constraintsOf, ladderOf, priorityOf, requestsOf } from "./placement-rules.ts";
 import type { Index } from "./records-index.ts";
 import { kindKey } from "./records-index.ts";
 
-/** Deployments, DaemonSets and StatefulSets, as placement wants them. */
+/** Deployments, DaemonSets, StatefulSets and Jobs, as placement wants them. */
 
 const workloadKinds = [
   { group: "apps", kind: "Deployment" },
@@ -31,6 +32,7 @@ export type PlacedWorkload = {
 
 const translated = new WeakMap<MergedObject, PlacedWorkload>();
 
+/** Of jobs, see feed-jobs.ts. */
 export const isWorkloadKind = (group: string, kind: string): boolean =>
   workloadKinds.some((known) => known.group === group && known.kind === kind);
 
@@ -58,6 +60,8 @@ export function placedOf(object: MergedObject, index: Index, config: NodeConfig)
   return placed;
 }
 
+export const jobRevision = "job";
+
 /** The name of a pod template's content: two templates that run the same have the same revision. */
 export const revisionOf = (template: JsonObject): string => shortName(canonical(template), 10);
 
@@ -69,12 +73,13 @@ function translate(object: MergedObject, config: NodeConfig): PlacedWorkload | u
   const template = objectAt(spec, "template");
   const podSpec = objectAt(template, "spec");
   const annotations = stringsAt(objectAt(value, "metadata"), "annotations");
-  const replicas = numberAt(spec, "replicas", 1);
+  const replicas = numberAt(spec, isJob(object.ref) ? "completions" : "replicas", 1);
   const workload: Workload = {
     ref: object.ref,
     uid: object.uid,
     spread: spreadOf(object.ref.kind, annotations, replicas),
-    revision: revisionOf(template),
+    // What a run began with it ends with, though its CronJob may be edited meanwhile.
+    revision: isJob(object.ref) ? jobRevision : revisionOf(template),
     priority: 0,
     preempts: true,
     labels: stringsAt(objectAt(template, "metadata"), "labels"),

@@ -21,15 +21,31 @@ export type PartitionPolicy = {
   readonly onHeal: "keepOriginal" | "keepReplacement";
 };
 
+/** Slots that are filled until their work is done (Job). */
+export type Until = {
+  /** Slots whose work is done. */
+  readonly done: readonly string[];
+  /** How many of the others run at once, the first ones first; in each site of a per-site workload. */
+  readonly atOnce: number;
+  /** Where nothing runs any more: `mesh`, `site/NAME`. */
+  readonly closed: readonly string[];
+};
+
 export type WorkloadSpread =
   /** `replicas` copies in every site that the selector matches. */
-  | { readonly type: "per-site"; readonly replicas: number; readonly sites: LabelSelector }
+  | {
+      readonly type: "per-site";
+      readonly replicas: number;
+      readonly sites: LabelSelector;
+      readonly until?: Until | undefined;
+    }
   /** `replicas` copies in the whole mesh. */
   | {
       readonly type: "mesh";
       readonly replicas: number;
       /** Of the slots, those that are given to the nodes in the input; all when missing. */
       readonly only?: readonly string[] | undefined;
+      readonly until?: Until | undefined;
     }
   /** One copy on every matching node (DaemonSet). */
   | { readonly type: "per-node" };

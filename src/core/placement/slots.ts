@@ -1,5 +1,5 @@
 import type { ObjectRef } from "../records/keys.ts";
-import type { LabelSelector, Workload } from "./contract.ts";
+import type { LabelSelector, Until, Workload, WorkloadSpread } from "./contract.ts";
 import type { Group, PlannerState, Site, Wanted } from "./planner-state.ts";
 import { nothingStands } from "./standing.ts";
 
@@ -25,11 +25,12 @@ export function tendGroup(state: PlannerState, wanted: Wanted, site: Site | unde
     standing: nothingStands,
   };
   wanted.groups.set(name, group);
-  if (spread.type === "mesh" && spread.only !== undefined) setSlots(group, spread.only);
-  else if (spread.type !== "per-node" && group.slots.length !== spread.replicas) {
-    const base = site === undefined ? "mesh" : `site/${site.name}`;
+  const base = site === undefined ? "mesh" : `site/${site.name}`;
+  if (spread.type !== "per-node" && spread.until !== undefined)
+    setSlots(group, openSlots(slotsWanted(spread, base), base, spread.until));
+  else if (spread.type === "mesh" && spread.only !== undefined) setSlots(group, spread.only);
+  else if (spread.type !== "per-node" && group.slots.length !== spread.replicas)
     setSlots(group, numbered(base, spread.replicas));
-  }
   state.dirty.add(group);
   return group;
 }
@@ -60,6 +61,18 @@ export function matchesSite(selector: LabelSelector, name: string, region: strin
 
 export function workloadKey({ group, kind, namespace, name }: ObjectRef): string {
   return `${group}/${kind}/${namespace}/${name}`;
+}
+
+const slotsWanted = (
+  spread: Exclude<WorkloadSpread, { type: "per-node" }>,
+  base: string,
+): readonly string[] => (spread.type === "mesh" ? spread.only : undefined) ?? numbered(base, spread.replicas);
+
+/** Those that are to be filled now. */
+function openSlots(slots: readonly string[], base: string, { done, atOnce, closed }: Until): string[] {
+  if (closed.includes(base)) return [];
+  const over = new Set(done);
+  return slots.filter((slot) => !over.has(slot)).slice(0, atOnce);
 }
 
 const numbered = (base: string, count: number): string[] =>

@@ -171,6 +171,21 @@ export const podBody = fields({
 export type PodBody = Shaped<typeof podBody>;
 
 /**
+ * `node/<id>/job/<uid>`: what pods of one job came to on this node. It outlives the pods, and goes with the job:
+ * whoever holds it knows what does not have to run again.
+ */
+export const jobBody = fields({
+  /** Where its slots are counted: `mesh`, or `site/NAME`. */
+  base: text(300),
+  /** Indexes of slots whose pod succeeded, sorted. */
+  done: list(integer(0, 9_999), 1_000),
+  failures: count,
+  /** When a pod of it succeeded or failed last. */
+  at: wall,
+});
+export type JobBody = Shaped<typeof jobBody>;
+
+/**
  * `node/<id>/exclusive`: the exclusive names this node holds, with their fencing tokens, for people to see
  * (votes go by frames, never by records); and the volumes of ordinals that are on its disk.
  */

@@ -20,6 +20,7 @@ export const healKey = (node: NodeId): string => `node/${node}/heal`;
 export const meshFloorsKey = (node: NodeId): string => `node/${node}/floors/mesh`;
 export const siteSummaryKey = (site: string): string => `site/${site}/summary`;
 export const regionSummaryKey = (region: string): string => `region/${region}/summary`;
+export const jobKey = (node: NodeId, uid: string): string => `node/${node}/job/${uid}`;
 export const podKey = (node: NodeId, uid: string): string => `node/${node}/pod/${uid}`;
 
 /** All configurations of one object share this prefix. The core group is written `core`, no namespace `-`. */
@@ -45,7 +46,7 @@ const factTypes: ReadonlySet<string> = new Set<FactType>([
 export type KeyParts =
   | { readonly type: "member" | "gone"; readonly node: NodeId }
   | { readonly type: FactType; readonly node: NodeId }
-  | { readonly type: "pod"; readonly node: NodeId; readonly uid: string }
+  | { readonly type: "pod" | "job"; readonly node: NodeId; readonly uid: string }
   | { readonly type: "mesh-floors"; readonly node: NodeId }
   | { readonly type: "site-summary" | "region-summary"; readonly place: string }
   | { readonly type: "intent"; readonly ref: ObjectRef; readonly manager: string };
@@ -60,8 +61,8 @@ export function partsOf(key: string): KeyParts | undefined {
   if (root === "node" && parts.length === 3 && factTypes.has(second)) {
     return { type: second as FactType, node: first };
   }
-  if (root === "node" && parts.length === 4 && second === "pod")
-    return { type: "pod", node: first, uid: third };
+  if (root === "node" && parts.length === 4 && (second === "pod" || second === "job"))
+    return { type: second, node: first, uid: third };
   if (root === "node" && parts.length === 4 && second === "floors" && third === "mesh")
     return { type: "mesh-floors", node: first };
   if ((root === "site" || root === "region") && parts.length === 3 && second === "summary")

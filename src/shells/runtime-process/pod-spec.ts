@@ -14,6 +14,8 @@ export type ContainerSpec = {
   readonly liveness: Probe | undefined;
   readonly readiness: Probe | undefined;
   readonly startup: Probe | undefined;
+  /** Of its pod. */
+  readonly restart: "Always" | "OnFailure" | "Never";
 };
 
 export type Probe = {
@@ -37,6 +39,10 @@ export type Probe = {
   readonly failureThreshold: number;
 };
 
+function restartOf({ restartPolicy }: JsonObject): ContainerSpec["restart"] {
+  return restartPolicy === "Never" || restartPolicy === "OnFailure" ? restartPolicy : "Always";
+}
+
 export function containersOf(spec: JsonObject): ContainerSpec[] {
   return objects(spec["containers"]).map((container) => ({
     name: text(container["name"]),
@@ -56,6 +62,7 @@ export function containersOf(spec: JsonObject): ContainerSpec[] {
     liveness: probeOf(container["livenessProbe"]),
     readiness: probeOf(container["readinessProbe"]),
     startup: probeOf(container["startupProbe"]),
+    restart: restartOf(spec),
   }));
 }
 

@@ -22,6 +22,8 @@ export type ContainerState = {
   startedAt: number | undefined;
   finishedAt: number | undefined;
   exitCode: number | undefined;
+  /** It has ended and is not started again. */
+  over?: boolean;
   /** What the manifest's ports are on this host. */
   readonly ports: readonly { readonly name?: string; readonly port: number; readonly hostPort: number }[];
 };
@@ -37,6 +39,8 @@ export type RunningContainer = {
   readonly state: ContainerState;
   readonly body: () => ContainerBody;
   readonly isAlive: () => boolean;
+  /** It has ended for good, or left word of how it ended meanwhile. */
+  readonly hasEnded: () => boolean;
   /** The program, or what it started. */
   readonly anyLeft: () => boolean;
   /** Starts it, or picks up the process that already runs. */
@@ -149,8 +153,12 @@ export function runContainer(
     state.process = undefined;
     state.exitCode = exitCode;
     state.finishedAt = Date.now();
-    state.restarts++;
     ready = false;
+    if (spec.restart === "Never" || (spec.restart === "OnFailure" && exitCode === 0)) {
+      state.over = true;
+      return changed();
+    }
+    state.restarts++;
     const wait = Math.min(timing.backoffMaxMs, timing.backoffFirstMs * 2 ** (crashes - 1));
     timer = setTimeout(start, wait);
     changed();
@@ -161,8 +169,10 @@ export function runContainer(
   return {
     state,
     isAlive,
+    hasEnded: () => state.over === true || (spec.restart !== "Always" && existsSync(program.exitFile)),
     anyLeft: () => state.process !== undefined && isGroupRunning(state.process),
     resume: () => {
+      if (state.over === true) return;
       if (isAlive()) return supervise();
       if (existsSync(program.exitFile) || state.process !== undefined) ended(exitCodeOf(program.exitFile));
       else start();
@@ -181,14 +191,18 @@ export function runContainer(
     body: () => ({
       name: spec.name,
       image: spec.image,
-      state: state.process === undefined ? "waiting" : "running",
+      state: state.over === true ? "terminated" : state.process === undefined ? "waiting" : "running",
       ready,
       restarts: state.restarts,
       ...(state.process === undefined ? {} : { pid: state.process.pid }),
       ...(state.startedAt === undefined ? {} : { startedAt: state.startedAt }),
       ...(state.finishedAt === undefined ? {} : { finishedAt: state.finishedAt }),
       ...(state.exitCode === undefined ? {} : { exitCode: state.exitCode }),
-      ...(state.process === undefined && state.restarts > 0 ? { reason: "CrashLoopBackOff" } : {}),
+      ...(state.over === true
+        ? { reason: state.exitCode === 0 ? "Completed" : "Error" }
+        : state.process === undefined && state.restarts > 0
+          ? { reason: "CrashLoopBackOff" }
+          : {}),
       ...(reason === undefined ? {} : { message: reason.slice(0, 1024) }),
       ports: state.ports.map(({ name, port, hostPort }) => ({
         ...(name === undefined ? {} : { name }),

@@ -141,7 +141,8 @@ function run(
   }
   const adopted = specs.flatMap(({ name }) => states[name]?.process ?? []);
   for (const id of adopted) void fence?.admit(id);
-  if (onlyIfAlive && !containers.some((container) => container.isAlive())) return undefined;
+  if (onlyIfAlive && !containers.some((container) => container.isAlive() || container.hasEnded()))
+    return undefined;
   for (const container of containers) container.resume();
   const anyLeft = (): boolean =>
     containers.some((container) => container.anyLeft()) || (cgroup?.pids().length ?? 0) > 0;
@@ -184,13 +185,19 @@ function reportOf(start: PodStart, address: string, containers: readonly Running
   const waiting = bodies.find(({ state }) => state === "waiting");
   return {
     uid: start.uid,
-    phase: bodies.every(({ startedAt }) => startedAt !== undefined) ? "Running" : "Pending",
+    phase: phaseOf(bodies),
     ready: bodies.length > 0 && bodies.every(({ ready }) => ready),
     address,
     containers: bodies,
     ...(waiting?.reason === undefined ? {} : { reason: waiting.reason }),
     ...(waiting?.message === undefined ? {} : { message: waiting.message }),
   };
+}
+
+function phaseOf(bodies: PodReport["containers"]): PodReport["phase"] {
+  if (bodies.length > 0 && bodies.every(({ state }) => state === "terminated"))
+    return bodies.every(({ exitCode }) => exitCode === 0) ? "Succeeded" : "Failed";
+  return bodies.every(({ startedAt }) => startedAt !== undefined) ? "Running" : "Pending";
 }
 
 function programOf(

@@ -1,5 +1,6 @@
 import { configMap, namespace, node, service } from "./core-kinds.ts";
 import { podDisruptionBudget } from "./disruption-budget.ts";
+import { cronJob, job } from "./jobs.ts";
 import type { Kind } from "./kind.ts";
 import { linkPolicy } from "./link-policy.ts";
 import { priorityClass } from "./priority-class.ts";
@@ -13,6 +14,8 @@ const kinds: readonly Kind[] = [
   daemonSet,
   deployment,
   statefulSet,
+  cronJob,
+  job,
   podDisruptionBudget,
   priorityClass,
   linkPolicy,

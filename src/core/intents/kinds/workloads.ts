@@ -200,10 +200,21 @@ function checkWorkload(value: JsonObject): FieldProblem[] {
       fix: `set it to ${JSON.stringify(expected)}`,
     });
   }
-  const podSpec = childOf(template, "spec");
   const claimed = itemsOf(spec, "volumeClaimTemplates").map((volume) => childOf(volume, "metadata")["name"]);
+  return [...problems, ...checkPodTemplate(template, claimed)];
+}
+
+/**
+ * Rules between the fields of a pod template, at `spec.template`.
+ *
+ * @param claimed Names of volumes that it may mount besides its own.
+ */
+export function checkPodTemplate(
+  template: JsonObject,
+  claimed: readonly (Json | undefined)[] = [],
+): FieldProblem[] {
+  const podSpec = childOf(template, "spec");
   return [
-    ...problems,
     ...checkTemplateAnnotations(template),
     ...checkContainers(podSpec, claimed),
     ...checkPlacement(podSpec),

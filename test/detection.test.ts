@@ -72,7 +72,7 @@ suite("verdicts among real agents", { skip }, () => {
       .sort();
   };
 
-  test("an agent under SIGSTOP for 10 s is unreachable, not dead; it finds out itself, and no program moves", async () => {
+  test("an agent under SIGSTOP for 10 s is unreachable, not dead; it finds out itself, and its own programs are those that stay", async () => {
     const [first, other, stopped] = [a, b, c] as [NetNode, NetNode, NetNode];
     fleet.starlight(first, ["apply", "-f", "-"], manifest);
     await eventually("three copies run", () => containers().length === 3);
@@ -95,7 +95,8 @@ suite("verdicts among real agents", { skip }, () => {
       why(stopped, stopped).observations.some(({ what }) => what.startsWith("this process stood still for")),
     );
     assert.deepEqual(verdictsLogged("NodeDead"), []);
-    assert.deepEqual(containers(), before);
+    // Its site has lost it, so its copies were started elsewhere; the surplus ends after the quiet period.
+    await eventually("the first three run, and no other", () => containers().join() === before.join());
   });
 
   test("nothing passes from one to another for 15 s, a third sees both: nobody is unreachable or dead", async () => {

@@ -113,17 +113,9 @@ export class Machine {
 
   env(): NodeEnv {
     const { now, crypto } = this.#world;
-    const { signer } = this;
     const wall = this.#world.trueTime() + this.skew;
-    return {
-      now,
-      wall,
-      crypto,
-      signer,
-      sentBytes: this.#sentBytes,
-      random: this.#stream,
-      ownEndUp: alwaysUp,
-    };
+    const asked = { sentBytes: this.#sentBytes, random: this.#stream, ownEndUp: alwaysUp };
+    return { now, wall, crypto, signer: this.signer, ...asked };
   }
 
   readonly #sentBytes = (link: number): number => this.#endByLink.get(link)?.sentBytes ?? 0;

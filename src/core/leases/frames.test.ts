@@ -63,11 +63,12 @@ test(`a roll of more than ${votersMax} voters, and more than ${claimsMax} claims
   assert.equal(decodeMessages(release).ok, false);
 });
 
-test("a frame of another version is refused, a message of a later type ends it", () => {
-  assert.deepEqual(decodeMessages(Uint8Array.of(2)), {
+test("a frame of an older version is refused, a later one ignored, a message of a later type ends it", () => {
+  assert.deepEqual(decodeMessages(Uint8Array.of(0)), {
     ok: false,
-    error: "lease frames of version 2; we speak 1",
+    error: "lease frames of version 0; we speak 1",
   });
+  assert.deepEqual(decodeMessages(Uint8Array.of(2, 9, 9)), { ok: true, value: [] });
   assert.deepEqual(decodeMessages(Uint8Array.of(1, 200, 5, 5)), { ok: true, value: [] });
 });
 

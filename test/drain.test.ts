@@ -146,7 +146,13 @@ test("outside of its maintenance window a node keeps its pods, through drains an
   const refused = await at("lab-2", ["drain", before.node, "--ignore-daemonsets", "--timeout=3s"]);
   assert.notEqual(refused.code, 0);
   assert.match(refused.err, /the maintenance window of lab-\d opens at \d{4}-02-29T00:00:00Z/);
-  const wrong = await at("lab-2", ["annotate", "node", "lab-3", "starlight.dev/maintenance=soon"]);
+  const wrong = await at("lab-2", [
+    "annotate",
+    "--overwrite",
+    "node",
+    "lab-3",
+    "starlight.dev/maintenance=soon",
+  ]);
   assert.match(wrong.err, /0 2 \* \* 6 for 4h/);
   done(await at("lab-2", ["set", "env", "deployment/till", "COLOUR=blue"]));
   await new Promise((resolve) => setTimeout(resolve, 1_500));

@@ -12,6 +12,7 @@ import { makeDirectory } from "../shells/identity-file/durable-files.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
 import { loadIdentity, loadIntroduction } from "../shells/identity-file/load-identity.ts";
 import { createMachine, type Machine } from "../shells/machine/create-machine.ts";
+import { isShuttingDown } from "../shells/machine/shutting-down.ts";
 import { thisMachine } from "../shells/machine/this-machine.ts";
 import { openSqliteStorage, type SqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
 import type { Paths } from "../ports/transport.ts";
@@ -230,6 +231,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       measuring.stop();
       stopWatching();
       removeAgentFile(directory);
+      // Programs go on without us, so the peers wait for a restart; of a machine that goes down nothing goes on.
+      if (!(await isShuttingDown())) driver.handle({ type: "stopping" });
       await closeAll(opened);
       log("info", "AgentStopped", "stopped; workloads go on running");
     });

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { exitCodes } from "../src/app/exit-codes.ts";
 import type { Client } from "../src/cli/client.ts";
-import { createFleet, program, type Fleet } from "../src/cli/demo/fleet.ts";
+import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
+import { run, type Ran } from "./support/command.ts";
 import { eventually } from "./support/poll.ts";
 
 /** Three real nodes in one site and one elsewhere: what `--wait` promises, and what it says when it cannot. */
 
-type Ran = { readonly code: number; readonly out: string; readonly err: string };
 type Told = {
   readonly local: boolean;
   readonly site: { readonly have: number; readonly of: number };
@@ -39,16 +38,8 @@ async function allInView(): Promise<void> {
   });
 }
 
-function starlight(args: readonly string[], input = ""): Promise<Ran> {
-  const { advertised } = fleet.node("lab-1");
-  const all = [program, "--kubeconfig", fleet.kubeconfig, "--server", advertised, ...args];
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, all, { timeout: 30_000 }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-    child.stdin?.end(input);
-  });
-}
+const starlight = (args: readonly string[], input = ""): Promise<Ran> =>
+  run(["--kubeconfig", fleet.kubeconfig, "--server", fleet.node("lab-1").advertised, ...args], input);
 
 const note = (name: string, text = "1"): object => ({
   apiVersion: "v1",

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isObject, type JsonObject } from "../core/kernel/json.ts";
-import { matches, parseSelector, type Requirement } from "../core/intents/selector.ts";
+import { matches, parseSelector } from "../core/intents/selector.ts";
+import type { Requirement } from "../core/kernel/labels.ts";
 import type { ApiDeps } from "./contract.ts";
 import { child, strings } from "./values.ts";
 import { apiVersionOf, metadataText, nameOf, type Resource } from "./resources.ts";

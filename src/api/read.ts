@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isObject, type JsonObject } from "../core/kernel/json.ts";
 import { matches, parseSelector } from "../core/intents/selector.ts";
 import type { Requirement } from "../core/kernel/labels.ts";
+import type { User } from "./auth.ts";
 import type { ApiDeps } from "./contract.ts";
 import { child, strings } from "./values.ts";
 import { apiVersionOf, metadataText, nameOf, type Resource } from "./resources.ts";
@@ -18,6 +19,15 @@ export type Target = {
   readonly name: string;
   readonly query: URLSearchParams;
 };
+
+/** Answers a request that changes what `target` names, or throws an `ApiError`. */
+export type WriteAnswer = (
+  context: ReadContext,
+  target: Target,
+  user: User,
+  request: IncomingMessage,
+  response: ServerResponse,
+) => Promise<void>;
 
 /** Bytes a watcher may leave unread before it is cut off. */
 const watchBufferMax = 4 * 1024 * 1024;

@@ -9,19 +9,13 @@ import { demandClass, type User } from "./auth.ts";
 import { readObject, readValue } from "./body.ts";
 import { sendWritten, writeOptions } from "./durability.ts";
 import { child } from "./values.ts";
-import { getOne, resourceName, type ReadContext, type Target } from "./read.ts";
+import { getOne, resourceName, type ReadContext, type Target, type WriteAnswer } from "./read.ts";
 import { apiVersionOf, implicitNamespaces, metadataText } from "./resources.ts";
 import { ApiError, badRequest, errorOfWrite, notFound } from "./status.ts";
 
 /** create, update, patch, delete: everything ends in one change handed to the core. */
 
-export async function answerCreate(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export const answerCreate: WriteAnswer = async (context, target, user, request, response) => {
   const value = await readObject(request);
   const name = metadataText(value, "name");
   if (name === "") throw badRequest("metadata.name is missing: give the object a name");
@@ -35,15 +29,9 @@ export async function answerCreate(
     mode: "create",
   };
   await submit(context, { ...target, name }, change, user, response, 201);
-}
+};
 
-export async function answerReplace(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export const answerReplace: WriteAnswer = async (context, target, user, request, response) => {
   const value = await readObject(request);
   checkVersion(context, target, metadataText(value, "resourceVersion"));
   const ref = refOf(target, target.name, value);
@@ -55,15 +43,9 @@ export async function answerReplace(
     mode: "upsert",
   };
   await submit(context, target, change, user, response, 200);
-}
+};
 
-export async function answerPatch(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export const answerPatch: WriteAnswer = async (context, target, user, request, response) => {
   const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
   const manager = managerOf(target, user, request);
   if (type === "application/apply-patch+yaml") {
@@ -88,15 +70,9 @@ export async function answerPatch(
     response,
     200,
   );
-}
+};
 
-export async function answerDelete(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export const answerDelete: WriteAnswer = async (context, target, user, request, response) => {
   const options = writeOptions(target.query, context.deps.view);
   const object = getOne(context, target);
   const ref = refOf(target, target.name, undefined);
@@ -120,7 +96,7 @@ export async function answerDelete(
   const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };
   const written = dryRun ? undefined : reply.value;
   await sendWritten(context.deps, options, written, response, 200, status);
-}
+};
 
 /** `deployments/NAME/scale` in the form of autoscaling/v1. */
 export function scaleOf(object: JsonObject): JsonObject {
@@ -146,13 +122,7 @@ export function scaleOf(object: JsonObject): JsonObject {
   };
 }
 
-export async function answerScale(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export const answerScale: WriteAnswer = async (context, target, user, request, response) => {
   const options = writeOptions(target.query, context.deps.view);
   const current = getOne(context, target);
   const body = await readValue(request);
@@ -174,7 +144,7 @@ export async function answerScale(
   if (!reply.ok) throw errorOfWrite(reply.error);
   const scale = scaleOf(getOne(context, target));
   await sendWritten(context.deps, options, dryRun ? undefined : reply.value, response, 200, scale);
-}
+};
 
 async function submit(
   context: ReadContext,

@@ -6,18 +6,19 @@ export const scriptContainer = (script: string): object => ({
   command: ["/bin/sh", "-c", script],
 });
 
-/** @param spec Merged into the workload's own; `podSpec` into that of its template. */
+/** @param spec Added to the workload's own, and `podSpec` to that of its template. */
 export function workload(
   kind: "Deployment" | "StatefulSet",
   name: string,
   spec: object,
   podSpec: object,
+  annotations: { readonly [annotation: string]: string } = {},
 ): object {
   const labels = { app: name };
   return {
     apiVersion: "apps/v1",
     kind,
-    metadata: { name, namespace: "default" },
+    metadata: { name, namespace: "default", annotations },
     spec: {
       ...spec,
       selector: { matchLabels: labels },
@@ -26,5 +27,10 @@ export function workload(
   };
 }
 
-export const deployment = (name: string, script: string, replicas: number): object =>
-  workload("Deployment", name, { replicas }, { containers: [scriptContainer(script)] });
+export const deployment = (
+  name: string,
+  script: string,
+  replicas: number,
+  annotations: { readonly [annotation: string]: string } = {},
+): object =>
+  workload("Deployment", name, { replicas }, { containers: [scriptContainer(script)] }, annotations);

@@ -78,7 +78,7 @@ export function cronJobStatus(object: MergedObject, view: NodeView): JsonObject 
 }
 
 /** The CronJob that makes a job; undefined for one that somebody wrote. */
-export function ownerOf({ ref, uid }: MergedObject, view: NodeView): MergedObject | undefined {
+function ownerOf({ ref, uid }: MergedObject, view: NodeView): MergedObject | undefined {
   const name = /^(.+)-\d+$/.exec(ref.name)?.[1];
   if (name === undefined) return undefined;
   const owner = view.object({ ...ref, kind: "CronJob", name });

@@ -191,10 +191,7 @@ export function answerWatch(
   });
 }
 
-export function listOf(
-  { deps, versions }: ReadContext,
-  { resource, namespace, name, query }: Target,
-): JsonObject[] {
+function listOf({ deps, versions }: ReadContext, { resource, namespace, name, query }: Target): JsonObject[] {
   const labels = parseSelector(query.get("labelSelector") ?? "");
   if (!labels.ok) throw badRequest(`labelSelector: ${labels.error}`);
   const fields = fieldRequirements(query.get("fieldSelector") ?? "");

@@ -66,7 +66,7 @@ export function whyNot(deps: ApiDeps, query: URLSearchParams): JsonObject {
 }
 
 /** The clocks of this node, as placement reads them. */
-export function momentOf({ env }: ApiDeps): Moment {
+function momentOf({ env }: ApiDeps): Moment {
   const { now, wall } = env();
   return { now, wall };
 }

@@ -47,7 +47,7 @@ const helloShape = fields({
 });
 type Hello = NonNullable<ReturnType<typeof helloShape>>;
 
-export const helloPath = "/starlight/v1/hello";
+const helloPath = "/starlight/v1/hello";
 const timeoutMs = 5_000;
 const answerBytesMax = 16_384;
 

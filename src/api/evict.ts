@@ -8,7 +8,7 @@ import type { ApiDeps } from "./contract.ts";
 import { keptBy } from "./disruption.ts";
 import { podNamed } from "./pod-named.ts";
 import { presentPod } from "./present.ts";
-import type { Target, WriteAnswer } from "./read.ts";
+import { isDryRun, type Target, type WriteAnswer } from "./read.ts";
 import { ApiError, badRequest, sendJson } from "./status.ts";
 import { child, timeOf } from "./values.ts";
 
@@ -36,7 +36,7 @@ export const answerEviction: WriteAnswer = async (context, target, user, request
       ]);
     }
   }
-  if (!isDryRun(options, target)) evict(deps, pod, undefined, `evicted by ${user.name}`);
+  if (!isOnlyTried(options, target)) evict(deps, pod, undefined, `evicted by ${user.name}`);
   sendJson(response, 201, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 });
 };
 
@@ -51,7 +51,7 @@ export const answerPodDelete: WriteAnswer = async (context, target, user, reques
   const grace = options["gracePeriodSeconds"] ?? (query === null ? undefined : Number(query));
   if (grace !== undefined && (typeof grace !== "number" || !Number.isInteger(grace) || grace < 0))
     throw badRequest("gracePeriodSeconds: give a whole number from 0");
-  if (!isDryRun(options, target))
+  if (!isOnlyTried(options, target))
     evict(deps, pod, grace === undefined ? undefined : seconds(grace), `deleted by ${user.name}`);
   const shown = presentPod(pod, deps.view);
   const metadata = { ...child(shown, "metadata"), deletionTimestamp: timeOf(Date.now()) };
@@ -99,8 +99,9 @@ function checkPreconditions(options: JsonObject, { uid }: PodView): void {
   throw new ApiError(409, "Conflict", `the pod has the uid ${uid}, not ${JSON.stringify(wanted)}`);
 }
 
-const isDryRun = ({ dryRun }: JsonObject, { query }: Target): boolean =>
-  (Array.isArray(dryRun) && dryRun.includes("All")) || query.getAll("dryRun").includes("All");
+/** Clients say it in the body, in the query, or in both. */
+const isOnlyTried = ({ dryRun }: JsonObject, target: Target): boolean =>
+  (Array.isArray(dryRun) && dryRun.includes("All")) || isDryRun(target);
 
 const tooMany = (message: string, causes: readonly JsonObject[]): ApiError =>
   new ApiError(429, "TooManyRequests", message, { causes: [...causes] });

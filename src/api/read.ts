@@ -20,6 +20,8 @@ export type Target = {
   readonly query: URLSearchParams;
 };
 
+export const isDryRun = ({ query }: Target): boolean => query.get("dryRun") === "All";
+
 /** Answers a request that changes what `target` names, or throws an `ApiError`. */
 export type WriteAnswer = (
   context: ReadContext,

@@ -3,7 +3,7 @@ import { objectNamed } from "./kinds.ts";
 
 /** What the node answers at `/starlight/v1/TOPIC` about the one object that the words name. */
 export async function askAbout(
-  topic: "history" | "timeline" | "why-not",
+  topic: "history" | "timeline" | "why" | "why-not",
   words: readonly string[],
   namespace: string,
   options: ConnectOptions,

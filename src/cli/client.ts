@@ -1,6 +1,7 @@
 import { createWriteStream, existsSync, readFileSync, rmSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
+import { text as textOf } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import { CommandError } from "./command-error.ts";
@@ -211,13 +212,6 @@ function send(
 }
 
 const statusOf = ({ statusCode }: IncomingMessage): number => statusCode ?? 0;
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  response.setEncoding("utf8");
-  let text = "";
-  for await (const chunk of response) text += String(chunk);
-  return text;
-}
 
 function failureOf(text: string, status: number): CommandError {
   const refused = status === 401 || status === 403;

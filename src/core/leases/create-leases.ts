@@ -12,6 +12,7 @@ import { acceptAsked, asked, released } from "./voter.ts";
 /** Leases on names: this node as a voter on everybody's claims, and as a holder of its own. */
 export function createLeases(config: LeaseConfig): Leases {
   const state = newLeaseState(config);
+  let wake: Wake = asleep;
   return {
     handle: (event, env) => {
       const turn: LeaseTurn = { state, env, out: [], mail: new Map() };
@@ -21,9 +22,10 @@ export function createLeases(config: LeaseConfig): Leases {
       for (const peer of [...turn.mail.keys()].sort()) {
         turn.out.push({ type: "send", peer, bytes: encodeMessages(turn.mail.get(peer) ?? []) });
       }
+      wake = wakeOf(state);
       return turn.out;
     },
-    wake: () => wakeOf(state),
+    wake: () => wake,
     roll: (electorate) => state.books.get(electorate)?.roll,
     holding: () => {
       const held = [...state.holdings.values()].filter(({ token }) => token > 0);

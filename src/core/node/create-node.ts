@@ -1,7 +1,9 @@
 import { carryOut, type Handlers } from "../kernel/effects.ts";
 import { asleep, earliest, type Instant, type Wake } from "../kernel/time.ts";
+import { membershipChannel } from "./channels.ts";
 import { admitAside, admitStored, restoreFrames } from "./admission.ts";
 import { bundleArrived } from "./bundles.ts";
+import type { MembershipEvent } from "../membership/contract.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, NodeMachine } from "./contract.ts";
 import {
   absorb,
@@ -16,6 +18,7 @@ import {
 } from "./links.ts";
 import { settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
+import { noteDayIfDue } from "./day-count.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { touchedLinkPolicy } from "./link-policy.ts";
 import { tendHeld } from "./held.ts";
@@ -54,6 +57,8 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
   const state = newState(identity, config, speaks);
   const given: Given = { now: 0, wall: 0, crypto: undefined };
   let promised: Wake = asleep;
+  /** The next deadline but those of membership; undefined when it is to be found anew. */
+  let others: Wake | undefined;
   return {
     handle: (event, world) => {
       const env = withTrustedWall(state, world);
@@ -63,7 +68,10 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       const lag = Math.max(0, env.now - promised.at);
       const turn: Turn = { state, env, lag, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
       settleSent(turn);
-      carryOut(handlers(turn), event);
+      const sign = others === undefined || env.now >= others.at ? undefined : signOfLife(state, event);
+      if (sign === undefined) carryOut(handlers(turn), event);
+      else if (!tellMembership(turn, sign)) return turn.out;
+      others = undefined;
       if (touchedLinkPolicy(turn)) tellPeers(turn);
       settleIfReady(turn);
       placeIfDue(turn);
@@ -73,6 +81,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       storeAgainIfDue(turn);
       endOrphansIfDue(turn);
       noteHeadsIfDue(turn);
+      noteDayIfDue(turn);
       tendTombstones(turn);
       tendStrangers(turn);
       tendSummaries(turn);
@@ -82,11 +91,27 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       return turn.out;
     },
     wake: () => {
-      promised = wakeOf(state);
+      others ??= othersWake(state);
+      promised = earliest(state.membership.wake(), others);
       return promised;
     },
     view: createView(state, given),
   };
+}
+
+/**
+ * What only membership has to hear of, while nothing else is due: a peer's beat, and the time for ours. Most of
+ * what happens is that; unless membership finds something out, the rest of the node has nothing to do.
+ */
+function signOfLife(
+  { booted, settling, peerByLink }: NodeState,
+  event: NodeEvent,
+): MembershipEvent | undefined {
+  if (!booted || settling) return undefined;
+  if (event.type === "wake") return event;
+  if (event.type !== "frame" || event.bytes[0] !== membershipChannel) return undefined;
+  const { link, bytes } = event;
+  return peerByLink.has(link) ? { type: "frame", link, bytes: bytes.subarray(1) } : undefined;
 }
 
 function handlers(turn: Turn): Handlers<NodeEvent> {
@@ -139,7 +164,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     wake: () => {
       tellMembership(turn, { type: "wake" });
       if (env.now >= state.sync.wake().at) tellSync(turn, { type: "wake" });
-      tellLeases(turn, { type: "wake" });
+      if (env.now >= state.leases.wake().at) tellLeases(turn, { type: "wake" });
       if (env.now >= state.retryAsideAt) absorb(turn, admitAside(turn), undefined);
     },
   };
@@ -214,9 +239,9 @@ function settleIfReady(turn: Turn): void {
 /** A peer in reach is waited for up to so many times `bootSettle`. */
 const settlesMax = 4;
 
-function wakeOf(state: NodeState): Wake {
+function othersWake(state: NodeState): Wake {
   const { levels, reunion } = state;
-  let first = earliest(state.membership.wake(), state.sync.wake(), state.leases.wake());
+  let first = earliest(state.sync.wake(), state.leases.wake());
   const consider = (at: Instant, why: string): void => {
     if (at < first.at) first = { at, why };
   };

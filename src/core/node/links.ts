@@ -40,7 +40,10 @@ const settledAfter = 10_000;
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
   const [channel] = bytes;
   const payload = bytes.subarray(1);
-  if (channel === membershipChannel) return tellMembership(turn, { type: "frame", link, bytes: payload });
+  if (channel === membershipChannel) {
+    tellMembership(turn, { type: "frame", link, bytes: payload });
+    return;
+  }
   tellMembership(turn, { type: "heard", link });
   // Other channels are for machines of a later version.
   if (channel === syncChannel) tellSync(turn, { type: "frame", link, bytes: payload });
@@ -82,7 +85,8 @@ export function asRecordsFrame(records: readonly MeshRecord[], crypto: Crypto): 
   return onChannel(syncChannel, frame);
 }
 
-export function tellMembership(turn: Turn, event: MembershipEvent): void {
+/** @returns whether it found something out, other than what it tells its peers. */
+export function tellMembership(turn: Turn, event: MembershipEvent): boolean {
   const { state, env } = turn;
   const membershipEnv = {
     now: env.now,
@@ -90,8 +94,14 @@ export function tellMembership(turn: Turn, event: MembershipEvent): void {
     random: env.random("membership"),
     ownEndUp: env.ownEndUp,
   };
-  for (const effect of state.membership.handle(event, membershipEnv))
-    carryOut(membershipHandlers(turn), effect);
+  let found = false;
+  let handlers: Handlers<MembershipEffect> | undefined;
+  for (const effect of state.membership.handle(event, membershipEnv)) {
+    found ||= effect.type !== "send";
+    handlers ??= membershipHandlers(turn);
+    carryOut(handlers, effect);
+  }
+  return found;
 }
 
 export function tellSync(turn: Turn, event: SyncEvent): void {

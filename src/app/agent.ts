@@ -21,7 +21,7 @@ import { removeAgentFile, writeAgentFile } from "./agent-file.ts";
 import { beginLife } from "./begin-life.ts";
 import { bundleRoutesLazily } from "./bundle/lazily.ts";
 import { loadConfig, type ConfigSources, type LoadedConfig } from "./config.ts";
-import { nodeConfigOf, type Config } from "./config-schema.ts";
+import { localAddressOf, nodeConfigOf, type Config } from "./config-schema.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createInvite } from "./enrol/invite-book.ts";
@@ -70,7 +70,7 @@ export type RunningAgent = {
   readonly stop: () => Promise<void>;
 };
 
-/** So soon a new address is told to others. */
+/** A change of addresses is not waited for: see `watchNetwork`. */
 const measureEveryMs = 30_000;
 
 /**
@@ -149,7 +149,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const transport: Http2Transport = await createTransport({
       identity,
       listen,
-      dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
+      dialFrom: localAddressOf(settings),
       admits: (peer, tlsKey) => driver.view.admits(peer, tlsKey),
       forbids: (peer) => driver.view.forbids(peer),
       relayBytesPerSecond: settings.relayBytesPerSecond,
@@ -175,7 +175,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
               admits,
               forbids: view.forbids,
               pathsTo,
-              localAddress: settings.dialFrom === "" ? undefined : settings.dialFrom,
+              localAddress: localAddressOf(settings),
               driftMaxMs: settings.driftMaxMs,
               wall: Date.now,
             },

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { simConfig } from "./run-seed.ts";
+import { upsert, workload, workloadRef } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
 
 /** Agents that are stopped, as at an upgrade: they say so, and what they run goes on. */
-
-const ref = { group: "apps", kind: "Deployment", namespace: "default", name: "shop" };
 
 function fleet() {
   const layout = [
@@ -21,22 +20,12 @@ function fleet() {
   });
   for (const machine of world.machines) machine.startAgent();
   world.run(15_000);
-  const labels = { app: "shop" };
-  const containers = [{ name: "main", image: "sim", command: ["run"] }];
-  const template = { metadata: { labels }, spec: { runtimeClassName: "process", containers } };
-  const value = {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: "shop", namespace: "default" },
-    spec: { replicas: 10, selector: { matchLabels: labels }, template },
-  };
-  const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
-  world.machines[0]?.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+  const [asked, stopped] = world.machines;
+  assert(asked !== undefined && stopped !== undefined);
+  upsert(asked, workloadRef("Deployment", "shop"), workload("Deployment", "shop", 10));
   world.run(30_000);
   assert.ok(moves.length >= 10);
   moves.splice(0);
-  const [asked, stopped] = world.machines;
-  assert(asked !== undefined && stopped !== undefined);
   return { world, moves, stopped, seenBy: (at: number) => verdictAt(world, at, stopped.identity.id) };
 }
 

@@ -6,6 +6,7 @@ import { err, type Result } from "../core/kernel/result.ts";
 import { isNodeId } from "../core/records/record.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
+import { bearerOf } from "../api/auth.ts";
 import { addressesMax } from "../shells/identity-file/names.ts";
 import { explained } from "./app-error.ts";
 import type { BundleReply, BundleRoutes } from "./bundle/routes.ts";
@@ -179,7 +180,7 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
 
 function isMaster(request: HttpRequest, client: Client, userOfToken: RoutesDeps["userOfToken"]): boolean {
   if (client.type === "user") return client.groups.includes(mastersGroup);
-  const token = /^Bearer (\S{1,256})$/.exec(request.headers.authorization ?? "")?.[1];
+  const token = bearerOf(request);
   return client.type === "anonymous" && token !== undefined
     ? (userOfToken(token)?.groups.includes(mastersGroup) ?? false)
     : false;

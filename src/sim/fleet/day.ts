@@ -27,10 +27,11 @@ export type PhaseName = "power returns" | "steady" | "weather" | "calm" | "cut i
 
 export type Phase = Traffic & { readonly name: PhaseName; readonly virtualMs: number };
 
-/** From the end of the trouble: until all writes and ends of memberships are everywhere, and until all agree. */
+/** From the end of the trouble on; undefined where it did not come true in time. */
 export type Healing = {
-  readonly spreadMs: number;
-  readonly agreedMs: number;
+  /** Until all writes and ends of memberships are everywhere. */
+  readonly spreadMs: number | undefined;
+  readonly agreedMs: number | undefined;
   /** What differed last. */
   readonly last: string;
 };
@@ -64,10 +65,13 @@ const notesOnEachSide = 3;
 /** No node sends more than this over any ten seconds. */
 export const bytesPerSecondMax = 100_000;
 
-type Run = Day & { readonly fleet: Fleet };
+/** Who looks on: at the end of each phase, and every ten virtual seconds. */
+export type Witness = {
+  readonly ended?: (phase: Phase) => void;
+  readonly looked?: (fleet: Fleet) => void;
+};
 
-/** @param ended Told at the end of each phase. */
-export function liveADay(options: DayOptions, ended: (phase: Phase) => void = () => {}): Run {
+export function liveADay(options: DayOptions, witness: Witness = {}): Day {
   const fleet = createFleet(options);
   const { world, random } = fleet;
   const half = halfOfRegion(fleet);
@@ -80,7 +84,7 @@ export function liveADay(options: DayOptions, ended: (phase: Phase) => void = ()
     watch: watchFleet(fleet),
     meter: meterTraffic(fleet),
     phases: [],
-    ended,
+    witness,
   };
   startAll(fleet);
   pass(course, "power returns", settledMs);
@@ -109,7 +113,6 @@ export function liveADay(options: DayOptions, ended: (phase: Phase) => void = ()
 
   const state = stateOf(fleet, course.notes.acknowledged.size);
   return {
-    fleet,
     violations: world.violations,
     phases: course.phases,
     strikes: countByType(weather),
@@ -129,7 +132,7 @@ type Course = {
   readonly watch: Watch;
   readonly meter: Meter;
   readonly phases: Phase[];
-  readonly ended: (phase: Phase) => void;
+  readonly witness: Witness;
 };
 
 function startAll({ world, random, members, machinesBySite }: Fleet): void {
@@ -152,15 +155,16 @@ function pass(course: Course, name: PhaseName, forMs: number): void {
   endPhase(course, name, from);
 }
 
-function look({ watch, meter }: Course): void {
+function look({ fleet, watch, meter, witness }: Course): void {
   watch.nobodyForgotten();
   meter.sample(bytesPerSecondMax);
+  witness.looked?.(fleet);
 }
 
-function endPhase({ fleet, meter, phases, ended }: Course, name: PhaseName, from: number): void {
+function endPhase({ fleet, meter, phases, witness }: Course, name: PhaseName, from: number): void {
   const phase = { name, virtualMs: fleet.world.now - from, ...meter.read() };
   phases.push(phase);
-  ended(phase);
+  witness.ended?.(phase);
 }
 
 /** Lets time pass until all agree; that they do not in time is a violation. */
@@ -173,12 +177,12 @@ function agree(course: Course, name: PhaseName, maxMs: number): Healing {
     if ((world.now - from) % windowMs === 0) look(course);
   };
   let last = "";
-  const until = (differs: () => string | undefined): number => {
+  const until = (differs: () => string | undefined): number | undefined => {
     for (let what = differs(); what !== undefined; what = differs()) {
       last = what;
       if (world.now - from >= maxMs) {
         world.violated(`after ${maxMs / 1_000} s of calm ${what}`);
-        return Number.POSITIVE_INFINITY;
+        return undefined;
       }
       step();
     }

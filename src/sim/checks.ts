@@ -4,8 +4,7 @@ import { hex } from "../core/kernel/bytes.ts";
 import { openStored, sealHolds } from "../core/records/seal.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
-import { isLeaseRow } from "../core/leases/rows.ts";
-import { isHeadsNote } from "../core/node/heads.ts";
+import { isOwnNote } from "../core/node/own-notes.ts";
 import { isScope, keeps } from "../core/records/scope.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Machine, SimPod } from "./machine.ts";
@@ -269,7 +268,7 @@ export class Checks {
     const placeById = new Map(this.#world.machines.map(({ identity }) => [identity.id, identity] as const));
     for (const machine of this.#world.machines) {
       for (const frame of machine.disk.frames()) {
-        if (isHeadsNote(frame) || isLeaseRow(frame)) continue;
+        if (isOwnNote(frame)) continue;
         const record = openStored(frame, this.#world.crypto);
         if (!record.ok) {
           this.#world.violated(`3: ${machine.name} stores a frame that is no record`);

@@ -9,6 +9,7 @@ import { keeps } from "../records/scope.ts";
 import { dropRecord, putRecord } from "../records/store.ts";
 import { refusalOf } from "../trust/authorise.ts";
 import { admitGuest, restoreGuests } from "./guests.ts";
+import { readDayCount } from "./day-count.ts";
 import { readHeads } from "./heads.ts";
 import { cameLate, notTaken } from "./held.ts";
 import { persist, unpersist } from "./durable.ts";
@@ -60,7 +61,7 @@ export function restoreFrames(turn: Turn, frames: Iterable<Uint8Array>): void {
   const unjudged: MeshRecord[] = [];
   const guests: MeshRecord[] = [];
   for (const bytes of frames) {
-    if (readHeads(turn, bytes)) continue;
+    if (readHeads(turn, bytes) || readDayCount(turn, bytes)) continue;
     if (isLeaseRow(bytes)) {
       turn.state.leaseRows.push(bytes);
       continue;

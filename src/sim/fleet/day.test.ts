@@ -9,8 +9,10 @@ import { watchFleet } from "./watch.ts";
 
 const small = { nodes: 18, nodesPerSite: 3, sitesPerRegion: 3, config: simConfig } as const;
 
+const short = { weatherMs: 120_000, cutMs: 60_000, calmMaxMs: 300_000 } as const;
+
 test("a day of 18 nodes: 3 join, 2 go, all faults happen, every invariant holds, and the cut heals within 30 s", () => {
-  const day = liveADay({ ...small, seed: 1, weatherMs: 120_000, cutMs: 60_000, calmMaxMs: 300_000 });
+  const day = liveADay({ ...small, ...short, seed: 1 });
   assert.deepEqual(day.violations, []);
   assert.deepEqual([day.joined, day.gone, day.notes], [3, 2, 24]);
   assert.ok(
@@ -20,6 +22,11 @@ test("a day of 18 nodes: 3 join, 2 go, all faults happen, every invariant holds,
   const { agreedMs, last } = day.afterCut;
   assert.ok(agreedMs !== undefined && agreedMs <= 30_000, `${agreedMs} ms, last ${last}`);
   assert.ok((day.told["NodeDead"] ?? 0) > 0, "some processes ended");
+});
+
+test("the same seed gives the same day, byte by byte", () => {
+  const tiny = { ...small, ...short, nodes: 9, weatherMs: 30_000, seed: 3 };
+  assert.deepEqual(liveADay(tiny), liveADay(tiny));
 });
 
 test("the checks tell of a member that is down, of a forgotten one, and of a death in vain", () => {

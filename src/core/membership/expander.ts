@@ -13,11 +13,13 @@ export function ringNeighbours(self: string, names: Iterable<string>, rings: num
   const others = [...new Set(names)].filter((name) => name !== self);
   if (others.length <= 2 * rings) return new Set(others);
   const neighbours = new Set<string>();
+  const ownHash = hash53(self) | 0;
+  const hashes = others.map((name) => hash53(name) | 0);
   for (let ring = 0; ring < rings; ring++) {
-    const own = placeOf(self, ring);
+    const own = placeIn(ring, self, ownHash);
     let [least, greatest, next, previous]: (RingPlace | undefined)[] = [];
-    for (const name of others) {
-      const place = placeOf(name, ring);
+    for (const [at, name] of others.entries()) {
+      const place = placeIn(ring, name, hashes[at] ?? 0);
       if (least === undefined || isBefore(place, least)) least = place;
       if (greatest === undefined || isBefore(greatest, place)) greatest = place;
       if (isBefore(own, place)) next = next === undefined || isBefore(place, next) ? place : next;
@@ -32,7 +34,13 @@ export function ringNeighbours(self: string, names: Iterable<string>, rings: num
 
 type RingPlace = { readonly at: number; readonly name: string };
 
-const placeOf = (name: string, ring: number): RingPlace => ({ at: hash53(`ring ${ring} ${name}`), name });
+/** The hash of the name, mixed once more for each circle (the finaliser of MurmurHash3). */
+function placeIn(ring: number, name: string, hash: number): RingPlace {
+  let at = hash ^ Math.imul(ring + 1, 0x9e3779b1);
+  at = Math.imul(at ^ (at >>> 16), 0x85ebca6b);
+  at = Math.imul(at ^ (at >>> 13), 0xc2b2ae35);
+  return { at: (at ^ (at >>> 16)) >>> 0, name };
+}
 
 const isBefore = (left: RingPlace, right: RingPlace): boolean =>
   left.at < right.at || (left.at === right.at && left.name < right.name);

@@ -1,5 +1,5 @@
 import type { ProtocolRange } from "../records/protocol.ts";
-import type { Instant } from "../kernel/time.ts";
+import type { Duration, Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import type { MemberBody, StatusBody } from "../records/bodies.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
@@ -31,8 +31,8 @@ export type Levels = {
   placeFrom: Instant;
   /** Somebody was added to the guests in this turn. */
   grew: boolean;
-  /** Whom we keep links with is to be found anew. */
-  peersDue: boolean;
+  /** When it is to be found anew whom we keep links with. */
+  peersAt: Instant;
   contactsAt: Instant;
   summariesAt: Instant;
   /** When the standing summary of our site came. */
@@ -79,13 +79,20 @@ export function newLevels(): Levels {
     covers: new Map(),
     placeFrom: Number.NEGATIVE_INFINITY,
     grew: false,
-    peersDue: false,
+    peersAt: Number.POSITIVE_INFINITY,
     contactsAt: Number.POSITIVE_INFINITY,
     summariesAt: Number.POSITIVE_INFINITY,
     siteHeardAt: 0,
     regionStaleSince: undefined,
     regionDuels: 0,
   };
+}
+
+/** What is told of places often comes in bursts, and changes nothing of our links. */
+const peersPause: Duration = 250;
+
+export function peersSoon({ levels }: { readonly levels: Levels }, now: Instant): void {
+  levels.peersAt = Math.min(levels.peersAt, now + peersPause);
 }
 
 export const detailOf = ({ identity }: { readonly identity: NodeIdentity }): Detail =>

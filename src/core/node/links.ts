@@ -12,6 +12,7 @@ import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { contactsOf } from "./contacts.ts";
 import { addressesOf } from "./guests.ts";
+import { peersSoon } from "./levels.ts";
 import { coverLater } from "./unknown-authors.ts";
 import { summaryHeard } from "./summaries.ts";
 import { persist } from "./durable.ts";
@@ -270,7 +271,7 @@ function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
     "links-changed": ({ peers, gone }) => publishLinks(turn, peers, gone),
     "verdict-changed": ({ peer, from, to }) => {
       const name = memberOf(state, peer)?.name ?? peer;
-      state.levels.peersDue = true;
+      peersSoon(state, turn.env.now);
       const reason = to === "alive" ? "NodeReachable" : to === "dead" ? "NodeDead" : "NodeUnreachable";
       note(turn, to === "alive" ? "info" : "warning", reason, `${name}: ${from} -> ${to}`);
       changed(turn, { type: "node", node: peer });

@@ -7,7 +7,7 @@ import type { NodeEvent } from "./contract.ts";
 import { coverAndHold } from "./held.ts";
 import { credentialsOf, proofOf } from "./guests.ts";
 import { credentialsMax, decodeIntroduction, encodeIntroduction } from "./introduction-frames.ts";
-import { detailOf } from "./levels.ts";
+import { detailOf, peersSoon } from "./levels.ts";
 import { introductionChannel, send } from "./channels.ts";
 import { absorb, linkArrived, tellMembership, tellPeers } from "./links.ts";
 import { linkEnded } from "./uplink.ts";
@@ -59,7 +59,7 @@ export function linkClosed(turn: Turn, { link, end }: Extract<NodeEvent, { type:
   }
   linkEnded(turn, link);
   tellMembership(turn, { type: "link-closed", link, end });
-  if (levels.links.delete(link)) levels.peersDue = true;
+  if (levels.links.delete(link)) peersSoon(turn.state, turn.env.now);
 }
 
 /** @returns whether the frame was ours to take: one of the introduction, or on a link that is not further. */
@@ -90,8 +90,8 @@ export function tendStrangers(turn: Turn): void {
   if (detailOf(state) === "mesh") return;
   if (levels.grew) welcome(turn);
   if (state.booted && env.now >= levels.contactsAt) review(turn);
-  if (levels.peersDue && state.booted) {
-    levels.peersDue = false;
+  if (env.now >= levels.peersAt && state.booted) {
+    levels.peersAt = Number.POSITIVE_INFINITY;
     levels.contactsAt = Math.min(levels.contactsAt, env.now + contactsEvery);
     tellPeers(turn);
   }
@@ -106,7 +106,7 @@ export function tendStrangers(turn: Turn): void {
 
 export function strangersWake({ state }: Pick<Turn, "state">): number {
   const { levels } = state;
-  let at = levels.contactsAt;
+  let at = Math.min(levels.contactsAt, levels.peersAt);
   for (const { until } of levels.waiting.values()) at = Math.min(at, until);
   return at;
 }
@@ -130,7 +130,7 @@ function review(turn: Turn): void {
   const { levels } = state;
   const gateway = gatewaysOf(state).includes(state.identity.id);
   levels.contactsAt = gateway || levels.links.size > 0 ? env.now + contactsEvery : Number.POSITIVE_INFINITY;
-  levels.peersDue = true;
+  levels.peersAt = env.now;
   const wanted = new Set(contactsOf(state, env.now).map(({ id }) => id));
   for (const held of levels.links.values()) {
     if (!held.outbound || wanted.has(held.peer)) held.unwantedSince = undefined;
@@ -158,7 +158,7 @@ function accept(turn: Turn, link: LinkId): void {
     }
     levels.links.set(link, { peer, outbound, unwantedSince: undefined });
   }
-  levels.peersDue = false;
+  levels.peersAt = Number.POSITIVE_INFINITY;
   levels.contactsAt = Math.min(levels.contactsAt, turn.env.now + contactsEvery);
   tellPeers(turn);
   linkArrived(turn, stranger);

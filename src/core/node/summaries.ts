@@ -7,7 +7,7 @@ import { regionSummaryKey, siteSummaryKey } from "../records/keys.ts";
 import { paceOf } from "../records/link-class.ts";
 import { ranked, speakersOf } from "./contacts.ts";
 import { makeRoom } from "./guests.ts";
-import { detailOf } from "./levels.ts";
+import { detailOf, peersSoon } from "./levels.ts";
 import { publishSummary } from "./own-records.ts";
 import { isMember, type IndexChange, type Summary } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
@@ -42,7 +42,7 @@ export function firstSummary(turn: Turn): void {
 
 /** Somebody spoke for a place: for ours, or for one that we may want links with. */
 export function summaryHeard({ state, env }: Turn, changes: readonly IndexChange[]): void {
-  state.levels.peersDue = true;
+  peersSoon(state, env.now);
   const own = changes.some(
     ({ parts }) => parts.type === "site-summary" && parts.place === state.identity.site,
   );
@@ -74,7 +74,7 @@ function speakForSite(turn: Turn): void {
   const key = siteSummaryKey(identity.site);
   if (!old && (says(state, key, summary) || isRivals(turn, standing, summary.island))) return;
   publishSummary(turn, key, `region:${identity.region}`, summary);
-  state.levels.peersDue = true;
+  peersSoon(state, env.now);
 }
 
 /**
@@ -116,7 +116,7 @@ function speakForRegion(turn: Turn, pace: number): void {
   if (standing !== undefined && standing.author !== identity.id)
     levels.regionDuels = Math.min(duelsMax, levels.regionDuels + 1);
   publishSummary(turn, key, "mesh", summary);
-  levels.peersDue = true;
+  peersSoon(state, env.now);
 }
 
 /** Our place among those who may speak for the region. */

@@ -106,6 +106,7 @@ export function tendStrangers(turn: Turn): void {
 
 export function strangersWake({ state }: Pick<Turn, "state">): number {
   const { levels } = state;
+  if (detailOf(state) === "mesh") return Number.POSITIVE_INFINITY;
   let at = Math.min(levels.contactsAt, levels.peersAt);
   for (const { until } of levels.waiting.values()) at = Math.min(at, until);
   return at;

@@ -20,6 +20,7 @@ import { spoken, type ProtocolRange } from "../core/records/protocol.ts";
 import { bundleToSign, readBundleFrame, type BundleMaker } from "../core/sync/bundle.ts";
 import { SimDisk } from "./disk.ts";
 import type { End } from "./network.ts";
+import { Turns, type Processor } from "./processor.ts";
 import type { World } from "./world.ts";
 
 /** A pod of the simulated runtime: it outlives the agent, not the machine. */
@@ -82,6 +83,7 @@ export class Machine {
   processes = 0;
   boots = 0;
   #pausedUntil: number | undefined;
+  #turns: Turns | undefined;
   #inbox: NodeEvent[] = [];
   #links = 0;
   #armed = 0;
@@ -127,6 +129,15 @@ export class Machine {
     this.#streams.set(name, stream);
     return stream;
   };
+
+  /** From now on its agent's turns take time, on cores that others may keep busy; without it they take none. */
+  runOn(processor: Processor): void {
+    this.#turns = new Turns(
+      processor,
+      () => this.#world.now,
+      (event) => this.#turn(event),
+    );
+  }
 
   startAgent(): void {
     if (!this.power || this.node !== undefined) return;
@@ -196,11 +207,22 @@ export class Machine {
       this.#inbox.push(event);
       return;
     }
+    if (this.#turns === undefined) this.#turn(event);
+    else this.#turns.add(event);
+  }
+
+  #turn(event: NodeEvent): readonly NodeEffect[] | undefined {
+    if (this.node === undefined) return undefined;
+    if (this.#pausedUntil !== undefined) {
+      this.#inbox.push(event);
+      return undefined;
+    }
     const effects = this.node.handle(event, this.env());
     if (this.#world.trace.digests)
       this.#world.trace.mark(this.#world.now, this.name, `${event.type} ${effects.length}`);
     for (const effect of effects) carryOut(this.#handlers, effect);
     this.#arm();
+    return effects;
   }
 
   linkOpened(end: End, peer: number, outbound: boolean, relay: number | undefined): void {
@@ -372,6 +394,7 @@ export class Machine {
     this.#armedFor = undefined;
     this.#pausedUntil = undefined;
     this.#inbox = [];
+    this.#turns?.forget();
     this.#linkByEnd.clear();
     this.#endByLink.clear();
     this.#spins = 0;

@@ -13,7 +13,7 @@ import type {
 import { send } from "./duties.ts";
 import { evidenceOf } from "./evidence.ts";
 import { decodeFrame } from "./frames.ts";
-import { doubt, doubtsOf, noticeLag, noticeStall, recover, recoversAt, trust } from "./health.ts";
+import { doubt, doubtLevel, doubtsOf, noticeLag, noticeStall, recover, recoversAt, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
 import {
   closeLink,
@@ -63,6 +63,8 @@ export function createMembership(config: MembershipConfig): Membership {
     health: {
       score: 0,
       doubtedAt: Number.NEGATIVE_INFINITY,
+      lag: 0,
+      laggedAt: Number.NEGATIVE_INFINITY,
       stalled: undefined,
       offline: undefined,
       lostAll: undefined,
@@ -71,7 +73,7 @@ export function createMembership(config: MembershipConfig): Membership {
     published: " ",
     observed: true,
     wake: asleep,
-    wakeScore: 0,
+    wakeDoubt: 0,
   };
   return {
     handle: (event, env) => handle(state, event, env),
@@ -118,7 +120,7 @@ function handle(
 
 /** More happened than signs of life: what was due when for any peer is to be found anew. */
 function isStirred({ state, out }: Step): boolean {
-  return state.health.score !== state.wakeScore || out.some(({ type }) => type !== "send");
+  return doubtLevel(state) !== state.wakeDoubt || out.some(({ type }) => type !== "send");
 }
 
 function take(step: Step, event: MembershipEvent): void {
@@ -304,8 +306,9 @@ function forgive({ state, now }: Step, by: Duration): void {
       link.heardAt = now;
       link.nextPingAt = now;
       link.doubted = true;
-      link.dueAt = now + dueAfter(state, peer, link.promised);
-      link.askedAt = undefined;
+      // What it promised stands, and may have come meanwhile unread.
+      link.dueAt = Math.max(link.dueAt, now + dueAfter(state, peer, 0));
+      link.askedAt = now;
       link.suspicion = undefined;
     }
   }
@@ -345,7 +348,7 @@ function dial({ state, now, random, out }: Step, peer: PeerState): void {
  */
 function ping(step: Step, peer: PeerState, link: Link): void {
   const { state, now, random } = step;
-  const next = beatAfter(state, peer, random);
+  const next = beatAfter(state, peer, now, random);
   link.nextPingAt = now + next;
   const asks = link.pings % askEvery === 0 || link.doubted || link.askedAt !== undefined;
   const number = ++link.pings;
@@ -358,7 +361,7 @@ function ping(step: Step, peer: PeerState, link: Link): void {
 
 function nextWake(state: State, anew: boolean): Wake {
   let first: Wake = { at: recoversAt(state), why: "trust in ourselves" };
-  if (anew) state.wakeScore = state.health.score;
+  if (anew) state.wakeDoubt = doubtLevel(state);
   for (const peer of state.tended.values()) {
     if (anew) peer.wake = wakeFor(state, peer);
     if (peer.wake.at < first.at) first = peer.wake;

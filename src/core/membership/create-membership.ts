@@ -36,8 +36,8 @@ import {
 import { permittedPeers } from "./permitted-peers.ts";
 import { explain, forgetEnd, newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
-import { acquit, answered, lostByAnother, probed, watch, watchAt } from "./suspicion.ts";
-import { beatAfter, dueAfter, redialAfter, retryFirst } from "./timing.ts";
+import { acquit, answered, askNow, lostByAnother, probed, watch, watchAt } from "./suspicion.ts";
+import { beatAfter, dueAfter, noteRoundTrip, redialAfter, retryFirst } from "./timing.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
 /** Links to peers, who is alive, and why we think so. */
@@ -46,7 +46,7 @@ import { wantedPeers } from "./wanted-peers.ts";
 const dialMax: Duration = 15_000;
 /** What all saw at once is known of all after so long. */
 const newsMax: Duration = 2_000;
-/** Of so many signs of life one asks for an answer. */
+/** Of so many signs of life one asks for an answer, and the first two, since links open when much is to do. */
 const askEvery = 10;
 /** A timer that fires so late means that we stood still, not that the others were silent. */
 const lateMax: Duration = 500;
@@ -142,6 +142,8 @@ function take(step: Step, event: MembershipEvent): void {
       return observed(step, event);
     case "network-changed":
       return networkChanged(step);
+    case "ask":
+      return askNow(step, event.peer, (of, link) => ping(step, of, link));
     case "stalled":
       return forgive(step, event.by);
     case "wake":
@@ -250,8 +252,8 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
     case "pong": {
       const sentAt = link.sentAt.get(frame.number);
       if (sentAt !== undefined) {
-        link.roundTrip = now - sentAt;
-        clockSeen(step, link, frame.wall, link.roundTrip / 2);
+        noteRoundTrip(link, sentAt, now);
+        clockSeen(step, link, frame.wall, (now - sentAt) / 2);
         trust(state);
       }
       for (const number of link.sentAt.keys()) if (number <= frame.number) link.sentAt.delete(number);
@@ -350,7 +352,7 @@ function ping(step: Step, peer: PeerState, link: Link): void {
   const { state, now, random } = step;
   const next = beatAfter(state, peer, now, random);
   link.nextPingAt = now + next;
-  const asks = link.pings % askEvery === 0 || link.doubted || link.askedAt !== undefined;
+  const asks = link.pings % askEvery === 0 || link.pings === 1 || link.doubted || link.askedAt !== undefined;
   const number = ++link.pings;
   link.doubted = false;
   if (!asks) return send(step, link.id, { type: "beat", next });

@@ -12,8 +12,7 @@ import type { State } from "./state.ts";
 const scoreMax = 7;
 /** Less of a timer's delay is of no account. */
 const lagMin: Duration = 50;
-/** Who waits for an answer is late twice, when it asks and when it is answered; a long standstill comes once. */
-const lagTimes = 2;
+/** More of it is a standstill, which comes once. */
 const lagMax: Duration = 600;
 /** Lag that was not seen again for so long is over. */
 const lagOver: Duration = 2_000;
@@ -69,12 +68,12 @@ export function patience({ health }: State): number {
 
 /** What our own lag adds to every patience with others. */
 export function ownDelay({ health }: State): Duration {
-  return lagTimes * health.lag;
+  return health.lag;
 }
 
 /** Another one: what was due when is to be found anew. */
 export function doubtLevel({ health }: State): number {
-  return health.score * lagMax * lagTimes + health.lag;
+  return health.score * 2 * lagMax + health.lag;
 }
 
 export function doubtsOf({ config, health }: State): Observation[] {

@@ -8,7 +8,7 @@ import { doubt } from "./health.ts";
 import { closeLink } from "./peer-links.ts";
 import { explain, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
-import { answerWithin, givenUpAt } from "./timing.ts";
+import { answerWithin, givenUpAt, witnessesMax } from "./timing.ts";
 
 /**
  * From a sign of life that did not come to the end of a link.
@@ -22,8 +22,6 @@ import { answerWithin, givenUpAt } from "./timing.ts";
  * as long again to answer.
  */
 
-/** So many others who do not hear a suspect are enough, and somebody who does had as much time to say so. */
-const witnessesMax = 3;
 /** Whom the first to suspect a peer asks about it. */
 const helpersMax = 32;
 
@@ -57,6 +55,7 @@ export function watchAt(state: State, peer: PeerState, link: Link): Instant {
 export function acquit(step: Step, link: Link): void {
   link.askedAt = undefined;
   link.suspicion = undefined;
+  link.witnesses = 0;
   if (link.duties.length > 0) answerDuties(step, link, "heard");
 }
 
@@ -71,11 +70,7 @@ function suspect(step: Step, peer: PeerState, link: Link, askers: readonly LinkI
     if (id !== undefined) answerBy.set(id, "lost");
   }
   // Who lost it just now has answered already.
-  for (const [id, { lostAt }] of state.reports) {
-    const lost = lostAt.get(peer.peer.id);
-    if (lost !== undefined && lost > link.heardAt && state.peers.get(id)?.verdict === "alive")
-      answerBy.set(id, "lost");
-  }
+  for (const id of losersOf(state, peer, link)) answerBy.set(id, "lost");
   const helpers = helpersFor(state, peer, random).filter(({ peer: { id } }) => !answerBy.has(id));
   const wanted = answerBy.size === 0 ? helpersMax : Math.max(0, witnessesMax - answerBy.size);
   for (const helper of helpers.slice(0, wanted)) {
@@ -84,6 +79,16 @@ function suspect(step: Step, peer: PeerState, link: Link, askers: readonly LinkI
     send(step, helper.active, { type: "probe", number: state.probes, peer: peer.peer.id });
   }
   concludeIfAnswered(step, peer, link);
+}
+
+/** Those in view who lost it since we heard it last. */
+function losersOf(state: State, { peer }: PeerState, link: Link): NodeId[] {
+  return [...state.reports].flatMap(([id, { lostAt }]) =>
+    (lostAt.get(peer.id) ?? Number.NEGATIVE_INFINITY) > link.heardAt &&
+    state.peers.get(id)?.verdict === "alive"
+      ? [id]
+      : [],
+  );
 }
 
 /** Those who say that they have a link with it; of its own site first, since they know best. */
@@ -131,11 +136,21 @@ export function answered(step: Step, by: NodeId, number: number, saw: Saw): void
   }
 }
 
+/** Somebody wants to know what the peer has said up to now. */
+export function askNow({ state }: Step, id: NodeId, ask: (peer: PeerState, link: Link) => void): void {
+  const peer = state.peers.get(id);
+  const link = peer?.links.get(peer.active ?? -1);
+  if (peer === undefined || link === undefined) return;
+  link.doubted = true;
+  ask(peer, link);
+}
+
 /** An observer lost its link with a peer that we still have one with: time to ask, or to believe it. */
 export function lostByAnother(step: Step, peer: PeerState, ask: (peer: PeerState, link: Link) => void): void {
   const { state, now } = step;
   const link = peer.active === undefined ? undefined : peer.links.get(peer.active);
   if (link === undefined) return;
+  link.witnesses = losersOf(state, peer, link).length;
   if (link.askedAt === undefined) {
     link.askedAt = now;
     return ask(peer, link);

@@ -50,10 +50,30 @@ export function dueAfter({ config }: State, { peer }: PeerState, promised: Durat
   return promised + slackShare * config.silentAfter * peer.pace;
 }
 
-export function answerWithin(state: State, { peer }: PeerState, { roundTrip }: Link): Duration {
-  const usual = answerShare * state.config.silentAfter * peer.pace;
-  return Math.max(usual, 3 * (roundTrip ?? 0)) * patience(state) + ownDelay(state);
+/** What so many others saw needs no doubt of ourselves. */
+export const witnessesMax = 3;
+
+export function answerWithin(
+  state: State,
+  { peer }: PeerState,
+  { wayTrip, witnesses }: Pick<Link, "wayTrip" | "witnesses">,
+): Duration {
+  const usual = answerShare * state.config.silentAfter * peer.pace + wayTrip;
+  return witnesses >= witnessesMax ? usual : usual * patience(state) + ownDelay(state);
 }
+
+/**
+ * A round trip was measured. A long one may be that of a busy moment, and the next is measured ten signs of life
+ * later: it counts for no more than twice the last and a little, a shorter one at once.
+ */
+export function noteRoundTrip(link: Link, sentAt: Instant, now: Instant): void {
+  const roundTrip = now - sentAt;
+  const known = link.roundTrip === undefined ? Number.POSITIVE_INFINITY : link.wayTrip;
+  link.roundTrip = roundTrip;
+  link.answeredFrom = sentAt;
+  link.wayTrip = Math.min(roundTrip, 2 * known + wayRise);
+}
+const wayRise: Duration = 50;
 
 /** When a link is given up without anybody's help. */
 export function givenUpAt(state: State, { peer }: PeerState, link: Link): Instant {

@@ -71,18 +71,23 @@ export function placeIfDue(turn: Turn): void {
 
 /**
  * Whether we have read what the better-ranked said up to the moment when it was our turn. A claim may be under way,
- * unread among much else, when either of us is busy: they are asked, and answer after it on the same link. Who
- * does not answer is found out of reach, and no longer ranked; to whom we have no link, nothing can be asked.
+ * unread among much else, when either of us is busy: they are asked, and answer after it on the same link. Twice,
+ * since the first question may overtake the news of what is to be claimed; whatever had arrived with it is read
+ * before the second. Who does not answer is found out of reach, and no longer ranked; to whom we have no link,
+ * nothing can be asked.
  */
 function haveAnswered(turn: Turn, behind: readonly NodeId[], since: Instant): boolean {
   const { state, env } = turn;
   let all = true;
   for (const id of behind) {
     const { link, answeredFrom = Number.NEGATIVE_INFINITY } = state.membership.evidence(id) ?? {};
-    if (link === undefined || answeredFrom >= since) continue;
+    if (link === undefined) continue;
+    const asked = state.claimsAsked.get(id);
+    if (asked?.again !== undefined && asked.first >= since && answeredFrom >= asked.again) continue;
     all = false;
-    if ((state.claimsAskedAt.get(id) ?? Number.NEGATIVE_INFINITY) >= since) continue;
-    state.claimsAskedAt.set(id, env.now);
+    const anew = asked === undefined || asked.first < since;
+    if (!anew && (asked.again !== undefined || answeredFrom < asked.first)) continue;
+    state.claimsAsked.set(id, anew ? { first: env.now } : { ...asked, again: env.now });
     tellMembership(turn, { type: "ask", peer: id });
   }
   return all;

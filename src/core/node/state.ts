@@ -104,8 +104,8 @@ export type NodeState = {
   placedAt: Instant;
   /** Starts that wait for a better-ranked node's claim: workload and slot -> due. */
   readonly waitingStarts: Map<string, Instant>;
-  /** When we last asked a node whether it claims what it ranks before us for. */
-  readonly claimsAskedAt: Map<NodeId, Instant>;
+  /** When we asked a node that ranks before us, and again once it had answered: see placing.ts. */
+  readonly claimsAsked: Map<NodeId, { readonly first: Instant; readonly again?: Instant }>;
   /** After a pod failed for good: workload and slot -> not before, and how often. */
   readonly backoffs: Map<string, { readonly until: Instant; readonly failures: number }>;
 
@@ -219,7 +219,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     placeAt: Number.POSITIVE_INFINITY,
     placedAt: Number.NEGATIVE_INFINITY,
     waitingStarts: new Map(),
-    claimsAskedAt: new Map(),
+    claimsAsked: new Map(),
     backoffs: new Map(),
     nextTicket: 1,
     storing: new Map(),

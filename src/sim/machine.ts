@@ -1,6 +1,5 @@
 import { carryOut, type Handlers } from "../core/kernel/effects.ts";
 import { hex } from "../core/kernel/bytes.ts";
-import { isObject } from "../core/kernel/json.ts";
 import { between, randomStream, type Random } from "../core/kernel/random.ts";
 import type { Signer } from "../core/kernel/crypto.ts";
 import type { LinkEnd } from "../core/membership/contract.ts";
@@ -11,7 +10,6 @@ import type {
   NodeEvent,
   NodeIdentity,
   NodeMachine,
-  PodReport,
   PodStart,
   WriteReply,
 } from "../core/node/contract.ts";
@@ -21,15 +19,8 @@ import { bundleToSign, readBundleFrame, type BundleMaker } from "../core/sync/bu
 import { SimDisk } from "./disk.ts";
 import type { End } from "./network.ts";
 import { Turns, type Processor } from "./processor.ts";
+import { isBroken, reportOf, type SimPod } from "./sim-pod.ts";
 import type { World } from "./world.ts";
-
-/** A pod of the simulated runtime: it outlives the agent, not the machine. */
-export type SimPod = {
-  readonly start: PodStart;
-  readonly startedAt: number;
-  phase: PodReport["phase"];
-  ready: boolean;
-};
 
 /** A bundle on its way. */
 export type Courier = { readonly frames: readonly Uint8Array[]; readonly maker: BundleMaker };
@@ -165,6 +156,12 @@ export class Machine {
     this.#world.trace.add(this.#world.now, this.name, "agent is killed");
     this.#world.network.processDied(this.host);
     this.#forget();
+  }
+
+  /** SIGTERM, as at an upgrade: it says that it is restarted. */
+  stopAgent(): void {
+    this.deliver({ type: "stopping" });
+    this.killAgent();
   }
 
   /** The plug is pulled: nothing says goodbye, and the workloads are gone. */
@@ -399,19 +396,4 @@ export class Machine {
     this.#endByLink.clear();
     this.#spins = 0;
   }
-}
-
-function reportOf(pod: SimPod): PodReport {
-  return {
-    uid: pod.start.uid,
-    phase: pod.phase,
-    ready: pod.ready,
-    address: "10.0.0.1",
-    containers: [],
-  };
-}
-
-/** The simulated workload that never becomes ready: its template says so in a label. */
-function isBroken(start: PodStart): boolean {
-  return start.labels["broken"] === "true" || !isObject(start.spec);
 }

@@ -8,7 +8,8 @@ import { detailScope, type Detail, type Place, type Scope } from "../core/record
 import { hex } from "../core/kernel/bytes.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Preload } from "./disk.ts";
-import { addressOf, Machine, simStatus, type SimPod } from "./machine.ts";
+import { addressOf, Machine, simStatus } from "./machine.ts";
+import type { SimPod } from "./sim-pod.ts";
 import { Network, peerOf, type End } from "./network.ts";
 import { preparedDisks, type Settled } from "./prepared.ts";
 import { createSimCrypto, type SimCrypto } from "./sim-crypto.ts";

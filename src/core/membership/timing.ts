@@ -37,10 +37,11 @@ export function beatAfter(
   for (const id of peerByLink.values()) if (id < peer.peer.id) before++;
   const phase = (hash53(config.self) % 997) / 997 + before / Math.max(1, links);
   const least = now / round + 0.2 - phase;
-  return Math.ceil((Math.ceil(least) + phase + between(random, -jitter, jitter)) * round - now);
+  const jitter = between(random, -jitterShare, jitterShare) / Math.max(1, links);
+  return Math.ceil((Math.ceil(least) + phase + jitter) * round - now);
 }
-/** As a share of the round. */
-const jitter = 0.05;
+/** Of the distance between two turns. */
+const jitterShare = 0.1;
 
 /** What a peer that promises nothing is expected to keep. */
 export function usualBeat({ config }: State, { peer }: PeerState): Duration {

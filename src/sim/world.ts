@@ -1,17 +1,17 @@
 import { epochMs } from "../core/kernel/hybrid-clock.ts";
 import { randomStream, type Random } from "../core/kernel/random.ts";
 import type { NodeConfig, Note, WriteReply } from "../core/node/contract.ts";
-import { memberKey, statusKey } from "../core/records/keys.ts";
+import { statusKey } from "../core/records/keys.ts";
 import { sealRecord, storedBytes } from "../core/records/seal.ts";
 import { nodeIdOf, slotOf, type MeshRecord, type NodeId } from "../core/records/record.ts";
-import { detailScope, type Detail, type Place, type Scope } from "../core/records/scope.ts";
-import { hex } from "../core/kernel/bytes.ts";
+import type { Detail, Place, Scope } from "../core/records/scope.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Preload } from "./disk.ts";
 import { addressOf, Machine, simStatus } from "./machine.ts";
 import type { SimPod } from "./sim-pod.ts";
 import { Network, peerOf, type End } from "./network.ts";
 import { preparedDisks, type Settled } from "./prepared.ts";
+import { memberRecord } from "./roster.ts";
 import { createSimCrypto, type SimCrypto } from "./sim-crypto.ts";
 import type { Trace } from "./trace.ts";
 
@@ -177,6 +177,10 @@ export class World {
           region,
           state: () => machine.state,
           process: () => machine.processes,
+          admits: (peer) => {
+            const { identity, tlsKey } = this.machine(peer);
+            return machine.node?.view.admits(identity.id, tlsKey) === true;
+          },
           opened: (end, peer, outbound, via) => machine.linkOpened(end, peer, outbound, via),
           closed: (end, how) => machine.linkClosed(end, how),
           frame: (end, bytes) => machine.frameArrived(end, bytes),
@@ -191,20 +195,8 @@ export class World {
         this.machines.push(machine);
         machines.push(machine);
         this.#hostById.set(id, machine.host);
-        const body = {
-          name,
-          site,
-          region,
-          signKey: hex(signer.publicKey),
-          tlsKey: machine.tlsKey,
-          grants: ["write"],
-          labels: {},
-          joinedAt: startOfTime,
-          ...(detail === "mesh" ? {} : { detail }),
-        };
-        const scope = detailScope(detail, { site, region });
-        const member = { scope, key: memberKey(id), version: 1, kind: "roster", body } as const;
-        const records = [sealRecord(member, rootId, root, this.crypto), this.#firstStatus(machine, scope)];
+        const member = memberRecord(machine, startOfTime, 1, this.crypto);
+        const records = [member, this.#firstStatus(machine, member.scope)];
         roster.push(...records);
         slots.push(...records.map(preload));
       }

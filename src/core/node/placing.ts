@@ -95,7 +95,9 @@ function haveAnswered(turn: Turn, behind: readonly NodeId[], since: Instant): bo
 
 /** Whoever has left or was revoked runs nothing any more: the others fill its slots. */
 function endAll(turn: Turn): void {
-  for (const uid of turn.state.pods.keys()) stopPod(turn, uid, "left", "this node is no longer a member");
+  const { state } = turn;
+  state.placeAt = Number.POSITIVE_INFINITY;
+  for (const uid of state.pods.keys()) stopPod(turn, uid, "left", "this node is no longer a member");
 }
 
 /** Pods that ended are cleared away once something else fills their place, or nothing wants it. */

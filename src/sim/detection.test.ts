@@ -136,6 +136,41 @@ test("a plug that is pulled in a site of 5 is known to all 4 others within 4 s, 
   assert.ok(Math.max(...times) <= 4_000, times.join());
 });
 
+for (const [nodes, within, seeds] of [
+  [10, 2_500, 5],
+  [20, 2_700, 1],
+] as const) {
+  test(`a plug that is pulled in a site of ${nodes} is known to all others within ${within} ms`, () => {
+    for (let seed = 0; seed < seeds; seed++) {
+      const { world, told } = started(seed, [{ site: "oslo", region: "north", nodes }], 15_000);
+      world.run(world.now + seed * 470);
+      const from = world.now;
+      world.machines.at(-1)?.powerOff();
+      world.run(from + 5_000);
+      const lost = told.filter(({ note, at }) => note.reason === "NodeUnreachable" && at >= from);
+      assert.equal(lost.length, nodes - 1, `seed ${seed}`);
+      const last = Math.max(...lost.map(({ at }) => at)) - from;
+      assert.ok(last <= within, `seed ${seed}: ${last} ms`);
+      assert.deepEqual(dead(told), []);
+    }
+  });
+}
+
+test("a plug that is pulled 1 s after all 10 agents stood still for 700 ms is known to the others within 3,200 ms", () => {
+  for (let seed = 0; seed < 6; seed++) {
+    const { world, told } = started(seed, [{ site: "oslo", region: "north", nodes: 10 }], 15_000);
+    for (const machine of world.machines) machine.pause(700);
+    world.run(world.now + 1_700);
+    const from = world.now;
+    world.machines.at(-1)?.powerOff();
+    world.run(from + 8_000);
+    const lost = told.filter(({ note, at }) => note.reason === "NodeUnreachable" && at >= from - 1_700);
+    assert.equal(lost.length, 9, `seed ${seed}`);
+    const last = Math.max(...lost.map(({ at }) => at)) - from;
+    assert.ok(last <= 3_200, `seed ${seed}: ${last} ms`);
+  }
+});
+
 test("a pulled plug in a site of 2 is unreachable within 5 s, lost by its site as our own interface runs, never dead", () => {
   for (let seed = 0; seed < 10; seed++) {
     const { world, told } = started(seed, [{ site: "oslo", region: "north", nodes: 2 }]);

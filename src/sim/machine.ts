@@ -1,6 +1,5 @@
 import { carryOut, type Handlers } from "../core/kernel/effects.ts";
 import { hex } from "../core/kernel/bytes.ts";
-import { isObject } from "../core/kernel/json.ts";
 import { between, randomStream, type Random } from "../core/kernel/random.ts";
 import type { Signer } from "../core/kernel/crypto.ts";
 import type { LinkEnd } from "../core/membership/contract.ts";
@@ -11,7 +10,6 @@ import type {
   NodeEvent,
   NodeIdentity,
   NodeMachine,
-  PodReport,
   PodStart,
   WriteReply,
 } from "../core/node/contract.ts";
@@ -20,15 +18,9 @@ import { spoken, type ProtocolRange } from "../core/records/protocol.ts";
 import { bundleToSign, readBundleFrame, type BundleMaker } from "../core/sync/bundle.ts";
 import { SimDisk } from "./disk.ts";
 import type { End } from "./network.ts";
+import { Turns, type Processor } from "./processor.ts";
+import { isBroken, reportOf, type SimPod } from "./sim-pod.ts";
 import type { World } from "./world.ts";
-
-/** A pod of the simulated runtime: it outlives the agent, not the machine. */
-export type SimPod = {
-  readonly start: PodStart;
-  readonly startedAt: number;
-  phase: PodReport["phase"];
-  ready: boolean;
-};
 
 /** A bundle on its way. */
 export type Courier = { readonly frames: readonly Uint8Array[]; readonly maker: BundleMaker };
@@ -82,6 +74,7 @@ export class Machine {
   processes = 0;
   boots = 0;
   #pausedUntil: number | undefined;
+  #turns: Turns | undefined;
   #inbox: NodeEvent[] = [];
   #links = 0;
   #armed = 0;
@@ -127,6 +120,15 @@ export class Machine {
     this.#streams.set(name, stream);
     return stream;
   };
+
+  /** From now on its agent's turns take time, on cores that others may keep busy; without it they take none. */
+  runOn(processor: Processor): void {
+    this.#turns = new Turns(
+      processor,
+      () => this.#world.now,
+      (event) => this.#turn(event),
+    );
+  }
 
   startAgent(): void {
     if (!this.power || this.node !== undefined) return;
@@ -202,11 +204,22 @@ export class Machine {
       this.#inbox.push(event);
       return;
     }
+    if (this.#turns === undefined) this.#turn(event);
+    else this.#turns.add(event);
+  }
+
+  #turn(event: NodeEvent): readonly NodeEffect[] | undefined {
+    if (this.node === undefined) return undefined;
+    if (this.#pausedUntil !== undefined) {
+      this.#inbox.push(event);
+      return undefined;
+    }
     const effects = this.node.handle(event, this.env());
     if (this.#world.trace.digests)
       this.#world.trace.mark(this.#world.now, this.name, `${event.type} ${effects.length}`);
     for (const effect of effects) carryOut(this.#handlers, effect);
     this.#arm();
+    return effects;
   }
 
   linkOpened(end: End, peer: number, outbound: boolean, relay: number | undefined): void {
@@ -378,23 +391,9 @@ export class Machine {
     this.#armedFor = undefined;
     this.#pausedUntil = undefined;
     this.#inbox = [];
+    this.#turns?.forget();
     this.#linkByEnd.clear();
     this.#endByLink.clear();
     this.#spins = 0;
   }
-}
-
-function reportOf(pod: SimPod): PodReport {
-  return {
-    uid: pod.start.uid,
-    phase: pod.phase,
-    ready: pod.ready,
-    address: "10.0.0.1",
-    containers: [],
-  };
-}
-
-/** The simulated workload that never becomes ready: its template says so in a label. */
-function isBroken(start: PodStart): boolean {
-  return start.labels["broken"] === "true" || !isObject(start.spec);
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import type { Machine, SimPod } from "./machine.ts";
+import type { Machine } from "./machine.ts";
+import type { SimPod } from "./sim-pod.ts";
 import {
   asMarkdown,
   policies,

@@ -7,7 +7,8 @@ import { nodeIdOf, slotOf, type MeshRecord, type NodeId } from "../core/records/
 import type { Detail, Place, Scope } from "../core/records/scope.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Preload } from "./disk.ts";
-import { addressOf, Machine, simStatus, type SimPod } from "./machine.ts";
+import { addressOf, Machine, simStatus } from "./machine.ts";
+import type { SimPod } from "./sim-pod.ts";
 import { Network, peerOf, type End } from "./network.ts";
 import { preparedDisks, type Settled } from "./prepared.ts";
 import { memberRecord } from "./roster.ts";

@@ -77,6 +77,8 @@ export type Evidence = {
   readonly roundTrip: Duration | undefined;
   /** When a frame of it last arrived on a link of ours; undefined if never since we started. */
   readonly heardAt: Instant | undefined;
+  /** When we asked what it answered last, on the link in use: what it had said before it heard of that, we have read. */
+  readonly answeredFrom: Instant | undefined;
   /** The protocol that our link to it uses. */
   readonly protocol: number | undefined;
   /** Newest first, at most 16: shown by `starlight why node/x`. */
@@ -139,6 +141,8 @@ export type MembershipEvent =
     }
   /** Addresses of this machine came or went. */
   | { readonly type: "network-changed" }
+  /** We want to know what a peer has said up to now: `answeredFrom` of its evidence tells when we do. */
+  | { readonly type: "ask"; readonly peer: NodeId }
   /** Our own process was stalled for this long: silence in that time is our fault. */
   | { readonly type: "stalled"; readonly by: Duration }
   /** Our own process ends now and is started again soon, as far as it knows: the peers are told. */

@@ -13,16 +13,16 @@ import type {
 import { send } from "./duties.ts";
 import { evidenceOf } from "./evidence.ts";
 import { decodeFrame } from "./frames.ts";
-import { doubt, doubtsOf, noticeLag, noticeStall, recover, trust } from "./health.ts";
+import { doubt, doubtLevel, doubtsOf, noticeLag, noticeStall, recover, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
 import { closeLink, decides, linkClosed, linkOpened, settleStandby, use } from "./peer-links.ts";
 import { enforcePolicy, linkRelays, mayDial, networkChanged, noPaths, relaysTo } from "./paths.ts";
 import { permittedPeers } from "./permitted-peers.ts";
 import { explain, forgetEnd, newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
-import { acquit, answered, lostByAnother, probed, watch } from "./suspicion.ts";
+import { acquit, answered, askNow, lostByAnother, probed, watch } from "./suspicion.ts";
 import { awayHeard, endAway, sayAway } from "./restarts.ts";
-import { beatAfter, dialMax, dueAfter, redialAfter, retryFirst } from "./timing.ts";
+import { beatAfter, dialMax, dueAfter, noteRoundTrip, redialAfter, retryFirst } from "./timing.ts";
 import { nextWake, wakeFor } from "./wakes.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
@@ -30,7 +30,7 @@ import { wantedPeers } from "./wanted-peers.ts";
 
 /** What all saw at once is known of all after so long. */
 const newsMax: Duration = 2_000;
-/** Of so many signs of life one asks for an answer. */
+/** Of so many signs of life one asks for an answer, and the first two, since links open when much is to do. */
 const askEvery = 10;
 /** A timer that fires so late means that we stood still, not that the others were silent. */
 const lateMax: Duration = 500;
@@ -47,6 +47,8 @@ export function createMembership(config: MembershipConfig): Membership {
     health: {
       score: 0,
       doubtedAt: Number.NEGATIVE_INFINITY,
+      lag: 0,
+      laggedAt: Number.NEGATIVE_INFINITY,
       stalled: undefined,
       offline: undefined,
       lostAll: undefined,
@@ -55,7 +57,7 @@ export function createMembership(config: MembershipConfig): Membership {
     published: " ",
     observed: true,
     wake: asleep,
-    wakeScore: 0,
+    wakeDoubt: 0,
   };
   return {
     handle: (event, env) => handle(state, event, env),
@@ -102,7 +104,7 @@ function handle(
 
 /** More happened than signs of life: what was due when for any peer is to be found anew. */
 function isStirred({ state, out }: Step): boolean {
-  return state.health.score !== state.wakeScore || out.some(({ type }) => type !== "send");
+  return doubtLevel(state) !== state.wakeDoubt || out.some(({ type }) => type !== "send");
 }
 
 function take(step: Step, event: MembershipEvent): void {
@@ -124,6 +126,8 @@ function take(step: Step, event: MembershipEvent): void {
       return observed(step, event);
     case "network-changed":
       return networkChanged(step);
+    case "ask":
+      return askNow(step, event.peer, (of, link) => ping(step, of, link));
     case "stalled":
       return forgive(step, event.by);
     case "stopping":
@@ -234,8 +238,8 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
     case "pong": {
       const sentAt = link.sentAt.get(frame.number);
       if (sentAt !== undefined) {
-        link.roundTrip = now - sentAt;
-        clockSeen(step, link, frame.wall, link.roundTrip / 2);
+        noteRoundTrip(link, sentAt, now);
+        clockSeen(step, link, frame.wall, (now - sentAt) / 2);
         trust(state);
       }
       for (const number of link.sentAt.keys()) if (number <= frame.number) link.sentAt.delete(number);
@@ -292,8 +296,9 @@ function forgive({ state, now }: Step, by: Duration): void {
       link.heardAt = now;
       link.nextPingAt = now;
       link.doubted = true;
-      link.dueAt = now + dueAfter(state, peer, link.promised);
-      link.askedAt = undefined;
+      // What it promised stands, and may have come meanwhile unread.
+      link.dueAt = Math.max(link.dueAt, now + dueAfter(state, peer, 0));
+      link.askedAt = now;
       link.suspicion = undefined;
     }
   }
@@ -334,9 +339,9 @@ function dial({ state, now, random, out }: Step, peer: PeerState): void {
  */
 function ping(step: Step, peer: PeerState, link: Link): void {
   const { state, now, random } = step;
-  const next = beatAfter(state, peer, random);
+  const next = beatAfter(state, peer, now, random);
   link.nextPingAt = now + next;
-  const asks = link.pings % askEvery === 0 || link.doubted || link.askedAt !== undefined;
+  const asks = link.pings % askEvery === 0 || link.pings === 1 || link.doubted || link.askedAt !== undefined;
   const number = ++link.pings;
   link.doubted = false;
   if (!asks) return send(step, link.id, { type: "beat", next });

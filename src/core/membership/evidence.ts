@@ -23,6 +23,7 @@ export function evidenceOf(state: State, id: NodeId): Evidence | undefined {
     protocol: peer.links.get(link ?? -1)?.protocol,
     roundTrip: link === undefined ? undefined : peer.links.get(link)?.roundTrip,
     heardAt: peer.heardAt,
+    answeredFrom: peer.links.get(peer.active ?? -1)?.answeredFrom,
     get observations() {
       return observationsOf(state, id, peer);
     },

@@ -3,17 +3,19 @@ import type { Observation } from "./contract.ts";
 import type { State } from "./state.ts";
 
 /**
- * Doubt of ourselves. A process that is late, or whose own questions nobody answers, is the worse witness:
- * it waits longer before it blames another. Lifeguard (Dadgar, Phillips, Currey 2017, arXiv:1707.00788),
- * section IV.A: a score that saturates, and timeouts that are multiplied by `score + 1`.
+ * Doubt of ourselves. Whose own questions nobody answers is the worse witness: it waits longer before it blames
+ * another. Lifeguard (Dadgar, Phillips, Currey 2017, arXiv:1707.00788), section IV.A: a score that saturates,
+ * and timeouts that are multiplied by `score + 1`. Of our own lag we know more: how long it was. What others
+ * said meanwhile is late by as much, so it is added and multiplies nothing.
  */
 
 const scoreMax = 7;
-/** A timer that fires so late, though we did not stand still, counts against us. */
-const lagMin: Duration = 100;
-/** Lag and standstills are over when they are over: they raise the score so far and never add up. */
-const lagScore = 1;
-const stallScore = 2;
+/** Less of a timer's delay is of no account. */
+const lagMin: Duration = 50;
+/** More of it is a standstill, which comes once. */
+const lagMax: Duration = 600;
+/** Lag that was not seen again for so long is over. */
+const lagOver: Duration = 2_000;
 /** Every so long without a new doubt, the score falls by one. */
 const trustEvery: Duration = 1_000;
 /** Peers that all are lost within this time of each other were not lost by their own fault. */
@@ -25,43 +27,53 @@ export function doubt({ health }: State, now: Instant): void {
   health.doubtedAt = now;
 }
 
-function doubtAtLeast({ health }: State, score: number, now: Instant): void {
-  health.score = Math.max(health.score, score);
-  health.doubtedAt = now;
-}
-
 /** This process stood still. */
 export function noticeStall(state: State, by: Duration, now: Instant): void {
   state.health.stalled = { at: now, by };
-  doubtAtLeast(state, stallScore, now);
+  noticeLag(state, by, now);
 }
 
 /** Time alone brings trust back. */
 export function recover(state: State, now: Instant): void {
   const { health } = state;
-  for (let at = recoversAt(state); now >= at; at = recoversAt(state)) {
+  if (now >= health.laggedAt + lagOver) health.lag = 0;
+  while (health.score > 0 && now >= health.doubtedAt + trustEvery) {
     health.score--;
-    health.doubtedAt = at;
+    health.doubtedAt += trustEvery;
   }
 }
 
 /** When `recover` has something to do. */
-export const recoversAt = ({ health }: State): Instant =>
-  health.score === 0 ? Number.POSITIVE_INFINITY : health.doubtedAt + trustEvery;
+export function recoversAt({ health }: State): Instant {
+  const trusted = health.score === 0 ? Number.POSITIVE_INFINITY : health.doubtedAt + trustEvery;
+  return health.lag === 0 ? trusted : Math.min(trusted, health.laggedAt + lagOver);
+}
 
 /** Somebody answered in time. */
 export function trust({ health }: State): void {
   health.score = Math.max(0, health.score - 1);
 }
 
-/** How late the turn is that was due at `dueAt`: the lag of our own event loop. */
-export function noticeLag(state: State, lag: Duration, now: Instant): void {
-  if (lag >= lagMin) doubtAtLeast(state, lagScore, now);
+/** How late the turn is that was due before: the lag of our own event loop. */
+export function noticeLag({ health }: State, lag: Duration, now: Instant): void {
+  if (lag < lagMin || lag < health.lag / 2) return;
+  health.lag = Math.min(lagMax, Math.max(health.lag, lag));
+  health.laggedAt = now;
 }
 
 /** By how much every patience with others grows; 1 to 8. */
 export function patience({ health }: State): number {
   return health.score + 1;
+}
+
+/** What our own lag adds to every patience with others. */
+export function ownDelay({ health }: State): Duration {
+  return health.lag;
+}
+
+/** Another one: what was due when is to be found anew. */
+export function doubtLevel({ health }: State): number {
+  return health.score * 2 * lagMax + health.lag;
 }
 
 export function doubtsOf({ config, health }: State): Observation[] {

@@ -39,9 +39,15 @@ export type Link = {
   /** Since when we wait for an answer because it was late; undefined while all is well. */
   askedAt: Instant | undefined;
   suspicion: Suspicion | undefined;
+  /** How many others say that they lost the peer since we heard it last. */
+  witnesses: number;
   duties: Duty[];
   readonly sentAt: Map<number, Instant>;
   roundTrip: Duration | undefined;
+  /** When the last question was sent that it has answered. */
+  answeredFrom: Instant | undefined;
+  /** What the way alone takes: round trips without most of what the ends were too busy for. */
+  wayTrip: Duration;
 };
 
 export type PeerState = {
@@ -147,9 +153,12 @@ export function newLink(
     doubted: false,
     askedAt: undefined,
     suspicion: undefined,
+    witnesses: 0,
     duties: [],
     sentAt: new Map(),
     roundTrip: undefined,
+    answeredFrom: undefined,
+    wayTrip: 0,
   };
 }
 

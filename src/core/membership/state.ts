@@ -24,6 +24,9 @@ export type Health = {
   score: number;
   /** When it was raised last, or fell by one since. */
   doubtedAt: Instant;
+  /** By how much our turns were late of late, and when that was seen last. */
+  lag: Duration;
+  laggedAt: Instant;
   stalled: { readonly at: Instant; readonly by: Duration } | undefined;
   offline: { readonly at: Instant; readonly detail: string } | undefined;
   lostAll: { readonly at: Instant; readonly count: number } | undefined;
@@ -46,7 +49,7 @@ export type State = {
   observed: boolean;
   wake: Wake;
   /** The doubt of ourselves that every peer's `wake` was found with. */
-  wakeScore: number;
+  wakeDoubt: number;
 };
 
 export type Step = {

@@ -8,7 +8,7 @@ import { doubt } from "./health.ts";
 import { closeLink } from "./peer-links.ts";
 import { explain, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
-import { answerWithin, givenUpAt } from "./timing.ts";
+import { answerWithin, givenUpAt, witnessesMax } from "./timing.ts";
 
 /**
  * From a sign of life that did not come to the end of a link.
@@ -16,12 +16,14 @@ import { answerWithin, givenUpAt } from "./timing.ts";
  * A peer that is late is asked. One that does not answer is suspect, and others who have a link with it are
  * asked to ask it (SWIM's indirect probe: Das, Gupta, Motivala 2002, section 3.1). If none of them hears it
  * either, the link is given up; if one does, it is only our link that is bad, and it gets the full time.
- * Nobody answers us: rather our own fault, so we doubt ourselves and wait the full time too. In contact with
- * nobody else, while our own interface runs, we have nobody to ask: the peer has as long again to answer.
+ * The first to suspect it asks everybody, so that all find out in the same round; whoever was asked knows one
+ * already whom it does not answer. Nobody answers us: rather our own fault, so we doubt ourselves and wait the
+ * full time too. In contact with nobody else, while our own interface runs, we have nobody to ask: the peer has
+ * as long again to answer.
  */
 
-/** Whom we ask about a suspect. */
-const helpersMax = 3;
+/** Whom the first to suspect a peer asks about it. */
+const helpersMax = 32;
 
 /** What time brings for one link. `ask` sends a sign of life that wants an answer. */
 export function watch(step: Step, peer: PeerState, link: Link, ask: () => void): void {
@@ -37,8 +39,9 @@ export function watch(step: Step, peer: PeerState, link: Link, ask: () => void):
     return;
   }
   if (now < link.askedAt + answerWithin(state, peer, link)) return;
+  const askers = link.duties.map((duty) => duty.link);
   answerDuties(step, link, "lost");
-  suspect(step, peer, link);
+  suspect(step, peer, link, askers);
 }
 
 /** When `watch` has something to do next. */
@@ -52,26 +55,40 @@ export function watchAt(state: State, peer: PeerState, link: Link): Instant {
 export function acquit(step: Step, link: Link): void {
   link.askedAt = undefined;
   link.suspicion = undefined;
+  link.witnesses = 0;
   if (link.duties.length > 0) answerDuties(step, link, "heard");
 }
 
-function suspect(step: Step, peer: PeerState, link: Link): void {
+/** @param askers The links over which others asked about the peer: it had not answered them. */
+function suspect(step: Step, peer: PeerState, link: Link, askers: readonly LinkId[]): void {
   const { state, now, random } = step;
   const answerBy = new Map<NodeId, Saw | "asked">();
   const patience = (isOnlyAndOurEndWorks(step, peer, link) ? 1 : 2) * answerWithin(state, peer, link);
   link.suspicion = { number: ++state.probes, until: now + patience, answerBy };
-  for (const helper of helpersFor(state, peer, random)) {
+  for (const asker of askers) {
+    const id = state.peerByLink.get(asker);
+    if (id !== undefined) answerBy.set(id, "lost");
+  }
+  // Who lost it just now has answered already.
+  for (const id of losersOf(state, peer, link)) answerBy.set(id, "lost");
+  const helpers = helpersFor(state, peer, random).filter(({ peer: { id } }) => !answerBy.has(id));
+  const wanted = answerBy.size === 0 ? helpersMax : Math.max(0, witnessesMax - answerBy.size);
+  for (const helper of helpers.slice(0, wanted)) {
     answerBy.set(helper.peer.id, "asked");
     if (helper.active === undefined) continue;
     send(step, helper.active, { type: "probe", number: state.probes, peer: peer.peer.id });
   }
-  // Who lost it just now has answered already.
-  for (const [id, { lostAt }] of state.reports) {
-    const lost = lostAt.get(peer.peer.id);
-    if (lost !== undefined && lost > link.heardAt && state.peers.get(id)?.verdict === "alive")
-      answerBy.set(id, "lost");
-  }
   concludeIfAnswered(step, peer, link);
+}
+
+/** Those in view who lost it since we heard it last. */
+function losersOf(state: State, { peer }: PeerState, link: Link): NodeId[] {
+  return [...state.reports].flatMap(([id, { lostAt }]) =>
+    (lostAt.get(peer.id) ?? Number.NEGATIVE_INFINITY) > link.heardAt &&
+    state.peers.get(id)?.verdict === "alive"
+      ? [id]
+      : [],
+  );
 }
 
 /** Those who say that they have a link with it; of its own site first, since they know best. */
@@ -85,7 +102,7 @@ function helpersFor(state: State, { peer }: PeerState, random: Step["random"]): 
   able.sort((left, right) => (left.peer.id < right.peer.id ? -1 : 1));
   const near = able.filter((other) => other.peer.site === peer.site);
   const far = able.filter((other) => other.peer.site !== peer.site);
-  return [...shuffled(random, near), ...shuffled(random, far)].slice(0, helpersMax);
+  return [...shuffled(random, near), ...shuffled(random, far)];
 }
 
 /** Another asks whether we hear a peer. We ask it ourselves, unless we know that it is silent. */
@@ -119,11 +136,21 @@ export function answered(step: Step, by: NodeId, number: number, saw: Saw): void
   }
 }
 
+/** Somebody wants to know what the peer has said up to now. */
+export function askNow({ state }: Step, id: NodeId, ask: (peer: PeerState, link: Link) => void): void {
+  const peer = state.peers.get(id);
+  const link = peer?.links.get(peer.active ?? -1);
+  if (peer === undefined || link === undefined) return;
+  link.doubted = true;
+  ask(peer, link);
+}
+
 /** An observer lost its link with a peer that we still have one with: time to ask, or to believe it. */
 export function lostByAnother(step: Step, peer: PeerState, ask: (peer: PeerState, link: Link) => void): void {
   const { state, now } = step;
   const link = peer.active === undefined ? undefined : peer.links.get(peer.active);
   if (link === undefined) return;
+  link.witnesses = losersOf(state, peer, link).length;
   if (link.askedAt === undefined) {
     link.askedAt = now;
     return ask(peer, link);
@@ -133,7 +160,9 @@ export function lostByAnother(step: Step, peer: PeerState, ask: (peer: PeerState
 
 function concludeIfAnswered(step: Step, peer: PeerState, link: Link): void {
   const answers = [...(link.suspicion?.answerBy.values() ?? [])];
-  if (answers.length > 0 && !answers.includes("asked")) conclude(step, peer, link);
+  if (answers.length === 0 || answers.includes("heard")) return;
+  const lost = answers.filter((saw) => saw === "lost").length;
+  if (lost >= witnessesMax || !answers.includes("asked")) conclude(step, peer, link);
 }
 
 function conclude(step: Step, peer: PeerState, link: Link): void {
@@ -147,7 +176,7 @@ function conclude(step: Step, peer: PeerState, link: Link): void {
       .map(([id]) => state.peers.get(id)?.peer.name ?? id)
       .sort();
   const [heard, lost, mute] = [by("heard"), by("lost"), by("asked")];
-  if (mute.length > 0) doubt(state, now);
+  if (mute.length > 0 && lost.length < witnessesMax) doubt(state, now);
   if (heard.length > 0)
     return explain(peer, now, `it does not answer us, but it answers ${heard.join(", ")}`);
   if (lost.length === 0 && !isOnlyAndOurEndWorks(step, peer, link)) return;

@@ -1,6 +1,7 @@
 import { between, type Random } from "../kernel/random.ts";
 import type { Duration, Instant } from "../kernel/time.ts";
-import { patience } from "./health.ts";
+import { hash53 } from "../kernel/hash.ts";
+import { ownDelay, patience } from "./health.ts";
 import type { Link, PeerState } from "./peer-state.ts";
 import type { State } from "./state.ts";
 
@@ -19,32 +20,69 @@ const beyondShare = 0.6;
 /** After this share of the time since contact was lost, the peer is dialled again. */
 const redialShare = 1 / 16;
 
-/** Until our next sign of life on a link, with jitter. */
-export function beatAfter({ config, peerByLink }: State, { peer }: PeerState, random: Random): Duration {
-  const every = config.pingEvery * peer.pace * Math.max(1, peerByLink.size / linksAtFullPace);
-  return Math.ceil(between(random, 0.8, 1.2) * every);
+/**
+ * Until our next sign of life on a link. Links take turns in the order of their peers, at equal distances: so
+ * whenever we fall silent, one of our observers is due within `pingEvery / linksAtFullPace`, and it asks the
+ * others. A sign of life out of turn puts the next one off to its link's turn, a fifth of a round away at least.
+ */
+export function beatAfter(
+  { config, peerByLink }: State,
+  peer: PeerState,
+  now: Instant,
+  random: Random,
+): Duration {
+  const links = peerByLink.size;
+  const round = config.pingEvery * peer.peer.pace * Math.max(1, links / linksAtFullPace);
+  let before = 0;
+  for (const id of peerByLink.values()) if (id < peer.peer.id) before++;
+  const phase = (hash53(config.self) % 997) / 997 + before / Math.max(1, links);
+  const least = now / round + 0.2 - phase;
+  const jitter = between(random, -jitterShare, jitterShare) / Math.max(1, links);
+  return Math.ceil((Math.ceil(least) + phase + jitter) * round - now);
 }
+/** Of the distance between two turns. */
+const jitterShare = 0.1;
 
 /** What a peer that promises nothing is expected to keep. */
 export function usualBeat({ config }: State, { peer }: PeerState): Duration {
   return 1.2 * config.pingEvery * peer.pace;
 }
 
-/** When the peer is late. */
-export function dueAfter(state: State, { peer }: PeerState, promised: Duration): Duration {
-  return promised + slackShare * state.config.silentAfter * peer.pace * patience(state);
+/** When the peer is late. To ask it costs little, so nobody doubts himself first. */
+export function dueAfter({ config }: State, { peer }: PeerState, promised: Duration): Duration {
+  return promised + slackShare * config.silentAfter * peer.pace;
 }
 
-export function answerWithin(state: State, { peer }: PeerState, { roundTrip }: Link): Duration {
-  const usual = answerShare * state.config.silentAfter * peer.pace;
-  return Math.max(usual, 3 * (roundTrip ?? 0)) * patience(state);
+/** What so many others saw needs no doubt of ourselves. */
+export const witnessesMax = 3;
+
+export function answerWithin(
+  state: State,
+  { peer }: PeerState,
+  { wayTrip, witnesses }: Pick<Link, "wayTrip" | "witnesses">,
+): Duration {
+  const usual = answerShare * state.config.silentAfter * peer.pace + wayTrip;
+  return witnesses >= witnessesMax ? usual : usual * patience(state) + ownDelay(state);
 }
+
+/**
+ * A round trip was measured. A long one may be that of a busy moment, and the next is measured ten signs of life
+ * later: it counts for no more than twice the last and a little, a shorter one at once.
+ */
+export function noteRoundTrip(link: Link, sentAt: Instant, now: Instant): void {
+  const roundTrip = now - sentAt;
+  const known = link.roundTrip === undefined ? Number.POSITIVE_INFINITY : link.wayTrip;
+  link.roundTrip = roundTrip;
+  link.answeredFrom = sentAt;
+  link.wayTrip = Math.min(roundTrip, 2 * known + wayRise);
+}
+const wayRise: Duration = 50;
 
 /** When a link is given up without anybody's help. */
-export function givenUpAt({ config, health }: State, { peer }: PeerState, link: Link): Instant {
-  const silent = config.silentAfter * peer.pace;
+export function givenUpAt(state: State, { peer }: PeerState, link: Link): Instant {
+  const silent = state.config.silentAfter * peer.pace;
   const quiet = Math.max(silent, link.promised + beyondShare * silent);
-  return link.heardAt + quiet * (1 + health.score / 4);
+  return link.heardAt + quiet * (1 + state.health.score / 4) + ownDelay(state);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { asleep, type Instant, type Wake } from "../kernel/time.ts";
-import { recoversAt } from "./health.ts";
+import { doubtLevel, recoversAt } from "./health.ts";
 import { mayDial, waitsForSilence } from "./paths.ts";
 import { decides, standbyPatience } from "./peer-links.ts";
 import type { PeerState } from "./peer-state.ts";
@@ -12,7 +12,7 @@ import { dialMax } from "./timing.ts";
 /** @param anew Whether what is due when for any peer may have changed. */
 export function nextWake(state: State, anew: boolean): Wake {
   let first: Wake = { at: recoversAt(state), why: "trust in ourselves" };
-  if (anew) state.wakeScore = state.health.score;
+  if (anew) state.wakeDoubt = doubtLevel(state);
   for (const peer of state.tended.values()) {
     if (anew) peer.wake = wakeFor(state, peer);
     if (peer.wake.at < first.at) first = peer.wake;

@@ -102,6 +102,7 @@ function ourselves(state: NodeState, now: Instant): Evidence {
     protocol: undefined,
     roundTrip: 0,
     heardAt: now,
+    answeredFrom: undefined,
     observations: [
       { by: state.identity.id, what: "this is the node that answers", at: now },
       ...state.membership.selfDoubt(),
@@ -118,6 +119,7 @@ function unheard(state: NodeState): Evidence {
     protocol: undefined,
     roundTrip: undefined,
     heardAt: undefined,
+    answeredFrom: undefined,
     observations: [
       { by: state.identity.id, what: "never in contact since this agent started", at: state.bootedAt },
     ],

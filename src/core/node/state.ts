@@ -104,6 +104,8 @@ export type NodeState = {
   placedAt: Instant;
   /** Starts that wait for a better-ranked node's claim: workload and slot -> due. */
   readonly waitingStarts: Map<string, Instant>;
+  /** When we asked a node that ranks before us, and again once it had answered: see placing.ts. */
+  readonly claimsAsked: Map<NodeId, { readonly first: Instant; readonly again?: Instant }>;
   /** After a pod failed for good: workload and slot -> not before, and how often. */
   readonly backoffs: Map<string, { readonly until: Instant; readonly failures: number }>;
 
@@ -217,6 +219,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     placeAt: Number.POSITIVE_INFINITY,
     placedAt: Number.NEGATIVE_INFINITY,
     waitingStarts: new Map(),
+    claimsAsked: new Map(),
     backoffs: new Map(),
     nextTicket: 1,
     storing: new Map(),

@@ -252,6 +252,8 @@ export type PlacementPlan = {
     readonly variant: string | undefined;
     /** Wait this long for a better-ranked node's claim; 0 when we are first. */
     readonly after: Duration;
+    /** The better-ranked nodes. */
+    readonly behind: readonly NodeId[];
     readonly why: string;
   }[];
   readonly stops: readonly { readonly uid: string; readonly reason: StopReason; readonly why: string }[];

@@ -63,6 +63,7 @@ function startsOf({ pass, self, state }: Planning): PlacementPlan["starts"] {
       revision: workload.revision,
       variant: variant.name === "" ? undefined : variant.name,
       after: rank * state.config.claimDelay,
+      behind: line.slice(0, rank).map(({ host }) => host.node.id),
       why: `${why}; rank ${rank + 1} of ${line.length}${named}: ${noteOf(place)}`,
     });
   }

@@ -6,7 +6,10 @@ import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
 import { isLeaseRow } from "../core/leases/rows.ts";
 import { isHeadsNote } from "../core/node/heads.ts";
-import { isScope, keeps } from "../core/records/scope.ts";
+import type { NodeId } from "../core/records/record.ts";
+import type { Version } from "../core/kernel/hybrid-clock.ts";
+import { detailScope, isScope, keeps } from "../core/records/scope.ts";
+import { goneSince } from "./roster.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Machine, SimPod } from "./machine.ts";
 import type { Attempt, Users } from "./users.ts";
@@ -40,6 +43,8 @@ export class Checks {
   readonly #lives = new Map<string, PodLife>();
   readonly #tokens = new Map<string, number>();
   #lastChange = 0;
+  /** From which stamp on nothing counts of those who left or were revoked. */
+  #goneSince: ReadonlyMap<NodeId, Version> = new Map();
 
   constructor(world: World, users: Users) {
     this.#world = world;
@@ -68,7 +73,8 @@ export class Checks {
     if (life !== undefined) life.endedAt = this.#world.now;
     this.#lastChange = this.#world.now;
     const view = machine.node?.view;
-    if (view === undefined) return;
+    // What runs on after the end of a membership is nobody's workload.
+    if (view === undefined || !this.#world.machines.includes(machine)) return;
     const wrong = this.#whyWrong(view, uid, reason, life?.startedAt ?? 0);
     if (wrong !== undefined) {
       this.#world.violated(`1: ${machine.name} stops the healthy ${pod.start.name} (${reason}): ${wrong}`);
@@ -87,7 +93,7 @@ export class Checks {
   #onlyOne(machine: Machine, pod: SimPod): void {
     const { fence, name, uid } = pod.start;
     if (fence === undefined) return;
-    for (const other of this.#world.machines) {
+    for (const other of this.#world.everybody) {
       for (const running of other.pods.values()) {
         if (running.start.uid === uid || running.start.fence?.name !== fence.name) continue;
         this.#world.violated(`12: ${machine.name} starts ${name} while ${other.name} runs ${fence.name}`);
@@ -135,6 +141,7 @@ export class Checks {
       const wanted = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
       return wanted && !this.#movedAway(uid, body) ? "its slot is wanted" : undefined;
     }
+    if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
     return "not a reason that this world gives";
   }
 
@@ -189,6 +196,9 @@ export class Checks {
 
   /** Everything that must hold at the end of the liveness phase. */
   atEnd(calmSince: number): void {
+    const [first] = this.#world.machines;
+    this.#goneSince = first === undefined ? new Map() : goneSince(this.#world, first);
+    this.#rosterRight();
     this.#converged();
     this.#authorised();
     this.#nothingLost();
@@ -196,6 +206,31 @@ export class Checks {
     const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
     this.#deletionsForgotten();
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
+  }
+
+  /** 13. Everybody's roster is the world's: nobody but who left or was revoked is forgotten, and no mole is in it. */
+  #rosterRight(): void {
+    for (const machine of this.#world.machines) {
+      const { identity, node } = machine;
+      const detail = identity.mesh.detail ?? "mesh";
+      const expected = this.#world.machines.filter((other) =>
+        keeps(identity, detailScope(detail, other.identity)),
+      );
+      const told = new Set(node?.view.members().map(({ id }) => id));
+      for (const { identity: other } of expected)
+        if (!told.delete(other.id)) this.#world.violated(`13: ${machine.name} has forgotten ${other.name}`);
+      for (const id of told)
+        this.#world.violated(`13: ${machine.name} still counts ${this.#nameOf(id)}, who is no member`);
+      for (const { machine: gone } of this.#world.departed) {
+        const { id, name } = gone.identity;
+        if (node?.view.memberBody(id) !== undefined)
+          this.#world.violated(`13: ${machine.name} still knows ${name}, who is no member`);
+      }
+    }
+  }
+
+  #nameOf(id: NodeId): string {
+    return this.#world.machine(this.#world.hostOf(id)).name;
   }
 
   /** 2. Connected nodes hold the same of each scope, none that is not theirs, and agree that all are alive. */
@@ -250,6 +285,11 @@ export class Checks {
       );
       return;
     }
+    const places = new Set(
+      this.#world.machines.flatMap(({ identity: { site, region } }) => [`site ${site}`, `region ${region}`]),
+    );
+    for (const place of told.keys())
+      if (!places.has(place)) this.#world.violated(`11: ${machine.name} is told of ${place}, which is empty`);
   }
 
   /** 10. Deletions that everybody has heard of are forgotten. */
@@ -264,9 +304,10 @@ export class Checks {
   /** 3. No disk holds a record that its author may not write, or whose signature does not match. */
   #authorised(): void {
     const keyById = new Map(
-      this.#world.machines.map(({ identity, signer }) => [identity.id, signer.publicKey] as const),
+      this.#world.everybody.map(({ identity, signer }) => [identity.id, signer.publicKey] as const),
     );
-    const placeById = new Map(this.#world.machines.map(({ identity }) => [identity.id, identity] as const));
+    const placeById = new Map(this.#world.everybody.map(({ identity }) => [identity.id, identity] as const));
+    const enrollers = new Set([...this.#world.enrollers].map(({ identity }) => identity.id));
     for (const machine of this.#world.machines) {
       for (const frame of machine.disk.frames()) {
         if (isHeadsNote(frame) || isLeaseRow(frame)) continue;
@@ -275,17 +316,19 @@ export class Checks {
           this.#world.violated(`3: ${machine.name} stores a frame that is no record`);
           continue;
         }
-        const { key, author } = record.value;
+        const { key, author, version } = record.value;
         const { mesh } = machine.identity;
         const publicKey = author === mesh.id ? mesh.rootKey : keyById.get(author);
         const owns =
           (key.startsWith("node/") && key.startsWith(`node/${author}/`)) ||
           (key.startsWith("intent/") && author !== mesh.id) ||
-          (key.startsWith("roster/member/") && author === mesh.id) ||
+          (key.startsWith("roster/") && (author === mesh.id || enrollers.has(author))) ||
           key === `site/${placeById.get(author)?.site ?? "?"}/summary` ||
           key === `region/${placeById.get(author)?.region ?? "?"}/summary` ||
           key === `roster/gone/${author}`;
         if (!owns) this.#world.violated(`3: ${machine.name} accepted ${key} by ${author}`);
+        else if (this.#isVoid(author, version) && !key.endsWith(`/${author}`))
+          this.#world.violated(`3: ${machine.name} holds ${key} by ${this.#nameOf(author)}, from after its end`);
         else if (publicKey === undefined || !sealHolds(record.value, publicKey, this.#world.crypto)) {
           this.#world.violated(
             `3: ${machine.name} accepted ${key} with a wrong signature (${hex(record.value.hash)})`,
@@ -295,12 +338,33 @@ export class Checks {
     }
   }
 
+  /** Whether something counts nowhere, because its author had left or was revoked before, or never belonged. */
+  #isVoid(author: NodeId, version: Version): boolean {
+    const since = this.#goneSince.get(author) ?? Number.POSITIVE_INFINITY;
+    const isMole = this.#world.departed.some(
+      ({ machine, how }) => how === "void" && machine.identity.id === author,
+    );
+    return isMole || version > since;
+  }
+
+  #voidAttempts(): ReadonlySet<Attempt> {
+    const idByName = new Map(this.#world.everybody.map(({ name, identity }) => [name, identity.id]));
+    return new Set(
+      this.#users.attempts.filter(({ by, acknowledged }) =>
+        this.#isVoid(idByName.get(by) ?? "", acknowledged ?? 0),
+      ),
+    );
+  }
+
   /** 4. No acknowledged write is lost: the value that stands is it, or one written later. */
   #nothingLost(): void {
     const view = this.#world.machines[0]?.node?.view;
     if (view === undefined) return;
+    const voids = this.#voidAttempts();
+    this.#voidsCountNowhere(voids);
+    const counting = this.#users.attempts.filter((attempt) => !attempt.refused && !voids.has(attempt));
     for (const name of workloadNames) {
-      const attempts = this.#users.attempts.filter(({ object, refused }) => object === name && !refused);
+      const attempts = counting.filter(({ object }) => object === name);
       if (this.#users.deletions.some(({ object }) => object === name)) continue;
       if (!attempts.some(({ acknowledged }) => acknowledged !== undefined)) continue;
       const object = findWorkload(view, name);
@@ -309,13 +373,39 @@ export class Checks {
         continue;
       }
       for (const leaf of new Set(attempts.map((attempt) => attempt.leaf)))
-        this.#leafKept(object, leaf, attempts);
+        this.#leafKept(object, leaf, attempts, voids);
     }
   }
 
-  #leafKept(object: MergedObject, leaf: string, attempts: readonly Attempt[]): void {
+  /** 14. What somebody wrote after the end of its membership stands nowhere. */
+  #voidsCountNowhere(voids: ReadonlySet<Attempt>): void {
+    for (const { name, node } of this.#world.machines) {
+      for (const attempt of voids) {
+        const object = node === undefined ? undefined : findWorkload(node.view, attempt.object);
+        if (object === undefined || attempt.leaf === "replicas") continue;
+        if (leafOf(object, attempt.leaf) !== attempt.value) continue;
+        const what = `${attempt.object} ${attempt.leaf} = ${JSON.stringify(attempt.value)}`;
+        this.#world.violated(`14: at ${name} stands ${what}, which ${attempt.by} wrote after its end`);
+      }
+    }
+  }
+
+  #leafKept(
+    object: MergedObject,
+    leaf: string,
+    attempts: readonly Attempt[],
+    voids: ReadonlySet<Attempt>,
+  ): void {
     const onLeaf = attempts.filter((attempt) => attempt.leaf === leaf);
-    const newest = Math.max(...onLeaf.map(({ acknowledged }) => acknowledged ?? 0));
+    // One record holds all that a manager at one node wrote of an object: with its last write it is void.
+    const sure = onLeaf.filter(
+      ({ by, manager, object: name, at }) =>
+        ![...voids].some((other) => {
+          const sameRecord = other.by === by && other.manager === manager && other.object === name;
+          return sameRecord && other.at > at;
+        }),
+    );
+    const newest = Math.max(0, ...sure.map(({ acknowledged }) => acknowledged ?? 0));
     if (newest === 0) return;
     const value = leafOf(object, leaf);
     const may = onLeaf.filter(({ acknowledged }) => acknowledged === undefined || acknowledged >= newest);

@@ -2,6 +2,7 @@ import type { NodeConfig } from "../core/node/contract.ts";
 import { between } from "../core/kernel/random.ts";
 import type { Detail } from "../core/records/scope.ts";
 import { Checks } from "./checks.ts";
+import { Comings, withNewcomers } from "./comings.ts";
 import { endFaults, plantFaults } from "./faults.ts";
 import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
 import { watchPromises } from "./promises.ts";
@@ -62,11 +63,13 @@ export const simConfig: NodeConfig = {
 export function runSeed(options: SeedOptions): SeedResult {
   const trace = new Trace(options.print);
   const { sites, regions, detail } = options;
-  const layout =
+  const members =
     sites === undefined
       ? withUplinks(layoutOf(options.nodes), options.seed)
       : evenLayout(options.nodes, sites, regions ?? 2);
-  const world = new World(options.seed, layout, simConfig, trace, { detail });
+  const layout = withNewcomers(members, options.seed);
+  const world = new World(options.seed, layout, simConfig, trace, { detail, enrollers: true });
+  const comings = new Comings(world);
   const users = new Users(world);
   const checks = new Checks(world, users);
   watchPromises(world);
@@ -78,9 +81,11 @@ export function runSeed(options: SeedOptions): SeedResult {
   }
   const stormEnd = 5_000 + options.stormMs;
   plantFaults(world, 5_000, stormEnd, 5_000);
+  comings.plan(5_000, stormEnd);
   for (let at = 1_500; at < stormEnd; at += between(random, 0, 5_000)) world.at(at, () => users.act());
   world.run(stormEnd);
   trace.add(world.now, "PHASE", "the storm is over");
+  comings.end();
   endFaults(world);
   const calmSince = world.now;
   world.run(calmSince + options.calmMs + slowest(layout) + (detail === undefined ? 0 : summariesTake));

@@ -370,6 +370,8 @@ export type NodeView = {
   readonly holds: (author: NodeId, version: Version) => boolean;
   /** How far each author's log must be held for these slots to be, as they are now. */
   readonly positions: (slots: readonly string[]) => readonly Position[];
+  /** The newest stamp of what a node wrote, of all that is held here; 0 when nothing is. */
+  readonly newestBy: (author: NodeId) => Version;
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
   /** What is held of records and of guests: how many, and the bytes of their frames. */

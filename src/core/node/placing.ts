@@ -68,6 +68,7 @@ export function placeIfDue(turn: Turn): void {
 
 /** Whoever has left or was revoked runs nothing any more: the others fill its slots. */
 function endAll(turn: Turn): void {
+  turn.state.placeAt = Number.POSITIVE_INFINITY;
   for (const uid of turn.state.pods.keys()) stopPod(turn, uid, "left", "this node is no longer a member");
 }
 

@@ -4,6 +4,7 @@ import { hex } from "../kernel/bytes.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
 import { objectKey } from "../records/keys.ts";
+import { newestOf } from "../records/log.ts";
 import type { MeshRecord } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { scopeDigest, tombstoneCount } from "../records/store.ts";
@@ -135,6 +136,12 @@ export function createView(state: NodeState, given: Given): NodeView {
         versionByAuthor.set(record.author, version);
       }
       return [...versionByAuthor].map(([author, version]) => ({ author, version }));
+    },
+    newestBy: (author) => {
+      let newest = 0;
+      for (const log of store.logs.values())
+        if (log.author === author) newest = Math.max(newest, newestOf(log));
+      return newest;
     },
     stateHash: () =>
       [...store.hashByScope.keys()]

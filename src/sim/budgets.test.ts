@@ -125,6 +125,26 @@ test("600 kB for a site with 1,000 B/s never cross faster than that, what waits 
   assert.equal(hashes(world), 1);
 });
 
+test("a machine that restarts twice has spent the same of its day, but for 0.5 % at most each time", () => {
+  const allowance = 100_000;
+  const uplink = { uplink: "wan", uplinkBytesPerSecond: 0, uplinkBytesPerDay: allowance } as const;
+  const { world } = started([
+    { site: "oslo", region: "north", nodes: 1, uplink },
+    { site: "bern", region: "south", nodes: 1 },
+  ]);
+  const [oslo] = world.machines as [Machine];
+  const spent = (): number => oslo.node?.view.uplink().bytesToday ?? 0;
+  for (const restart of [1, 2]) {
+    for (let at = 0; at < 20; at++) write(oslo, `note-${restart}-${at}`, 1_000);
+    world.run(world.now + 30_000);
+    const before = spent();
+    assert.ok(before > restart * 5_000, `${before}`);
+    oslo.powerOff();
+    oslo.powerOn();
+    assert.ok(before - spent() <= 0.005 * allowance && spent() <= before, `${spent()} after ${before}`);
+  }
+});
+
 test("a day's 60 kB are kept: from 80 % the uplink counts as satellite, then only signs of life go until midnight", () => {
   const allowance = 60_000;
   const uplink = { uplink: "wan", uplinkBytesPerSecond: 0, uplinkBytesPerDay: allowance } as const;

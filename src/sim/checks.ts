@@ -1,19 +1,13 @@
 import { isMetered, linkClassOf } from "../core/records/link-class.ts";
 import { isObject } from "../core/kernel/json.ts";
-import { hex } from "../core/kernel/bytes.ts";
-import { openStored, sealHolds } from "../core/records/seal.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
-import { isLeaseRow } from "../core/leases/rows.ts";
-import { isHeadsNote } from "../core/node/heads.ts";
-import type { NodeId } from "../core/records/record.ts";
-import type { Version } from "../core/kernel/hybrid-clock.ts";
-import { detailScope, isScope, keeps } from "../core/records/scope.ts";
-import { goneSince } from "./roster.ts";
+import { isScope, keeps } from "../core/records/scope.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Machine, SimPod } from "./machine.ts";
 import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
+import { checkDeletions, checkDisks, checkRoster, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -43,8 +37,6 @@ export class Checks {
   readonly #lives = new Map<string, PodLife>();
   readonly #tokens = new Map<string, number>();
   #lastChange = 0;
-  /** From which stamp on nothing counts of those who left or were revoked. */
-  #goneSince: ReadonlyMap<NodeId, Version> = new Map();
 
   constructor(world: World, users: Users) {
     this.#world = world;
@@ -196,41 +188,15 @@ export class Checks {
 
   /** Everything that must hold at the end of the liveness phase. */
   atEnd(calmSince: number): void {
-    const [first] = this.#world.machines;
-    this.#goneSince = first === undefined ? new Map() : goneSince(this.#world, first);
-    this.#rosterRight();
+    const ends = new Ends(this.#world);
+    checkRoster(this.#world);
     this.#converged();
-    this.#authorised();
-    this.#nothingLost();
+    checkDisks(this.#world, ends);
+    this.#nothingLost(ends);
     this.#everySlotFilledOnce();
     const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
-    this.#deletionsForgotten();
+    checkDeletions(this.#world, ends);
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
-  }
-
-  /** 13. Everybody's roster is the world's: nobody but who left or was revoked is forgotten, and no mole is in it. */
-  #rosterRight(): void {
-    for (const machine of this.#world.machines) {
-      const { identity, node } = machine;
-      const detail = identity.mesh.detail ?? "mesh";
-      const expected = this.#world.machines.filter((other) =>
-        keeps(identity, detailScope(detail, other.identity)),
-      );
-      const told = new Set(node?.view.members().map(({ id }) => id));
-      for (const { identity: other } of expected)
-        if (!told.delete(other.id)) this.#world.violated(`13: ${machine.name} has forgotten ${other.name}`);
-      for (const id of told)
-        this.#world.violated(`13: ${machine.name} still counts ${this.#nameOf(id)}, who is no member`);
-      for (const { machine: gone } of this.#world.departed) {
-        const { id, name } = gone.identity;
-        if (node?.view.memberBody(id) !== undefined)
-          this.#world.violated(`13: ${machine.name} still knows ${name}, who is no member`);
-      }
-    }
-  }
-
-  #nameOf(id: NodeId): string {
-    return this.#world.machine(this.#world.hostOf(id)).name;
   }
 
   /** 2. Connected nodes hold the same of each scope, none that is not theirs, and agree that all are alive. */
@@ -292,75 +258,20 @@ export class Checks {
       if (!places.has(place)) this.#world.violated(`11: ${machine.name} is told of ${place}, which is empty`);
   }
 
-  /** 10. Deletions that everybody has heard of are forgotten. */
-  #deletionsForgotten(): void {
-    for (const machine of this.#world.machines) {
-      const { tombstones = 0, dead = 0 } = machine.node?.view.records() ?? {};
-      if (tombstones > 0) this.#world.violated(`10: ${machine.name} still holds ${tombstones} tombstones`);
-      if (dead > 0) this.#world.violated(`10: ${machine.name} still holds ${dead} deleted objects`);
-    }
-  }
-
-  /** 3. No disk holds a record that its author may not write, or whose signature does not match. */
-  #authorised(): void {
-    const keyById = new Map(
-      this.#world.everybody.map(({ identity, signer }) => [identity.id, signer.publicKey] as const),
-    );
-    const placeById = new Map(this.#world.everybody.map(({ identity }) => [identity.id, identity] as const));
-    const enrollers = new Set([...this.#world.enrollers].map(({ identity }) => identity.id));
-    for (const machine of this.#world.machines) {
-      for (const frame of machine.disk.frames()) {
-        if (isHeadsNote(frame) || isLeaseRow(frame)) continue;
-        const record = openStored(frame, this.#world.crypto);
-        if (!record.ok) {
-          this.#world.violated(`3: ${machine.name} stores a frame that is no record`);
-          continue;
-        }
-        const { key, author, version } = record.value;
-        const { mesh } = machine.identity;
-        const publicKey = author === mesh.id ? mesh.rootKey : keyById.get(author);
-        const owns =
-          (key.startsWith("node/") && key.startsWith(`node/${author}/`)) ||
-          (key.startsWith("intent/") && author !== mesh.id) ||
-          (key.startsWith("roster/") && (author === mesh.id || enrollers.has(author))) ||
-          key === `site/${placeById.get(author)?.site ?? "?"}/summary` ||
-          key === `region/${placeById.get(author)?.region ?? "?"}/summary` ||
-          key === `roster/gone/${author}`;
-        if (!owns) this.#world.violated(`3: ${machine.name} accepted ${key} by ${author}`);
-        else if (this.#isVoid(author, version) && !key.endsWith(`/${author}`))
-          this.#world.violated(`3: ${machine.name} holds ${key} by ${this.#nameOf(author)}, from after its end`);
-        else if (publicKey === undefined || !sealHolds(record.value, publicKey, this.#world.crypto)) {
-          this.#world.violated(
-            `3: ${machine.name} accepted ${key} with a wrong signature (${hex(record.value.hash)})`,
-          );
-        }
-      }
-    }
-  }
-
-  /** Whether something counts nowhere, because its author had left or was revoked before, or never belonged. */
-  #isVoid(author: NodeId, version: Version): boolean {
-    const since = this.#goneSince.get(author) ?? Number.POSITIVE_INFINITY;
-    const isMole = this.#world.departed.some(
-      ({ machine, how }) => how === "void" && machine.identity.id === author,
-    );
-    return isMole || version > since;
-  }
-
-  #voidAttempts(): ReadonlySet<Attempt> {
+  #voidAttempts(ends: Ends): ReadonlySet<Attempt> {
     const idByName = new Map(this.#world.everybody.map(({ name, identity }) => [name, identity.id]));
     return new Set(
       this.#users.attempts.filter(({ by, acknowledged }) =>
-        this.#isVoid(idByName.get(by) ?? "", acknowledged ?? 0),
+        ends.isVoid(idByName.get(by) ?? "", acknowledged ?? 0),
       ),
     );
   }
 
   /** 4. No acknowledged write is lost: the value that stands is it, or one written later. */
-  #nothingLost(): void {
+  #nothingLost(ends: Ends): void {
     const view = this.#world.machines[0]?.node?.view;
     if (view === undefined) return;
-    const voids = this.#voidAttempts();
+    const voids = this.#voidAttempts(ends);
     this.#voidsCountNowhere(voids);
     const counting = this.#users.attempts.filter((attempt) => !attempt.refused && !voids.has(attempt));
     for (const name of workloadNames) {

@@ -19,6 +19,8 @@ export type Host = {
   readonly opened: (end: End, peer: number, outbound: boolean, via: number | undefined) => void;
   readonly closed: (end: End, how: LinkEnd) => void;
   readonly frame: (end: End, bytes: Uint8Array) => void;
+  /** Whether the other's key is one that it takes a connection from. */
+  readonly admits: (peer: number) => boolean;
   readonly dialFailed: (peer: number, why: DialFailure) => void;
 };
 
@@ -185,6 +187,9 @@ export class Network {
   }
 
   #open(from: number, to: number, relay?: number): void {
+    if (!this.#host(to).admits(from) || !this.#host(from).admits(to)) {
+      return this.#after(this.#latency(to, from), () => this.#host(from).dialFailed(to, "untrusted"));
+    }
     const via = relay === undefined ? undefined : { host: relay, process: this.#host(relay).process() };
     const connection: Connection = { number: this.#made++, ends: [] as unknown as [End, End], via };
     const end = (host: number): End => ({

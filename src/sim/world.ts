@@ -250,6 +250,10 @@ export class World {
       opened: (end, peer, outbound, via) => machine.linkOpened(end, peer, outbound, via),
       closed: (end, how) => machine.linkClosed(end, how),
       frame: (end, bytes) => machine.frameArrived(end, bytes),
+      admits: (peer) => {
+        const { identity, tlsKey } = this.machine(peer);
+        return machine.node?.view.admits(identity.id, tlsKey) !== false;
+      },
       dialFailed: (peer, why) =>
         machine.deliver({
           type: "dial-failed",

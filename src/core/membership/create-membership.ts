@@ -1,5 +1,5 @@
 import { between } from "../kernel/random.ts";
-import { asleep, type Duration, type Instant, type Wake, type WallTime } from "../kernel/time.ts";
+import { asleep, earliest, type Duration, type Instant, type Wake, type WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type {
   DialFailure,
@@ -71,6 +71,7 @@ export function createMembership(config: MembershipConfig): Membership {
     published: " ",
     observed: true,
     wake: asleep,
+    wakeScore: 0,
   };
   return {
     handle: (event, env) => handle(state, event, env),
@@ -96,20 +97,28 @@ function handle(
   }
   // A sign of life only puts deadlines off: whoever wakes for one of them finds that out then.
   if (event.type === "heard" && lag < 0) {
-    heard(step, event.link);
+    const peer = state.peers.get(heard(step, event.link)?.peer ?? "");
+    // Life on one of two links decides between them.
+    if (peer !== undefined)
+      peer.wake = peer.links.size > 1 ? { at: now, why: "life on a link" } : wakeFor(state, peer);
     return step.out;
   }
   if (event.type === "frame" && lag < 0 && beatArrived(step, event.link, event.bytes)) return step.out;
   take(step, event);
-  tend(step);
+  tend(step, event.type !== "wake" || isStirred(step));
   if (event.type !== "heard" && event.type !== "frame" && event.type !== "wake") state.observed = true;
   if (state.observed) {
     judge(step);
     announce(step);
     state.observed = false;
   }
-  state.wake = nextWake(state);
+  state.wake = nextWake(state, event.type !== "wake" || isStirred(step));
   return step.out;
+}
+
+/** More happened than signs of life: what was due when for any peer is to be found anew. */
+function isStirred({ state, out }: Step): boolean {
+  return state.health.score !== state.wakeScore || out.some(({ type }) => type !== "send");
 }
 
 function take(step: Step, event: MembershipEvent): void {
@@ -214,8 +223,8 @@ function beatArrived(step: Step, id: LinkId, bytes: Uint8Array): boolean {
   const link = frame?.type === "beat" ? heard(step, id) : undefined;
   if (peer === undefined || frame?.type !== "beat" || link === undefined) return false;
   promised(step, peer, link, frame.next);
-  const at = watchAt(state, peer, link);
-  if (at < state.wake.at) state.wake = { at, why: "silence on a link" };
+  peer.wake = wakeFor(state, peer);
+  state.wake = earliest(state.wake, peer.wake);
   return true;
 }
 
@@ -302,27 +311,32 @@ function forgive({ state, now }: Step, by: Duration): void {
   }
 }
 
-/** Whatever time alone brings: pings, silence, better links, dials. */
-function tend(step: Step): void {
-  const { state, now, random } = step;
+/** Whatever time alone brings to all, or to those whose time has come: pings, silence, better links, dials. */
+function tend(step: Step, all: boolean): void {
+  const { state, now } = step;
   for (const peer of state.tended.values()) {
+    if (!all && now < peer.wake.at) continue;
     for (const link of peer.links.values()) {
       watch(step, peer, link, () => ping(step, peer, link));
       if (now >= link.nextPingAt && peer.links.has(link.id)) ping(step, peer, link);
     }
     settleStandby(step, peer);
     if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
-    if (!mayDial(state, peer) || now < peer.redialAt) continue;
-    const { id, addresses } = peer.peer;
-    const relays = peer.links.size === 0 ? linkRelays(state, id) : [];
-    if (addresses.length === 0 && relays.length === 0) {
-      peer.redialAt = now + between(random, 0.5, 1) * state.config.redialMax;
-      continue;
-    }
-    peer.dialingSince = now;
-    peer.redialAt = now + between(random, retryFirst, 2 * retryFirst);
-    step.out.push({ type: "dial", peer: id, addresses, relays });
+    if (mayDial(state, peer) && now >= peer.redialAt) dial(step, peer);
+    peer.wake = wakeFor(state, peer);
   }
+}
+
+function dial({ state, now, random, out }: Step, peer: PeerState): void {
+  const { id, addresses } = peer.peer;
+  const relays = peer.links.size === 0 ? linkRelays(state, id) : [];
+  if (addresses.length === 0 && relays.length === 0) {
+    peer.redialAt = now + between(random, 0.5, 1) * state.config.redialMax;
+    return;
+  }
+  peer.dialingSince = now;
+  peer.redialAt = now + between(random, retryFirst, 2 * retryFirst);
+  out.push({ type: "dial", peer: id, addresses, relays });
 }
 
 /**
@@ -342,7 +356,18 @@ function ping(step: Step, peer: PeerState, link: Link): void {
   send(step, link.id, { type: "ping", number, wall: toldWall(step), next });
 }
 
-function nextWake(state: State): Wake {
+function nextWake(state: State, anew: boolean): Wake {
+  let first: Wake = { at: recoversAt(state), why: "trust in ourselves" };
+  if (anew) state.wakeScore = state.health.score;
+  for (const peer of state.tended.values()) {
+    if (anew) peer.wake = wakeFor(state, peer);
+    if (peer.wake.at < first.at) first = peer.wake;
+  }
+  return first;
+}
+
+/** What time alone brings next to one peer. */
+function wakeFor(state: State, peer: PeerState): Wake {
   let at = Number.POSITIVE_INFINITY;
   let why = asleep.why;
   const consider = (when: Instant, what: string): void => {
@@ -351,17 +376,14 @@ function nextWake(state: State): Wake {
       why = what;
     }
   };
-  consider(recoversAt(state), "trust in ourselves");
-  for (const peer of state.tended.values()) {
-    for (const link of peer.links.values()) {
-      consider(link.nextPingAt, "ping");
-      consider(watchAt(state, peer, link), "silence on a link");
-      if (decides(state, peer.peer.id) && waitsForSilence(state, peer, link)) {
-        consider(link.openedAt + standbyPatience, "a newer link");
-      }
+  for (const link of peer.links.values()) {
+    consider(link.nextPingAt, "ping");
+    consider(watchAt(state, peer, link), "silence on a link");
+    if (decides(state, peer.peer.id) && waitsForSilence(state, peer, link)) {
+      consider(link.openedAt + standbyPatience, "a newer link");
     }
-    if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
-    else if (mayDial(state, peer)) consider(peer.redialAt, "dial");
   }
+  if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
+  else if (mayDial(state, peer)) consider(peer.redialAt, "dial");
   return { at, why };
 }

@@ -1,4 +1,4 @@
-import type { Duration, Instant } from "../kernel/time.ts";
+import type { Duration, Instant, Wake } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { LinkEnd, LinkId, Peer, Verdict } from "./contract.ts";
 import type { Saw } from "./frames.ts";
@@ -66,6 +66,8 @@ export type PeerState = {
   verdict: Verdict;
   since: Instant;
   reasons: readonly { readonly what: string; readonly at: Instant }[];
+  /** Before that, time alone changes nothing about it. */
+  wake: Wake;
 };
 
 export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
@@ -85,6 +87,7 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
     verdict: "unreachable",
     since: now,
     reasons: [{ what: "never in contact since this agent started", at: now }],
+    wake: { at: now, why: "a new peer" },
   };
 }
 

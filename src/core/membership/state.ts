@@ -45,6 +45,8 @@ export type State = {
   /** Something that verdicts or our links depend on was seen since the last judgement. */
   observed: boolean;
   wake: Wake;
+  /** The doubt of ourselves that every peer's `wake` was found with. */
+  wakeScore: number;
 };
 
 export type Step = {

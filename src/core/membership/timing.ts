@@ -18,10 +18,8 @@ const beyondShare = 0.6;
 const redialShare = 1 / 16;
 
 /** Until our next sign of life on a link, with jitter. */
-export function beatAfter({ config, tended }: State, { peer }: PeerState, random: Random): Duration {
-  let links = 0;
-  for (const other of tended.values()) links += other.links.size;
-  const every = config.pingEvery * peer.pace * Math.max(1, links / linksAtFullPace);
+export function beatAfter({ config, peerByLink }: State, { peer }: PeerState, random: Random): Duration {
+  const every = config.pingEvery * peer.pace * Math.max(1, peerByLink.size / linksAtFullPace);
   return Math.ceil(between(random, 0.8, 1.2) * every);
 }
 

@@ -2,13 +2,15 @@ import { hash53 } from "../kernel/hash.ts";
 import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import { workloadKey } from "../placement/slots.ts";
 import type { Workload } from "../placement/contract.ts";
+import type { WorkloadSummary } from "../records/summaries.ts";
 import { detailOf } from "./levels.ts";
 import type { NodeState } from "./state.ts";
 
 /**
  * Which slots of a mesh-wide workload are this place's to fill, where nobody sees all nodes: each slot is
- * given to a region and there to a site, by rendezvous hashing over the places that are known. Reachability
- * has no say: a site that is cut off keeps its slots and its copies, and nobody fills them twice.
+ * given to a region and there to a site, by rendezvous hashing over the places that are known and whose
+ * summary does not say that they can take no more. Whoever has a copy keeps it: nobody else fills the slot.
+ * Reachability has no say: a site that is cut off keeps its slots and its copies.
  */
 
 /** A place that has just come up hears of the others first. */
@@ -27,31 +29,78 @@ export function allotted(state: NodeState, workload: Workload, now: Instant): re
   if (spread.type !== "mesh") return [];
   const key = workloadKey(ref);
   const settled = now >= state.bootedAt + hearFirst;
-  const held = slotsHeld(state, key);
-  const elsewhere = slotsElsewhere(state, key);
+  const here = slotsHere(state, key);
+  const { identity } = state;
+  const regions = regionsFor(state, key, here);
+  const sites = detailOf(state) === "site" ? sitesFor(state, key, here) : undefined;
+  const others = [
+    ...regions.filter(({ name }) => name !== identity.region),
+    ...(sites ?? []).filter(({ name }) => name !== identity.site),
+  ];
+  const isOurs = (slot: string): boolean =>
+    first(key, slot, regions) === identity.region &&
+    (sites === undefined || first(key, slot, sites) === identity.site);
   const slots = Array.from({ length: spread.replicas }, (_, at) => `mesh/${at}`);
-  // A slot that was given to another place is held until a copy is ready there.
-  return slots.filter((slot) =>
-    isOurs(state, `${key} ${slot}`) ? settled || held.has(slot) : held.has(slot) && !elsewhere.has(slot),
+  return slots.filter((slot) => {
+    // A slot that was given to another place is held until a copy is ready there.
+    if (here.has(slot)) return isOurs(slot) || !others.some(({ ready }) => ready.has(slot));
+    return settled && !others.some((place) => holds(place, slot)) && isOurs(slot);
+  });
+}
+
+/** What is known of a place and one workload. */
+type Place = {
+  readonly name: string;
+  readonly weight: number;
+  readonly full: boolean;
+  readonly ready: ReadonlySet<string>;
+  readonly claims: ReadonlySet<string>;
+};
+
+const holds = ({ ready, claims }: Place, slot: string): boolean => ready.has(slot) || claims.has(slot);
+
+function regionsFor(
+  { index, identity }: NodeState,
+  key: string,
+  here: ReadonlySet<string>,
+): readonly Place[] {
+  const places = [...index.regionSummaries].map(([name, { body }]) =>
+    placeOf(name, weightOf(body.sites), body.workloads, key, name === identity.region ? here : nothing),
   );
+  if (!index.regionSummaries.has(identity.region)) places.push(placeOf(identity.region, 1, [], key, here));
+  return places;
 }
 
-function isOurs(state: NodeState, slot: string): boolean {
-  const { identity, index } = state;
-  const regions = new Map([...index.regionSummaries].map(([name, { body }]) => [name, weightOf(body.sites)]));
-  if (!regions.has(identity.region)) regions.set(identity.region, 1);
-  if (first(slot, regions) !== identity.region) return false;
-  if (detailOf(state) === "region") return true;
-  const sites = new Map([...index.siteSummaries.keys()].map((name) => [name, 1]));
-  sites.set(identity.site, 1);
-  return first(slot, sites) === identity.site;
+function sitesFor({ index, identity }: NodeState, key: string, here: ReadonlySet<string>): readonly Place[] {
+  const places = [...index.siteSummaries].map(([name, { body }]) =>
+    placeOf(name, 1, body.workloads, key, name === identity.site ? here : nothing),
+  );
+  if (!index.siteSummaries.has(identity.site)) places.push(placeOf(identity.site, 1, [], key, here));
+  return places;
 }
 
-function first(slot: string, weights: ReadonlyMap<string, number>): string | undefined {
+const nothing: ReadonlySet<string> = new Set();
+
+/** @param here What we know better than its summary. */
+function placeOf(
+  name: string,
+  weight: number,
+  workloads: readonly WorkloadSummary[],
+  key: string,
+  here: ReadonlySet<string>,
+): Place {
+  const said = workloads.find((workload) => workload.name === key);
+  const claims = new Set([...(said?.claims ?? []), ...here]);
+  return { name, weight, full: said?.full === true, ready: new Set(said?.slots), claims };
+}
+
+/** Of those that have the slot or can take it the first by hash; where nobody can, it waits at the first. */
+function first(key: string, slot: string, places: readonly Place[]): string | undefined {
+  const able = places.filter((place) => !place.full || holds(place, slot));
   let best: { readonly name: string; readonly score: number } | undefined;
-  for (const [name, weight] of weights) {
+  for (const { name, weight } of able.length > 0 ? able : places) {
     for (let share = 0; share < weight; share++) {
-      const score = hash53(`${slot} ${name} ${share}`);
+      const score = hash53(`${key} ${slot} ${name} ${share}`);
       if (best === undefined || score > best.score || (score === best.score && name < best.name))
         best = { name, score };
     }
@@ -66,24 +115,10 @@ function weightOf(sites: number): number {
 }
 
 /** Slots that a copy of our place fills, or filled before its machine restarted. */
-function slotsHeld({ index }: NodeState, key: string): ReadonlySet<string> {
+function slotsHere({ index }: NodeState, key: string): ReadonlySet<string> {
   const held = new Set<string>();
   for (const { pods } of index.factsByNode.values()) {
     for (const { body } of pods.values()) if (workloadKey(body.workload) === key) held.add(body.slot);
   }
   return held;
-}
-
-/** Slots that another place says a ready copy of it fills. */
-function slotsElsewhere({ index, identity }: NodeState, key: string): ReadonlySet<string> {
-  const others = [
-    ...[...index.siteSummaries].filter(([name]) => name !== identity.site),
-    ...[...index.regionSummaries].filter(([name]) => name !== identity.region),
-  ];
-  const filled = new Set<string>();
-  for (const [, { body }] of others) {
-    for (const { name, slots } of body.workloads)
-      if (name === key) for (const slot of slots ?? []) filled.add(slot);
-  }
-  return filled;
 }

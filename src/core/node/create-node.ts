@@ -18,6 +18,7 @@ import {
 } from "./links.ts";
 import { settleSent } from "./uplink.ts";
 import { endOrphansIfDue } from "./orphans.ts";
+import { noteDayIfDue } from "./day-count.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { touchedLinkPolicy } from "./link-policy.ts";
 import { tendHeld } from "./held.ts";
@@ -80,6 +81,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       storeAgainIfDue(turn);
       endOrphansIfDue(turn);
       noteHeadsIfDue(turn);
+      noteDayIfDue(turn);
       tendTombstones(turn);
       tendStrangers(turn);
       tendSummaries(turn);

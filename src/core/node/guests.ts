@@ -141,10 +141,19 @@ export function makeRoom(turn: Turn): void {
     .filter(([id]) => !needed.has(id))
     .sort(([left, a], [right, b]) => a.usedAt - b.usedAt || (left < right ? -1 : 1))
     .slice(0, -idleMax);
-  for (const [id, guest] of idle) {
-    guests.delete(id);
-    unpersist(turn, slotsOf(guest));
-  }
+  for (const [id, guest] of idle) forgetGuest(turn, id, guest);
+}
+
+/** Forgets guests whose admission is void. @returns who they were. */
+export function dropGuests(turn: Turn, isVoid: (record: MeshRecord) => boolean): readonly NodeId[] {
+  const dropped = [...turn.state.levels.guests].filter(([, { record }]) => isVoid(record));
+  for (const [id, guest] of dropped) forgetGuest(turn, id, guest);
+  return dropped.map(([id]) => id);
+}
+
+function forgetGuest(turn: Turn, id: NodeId, guest: Guest): void {
+  turn.state.levels.guests.delete(id);
+  unpersist(turn, slotsOf(guest));
 }
 
 const slotsOf = ({ record, status }: Guest): string[] =>

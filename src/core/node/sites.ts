@@ -21,7 +21,7 @@ export function sitesOf(state: NodeState, given: Given): readonly SiteView[] {
     [...index.memberById].flatMap(([id, { body }]) => (isMember(index, id) ? [body.site] : [])),
   );
   for (const name of detailed) {
-    const summary = siteSummaryOf(state, name, given.now);
+    const summary = siteSummaryOf(state, name, given);
     sites.set(name, { name, region: summary.region, summary, age: 0, detailed: true });
   }
   return [...sites.values()].sort((left, right) => (left.name < right.name ? -1 : 1));

@@ -169,6 +169,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     uplink: {
       day: 0,
       bytes: 0,
+      noted: { day: 0, bytes: 0 },
       linkById: new Map(),
       used: new Set(),
       roundTrips: { far: false, otherwiseSince: undefined, lookAt: 0 },

@@ -5,6 +5,7 @@ import type { NodeId } from "../records/record.ts";
 import { openStored } from "../records/seal.ts";
 import { cover, emptyStore, findRecord, putRecord, type RecordStore } from "../records/store.ts";
 import { restoreHeads } from "./heads.ts";
+import { isOwnNote } from "./own-notes.ts";
 
 /**
  * The records of a node that is not running, from its disk and without a trace on it: what was judged when
@@ -19,6 +20,7 @@ export function storeOnDisk(
   let unreadable = 0;
   for (const bytes of frames) {
     if (restoreHeads(bytes, (log) => cover(store, log, log.from, log.to)) !== undefined) continue;
+    if (isOwnNote(bytes)) continue;
     const opened = openStored(bytes, crypto);
     if (opened.ok) putRecord(store, opened.value);
     else unreadable++;

@@ -68,7 +68,7 @@ export function tendSummaries(turn: Turn): void {
 function speakForSite(turn: Turn): void {
   const { state, env } = turn;
   const { identity, index } = state;
-  const summary = siteSummaryOf(state, identity.site, env.now);
+  const summary = siteSummaryOf(state, identity.site, env);
   const standing = index.siteSummaries.get(identity.site);
   const old = standing === undefined || ageOf(turn, standing) >= refreshEvery;
   const key = siteSummaryKey(identity.site);
@@ -100,7 +100,7 @@ function speakForRegion(turn: Turn, pace: number): void {
   const { identity, index, levels } = state;
   const standby = standbyOf(state);
   if (standby >= standbyMax) return;
-  const summary = regionSummaryOf(state, env.now);
+  const summary = regionSummaryOf(state, env);
   const key = regionSummaryKey(identity.region);
   const standing = index.regionSummaries.get(identity.region);
   const old = standing === undefined || ageOf(turn, standing) >= refreshEvery;

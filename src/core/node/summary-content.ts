@@ -1,6 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import { matchesSite, workloadKey } from "../placement/slots.ts";
-import type { Workload } from "../placement/contract.ts";
+import type { Moment, Workload } from "../placement/contract.ts";
 import type { MemberBody } from "../records/bodies.ts";
 import type { NodeId } from "../records/record.ts";
 import {
@@ -32,12 +32,12 @@ export const gatewaysOfSite = 3;
 
 type Counted = Omit<SiteSummary, "region" | "island" | "gateways" | "acks">;
 
-export function siteSummaryOf(state: NodeState, site: string, now: Instant): SiteSummary {
+export function siteSummaryOf(state: NodeState, site: string, at: Moment): SiteSummary {
   const ids = membersIn(state, (member) => member.site === site);
   const alive = ids.filter((id) => isAlive(state, id));
   const region = state.index.memberById.get(ids[0] ?? "")?.body.region ?? state.identity.region;
   return {
-    ...counted(state, ids, now),
+    ...counted(state, ids, at),
     region,
     island: alive.length,
     gateways: ranked(alive, "gateway")
@@ -47,7 +47,7 @@ export function siteSummaryOf(state: NodeState, site: string, now: Instant): Sit
   };
 }
 
-export function regionSummaryOf(state: NodeState, now: Instant): RegionSummary {
+export function regionSummaryOf(state: NodeState, at: Moment): RegionSummary {
   const { identity, index } = state;
   if (detailOf(state) === "region") {
     const ids = membersIn(state, (member) => member.region === identity.region);
@@ -55,7 +55,7 @@ export function regionSummaryOf(state: NodeState, now: Instant): RegionSummary {
     const gateways = speakersOf(state)
       .slice(0, gatewaysMax)
       .flatMap((id) => gatewayOf(state, id) ?? []);
-    return { ...counted(state, ids, now), sites: sites.size, gateways, acks: siteAcks(state, ids) };
+    return { ...counted(state, ids, at), sites: sites.size, gateways, acks: siteAcks(state, ids) };
   }
   return summaryOfSites(new Map([...index.siteSummaries].map(([name, { body }]) => [name, body])));
 }
@@ -79,7 +79,7 @@ export function membersIn({ index }: NodeState, within: (member: MemberBody) => 
   return found.sort();
 }
 
-function counted(state: NodeState, ids: readonly NodeId[], now: Instant): Counted {
+function counted(state: NodeState, ids: readonly NodeId[], at: Moment): Counted {
   const tiers = new Map<number, TierSummary>();
   const agents = new Map<string, number>();
   let ready = 0;
@@ -98,7 +98,7 @@ function counted(state: NodeState, ids: readonly NodeId[], now: Instant): Counte
       requested: sum(held.requested, requestedOn(state, id)),
     });
   }
-  const workloads = workloadsAmong(state, ids, now);
+  const workloads = workloadsAmong(state, ids, at);
   return {
     nodes: ids.length,
     ready,
@@ -128,14 +128,17 @@ function added(parts: readonly Counted[]): Counted {
       agents.set(version, (agents.get(version) ?? 0) + nodes);
     for (const workload of part.workloads) {
       const held = workloads.get(workload.name);
-      const slots = [...(held?.slots ?? []), ...(workload.slots ?? [])].sort().slice(0, slotsMax);
       workloads.set(workload.name, {
         name: workload.name,
         // Of several the one that the most urgent place says: places differ only while a change spreads.
         revision: held?.revision ?? workload.revision,
         wanted: (held?.wanted ?? 0) + workload.wanted,
         ready: (held?.ready ?? 0) + workload.ready,
-        ...(slots.length > 0 ? { slots } : {}),
+        ...said({
+          slots: meshSlots([...(held?.slots ?? []), ...(workload.slots ?? [])]),
+          claims: meshSlots([...(held?.claims ?? []), ...(workload.claims ?? [])]),
+          full: fullParts(parts, workload.name) === parts.length,
+        }),
       });
     }
   }
@@ -151,7 +154,7 @@ function added(parts: readonly Counted[]): Counted {
   };
 }
 
-function workloadsAmong(state: NodeState, ids: readonly NodeId[], now: Instant): WorkloadSummary[] {
+function workloadsAmong(state: NodeState, ids: readonly NodeId[], at: Moment): WorkloadSummary[] {
   const { index, workloads } = state;
   const nodes = ids.map((id) => ({ id, site: index.memberById.get(id)?.body.site ?? "" }));
   const found: WorkloadSummary[] = [];
@@ -159,24 +162,39 @@ function workloadsAmong(state: NodeState, ids: readonly NodeId[], now: Instant):
   for (const [, { workload }] of placed) {
     const key = workloadKey(workload.ref);
     const ready: string[] = [];
-    let held = 0;
+    const others: string[] = [];
     for (const { id } of nodes) {
       for (const { body } of factsOf(index, id)?.pods.values() ?? []) {
         if (workloadKey(body.workload) !== key || body.phase === "Terminating") continue;
-        held++;
-        if (body.ready && body.phase === "Running" && isAlive(state, id)) ready.push(body.slot);
+        const isReady = body.ready && body.phase === "Running" && isAlive(state, id);
+        (isReady ? ready : others).push(body.slot);
       }
     }
-    const wanted = wantedAmong(state, workload, nodes, now);
-    if (wanted + held === 0) continue;
-    const slots = ready
-      .filter((slot) => slot.startsWith("mesh/"))
-      .sort()
-      .slice(0, slotsMax);
+    const wanted = wantedAmong(state, workload, nodes, at.now);
+    const full = workload.spread.type === "mesh" && !state.planner.hasRoom(workload.ref, at.wall);
+    if (!full && wanted + ready.length + others.length === 0) continue;
     const { revision } = workload;
-    found.push({ name: key, revision, wanted, ready: ready.length, ...(slots.length > 0 ? { slots } : {}) });
+    const slots = { slots: meshSlots(ready), claims: meshSlots(others), full };
+    found.push({ name: key, revision, wanted, ready: ready.length, ...said(slots) });
   }
   return found;
+}
+
+/** How many of them can take no more of a workload. */
+const fullParts = (parts: readonly Counted[], workload: string): number =>
+  parts.filter(({ workloads }) => workloads.some(({ name, full }) => name === workload && full === true))
+    .length;
+
+const meshSlots = (slots: readonly string[]): string[] =>
+  [...new Set(slots.filter((slot) => slot.startsWith("mesh/")))].sort().slice(0, slotsMax);
+
+/** What there is something to say of. */
+function said({ slots, claims, full }: Required<Pick<WorkloadSummary, "slots" | "claims" | "full">>) {
+  return {
+    ...(slots.length > 0 ? { slots } : {}),
+    ...(claims.length > 0 ? { claims } : {}),
+    ...(full ? { full } : {}),
+  };
 }
 
 function wantedAmong(

@@ -29,6 +29,8 @@ export type Uplink = {
   /** The day (UTC) that is counted, in days since 1970, and the bytes that left on it to other sites. */
   day: number;
   bytes: number;
+  /** What our disk says of them. */
+  noted: { readonly day: number; readonly bytes: number };
   readonly linkById: Map<LinkId, MeteredLink>;
   /** Links that frames were handed to in this turn. */
   readonly used: Set<LinkId>;

@@ -1,3 +1,4 @@
+import type { WallTime } from "../kernel/time.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import { assignAll, type Pass } from "./assign.ts";
 import type {
@@ -17,12 +18,13 @@ import type {
 } from "./contract.ts";
 import { countPod } from "./crowds.ts";
 import { explainWorkload } from "./explain.ts";
+import { isOfTier, mismatchOf, unavailable } from "./filter.ts";
 import { forecastOf } from "./forecast.ts";
 import { planOf } from "./plan.ts";
 import type { Group, Host, PlannerState, Site, Wanted } from "./planner-state.ts";
 import { rungOf } from "./planner-state.ts";
 import { rendezvousKey } from "./rendezvous.ts";
-import { nothingUsed, sizeOf, take } from "./resources.ts";
+import { nothingUsed, shortageOf, sizeOf, take } from "./resources.ts";
 import { dropGroup, setSlots, tendGroup, workloadKey } from "./slots.ts";
 import { nothingStands, ownersOf, standingOf } from "./standing.ts";
 import { isLooking } from "./topology.ts";
@@ -41,6 +43,8 @@ export type Planner = {
   readonly whyNot: (ref: ObjectRef, node: string, at: Moment) => readonly NodeOnSlot[] | undefined;
   /** Where every slot is, or would be placed now. */
   readonly forecast: (at: Moment) => readonly Forecast[];
+  /** Whether some node could take another copy beside what runs, topology and preemption left aside. */
+  readonly hasRoom: (ref: ObjectRef, wall: WallTime) => boolean;
   readonly standing: (ref: ObjectRef, at: Moment) => WorkloadStanding | undefined;
   /** What it was told of a workload's pods, sorted by uid. */
   readonly podsOf: (ref: ObjectRef) => readonly PlacePod[];
@@ -86,6 +90,10 @@ export function createPlanner(config: PlannerConfig): Planner {
       );
     },
     forecast: (at) => withPass(at, undefined, (pass) => forecastOf(state, pass)),
+    hasRoom: (ref, wall) => {
+      const wanted = state.wantedByKey.get(workloadKey(ref));
+      return wanted !== undefined && [...state.hostById.values()].some((host) => fits(host, wanted, wall));
+    },
     standing: (ref, at) => {
       const wanted = state.wantedByKey.get(workloadKey(ref));
       return wanted === undefined
@@ -326,6 +334,14 @@ function workloadStanding(wanted: Wanted, { waiting, preemptions }: Pass): Workl
       })
       .sort((left, right) => (left.slot < right.slot ? -1 : 1)),
   };
+}
+
+function fits({ node, used }: Host, { workload, ladder }: Wanted, wall: WallTime): boolean {
+  if (unavailable(node) !== undefined || mismatchOf(node, workload, ladder, wall) !== undefined) return false;
+  return ladder.some(
+    ({ minTier, requests }) =>
+      isOfTier(node, minTier) && shortageOf(node.allocatable, used, requests) === undefined,
+  );
 }
 
 const hasSoftTaint = ({ taints }: PlaceNode): boolean =>

@@ -1,4 +1,14 @@
-import { dictionary, fields, integer, list, oneOf, optional, text, type Shaped } from "../kernel/shape.ts";
+import {
+  dictionary,
+  fields,
+  flag,
+  integer,
+  list,
+  oneOf,
+  optional,
+  text,
+  type Shaped,
+} from "../kernel/shape.ts";
 
 /**
  * What is told of a place to those who do not keep its detail. One of its nodes speaks for it; the newest
@@ -36,8 +46,11 @@ const workloadSummary = fields({
   /** Copies that the place is to run, and those of them that are ready. */
   wanted: count,
   ready: count,
-  /** Mesh-wide slots that a ready copy fills. */
+  /** Mesh-wide slots that a ready copy fills, and those of copies that are not ready. */
   slots: optional(list(text(300), slotsMax)),
+  claims: optional(list(text(300), slotsMax)),
+  /** No node of the place can take another copy of a mesh-wide workload. */
+  full: optional(flag),
 });
 export type WorkloadSummary = Shaped<typeof workloadSummary>;
 

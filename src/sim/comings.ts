@@ -22,7 +22,9 @@ export function withNewcomers(layout: Layout, seed: number): Layout {
   const random = randomStream(seed, "newcomers");
   const more = layout.map((site) => (random() < 0.5 ? { ...site, later: 1 } : site));
   const region = pick(random, layout)?.region ?? "north";
-  return random() < 0.5 ? more : [...more, { site: "harbour", region, nodes: 0, later: 1 + below(random, 2) }];
+  return random() < 0.5
+    ? more
+    : [...more, { site: "harbour", region, nodes: 0, later: 1 + below(random, 2) }];
 }
 
 export class Comings {
@@ -43,7 +45,7 @@ export class Comings {
   plan(from: number, until: number): void {
     const random = this.#random;
     const soon = (): number => between(random, from, from + 0.8 * (until - from));
-    for (const newcomer of [...this.#world.spares])
+    for (const newcomer of this.#world.spares)
       if (random() < 0.8) this.#world.at(soon(), () => this.#join(newcomer));
     const goers = Math.floor(this.#world.machines.length / 4);
     for (let count = 0; count < goers; count++)
@@ -84,7 +86,14 @@ export class Comings {
     const { name } = machine.identity;
     const value = { apiVersion: "v1", kind: "Node", metadata: { name }, spec: { unschedulable: true } };
     const ref = { group: "", kind: "Node", namespace: "", name };
-    const change = { type: "update", ref, value, manager: "starlight", class: "user", mode: "upsert" } as const;
+    const change = {
+      type: "update",
+      ref,
+      value,
+      manager: "starlight",
+      class: "user",
+      mode: "upsert",
+    } as const;
     machine.deliver({ type: "write", request: -1, changes: [change], actor: "user", dryRun: false });
     this.#drain(machine, this.#world.now + drainMax);
   }
@@ -109,11 +118,15 @@ export class Comings {
     this.#world.depart(machine, "left");
     const { id } = machine.identity;
     const say = (): void => {
-      if (machine.disk.stored(`${goneKey(id)}\0${id}`) !== undefined) {
+      // Who is switched off before anybody has heard of it stays a member.
+      const slot = `${goneKey(id)}\0${id}`;
+      const heard = this.#world.machines.some(({ disk }) => disk.stored(slot) !== undefined);
+      if (heard) {
         this.#world.at(this.#world.now + between(this.#random, 1_000, 8_000), () => machine.powerOff());
         return;
       }
-      if (machine.state === "up") machine.deliver({ type: "leave", reason: "simulated" });
+      const said = machine.disk.stored(slot) !== undefined;
+      if (machine.state === "up" && !said) machine.deliver({ type: "leave", reason: "simulated" });
       machine.disk.full = false;
       machine.powerOn();
       machine.startAgent();
@@ -150,7 +163,8 @@ export class Comings {
     this.#log(`${enroller.name} revokes ${victim.name} at ${record.version}`);
     this.#world.depart(victim, "revoked");
     this.#enrolUntilStored(enroller, record, () => {});
-    if (this.#world.enrollers.has(victim)) this.#world.at(this.#world.now + 3_000, () => this.#admitMole(victim, record));
+    if (this.#world.enrollers.has(victim))
+      this.#world.at(this.#world.now + 3_000, () => this.#admitMole(victim, record));
   }
 
   /** An enroller that does not know yet that it is revoked admits somebody: that counts nowhere. */
@@ -159,10 +173,12 @@ export class Comings {
     if (mole === undefined || victim.state !== "up" || this.#ended) return;
     const record = admission(this.#world, victim, mole);
     if (record.version <= revoked.version) return;
+    enrolAt(this.#world, victim, record);
+    // Once it knows, it admits nobody any more.
+    if (victim.node?.view.memberBody(mole.identity.id) === undefined) return;
     this.#log(`${victim.name}, revoked, admits ${mole.name}`);
     this.#world.spares.splice(this.#world.spares.indexOf(mole), 1);
     this.#world.departed.push({ machine: mole, how: "void" });
-    enrolAt(this.#world, victim, record);
     mole.disk.preload(introductionBy(this.#world, victim, record));
     mole.startAgent();
   }
@@ -181,7 +197,9 @@ export class Comings {
   }
 
   #enrollers(): Machine[] {
-    return this.#world.machines.filter((machine) => this.#world.enrollers.has(machine) && machine.state === "up");
+    return this.#world.machines.filter(
+      (machine) => this.#world.enrollers.has(machine) && machine.state === "up",
+    );
   }
 
   #connected(one: Machine, other: Machine): boolean {

@@ -88,7 +88,12 @@ export function runSeed(options: SeedOptions): SeedResult {
   comings.end();
   endFaults(world);
   const calmSince = world.now;
-  world.run(calmSince + options.calmMs + slowest(layout) + (detail === undefined ? 0 : summariesTake));
+  world.run(
+    calmSince +
+      options.calmMs +
+      slowest(layout) +
+      (detail === undefined || detail === "mesh" ? 0 : summariesTake),
+  );
   checks.atEnd(calmSince);
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };

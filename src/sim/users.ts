@@ -16,6 +16,8 @@ export type Attempt = {
   readonly object: string;
   readonly leaf: string;
   readonly value: Json;
+  /** Written as part of a whole new object. */
+  readonly creates: boolean;
   readonly at: number;
   readonly by: string;
   readonly manager: string;
@@ -141,6 +143,7 @@ export class Users {
       object: ref.name,
       leaf,
       value: written,
+      creates: mode === "create",
       at: this.#world.now,
       by: machine.name,
       manager,

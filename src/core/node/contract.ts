@@ -116,6 +116,8 @@ export type PodReport = {
 /** Why a write was not taken. */
 export type WriteError =
   | ChangeError
+  /** 403: this node has left or was revoked, so nothing that it writes counts anywhere. */
+  | { readonly type: "not-a-member" }
   /** 507: the disk refused; nothing was applied. */
   | { readonly type: "storage"; readonly detail: string };
 

@@ -144,11 +144,20 @@ export function makeRoom(turn: Turn): void {
   for (const [id, guest] of idle) forgetGuest(turn, id, guest);
 }
 
-/** Forgets guests whose admission is void. @returns who they were. */
+/** Forgets guests whose admission is void, and where those are reached who are no members any more. @returns the former. */
 export function dropGuests(turn: Turn, isVoid: (record: MeshRecord) => boolean): readonly NodeId[] {
-  const dropped = [...turn.state.levels.guests].filter(([, { record }]) => isVoid(record));
-  for (const [id, guest] of dropped) forgetGuest(turn, id, guest);
-  return dropped.map(([id]) => id);
+  const dropped: NodeId[] = [];
+  for (const [id, guest] of turn.state.levels.guests) {
+    const { record, status } = guest;
+    if (isVoid(record)) {
+      forgetGuest(turn, id, guest);
+      dropped.push(id);
+    } else if (status !== undefined && isVoid(status.record)) {
+      guest.status = undefined;
+      unpersist(turn, [slotOf(status.record)]);
+    }
+  }
+  return dropped;
 }
 
 function forgetGuest(turn: Turn, id: NodeId, guest: Guest): void {

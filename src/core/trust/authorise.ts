@@ -51,8 +51,7 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
   const publicKey = keyOf(record.author, trust);
   if (publicKey === undefined) return { type: "unknown-author" };
   const gone = trust.goneSince(record.author);
-  if (gone !== undefined && endsWith(record, gone))
-    return forbidden("the author left or was revoked before");
+  if (gone !== undefined && endsWith(record, gone)) return forbidden("the author left or was revoked before");
   if (parts !== undefined && record.kind !== kindOfKey(parts))
     return forged(`a ${kindOfKey(parts)} key on another kind of record`);
   const broken =

@@ -7,7 +7,7 @@ import type { MergedObject } from "../core/intents/contract.ts";
 import type { Machine, SimPod } from "./machine.ts";
 import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
-import { checkDeletions, checkDisks, checkRoster, Ends } from "./roster-checks.ts";
+import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -186,6 +186,11 @@ export class Checks {
     return stillThere || (life.endedAt ?? this.#world.now) > this.#world.now - noticeMax;
   }
 
+  /** Whether somebody still holds what is deleted and ought to be forgotten. */
+  remembersDeletions(): boolean {
+    return deletionsHeld(this.#world, new Ends(this.#world)).length > 0;
+  }
+
   /** Everything that must hold at the end of the liveness phase. */
   atEnd(calmSince: number): void {
     const ends = new Ends(this.#world);
@@ -195,7 +200,7 @@ export class Checks {
     this.#nothingLost(ends);
     this.#everySlotFilledOnce(ends);
     const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
-    checkDeletions(this.#world, ends);
+    for (const what of deletionsHeld(this.#world, ends)) this.#world.violated(`10: ${what}`);
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
   }
 
@@ -308,12 +313,13 @@ export class Checks {
     voids: ReadonlySet<Attempt>,
   ): void {
     const onLeaf = attempts.filter((attempt) => attempt.leaf === leaf);
-    // One record holds all that a manager at one node wrote of an object: with its last write it is void.
+    // One record holds all that a manager at one node wrote of an object: with its last write it is void. And
+    // what was void had taken the field over, so whoever wrote then let go of it.
     const sure = onLeaf.filter(
       ({ by, manager, object: name, at }) =>
         ![...voids].some((other) => {
-          const sameRecord = other.by === by && other.manager === manager && other.object === name;
-          return sameRecord && other.at > at;
+          const sameRecord = other.by === by && other.manager === manager;
+          return other.object === name && other.at > at && (sameRecord || other.leaf === leaf);
         }),
     );
     const newest = Math.max(0, ...sure.map(({ acknowledged }) => acknowledged ?? 0));

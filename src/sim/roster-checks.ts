@@ -101,30 +101,26 @@ function owns({ key, author }: MeshRecord, writer: Machine | undefined, mayEnrol
  * 10. Deletions that everybody has heard of are forgotten. Only its author can take an intent away, so what
  * is left of a deleted object stays when one of those who wrote of it is no member any more.
  */
-export function checkDeletions(world: World, ends: Ends): void {
+export function deletionsHeld(world: World, ends: Ends): readonly string[] {
+  const held: string[] = [];
   for (const { name, node, disk } of world.machines) {
     const records = disk.frames().flatMap((frame) => {
       const opened = openStored(frame, world.crypto);
       return opened.ok ? [opened.value] : [];
     });
-    const left = records.filter((record) => isTombstone(record) && !isIntentOfGone(record, ends));
+    const ofGone = records.filter((record) => record.kind === "intent" && ends.isGone(record.author));
+    const kept = new Set(ofGone.map(({ key }) => objectOf(key)));
+    const left = records.filter((record) => {
+      if (record.kind === "intent" && kept.has(objectOf(record.key))) return false;
+      return isTombstone(record) || (node !== undefined && isDead(node.view, record.key));
+    });
     const [first] = left;
-    if (first !== undefined)
-      world.violated(
-        `10: ${name} holds ${left.length} tombstones: ${first.key} by ${nameOf(world, first.author)}`,
-      );
-    if (node === undefined) continue;
-    const kept = new Set(
-      records.filter((record) => isIntentOfGone(record, ends)).map(({ key }) => objectOf(key)),
-    );
-    const dead = records.filter(({ key }) => !kept.has(objectOf(key)) && isDead(node.view, key));
-    for (const { key, author } of dead)
-      world.violated(`10: ${name} holds ${key} by ${nameOf(world, author)} of a deleted object`);
+    if (first === undefined) continue;
+    const by = nameOf(world, first.author);
+    held.push(`${name} still holds ${left.length} deleted records, among them ${first.key} by ${by}`);
   }
+  return held;
 }
-
-const isIntentOfGone = ({ kind, author }: MeshRecord, ends: Ends): boolean =>
-  kind === "intent" && ends.isGone(author);
 
 function isDead(view: NodeView, key: string): boolean {
   const parts = partsOf(key);

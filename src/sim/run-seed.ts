@@ -1,5 +1,6 @@
 import type { NodeConfig } from "../core/node/contract.ts";
 import { between } from "../core/kernel/random.ts";
+import { regionEvery, siteEvery } from "../core/node/summaries.ts";
 import type { Detail } from "../core/records/scope.ts";
 import { Checks } from "./checks.ts";
 import { Comings, withNewcomers } from "./comings.ts";
@@ -36,8 +37,16 @@ export type SeedResult = {
 
 /** No two clocks agree, also in fair weather. */
 const clockErrorMax = 30_000;
-/** Tombstones go once summaries of sites, then of regions, have said that everybody has them. */
-const summariesTake = 60_000;
+/**
+ * Where detail stays in places, a place says in its summary what it has heard of: within `siteEvery` of its
+ * last one, which time a region's speaker needs twice more to see it, after the `regionEvery` that it waits
+ * for others of its places; each up to a tenth longer. That is one round, and a deleted object needs three:
+ * all know it; all have dropped what others wrote of it; all have dropped the deletion.
+ */
+const deletionRounds = 3;
+const roundTakes = (config: NodeConfig): number =>
+  2 * config.tombstoneEvery + 3 * 1.1 * siteEvery + regionEvery;
+const lookEvery = 5_000;
 
 export const simConfig: NodeConfig = {
   pingEvery: 1_000,
@@ -88,12 +97,10 @@ export function runSeed(options: SeedOptions): SeedResult {
   comings.end();
   endFaults(world);
   const calmSince = world.now;
-  world.run(
-    calmSince +
-      options.calmMs +
-      slowest(layout) +
-      (detail === undefined || detail === "mesh" ? 0 : summariesTake),
-  );
+  world.run(calmSince + options.calmMs + slowest(layout));
+  const rounds = (detail ?? "mesh") === "mesh" ? 0 : deletionRounds;
+  const forgottenAt = calmSince + slowest(layout) + rounds * roundTakes(simConfig);
+  while (world.now < forgottenAt && checks.remembersDeletions()) world.run(world.now + lookEvery);
   checks.atEnd(calmSince);
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };

@@ -30,7 +30,7 @@ export function admission(world: World, enroller: Machine, newcomer: Machine): M
     key: memberKey(identity.id),
     version: tick({ last: 0 }, wall),
     kind: "roster",
-    body: memberBodyOf(newcomer, ["write"], wall),
+    body: memberBodyOf(newcomer, ["write"], Math.floor(wall)),
   } as const;
   return sealRecord(draft, enroller.identity.id, enroller.signer, world.crypto);
 }

@@ -40,9 +40,11 @@ const clockErrorMax = 30_000;
 /**
  * Where detail stays in places, a place says in its summary what it has heard of: within `siteEvery` of its
  * last one, which time a region's speaker needs twice more to see it, after the `regionEvery` that it waits
- * for others of its places; each up to a tenth longer. That is one round, and a deleted object needs three:
- * all know it; all have dropped what others wrote of it; all have dropped the deletion.
+ * for others of its places; each up to a tenth longer. That is one round. A copy that another place is to have
+ * needs two: it starts there, and is heard of. A deleted object needs three: all know it; all have dropped
+ * what others wrote of it; all have dropped the deletion.
  */
+const placementRounds = 2;
 const deletionRounds = 3;
 const roundTakes = (config: NodeConfig): number =>
   2 * config.tombstoneEvery + 3 * 1.1 * siteEvery + regionEvery;
@@ -97,9 +99,9 @@ export function runSeed(options: SeedOptions): SeedResult {
   comings.end();
   endFaults(world);
   const calmSince = world.now;
-  world.run(calmSince + options.calmMs + slowest(layout));
-  const rounds = (detail ?? "mesh") === "mesh" ? 0 : deletionRounds;
-  const forgottenAt = calmSince + slowest(layout) + rounds * roundTakes(simConfig);
+  const round = (detail ?? "mesh") === "mesh" ? 0 : roundTakes(simConfig);
+  world.run(calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round));
+  const forgottenAt = calmSince + slowest(layout) + deletionRounds * round;
   while (world.now < forgottenAt && checks.remembersDeletions()) world.run(world.now + lookEvery);
   checks.atEnd(calmSince);
   const { frames, bytes } = world.network;

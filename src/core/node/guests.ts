@@ -89,6 +89,14 @@ export function guestRecords(state: NodeState): readonly MeshRecord[] {
   });
 }
 
+/** Guests that a node admitted, and where they are reached: of one site, nobody else may know them yet. */
+export function admittedBy({ levels }: NodeState, id: NodeId): readonly MeshRecord[] {
+  return [...levels.guests.values()].flatMap(({ record, status }) => {
+    if (record.author !== id) return [];
+    return status === undefined ? [record] : [record, status.record];
+  });
+}
+
 function isAboutGuests({ key, kind }: MeshRecord): boolean {
   const type = partsOf(key)?.type;
   return (kind === "roster" && type === "member") || (kind === "fact" && type === "status");

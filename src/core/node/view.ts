@@ -12,7 +12,7 @@ import { headsIn, makeBundle } from "../sync/bundle.ts";
 import type { NodeView, PodView } from "./contract.ts";
 import { heldUpTo } from "./held.ts";
 import { encodeFrame } from "../sync/frames.ts";
-import { authorsProven, guestRecords } from "./guests.ts";
+import { admittedBy, authorsProven, guestRecords } from "./guests.ts";
 import { detailOf } from "./levels.ts";
 import { whyForbidden } from "./link-policy.ts";
 import { memberView } from "./nodes.ts";
@@ -113,7 +113,8 @@ export function createView(state: NodeState, given: Given): NodeView {
         const record = store.bySlot.get(slot);
         if (record !== undefined && isIntroducing(record)) frames.push(storedBytes(record, given.crypto));
       }
-      for (const record of guestRecords(state)) frames.push(storedBytes(record, given.crypto));
+      const guests = new Set([...guestRecords(state), ...admittedBy(state, identity.id)]);
+      for (const record of guests) frames.push(storedBytes(record, given.crypto));
       return frames;
     },
     bundle: (to, since, crypto) => {

@@ -196,3 +196,25 @@ test("a deleted object is whole when an edit from a site that was cut off for th
   for (const { name, node } of world.machines)
     assert.deepEqual(node?.view.object(noteRef("n"))?.value["data"], { a: "1", b: "2" }, name);
 });
+
+test("a node that missed one of two admissions by the same enroller is told of it, though it has the second", () => {
+  const world = fleet(6, 2);
+  const [first, , , fourth] = world.machines as [Machine, Machine, Machine, Machine];
+  const [one, other] = world.spares as [Machine, Machine];
+  const everybodyElse = world.machines.filter((machine) => machine !== fourth);
+  cut(world, [fourth], everybodyElse, true);
+  const missed = admission(world, first, one);
+  enrolAt(world, first, missed);
+  one.disk.preload(introductionBy(world, first, missed));
+  one.startAgent();
+  world.run(world.now + 4_000);
+  const second = admission(world, first, other);
+  enrolAt(world, first, second);
+  other.disk.preload(introductionBy(world, first, second));
+  // Only the second one gets to the node, as a courier might bring it.
+  enrolAt(world, fourth, second);
+  world.run(world.now + 2_000);
+  cut(world, [fourth], everybodyElse, false);
+  world.run(world.now + 30_000);
+  assert.ok(namesAt(fourth).includes(one.name));
+});

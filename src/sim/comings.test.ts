@@ -5,7 +5,7 @@ import type { JsonObject } from "../core/kernel/json.ts";
 import type { WriteReply } from "../core/node/contract.ts";
 import type { Detail } from "../core/records/scope.ts";
 import type { Machine } from "./machine.ts";
-import { admission, enrolAt, introductionBy, revocation } from "./roster.ts";
+import { admission, enrolAt, introductionBy, revocation } from "./enrolment.ts";
 import { evenLayout, simConfig } from "./run-seed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";

@@ -2,7 +2,7 @@ import { below, between, pick, randomStream, shuffled, type Random } from "../co
 import { goneKey } from "../core/records/keys.ts";
 import type { MeshRecord } from "../core/records/record.ts";
 import type { Machine } from "./machine.ts";
-import { admission, enrolAt, introductionBy, isStoredAt, revocation } from "./roster.ts";
+import { admission, enrolAt, introductionBy, isStoredAt, revocation } from "./enrolment.ts";
 import type { Layout, World } from "./world.ts";
 
 /**

@@ -2,6 +2,7 @@ import { between, type Random } from "../core/kernel/random.ts";
 import type { Duration } from "../core/kernel/time.ts";
 import type { DialFailure, LinkEnd } from "../core/membership/contract.ts";
 import type { EventQueue } from "./event-queue.ts";
+import { Walls, type Wall } from "./walls.ts";
 
 /**
  * TCP as far as partitions are concerned: ordered streams with latency, loss seen as delay, cuts in
@@ -16,11 +17,11 @@ export type Host = {
   readonly state: () => "off" | "down" | "stalled" | "up";
   /** Which process this is: a connection belongs to one. */
   readonly process: () => number;
+  /** Whether a connection of that host passes our handshake. */
+  readonly admits: (peer: number) => boolean;
   readonly opened: (end: End, peer: number, outbound: boolean, via: number | undefined) => void;
   readonly closed: (end: End, how: LinkEnd) => void;
   readonly frame: (end: End, bytes: Uint8Array) => void;
-  /** Whether the other's key is one that it takes a connection from. */
-  readonly admits: (peer: number) => boolean;
   readonly dialFailed: (peer: number, why: DialFailure) => void;
 };
 
@@ -60,6 +61,7 @@ export class Network {
   readonly #config: NetworkConfig;
   readonly #now: () => number;
   readonly #cuts = new Map<string, number>();
+  readonly #walls = new Walls();
   readonly #connections = new Set<Connection>();
   readonly #sentByHost: number[] = [];
   #made = 0;
@@ -92,7 +94,7 @@ export class Network {
     if (left > 0) this.#cuts.set(key, left);
     else {
       this.#cuts.delete(key);
-      this.#release(from, to);
+      this.#release((connection) => this.#crosses(connection, from, to));
     }
   }
 
@@ -101,12 +103,31 @@ export class Network {
     this.#cuts.clear();
     for (const key of keys) {
       const [from = 0, to = 0] = key.split(">").map(Number);
-      this.#release(from, to);
+      this.#release((connection) => this.#crosses(connection, from, to));
     }
   }
 
+  /** Cuts these hosts off from all others, both ways. */
+  wallIn(hosts: Iterable<number>): Wall {
+    return this.#walls.raise(hosts);
+  }
+
+  lower(wall: Wall): void {
+    this.#walls.lower(wall);
+    this.#release(({ ends: [near, far], via }) => {
+      const inside = wall.has(near.host);
+      return inside !== wall.has(far.host) || (via !== undefined && inside !== wall.has(via.host));
+    });
+  }
+
+  /** Whether some wall keeps others away from this host. */
+  isWalledIn(host: number): boolean {
+    return this.#walls.around(host);
+  }
+
   isCut(from: number, to: number): boolean {
-    return this.#cuts.has(`${from}>${to}`);
+    if (this.#walls.part(from, to)) return true;
+    return this.#cuts.size > 0 && this.#cuts.has(`${from}>${to}`);
   }
 
   dial(from: number, to: number, relays: readonly number[] = []): void {
@@ -132,7 +153,8 @@ export class Network {
       const hops = this.#latency(from, via) + this.#latency(via, to);
       return this.#after(relayHeadStart + 3 * hops, () => {
         if (!stillThere()) return;
-        if (reaches(from, via) && reaches(via, to)) this.#open(from, to, via);
+        if (!this.#host(to).admits(from)) fail(0, "untrusted");
+        else if (reaches(from, via) && reaches(via, to)) this.#open(from, to, via);
         else fail(this.#config.dialTimeout / 2, "unreachable");
       });
     }
@@ -144,6 +166,7 @@ export class Network {
     this.#after(1.5 * roundTrip, () => {
       const lost = this.isCut(from, to) || this.isCut(to, from) || this.#host(to).state() !== "up";
       if (lost || !stillThere()) return fail(this.#config.dialTimeout / 2, "unreachable");
+      if (!this.#host(to).admits(from)) return fail(roundTrip / 2, "untrusted");
       this.#open(from, to);
     });
   }
@@ -187,9 +210,6 @@ export class Network {
   }
 
   #open(from: number, to: number, relay?: number): void {
-    if (!this.#host(to).admits(from) || !this.#host(from).admits(to)) {
-      return this.#after(this.#latency(to, from), () => this.#host(from).dialFailed(to, "untrusted"));
-    }
     const via = relay === undefined ? undefined : { host: relay, process: this.#host(relay).process() };
     const connection: Connection = { number: this.#made++, ends: [] as unknown as [End, End], via };
     const end = (host: number): End => ({
@@ -230,10 +250,10 @@ export class Network {
     this.#queue.schedule(at, land);
   }
 
-  #release(from: number, to: number): void {
+  #release(crosses: (connection: Connection) => boolean): void {
     for (const connection of this.#connections) {
       for (const end of connection.ends) {
-        if (end.held.length === 0 || !this.#crosses(connection, from, to)) continue;
+        if (end.held.length === 0 || !crosses(connection)) continue;
         this.#after(between(this.#random, 0, 4) * this.#config.retransmitAfter, () => {
           if (this.#isHeld(other(end), end)) return;
           const held = end.held;

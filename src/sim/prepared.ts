@@ -126,8 +126,11 @@ function summaryOf({ machines, region, site }: Settled): SiteSummary {
     region,
     island: nodes,
     gateways: gateways.flatMap((id) => {
-      const name = machines.find(({ identity }) => identity.id === id)?.name;
-      return name === undefined ? [] : [{ id, name, site, addresses: [addressOf(name)] }];
+      const machine = machines.find(({ identity }) => identity.id === id);
+      if (machine === undefined) return [];
+      const { name, config } = machine;
+      const paid = config.uplink === "lan" ? {} : { uplink: config.uplink };
+      return [{ id, name, site, addresses: [addressOf(name)], ...paid }];
     }),
     acks: [],
   };

@@ -8,7 +8,7 @@ import { isTombstone, type MeshRecord, type NodeId } from "../core/records/recor
 import { openStored, sealHolds } from "../core/records/seal.ts";
 import { detailScope, keeps } from "../core/records/scope.ts";
 import type { Machine } from "./machine.ts";
-import { goneSince } from "./roster.ts";
+import { goneSince } from "./enrolment.ts";
 import type { World } from "./world.ts";
 
 /** What must hold of the roster, and of the records of those who are on it no more, once all is calm. */

@@ -1,16 +1,16 @@
 import { epochMs } from "../core/kernel/hybrid-clock.ts";
 import { randomStream, type Random } from "../core/kernel/random.ts";
 import type { MeshIdentity, NodeConfig, Note, WriteReply } from "../core/node/contract.ts";
-import { memberKey, statusKey } from "../core/records/keys.ts";
+import { statusKey } from "../core/records/keys.ts";
 import { sealRecord, storedBytes } from "../core/records/seal.ts";
 import { nodeIdOf, slotOf, type MeshRecord, type NodeId } from "../core/records/record.ts";
-import { detailScope, type Detail, type Place, type Scope } from "../core/records/scope.ts";
+import type { Detail, Place, Scope } from "../core/records/scope.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Preload } from "./disk.ts";
 import { addressOf, Machine, simStatus, type SimPod } from "./machine.ts";
-import { memberBodyOf } from "./roster.ts";
 import { Network, peerOf, type End } from "./network.ts";
 import { preparedDisks, type Settled } from "./prepared.ts";
+import { memberRecord } from "./roster.ts";
 import { createSimCrypto, type SimCrypto } from "./sim-crypto.ts";
 import type { Trace } from "./trace.ts";
 
@@ -209,12 +209,8 @@ export class World {
         machines.push(machine);
         if (enrollers && number === 1) this.enrollers.add(machine);
         const grants = this.enrollers.has(machine) ? ["write", "enrol"] : ["write"];
-        const said = memberBodyOf(machine, grants, startOfTime);
-        const body = detail === "mesh" ? said : { ...said, detail };
-        const scope = detailScope(detail, { site, region });
-        const key = memberKey(machine.identity.id);
-        const member = { scope, key, version: 1, kind: "roster", body } as const;
-        const records = [sealRecord(member, rootId, root, this.crypto), this.#firstStatus(machine, scope)];
+        const member = memberRecord(machine, startOfTime, 1, this.crypto, grants);
+        const records = [member, this.#firstStatus(machine, member.scope)];
         roster.push(...records);
         slots.push(...records.map(preload));
       }
@@ -252,7 +248,7 @@ export class World {
       frame: (end, bytes) => machine.frameArrived(end, bytes),
       admits: (peer) => {
         const { identity, tlsKey } = this.machine(peer);
-        return machine.node?.view.admits(identity.id, tlsKey) !== false;
+        return machine.node?.view.admits(identity.id, tlsKey) === true;
       },
       dialFailed: (peer, why) =>
         machine.deliver({

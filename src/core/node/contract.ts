@@ -214,6 +214,8 @@ export type NodeEvent =
   | { readonly type: "pod-gone"; readonly uid: PodUid }
   | { readonly type: "stored"; readonly ticket: number }
   | { readonly type: "store-failed"; readonly ticket: number; readonly detail: string }
+  /** This process ends now, and what the machine runs goes on: the peers are told that it will be back. */
+  | { readonly type: "stopping" }
   | { readonly type: "stalled"; readonly by: Duration }
   | { readonly type: "wake" };
 

@@ -68,8 +68,9 @@ export function placeIfDue(turn: Turn): void {
 
 /** Whoever has left or was revoked runs nothing any more: the others fill its slots. */
 function endAll(turn: Turn): void {
-  turn.state.placeAt = Number.POSITIVE_INFINITY;
-  for (const uid of turn.state.pods.keys()) stopPod(turn, uid, "left", "this node is no longer a member");
+  const { state } = turn;
+  state.placeAt = Number.POSITIVE_INFINITY;
+  for (const uid of state.pods.keys()) stopPod(turn, uid, "left", "this node is no longer a member");
 }
 
 /** Pods that ended are cleared away once something else fills their place, or nothing wants it. */

@@ -1,4 +1,4 @@
-import { equalBytes } from "../kernel/bytes.ts";
+import { equalBytes, hex } from "../kernel/bytes.ts";
 import { between } from "../kernel/random.ts";
 import type { Duration } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
@@ -46,6 +46,8 @@ const listedLogsMax = 200;
 const symbolsPerLog = 1.3;
 /** A search over a metered link ends after so many symbols, of 13 bytes each, with what it found. */
 const meteredSymbolsMax = 8_192;
+/** A search beside lists of logs that do not help: what they miss are few. */
+const stuckSymbolsMax = 512;
 const workOfAnswer = 100;
 /** The hash of a scope without records. */
 const emptyHash = new Uint8Array(16);
@@ -131,7 +133,7 @@ export function headsArrived(
   peer.inStep = false;
   const wants: LogAt[] = [];
   const gives: LogAt[] = [];
-  for (const { scope, state, logs } of differing) {
+  for (const { scope, hash, state, logs } of differing) {
     if (state === "sketch") {
       beginRepair(step, link, peer, scope, Math.ceil(symbolsPerLog * headsOf(step, scope).length), true);
       continue;
@@ -141,14 +143,26 @@ export function headsArrived(
     const giving = logsOf(step, scope).filter((log) => log.head > (theirs.get(logName(log)) ?? 0));
     wants.push(...lacking.map((log) => ({ ...log, at: headOf(step, log) })));
     gives.push(...giving.map((log) => ({ ...refOf(log), at: theirs.get(logName(log)) ?? 0 })));
+    const stuck = metAgain(step, peer, scope, hash) && peer.owing.size === 0;
     if (lacking.length + giving.length === 0) {
       const metered = isMetered(step.env.linkClass(peer.id));
       beginRepair(step, link, peer, scope, metered ? meteredSymbolsMax : lengthMax);
-    }
+    } else if (stuck) beginRepair(step, link, peer, scope, stuckSymbolsMax);
   }
   const pulls = gives.length > 0 && give(step, link, peer, gives.slice(0, logsMax));
   ask(step, link, peer, wants);
   if (wants.length === 0 && !pulls && peer.repair === undefined) confirm(step, peer);
+}
+
+/**
+ * Whether these two states met at the last comparison: what logs say did not join them. A log that only one end
+ * takes as known, its author being unknown at the other, is listed for ever.
+ */
+function metAgain({ env }: Step, peer: Peer, scope: Scope, theirs: Uint8Array): boolean {
+  const states = `${hex(scopeDigest(env.store, scope).hash)} ${hex(theirs)}`;
+  const again = peer.met.get(scope) === states;
+  peer.met.set(scope, states);
+  return again;
 }
 
 /** The peer has news of these logs: asked for where we are behind. */

@@ -110,6 +110,7 @@ function newPeer(
     questionsAt: Number.POSITIVE_INFINITY,
     asksAt: Number.NEGATIVE_INFINITY,
     work: freshWork(env.now),
+    met: new Map(),
     repair: undefined,
     restarts: 0,
     repairAfter: Number.NEGATIVE_INFINITY,

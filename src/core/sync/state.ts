@@ -46,6 +46,8 @@ export type Peer = {
   asksAt: Instant;
   /** What the peer may still cost us, in work (budget.ts). */
   readonly work: Bucket;
+  /** Our hash and the peer's of each scope that differed at the last comparison. */
+  readonly met: Map<Scope, string>;
   /** A search for the difference that we lead, and how often it began again because a set moved. */
   repair: Repair | undefined;
   restarts: number;

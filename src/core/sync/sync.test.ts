@@ -144,6 +144,23 @@ test("where logs agree and records do not, the sketch finds the difference", () 
   assert.ok(bytes < 6_000, `${bytes}`);
 });
 
+test("a log that one end never takes as known does not keep the sketch from what else is missing, for 6 kB more", () => {
+  const { bed, a, b } = pair();
+  const records = a.seed(entries(0, 500));
+  copy(a, b);
+  const lost = [...b.store.bySlot.values()].find(({ key }) => key === records[5]?.key);
+  assert(lost !== undefined);
+  dropRecord(b.store, lost);
+  // All that this author wrote was replaced by others since; b is not told who it is.
+  cover(a.store, { scope: "mesh", kind: "fact", author: idOf(99) }, 0, 10);
+  bed.link(a, b);
+  bed.run(15_000);
+  assert.equal(a.digest(), b.digest());
+  assert.equal(b.received, 1);
+  const { bytes } = bed.spent();
+  assert.ok(bytes < 6_000, `${bytes}`);
+});
+
 test("with a thousand authors the sketch is tried first: 20 changes cost less than a list of the logs", () => {
   const { bed, a, b } = pair();
   const authors = Array.from({ length: 1000 }, (_, at) => bed.node(idOf(1000 + at)));

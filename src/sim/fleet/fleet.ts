@@ -1,0 +1,79 @@
+import type { NodeConfig } from "../../core/node/contract.ts";
+import { shuffled, type Random } from "../../core/kernel/random.ts";
+import type { Machine } from "../machine.ts";
+import { Trace } from "../trace.ts";
+import { World, type SiteLayout } from "../world.ts";
+
+/** A fleet of equal sites, most of which have been in the mesh for a while, and some that are to join. */
+
+export type FleetOptions = {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly nodesPerSite: number;
+  readonly sitesPerRegion: number;
+  readonly config: NodeConfig;
+};
+
+export type Fleet = {
+  readonly world: World;
+  readonly random: Random;
+  readonly machinesBySite: ReadonlyMap<string, readonly Machine[]>;
+  readonly regionNames: readonly string[];
+  readonly cellularSites: readonly string[];
+  /** Sites of which nobody knows at first. */
+  readonly lateSites: readonly string[];
+  /** Machines that belong now; those that left or were revoked do no longer. */
+  readonly members: Set<Machine>;
+  readonly gone: Set<Machine>;
+};
+
+/** One site in ten has a cellular uplink; one in fifty, and at least one, joins late. */
+const isCellular = (site: number): boolean => site % 10 === 4;
+const isLate = (site: number): boolean => site % 50 === 3;
+
+export function createFleet(options: FleetOptions): Fleet {
+  const { seed, nodes, nodesPerSite, sitesPerRegion, config } = options;
+  const layout = Array.from(
+    { length: Math.max(1, Math.round(nodes / nodesPerSite)) },
+    (_, at): SiteLayout => ({
+      site: `site-${at}`,
+      region: `region-${Math.floor(at / sitesPerRegion)}`,
+      nodes: nodesPerSite,
+      ...(isCellular(at)
+        ? { uplink: { uplink: "cellular", uplinkBytesPerSecond: 0, uplinkBytesPerDay: 0 } }
+        : {}),
+    }),
+  );
+  const namesOf = (chosen: (site: number) => boolean): string[] =>
+    layout.filter((_, at) => chosen(at)).map(({ site }) => site);
+  const lateSites = namesOf(isLate);
+  const late = new Set(lateSites);
+  const world = new World(seed, layout, config, new Trace(undefined, false), {
+    detail: "site",
+    sharing: true,
+    settled: (site) => !late.has(site),
+  });
+  return {
+    world,
+    random: world.random("fleet"),
+    machinesBySite: Map.groupBy(world.machines, ({ identity }) => identity.site),
+    regionNames: [...new Set(layout.map(({ region }) => region))],
+    cellularSites: namesOf((at) => isCellular(at) && !isLate(at)),
+    lateSites,
+    members: new Set(world.machines.filter(({ identity }) => !late.has(identity.site))),
+    gone: new Set(),
+  };
+}
+
+export const siteOf = ({ machinesBySite }: Fleet, site: string): readonly Machine[] =>
+  machinesBySite.get(site) ?? [];
+
+/** A member whose agent runs, and that is not cut off from other sites; undefined when none is found. */
+export function anyReachable(
+  { world, random, members }: Fleet,
+  among: readonly Machine[],
+): Machine | undefined {
+  return shuffled(random, among).find(
+    (machine) => members.has(machine) && machine.state === "up" && !world.network.isWalledIn(machine.host),
+  );
+}

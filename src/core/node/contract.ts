@@ -113,10 +113,9 @@ export type PodReport = {
   readonly message?: string | undefined;
 };
 
-/** Why a write was not taken. */
+/** Why a write was not taken; `not-a-member`, 403: this node has left or was revoked, so it would count nowhere. */
 export type WriteError =
   | ChangeError
-  /** 403: this node has left or was revoked, so nothing that it writes counts anywhere. */
   | { readonly type: "not-a-member" }
   /** 507: the disk refused; nothing was applied. */
   | { readonly type: "storage"; readonly detail: string };

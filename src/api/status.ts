@@ -91,6 +91,11 @@ export function errorOfWrite(error: WriteError): ApiError {
       });
     case "not-found":
       return new ApiError(404, "NotFound", `${nameOf(error.ref)} not found`, { name: error.ref.name });
+    case "not-a-member": {
+      const why =
+        "this node has left the mesh or was revoked: nothing written here would count; use another node";
+      return new ApiError(403, "Forbidden", why);
+    }
     case "storage":
       return new ApiError(507, "InternalError", `nothing was stored: ${error.detail}`);
   }

@@ -1,16 +1,14 @@
 import { isMetered, linkClassOf } from "../core/records/link-class.ts";
 import { isObject } from "../core/kernel/json.ts";
-import { hex } from "../core/kernel/bytes.ts";
-import { openStored, sealHolds } from "../core/records/seal.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
-import { isOwnNote } from "../core/node/own-notes.ts";
 import { isScope, keeps } from "../core/records/scope.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Machine } from "./machine.ts";
 import type { SimPod } from "./sim-pod.ts";
 import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
+import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -68,7 +66,8 @@ export class Checks {
     if (life !== undefined) life.endedAt = this.#world.now;
     this.#lastChange = this.#world.now;
     const view = machine.node?.view;
-    if (view === undefined) return;
+    // What runs on after the end of a membership is nobody's workload.
+    if (view === undefined || !this.#world.machines.includes(machine)) return;
     const wrong = this.#whyWrong(view, uid, reason, life?.startedAt ?? 0);
     if (wrong !== undefined) {
       this.#world.violated(`1: ${machine.name} stops the healthy ${pod.start.name} (${reason}): ${wrong}`);
@@ -87,7 +86,7 @@ export class Checks {
   #onlyOne(machine: Machine, pod: SimPod): void {
     const { fence, name, uid } = pod.start;
     if (fence === undefined) return;
-    for (const other of this.#world.machines) {
+    for (const other of this.#world.everybody) {
       for (const running of other.pods.values()) {
         if (running.start.uid === uid || running.start.fence?.name !== fence.name) continue;
         this.#world.violated(`12: ${machine.name} starts ${name} while ${other.name} runs ${fence.name}`);
@@ -135,6 +134,7 @@ export class Checks {
       const wanted = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
       return wanted && !this.#movedAway(uid, body) ? "its slot is wanted" : undefined;
     }
+    if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
     return "not a reason that this world gives";
   }
 
@@ -187,14 +187,21 @@ export class Checks {
     return stillThere || (life.endedAt ?? this.#world.now) > this.#world.now - noticeMax;
   }
 
+  /** Whether somebody still holds what is deleted and ought to be forgotten. */
+  remembersDeletions(): boolean {
+    return deletionsHeld(this.#world, new Ends(this.#world)).length > 0;
+  }
+
   /** Everything that must hold at the end of the liveness phase. */
   atEnd(calmSince: number): void {
+    const ends = new Ends(this.#world);
+    checkRoster(this.#world);
     this.#converged();
-    this.#authorised();
-    this.#nothingLost();
-    this.#everySlotFilledOnce();
+    checkDisks(this.#world, ends);
+    this.#nothingLost(ends);
+    this.#everySlotFilledOnce(ends);
     const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
-    this.#deletionsForgotten();
+    for (const what of deletionsHeld(this.#world, ends)) this.#world.violated(`10: ${what}`);
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
   }
 
@@ -250,58 +257,32 @@ export class Checks {
       );
       return;
     }
-  }
-
-  /** 10. Deletions that everybody has heard of are forgotten. */
-  #deletionsForgotten(): void {
-    for (const machine of this.#world.machines) {
-      const { tombstones = 0, dead = 0 } = machine.node?.view.records() ?? {};
-      if (tombstones > 0) this.#world.violated(`10: ${machine.name} still holds ${tombstones} tombstones`);
-      if (dead > 0) this.#world.violated(`10: ${machine.name} still holds ${dead} deleted objects`);
-    }
-  }
-
-  /** 3. No disk holds a record that its author may not write, or whose signature does not match. */
-  #authorised(): void {
-    const keyById = new Map(
-      this.#world.machines.map(({ identity, signer }) => [identity.id, signer.publicKey] as const),
+    const places = new Set(
+      this.#world.machines.flatMap(({ identity: { site, region } }) => [`site ${site}`, `region ${region}`]),
     );
-    const placeById = new Map(this.#world.machines.map(({ identity }) => [identity.id, identity] as const));
-    for (const machine of this.#world.machines) {
-      for (const frame of machine.disk.frames()) {
-        if (isOwnNote(frame)) continue;
-        const record = openStored(frame, this.#world.crypto);
-        if (!record.ok) {
-          this.#world.violated(`3: ${machine.name} stores a frame that is no record`);
-          continue;
-        }
-        const { key, author } = record.value;
-        const { mesh } = machine.identity;
-        const publicKey = author === mesh.id ? mesh.rootKey : keyById.get(author);
-        const owns =
-          (key.startsWith("node/") && key.startsWith(`node/${author}/`)) ||
-          (key.startsWith("intent/") && author !== mesh.id) ||
-          (key.startsWith("roster/member/") && author === mesh.id) ||
-          key === `site/${placeById.get(author)?.site ?? "?"}/summary` ||
-          key === `region/${placeById.get(author)?.region ?? "?"}/summary` ||
-          key === `roster/gone/${author}`;
-        if (!owns) this.#world.violated(`3: ${machine.name} accepted ${key} by ${author}`);
-        else if (publicKey === undefined || !sealHolds(record.value, publicKey, this.#world.crypto)) {
-          this.#world.violated(
-            `3: ${machine.name} accepted ${key} with a wrong signature (${hex(record.value.hash)})`,
-          );
-        }
-      }
-    }
+    for (const place of told.keys())
+      if (!places.has(place)) this.#world.violated(`11: ${machine.name} is told of ${place}, which is empty`);
+  }
+
+  #voidAttempts(ends: Ends): ReadonlySet<Attempt> {
+    const idByName = new Map(this.#world.everybody.map(({ name, identity }) => [name, identity.id]));
+    return new Set(
+      this.#users.attempts.filter(({ by, acknowledged }) =>
+        ends.isVoid(idByName.get(by) ?? "", acknowledged ?? 0),
+      ),
+    );
   }
 
   /** 4. No acknowledged write is lost: the value that stands is it, or one written later. */
-  #nothingLost(): void {
+  #nothingLost(ends: Ends): void {
     const view = this.#world.machines[0]?.node?.view;
     if (view === undefined) return;
+    const voids = this.#voidAttempts(ends);
+    this.#voidsCountNowhere(voids);
+    const counting = this.#users.attempts.filter((attempt) => !attempt.refused && !voids.has(attempt));
     for (const name of workloadNames) {
-      const attempts = this.#users.attempts.filter(({ object, refused }) => object === name && !refused);
-      if (this.#users.deletions.some(({ object }) => object === name)) continue;
+      const attempts = counting.filter(({ object }) => object === name);
+      if (this.#users.deletions.some(({ object }) => object === name) || isTorn(name, voids)) continue;
       if (!attempts.some(({ acknowledged }) => acknowledged !== undefined)) continue;
       const object = findWorkload(view, name);
       if (object === undefined) {
@@ -309,13 +290,40 @@ export class Checks {
         continue;
       }
       for (const leaf of new Set(attempts.map((attempt) => attempt.leaf)))
-        this.#leafKept(object, leaf, attempts);
+        this.#leafKept(object, leaf, attempts, voids);
     }
   }
 
-  #leafKept(object: MergedObject, leaf: string, attempts: readonly Attempt[]): void {
+  /** 14. What somebody wrote after the end of its membership stands nowhere. */
+  #voidsCountNowhere(voids: ReadonlySet<Attempt>): void {
+    for (const { name, node } of this.#world.machines) {
+      for (const attempt of voids) {
+        const object = node === undefined ? undefined : findWorkload(node.view, attempt.object);
+        if (object === undefined || attempt.leaf === "replicas") continue;
+        if (leafOf(object, attempt.leaf) !== attempt.value) continue;
+        const what = `${attempt.object} ${attempt.leaf} = ${JSON.stringify(attempt.value)}`;
+        this.#world.violated(`14: at ${name} stands ${what}, which ${attempt.by} wrote after its end`);
+      }
+    }
+  }
+
+  #leafKept(
+    object: MergedObject,
+    leaf: string,
+    attempts: readonly Attempt[],
+    voids: ReadonlySet<Attempt>,
+  ): void {
     const onLeaf = attempts.filter((attempt) => attempt.leaf === leaf);
-    const newest = Math.max(...onLeaf.map(({ acknowledged }) => acknowledged ?? 0));
+    // One record holds all that a manager at one node wrote of an object: with its last write it is void. And
+    // what was void had taken the field over, so whoever wrote then let go of it.
+    const sure = onLeaf.filter(
+      ({ by, manager, object: name, at }) =>
+        ![...voids].some((other) => {
+          const sameRecord = other.by === by && other.manager === manager;
+          return other.object === name && other.at > at && (sameRecord || other.leaf === leaf);
+        }),
+    );
+    const newest = Math.max(0, ...sure.map(({ acknowledged }) => acknowledged ?? 0));
     if (newest === 0) return;
     const value = leafOf(object, leaf);
     const may = onLeaf.filter(({ acknowledged }) => acknowledged === undefined || acknowledged >= newest);
@@ -327,7 +335,7 @@ export class Checks {
   }
 
   /** 5. Every wanted slot runs exactly once, ready, at the wanted revision; 6. nothing else runs. */
-  #everySlotFilledOnce(): void {
+  #everySlotFilledOnce(ends: Ends): void {
     const view = this.#world.machines[0]?.node?.view;
     if (view === undefined) return;
     const running = new Map<string, string[]>();
@@ -353,11 +361,17 @@ export class Checks {
         }
       }
     }
+    const voids = this.#voidAttempts(ends);
     for (const [place, copies] of running) {
+      if (isTorn(place.split(" ")[0] ?? "", voids)) continue;
       this.#world.violated(`6: ${place} runs on ${copies.join(", ")} and nobody wants it`);
     }
   }
 }
+
+/** Whether somebody made it after the end of a membership: what others edited of it may have nothing to stand on. */
+const isTorn = (name: string, voids: ReadonlySet<Attempt>): boolean =>
+  [...voids].some(({ object, creates }) => object === name && creates);
 
 function findWorkload(view: NodeView, name: string): MergedObject | undefined {
   const kinds = ["Deployment", "DaemonSet", "StatefulSet"];

@@ -41,18 +41,22 @@ export function plantFaults(world: World, from: number, until: number, gap: numb
 /** Ends all weather at once: links whole, power on, agents up, disks with room. Clocks stay as they are. */
 export function endFaults(world: World): void {
   world.network.mendAll();
-  for (const machine of world.machines) {
-    machine.disk.full = false;
+  for (const machine of world.everybody) machine.disk.full = false;
+  for (const machine of [...world.machines, ...revoked(world)]) {
     setClock(machine);
     machine.powerOn();
     machine.startAgent();
   }
 }
 
+/** Nobody has told them, so they go on. */
+const revoked = (world: World): Machine[] =>
+  world.departed.filter(({ how }) => how !== "left").map(({ machine }) => machine);
+
 function cutSite(world: World, random: Random): void {
   const site = pick(random, world.machines)?.identity.site;
-  const inside = world.machines.filter((machine) => machine.identity.site === site);
-  const outside = world.machines.filter((machine) => machine.identity.site !== site);
+  const inside = world.present.filter((machine) => machine.identity.site === site);
+  const outside = world.present.filter((machine) => machine.identity.site !== site);
   cutBetween(world, inside, outside, between(random, 3_000, 60_000), `site ${site} is cut off`);
 }
 
@@ -76,7 +80,7 @@ function cutOneWay(world: World, random: Random): void {
 }
 
 function splitInTwo(world: World, random: Random): void {
-  const mixed = shuffled(random, world.machines);
+  const mixed = shuffled(random, world.present);
   const size = 1 + below(random, mixed.length - 1);
   const [inside, outside] = [mixed.slice(0, size), mixed.slice(size)];
   const names = inside.map((machine) => machine.name).join(" ");
@@ -98,7 +102,7 @@ function pullPlug(world: World, random: Random): void {
 function rebootIsolated(world: World, random: Random): void {
   const machine = pick(random, world.machines);
   if (machine === undefined) return;
-  const others = world.machines.filter((other) => other !== machine);
+  const others = world.present.filter((other) => other !== machine);
   cutBetween(world, [machine], others, between(random, 15_000, 40_000), `${machine.name} is isolated`);
   world.at(world.now + 3_000, () => machine.powerOff());
   world.at(world.now + between(random, 4_000, 10_000), () => machine.powerOn());

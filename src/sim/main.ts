@@ -18,6 +18,7 @@ wrong clocks, and checks the invariants. A seed always gives the same run.
   --detail D     how far detail travels: mesh (default), region or site
   --sites N      sites of equal size (default: a mixture of 1 to 4 nodes, in two regions)
   --regions N    regions that those sites are dealt out to (default 2)
+  --until-failed stop at the first seed that fails
   --trace        print what happens
   --leases       attack exclusive leases alone, with lost disks, drift and a changing roster
   --json         one line of JSON at the end
@@ -35,6 +36,7 @@ function main(): number {
       detail: { type: "string", default: "mesh" },
       sites: { type: "string" },
       regions: { type: "string", default: "2" },
+      "until-failed": { type: "boolean", default: false },
       trace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       leases: { type: "boolean", default: false },
@@ -56,12 +58,13 @@ function main(): number {
   if (values.leases) {
     const first = values.seed === undefined ? count("from", values.from, 0) : count("seed", values.seed, 0);
     const seeds = values.seed === undefined ? count("seeds", values.seeds, 1) : 1;
-    return sweepLeases(options, first, seeds, values.trace);
+    return sweepLeases(options, first, seeds, values.trace, values["until-failed"]);
   }
   if (values.seed !== undefined) {
     return replay({ ...options, seed: count("seed", values.seed, 0) }, values.trace);
   }
-  return sweep(options, count("from", values.from, 0), count("seeds", values.seeds, 1), values.json);
+  const seeds = count("seeds", values.seeds, 1);
+  return sweep(options, count("from", values.from, 0), seeds, values.json, values["until-failed"]);
 }
 
 /** One seed, twice: what it did, whether it repeats itself, what it broke. */
@@ -82,7 +85,13 @@ function replay(options: SeedOptions, trace: boolean): number {
   return first.violations.length === 0 ? 0 : 1;
 }
 
-function sweep(options: Omit<SeedOptions, "seed">, from: number, seeds: number, json: boolean): number {
+function sweep(
+  options: Omit<SeedOptions, "seed">,
+  from: number,
+  seeds: number,
+  json: boolean,
+  untilFailed: boolean,
+): number {
   const failed: number[] = [];
   const startedAt = performance.now();
   let frames = 0;
@@ -95,6 +104,7 @@ function sweep(options: Omit<SeedOptions, "seed">, from: number, seeds: number, 
       const flags = flagsOf(options);
       process.stdout.write(`  replay: npm run sim -- --seed ${seed} ${flags} --trace\n`);
     }
+    if (untilFailed && failed.length > 0) break;
     const done = seed - from + 1;
     if (done % 10 === 0 || done === seeds) {
       const elapsed = ((performance.now() - startedAt) / 1000).toFixed(1);
@@ -124,6 +134,7 @@ function sweepLeases(
   from: number,
   seeds: number,
   trace: boolean,
+  untilFailed: boolean,
 ): number {
   const print = trace ? (line: string): boolean => process.stdout.write(`${line}\n`) : undefined;
   const failed: number[] = [];
@@ -132,6 +143,7 @@ function sweepLeases(
     if (violations.length === 0) continue;
     failed.push(seed);
     report({ seed, violations });
+    if (untilFailed) break;
   }
   process.stdout.write(`${seeds} lease storms: ${failed.length} failed ${failed.join(" ")}\n`);
   return failed.length === 0 ? 0 : 1;

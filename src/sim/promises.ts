@@ -1,4 +1,4 @@
-import type { Version } from "../core/kernel/hybrid-clock.ts";
+import { wallOf, type Version } from "../core/kernel/hybrid-clock.ts";
 import { between } from "../core/kernel/random.ts";
 import type { WriteReply } from "../core/node/contract.ts";
 import { isTombstone } from "../core/records/record.ts";
@@ -6,6 +6,8 @@ import { openStored } from "../core/records/seal.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
+/** Stamps further ahead of the true time than this are of a wrong clock. */
+const future = 86_400_000;
 /** So often after each write, so long. */
 const looks = 20;
 const looksFor = 200;
@@ -23,8 +25,8 @@ export function watchPromises(world: World): void {
     const view = machine.node?.view;
     if (view === undefined) return;
     for (const slot of slots) {
-      const version = acknowledged.get(slot) ?? 0;
       const author = slot.split("\0")[1] ?? "";
+      const version = stampNow(world, author, slot, acknowledged.get(slot) ?? 0);
       if (!view.holds(author, version)) continue;
       const stored = storedVersion(world, machine, slot);
       if (stored >= version || isCollected(world, author, slot)) continue;
@@ -50,6 +52,12 @@ export function watchPromises(world: World): void {
     answered: (machine, _request, reply) => answered(machine, reply),
     dying: (machine) => check(machine, acknowledged.keys()),
   });
+}
+
+/** The stamp of an acknowledged write: one of a wrong future was written anew by its author, with a smaller one. */
+function stampNow(world: World, author: string, slot: string, version: Version): Version {
+  const own = storedVersion(world, world.machine(world.hostOf(author)), slot);
+  return own === 0 || wallOf(version) - world.trueTime() < future ? version : Math.min(version, own);
 }
 
 /** Its author took it away, with what else there was of a deleted object. */

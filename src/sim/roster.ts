@@ -13,6 +13,7 @@ export function memberRecord(
   joinedAt: number,
   version: number,
   crypto: SimCrypto,
+  grants: readonly string[] = ["write"],
 ): MeshRecord {
   const { id, name, site, region, mesh } = identity;
   const detail = mesh.detail ?? "mesh";
@@ -22,7 +23,7 @@ export function memberRecord(
     region,
     signKey: hex(signer.publicKey),
     tlsKey,
-    grants: ["write"],
+    grants,
     labels: {},
     joinedAt,
     ...(detail === "mesh" ? {} : { detail }),

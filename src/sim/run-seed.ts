@@ -1,7 +1,9 @@
 import type { NodeConfig } from "../core/node/contract.ts";
 import { between } from "../core/kernel/random.ts";
+import { regionEvery, siteEvery } from "../core/node/summaries.ts";
 import type { Detail } from "../core/records/scope.ts";
 import { Checks } from "./checks.ts";
+import { Comings, withNewcomers } from "./comings.ts";
 import { endFaults, plantFaults } from "./faults.ts";
 import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
 import { watchPromises } from "./promises.ts";
@@ -35,8 +37,18 @@ export type SeedResult = {
 
 /** No two clocks agree, also in fair weather. */
 const clockErrorMax = 30_000;
-/** Tombstones go once summaries of sites, then of regions, have said that everybody has them. */
-const summariesTake = 60_000;
+/**
+ * Where detail stays in places, a place says in its summary what it has heard of: within `siteEvery` of its
+ * last one, which time a region's speaker needs twice more to see it, after the `regionEvery` that it waits
+ * for others of its places; each up to a tenth longer. That is one round. A copy that another place is to have
+ * needs two: it starts there, and is heard of. A deleted object needs three: all know it; all have dropped
+ * what others wrote of it; all have dropped the deletion.
+ */
+const placementRounds = 2;
+const deletionRounds = 3;
+const roundTakes = (config: NodeConfig): number =>
+  2 * config.tombstoneEvery + 3 * 1.1 * siteEvery + regionEvery;
+const lookEvery = 5_000;
 
 export const simConfig: NodeConfig = {
   pingEvery: 1_000,
@@ -62,11 +74,13 @@ export const simConfig: NodeConfig = {
 export function runSeed(options: SeedOptions): SeedResult {
   const trace = new Trace(options.print);
   const { sites, regions, detail } = options;
-  const layout =
+  const members =
     sites === undefined
       ? withUplinks(layoutOf(options.nodes), options.seed)
       : evenLayout(options.nodes, sites, regions ?? 2);
-  const world = new World(options.seed, layout, simConfig, trace, { detail });
+  const layout = withNewcomers(members, options.seed);
+  const world = new World(options.seed, layout, simConfig, trace, { detail, enrollers: true });
+  const comings = new Comings(world);
   const users = new Users(world);
   const checks = new Checks(world, users);
   watchPromises(world);
@@ -78,12 +92,17 @@ export function runSeed(options: SeedOptions): SeedResult {
   }
   const stormEnd = 5_000 + options.stormMs;
   plantFaults(world, 5_000, stormEnd, 5_000);
+  comings.plan(5_000, stormEnd);
   for (let at = 1_500; at < stormEnd; at += between(random, 0, 5_000)) world.at(at, () => users.act());
   world.run(stormEnd);
   trace.add(world.now, "PHASE", "the storm is over");
+  comings.end();
   endFaults(world);
   const calmSince = world.now;
-  world.run(calmSince + options.calmMs + slowest(layout) + (detail === undefined ? 0 : summariesTake));
+  const round = (detail ?? "mesh") === "mesh" ? 0 : roundTakes(simConfig);
+  world.run(calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round));
+  const forgottenAt = calmSince + slowest(layout) + deletionRounds * round;
+  while (world.now < forgottenAt && checks.remembersDeletions()) world.run(world.now + lookEvery);
   checks.atEnd(calmSince);
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };

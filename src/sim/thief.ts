@@ -13,7 +13,11 @@ import type { World } from "./world.ts";
  * else: every record sent here must be refused by every honest node, which check 3 looks for on the disks.
  */
 export function sendForgeries(world: World, random: Random): void {
-  const thief = pick(random, world.machines);
+  // Whoever may admit members could really do all this.
+  const thief = pick(
+    random,
+    world.machines.filter((machine) => !world.enrollers.has(machine)),
+  );
   const victim = pick(
     random,
     world.machines.filter((machine) => machine !== thief),

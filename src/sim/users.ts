@@ -16,8 +16,11 @@ export type Attempt = {
   readonly object: string;
   readonly leaf: string;
   readonly value: Json;
+  /** Written as part of a whole new object. */
+  readonly creates: boolean;
   readonly at: number;
   readonly by: string;
+  readonly manager: string;
   /** The newest write of the object that its author had seen. */
   readonly saw: number;
   /** The version of the write, once it was acknowledged. */
@@ -53,7 +56,8 @@ export class Users {
 
   /** Something a user does now, at a random node that is up. */
   act(): void {
-    const up = this.#world.machines.filter((machine) => machine.state === "up");
+    // People at a revoked machine go on as well, until they see that nobody listens.
+    const up = this.#world.present.filter((machine) => machine.state === "up");
     const machine = pick(this.#random, up);
     const name = pick(this.#random, workloadNames);
     if (machine?.node === undefined || name === undefined) return;
@@ -139,8 +143,10 @@ export class Users {
       object: ref.name,
       leaf,
       value: written,
+      creates: mode === "create",
       at: this.#world.now,
       by: machine.name,
+      manager,
       saw: machine.node?.view.object(ref)?.version ?? 0,
       acknowledged: undefined,
       refused: false,

@@ -1,6 +1,6 @@
 import { epochMs } from "../core/kernel/hybrid-clock.ts";
 import { randomStream, type Random } from "../core/kernel/random.ts";
-import type { NodeConfig, Note, WriteReply } from "../core/node/contract.ts";
+import type { MeshIdentity, NodeConfig, Note, WriteReply } from "../core/node/contract.ts";
 import { statusKey } from "../core/records/keys.ts";
 import { sealRecord, storedBytes } from "../core/records/seal.ts";
 import { nodeIdOf, slotOf, type MeshRecord, type NodeId } from "../core/records/record.ts";
@@ -22,6 +22,8 @@ export type SiteLayout = {
   readonly site: string;
   readonly region: string;
   readonly nodes: number;
+  /** Machines that stand there and are no members yet. */
+  readonly later?: number | undefined;
   /** How its machines reach other sites; as the configuration of all says when it is not given. */
   readonly uplink?: Pick<NodeConfig, "uplink" | "uplinkBytesPerSecond" | "uplinkBytesPerDay"> | undefined;
 };
@@ -33,7 +35,12 @@ export type WorldOptions = {
   readonly sharing?: boolean;
   /** Sites that have been in the mesh for a while: see prepared.ts. The others hold what comes with an invite. */
   readonly settled?: (site: string) => boolean;
+  /** The first member of each site may admit others, and end memberships. */
+  readonly enrollers?: boolean;
 };
+
+/** A machine whose membership has ended, or that was admitted by one whose membership had. */
+export type Departed = { readonly machine: Machine; readonly how: "left" | "revoked" | "void" };
 
 /** Whoever watches the world: the checks and the users. */
 export type Observer = {
@@ -58,14 +65,20 @@ export class World {
   readonly crypto: SimCrypto;
   readonly network: Network;
   readonly trace: Trace;
+  /** The members, as it is in truth. */
   readonly machines: Machine[] = [];
+  /** Machines that are no members yet. */
+  readonly spares: Machine[] = [];
+  readonly departed: Departed[] = [];
+  readonly enrollers = new Set<Machine>();
   readonly observers: Observer[] = [];
   readonly violations: string[] = [];
   now = 0;
-  #hostById = new Map<NodeId, number>();
+  readonly #byHost: Machine[] = [];
+  readonly #hostById = new Map<NodeId, number>();
 
   constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace, options: WorldOptions = {}) {
-    const { detail = "mesh", sharing = false, settled } = options;
+    const { detail = "mesh", sharing = false, settled, enrollers = false } = options;
     this.seed = seed;
     this.trace = trace;
     this.crypto = createSimCrypto(seed, sharing);
@@ -74,7 +87,24 @@ export class World {
       retransmitAfter: 200,
       dialTimeout: 3_000,
     });
-    this.#populate(layout, config, detail, settled);
+    this.#populate(layout, config, detail, settled, enrollers);
+  }
+
+  /** Every machine there is, whatever it belongs to. */
+  get everybody(): readonly Machine[] {
+    return this.#byHost;
+  }
+
+  /** Members, and those that go on though they are none any more. */
+  get present(): readonly Machine[] {
+    return [...this.machines, ...this.departed.map(({ machine }) => machine)];
+  }
+
+  /** A machine is no member any more, in truth; others will hear of it. */
+  depart(machine: Machine, how: Departed["how"]): void {
+    const at = this.machines.indexOf(machine);
+    if (at >= 0) this.machines.splice(at, 1);
+    this.departed.push({ machine, how });
   }
 
   random(name: string): Random {
@@ -86,7 +116,7 @@ export class World {
   }
 
   machine(host: number): Machine {
-    const machine = this.machines[host];
+    const machine = this.#byHost[host];
     if (machine === undefined) throw new RangeError(`no machine ${host}`);
     return machine;
   }
@@ -148,7 +178,13 @@ export class World {
    * detail does not travel everywhere, that is the own site or region, and one node of the site from which
    * the site was invited: each site invited two others.
    */
-  #populate(layout: Layout, config: NodeConfig, detail: Detail, settled: WorldOptions["settled"]): void {
+  #populate(
+    layout: Layout,
+    config: NodeConfig,
+    detail: Detail,
+    settled: WorldOptions["settled"],
+    enrollers: boolean,
+  ): void {
     const root = this.crypto.signer("root");
     const rootId = nodeIdOf(root.publicKey, this.crypto);
     const mesh = { id: rootId, name: "sim", rootKey: root.publicKey, detail };
@@ -158,44 +194,23 @@ export class World {
       slot: slotOf(record),
       bytes: storedBytes(record, this.crypto),
     });
-    for (const { site, region, nodes, uplink } of layout) {
+    for (const { site, region, nodes, later = 0, uplink } of layout) {
       const slots: Preload[] = [];
       introductions.push({ place: { site, region }, slots });
       const roster: MeshRecord[] = [];
       const machines: Machine[] = [];
       if (settled?.(site) === true) longHere.push({ site, region, machines, roster });
-      for (let number = 1; number <= nodes; number++) {
-        const name = `${site}-${number}`;
-        const signer = this.crypto.signer(name);
-        const id = nodeIdOf(signer.publicKey, this.crypto);
-        const machine = new Machine(this, { id, name, site, region, mesh }, signer, {
-          ...config,
-          ...uplink,
-        });
-        machine.host = this.network.add({
-          site,
-          region,
-          state: () => machine.state,
-          process: () => machine.processes,
-          admits: (peer) => {
-            const { identity, tlsKey } = this.machine(peer);
-            return machine.node?.view.admits(identity.id, tlsKey) === true;
-          },
-          opened: (end, peer, outbound, via) => machine.linkOpened(end, peer, outbound, via),
-          closed: (end, how) => machine.linkClosed(end, how),
-          frame: (end, bytes) => machine.frameArrived(end, bytes),
-          dialFailed: (peer, why) =>
-            machine.deliver({
-              type: "dial-failed",
-              peer: this.machine(peer).identity.id,
-              why,
-              detail: "simulated",
-            }),
-        });
+      for (let number = 1; number <= nodes + later; number++) {
+        const machine = this.#place(`${site}-${number}`, { site, region }, mesh, { ...config, ...uplink });
+        if (number > nodes) {
+          this.spares.push(machine);
+          continue;
+        }
         this.machines.push(machine);
         machines.push(machine);
-        this.#hostById.set(id, machine.host);
-        const member = memberRecord(machine, startOfTime, 1, this.crypto);
+        if (enrollers && number === 1) this.enrollers.add(machine);
+        const grants = this.enrollers.has(machine) ? ["write", "enrol"] : ["write"];
+        const member = memberRecord(machine, startOfTime, 1, this.crypto, grants);
         const records = [member, this.#firstStatus(machine, member.scope)];
         roster.push(...records);
         slots.push(...records.map(preload));
@@ -218,6 +233,35 @@ export class World {
       const all = known.flatMap(({ slots }) => slots);
       machine.disk.preload(detail === "mesh" ? all : [...inviter, ...all]);
     }
+  }
+
+  #place(name: string, { site, region }: Place, mesh: MeshIdentity, config: NodeConfig): Machine {
+    const signer = this.crypto.signer(name);
+    const id = nodeIdOf(signer.publicKey, this.crypto);
+    const machine = new Machine(this, { id, name, site, region, mesh }, signer, config);
+    machine.host = this.network.add({
+      site,
+      region,
+      state: () => machine.state,
+      process: () => machine.processes,
+      opened: (end, peer, outbound, via) => machine.linkOpened(end, peer, outbound, via),
+      closed: (end, how) => machine.linkClosed(end, how),
+      frame: (end, bytes) => machine.frameArrived(end, bytes),
+      admits: (peer) => {
+        const { identity, tlsKey } = this.machine(peer);
+        return machine.node?.view.admits(identity.id, tlsKey) === true;
+      },
+      dialFailed: (peer, why) =>
+        machine.deliver({
+          type: "dial-failed",
+          peer: this.machine(peer).identity.id,
+          why,
+          detail: "simulated",
+        }),
+    });
+    this.#byHost.push(machine);
+    this.#hostById.set(id, machine.host);
+    return machine;
   }
 
   #firstStatus(machine: Machine, scope: Scope): MeshRecord {

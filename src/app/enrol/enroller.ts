@@ -44,7 +44,7 @@ export function createEnroller(options: EnrollerOptions): Enroller {
     previous = result.catch(() => undefined);
     return result;
   };
-  const desk: Desk = { ...options, stamp: () => tick(clock, options.wall()) };
+  const desk: Desk = { ...options, stamp: () => tick(clock, options.view.clocks().wall) };
   return {
     check: (request) => inTurn(() => check(desk, request).catch(storageRefusal)),
     join: (request) => inTurn(() => join(desk, request).catch(storageRefusal)),
@@ -52,6 +52,7 @@ export function createEnroller(options: EnrollerOptions): Enroller {
   };
 }
 
+/** `stamp`: by the clock that the node trusts, as its own records are stamped. */
 type Desk = EnrollerOptions & { readonly stamp: () => number };
 type Outcome<T> = Promise<Result<T, JoinRefusal>>;
 
@@ -188,7 +189,9 @@ async function revoke(desk: Desk, node: NodeId, reason: string): Outcome<undefin
   const grants = view.member(identity.node.id)?.member.grants ?? [];
   if (!grants.includes("enrol")) return refuse("not-an-enroller", "this node has not the grant `enrol`");
   const body = { how: "revoked", reason: reason.slice(0, 1024) };
-  const draft = { scope: "mesh", key: goneKey(node), version: desk.stamp(), kind: "roster", body } as const;
+  // What we have of the node was written before, whatever its clock and ours say.
+  const version = Math.max(desk.stamp(), view.newestBy(node) + 1);
+  const draft = { scope: "mesh", key: goneKey(node), version, kind: "roster", body } as const;
   const stored = await desk.admit(seal(desk, draft));
   return stored ? ok(undefined) : refuse("storage", "the disk refused; try again");
 }

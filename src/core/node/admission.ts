@@ -4,11 +4,11 @@ import type { LinkId } from "../membership/contract.ts";
 import { partsOf } from "../records/keys.ts";
 import { logName } from "../records/log.ts";
 import { isUnjudged, openStored } from "../records/seal.ts";
-import { isPlaceKey, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { dropRecord, putRecord } from "../records/store.ts";
-import { refusalOf } from "../trust/authorise.ts";
-import { admitGuest, restoreGuests } from "./guests.ts";
+import { endsWith, refusalOf } from "../trust/authorise.ts";
+import { admitGuest, dropGuests, restoreGuests } from "./guests.ts";
 import { readDayCount } from "./day-count.ts";
 import { readHeads } from "./heads.ts";
 import { cameLate, notTaken } from "./held.ts";
@@ -18,7 +18,7 @@ import { askWho } from "./unknown-authors.ts";
 import { indexRecord, type IndexChange } from "./records-index.ts";
 import { isShutOut, offend } from "./offences.ts";
 import { isCollected } from "./tombstones.ts";
-import { belongs, trustView } from "./trust-view.ts";
+import { memberOf, trustView } from "./trust-view.ts";
 import { changed, note, type Turn } from "./turn.ts";
 
 /**
@@ -102,7 +102,7 @@ function restoreUnjudged(turn: Turn, record: MeshRecord): void {
 export function admitPending(turn: Turn): readonly Admitted[] {
   const admitted: Admitted[] = [];
   for (const [slot, { record, from }] of turn.state.pending) {
-    if (!belongs(turn.state, record.author)) continue;
+    if (memberOf(turn.state, record.author) === undefined) continue;
     endPending(turn, slot);
     admitOne(turn, record, from, admitted);
   }
@@ -174,16 +174,28 @@ function place(turn: Turn, record: MeshRecord, admitted: Admitted[]): void {
   if (change?.parts.type === "gone") voidLaterRecords(turn, change.parts.node);
 }
 
-/** What an author wrote after the end of its membership is void, also where it arrived earlier. */
+/**
+ * What an author wrote after the end of its membership is void, also where it arrived earlier; and so is all
+ * that those wrote whom nobody else has admitted.
+ */
 function voidLaterRecords(turn: Turn, author: NodeId): void {
   const { state } = turn;
   const end = state.index.goneSince.get(author) ?? 0;
+  dropWhere(turn, (record) => record.author === author && endsWith(record, end));
+}
+
+function dropWhere(turn: Turn, isVoid: (record: MeshRecord) => boolean): void {
+  const { state } = turn;
   const slots: string[] = [];
   const shared = new Set<string>();
+  const members = new Set(dropGuests(turn, isVoid));
   for (const [slot, record] of state.store.bySlot) {
-    if (record.author !== author || (record.version <= end && !isPlaceKey(record.key))) continue;
+    if (!isVoid(record)) continue;
+    const parts = partsOf(record.key);
     if (record.kind === "roster") shared.add(record.key);
+    if (parts?.type === "member") members.add(parts.node);
     dropRecord(state.store, record);
+    notTaken(turn, record);
     const change = indexRecord(state.index, record, true);
     if (change !== undefined) changed(turn, ...change.changed);
     slots.push(slot);
@@ -192,6 +204,8 @@ function voidLaterRecords(turn: Turn, author: NodeId): void {
   for (const record of state.store.bySlot.values())
     if (shared.has(record.key)) indexRecord(state.index, record);
   if (slots.length > 0) unpersist(turn, slots);
+  const strangers = [...members].filter((id) => memberOf(state, id) === undefined);
+  if (strangers.length > 0) dropWhere(turn, ({ author }) => strangers.includes(author));
 }
 
 function keepPending(turn: Turn, slot: string, record: MeshRecord, from: LinkId | undefined): void {

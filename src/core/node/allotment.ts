@@ -40,10 +40,14 @@ export function allotted(state: NodeState, workload: Workload, now: Instant): re
   const isOurs = (slot: string): boolean =>
     first(key, slot, regions) === identity.region &&
     (sites === undefined || first(key, slot, sites) === identity.site);
+  /** Of those where a copy is ready, and us, the first: of two that gave a slot away one goes on. */
+  const isKept = (slot: string): boolean =>
+    leads(key, slot, regions, identity.region) &&
+    (sites === undefined || leads(key, slot, sites, identity.site));
   const slots = Array.from({ length: spread.replicas }, (_, at) => `mesh/${at}`);
   return slots.filter((slot) => {
     // A slot that was given to another place is held until a copy is ready there.
-    if (here.has(slot)) return isOurs(slot) || !others.some(({ ready }) => ready.has(slot));
+    if (here.has(slot)) return isOurs(slot) || isKept(slot);
     return settled && !others.some((place) => holds(place, slot)) && isOurs(slot);
   });
 }
@@ -106,6 +110,11 @@ function first(key: string, slot: string, places: readonly Place[]): string | un
     }
   }
   return best?.name;
+}
+
+function leads(key: string, slot: string, places: readonly Place[], own: string): boolean {
+  const holders = places.filter(({ name, ready }) => name === own || ready.has(slot));
+  return first(key, slot, holders) === own;
 }
 
 function weightOf(sites: number): number {

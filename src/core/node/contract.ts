@@ -113,9 +113,10 @@ export type PodReport = {
   readonly message?: string | undefined;
 };
 
-/** Why a write was not taken. */
+/** Why a write was not taken; `not-a-member`, 403: this node has left or was revoked, so it would count nowhere. */
 export type WriteError =
   | ChangeError
+  | { readonly type: "not-a-member" }
   /** 507: the disk refused; nothing was applied. */
   | { readonly type: "storage"; readonly detail: string };
 
@@ -372,6 +373,8 @@ export type NodeView = {
   readonly holds: (author: NodeId, version: Version) => boolean;
   /** How far each author's log must be held for these slots to be, as they are now. */
   readonly positions: (slots: readonly string[]) => readonly Position[];
+  /** The newest stamp of what a node wrote, of all that is held here; 0 when nothing is. */
+  readonly newestBy: (author: NodeId) => Version;
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
   /** What is held of records and of guests: how many, and the bytes of their frames. */

@@ -138,7 +138,11 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     },
     write: (event) => writeAsked(turn, event),
     bundle: (event) => bundleArrived(turn, event),
-    enrolled: ({ frame }) => absorb(turn, admitStored(turn, frame), undefined),
+    enrolled: ({ frame }) => {
+      absorb(turn, admitStored(turn, frame), undefined);
+      // It is ours and outside of our chain of parcels: what we write next follows it.
+      if (state.ownLogsWhole) coverOwnLogs(turn);
+    },
     leave: ({ reason }) => publishLeave(turn, reason),
     "pod-report": ({ report }) => podReported(turn, report),
     "pod-gone": ({ uid }) => {

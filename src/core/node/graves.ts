@@ -7,6 +7,7 @@ import { heldUpTo } from "./held.ts";
 import { publishIntentGone } from "./own-records.ts";
 import { factsOf, isMember, lastHeard, type Index } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { knownElsewhere } from "./known-elsewhere.ts";
 import type { Turn } from "./turn.ts";
 
 /**
@@ -69,7 +70,7 @@ export function ownIntentsHead({ store, identity }: NodeState): Version {
   return log === undefined ? 0 : newestOf(log);
 }
 
-/** Whether every member that counts knows these records, and we know all it wrote before it did. */
+/** Whether every member that counts, and every other place, knows these records, and we all they wrote before. */
 function knownToAll({ state, env }: Turn, records: readonly MeshRecord[]): boolean {
   for (const [id, { body }] of state.index.memberById) {
     if (id === state.identity.id || !isMember(state.index, id) || !keeps(body, "mesh")) continue;
@@ -77,7 +78,7 @@ function knownToAll({ state, env }: Turn, records: readonly MeshRecord[]): boole
     if (env.wall - heard > state.config.absentLong) continue;
     if (!knows(state, state.index, id, records)) return false;
   }
-  return true;
+  return records.every(({ author, version }) => version <= knownElsewhere(state, env.wall, author));
 }
 
 function knows(state: NodeState, index: Index, member: NodeId, records: readonly MeshRecord[]): boolean {

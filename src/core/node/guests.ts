@@ -89,6 +89,14 @@ export function guestRecords(state: NodeState): readonly MeshRecord[] {
   });
 }
 
+/** Guests that a node admitted, and where they are reached: of one site, nobody else may know them yet. */
+export function admittedBy({ levels }: NodeState, id: NodeId): readonly MeshRecord[] {
+  return [...levels.guests.values()].flatMap(({ record, status }) => {
+    if (record.author !== id) return [];
+    return status === undefined ? [record] : [record, status.record];
+  });
+}
+
 function isAboutGuests({ key, kind }: MeshRecord): boolean {
   const type = partsOf(key)?.type;
   return (kind === "roster" && type === "member") || (kind === "fact" && type === "status");
@@ -141,10 +149,28 @@ export function makeRoom(turn: Turn): void {
     .filter(([id]) => !needed.has(id))
     .sort(([left, a], [right, b]) => a.usedAt - b.usedAt || (left < right ? -1 : 1))
     .slice(0, -idleMax);
-  for (const [id, guest] of idle) {
-    guests.delete(id);
-    unpersist(turn, slotsOf(guest));
+  for (const [id, guest] of idle) forgetGuest(turn, id, guest);
+}
+
+/** Forgets guests whose admission is void, and where those are reached who are no members any more. @returns the former. */
+export function dropGuests(turn: Turn, isVoid: (record: MeshRecord) => boolean): readonly NodeId[] {
+  const dropped: NodeId[] = [];
+  for (const [id, guest] of turn.state.levels.guests) {
+    const { record, status } = guest;
+    if (isVoid(record)) {
+      forgetGuest(turn, id, guest);
+      dropped.push(id);
+    } else if (status !== undefined && isVoid(status.record)) {
+      guest.status = undefined;
+      unpersist(turn, [slotOf(status.record)]);
+    }
   }
+  return dropped;
+}
+
+function forgetGuest(turn: Turn, id: NodeId, guest: Guest): void {
+  turn.state.levels.guests.delete(id);
+  unpersist(turn, slotsOf(guest));
 }
 
 const slotsOf = ({ record, status }: Guest): string[] =>

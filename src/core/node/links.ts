@@ -4,8 +4,9 @@ import { isMember, factsOf, type IndexChange } from "./records-index.ts";
 import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
 import { encodeFrame } from "../sync/frames.ts";
 import type { Crypto } from "../kernel/crypto.ts";
+import { goneKey } from "../records/keys.ts";
 import { logName } from "../records/log.ts";
-import type { MeshRecord } from "../records/record.ts";
+import type { MeshRecord, NodeId } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
 import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
@@ -225,6 +226,7 @@ export function tellPeers(turn: Turn): void {
 
 function react(turn: Turn, changes: readonly IndexChange[]): void {
   const { identity } = turn.state;
+  for (const { parts } of changes) if (parts.type === "gone") tellGone(turn, parts.node);
   const touches = (type: string): boolean => changes.some(({ parts }) => parts.type === type);
   if (touches("member") || touches("gone") || touches("status")) tellPeers(turn);
   if (touches("site-summary") || touches("region-summary")) summaryHeard(turn, changes);
@@ -235,6 +237,15 @@ function react(turn: Turn, changes: readonly IndexChange[]): void {
   }
   if (changes.some(({ parts }) => "node" in parts && parts.node === identity.id)) reconcileOwnFacts(turn);
   placeSoon(turn);
+}
+
+/** Who is no member any more hears it before its links end, so that it stops what it runs. */
+function tellGone(turn: Turn, node: NodeId): void {
+  const { state, env } = turn;
+  const records = [...state.store.bySlot.values()].filter(({ key }) => key === goneKey(node));
+  if (records.length === 0) return;
+  for (const [link, peer] of state.peerByLink)
+    if (peer === node) turn.out.push({ type: "send", link, bytes: asRecordsFrame(records, env.crypto) });
 }
 
 export function tellObserved(turn: Turn, observer: string): void {

@@ -20,8 +20,8 @@ import type { Turn } from "./turn.ts";
  * age says something.
  */
 
-const siteEvery: Duration = seconds(10);
-const regionEvery: Duration = seconds(30);
+export const siteEvery: Duration = seconds(10);
+export const regionEvery: Duration = seconds(30);
 const refreshEvery: Duration = seconds(2 * 3600);
 /** After a start the links within the site come first. */
 const hearFirst: Duration = seconds(4);

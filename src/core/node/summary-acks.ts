@@ -1,6 +1,9 @@
-import { wallOf, type Version } from "../kernel/hybrid-clock.ts";
-import type { NodeId } from "../records/record.ts";
+import { wallOf } from "../kernel/hybrid-clock.ts";
+import { logName, newestOf, type Log } from "../records/log.ts";
+import { isTombstone, type NodeId } from "../records/record.ts";
 import { summaryAcksMax, type SummaryAck } from "../records/summaries.ts";
+import { deadByLog } from "./graves.ts";
+import { headIn } from "./known-elsewhere.ts";
 import { factsOf, type NodeFacts } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 
@@ -13,14 +16,20 @@ export function siteAcks(state: NodeState, ids: readonly NodeId[]): readonly Sum
   const parts = counting.map((id) => {
     const logs = factsOf(state.index, id)?.acks?.body.logs ?? [];
     const acks = logs.filter(({ scope, kind }) => scope === "mesh" && kind === "intent");
-    return { id, acks };
+    // What it wrote before it knew of a deletion has to be out of here before its word is.
+    const isBehind = headIn(acks, id) > (intentsOf(state, id)?.head ?? 0);
+    return { id, acks: isBehind && id !== state.identity.id ? [] : acks };
   });
   const authors = new Set(parts.flatMap(({ acks }) => acks.map(({ author }) => author)));
+  // Alone in its place, nobody else has a word on its deletions and on what was deleted of it.
+  for (const id of counting.length === 1 ? counting : []) if (hasDead(state, id)) authors.add(id);
   return bounded(
     [...authors].map((author) => {
       // Nobody waits for an author's word on its own log.
       const said = parts.filter(({ id }) => id !== author).map(({ acks }) => headIn(acks, author));
-      return { author, head: said.length === 0 ? 0 : Math.min(...said) };
+      const own = intentsOf(state, author);
+      const known = own === undefined ? 0 : newestOf(own);
+      return { author, head: said.length === 0 ? known : Math.min(...said) };
     }),
   );
 }
@@ -32,8 +41,16 @@ export function lowestAcks(parts: readonly (readonly SummaryAck[])[]): readonly 
   );
 }
 
-export const headIn = (acks: readonly SummaryAck[], author: NodeId): Version =>
-  acks.find((ack) => ack.author === author)?.head ?? 0;
+const intentsOf = ({ store }: NodeState, author: NodeId): Log | undefined =>
+  store.logs.get(logName({ scope: "mesh", kind: "intent", author }));
+
+function hasDead(state: NodeState, author: NodeId): boolean {
+  const log = intentsOf(state, author);
+  if (log === undefined) return false;
+  return (
+    deadByLog(state).has(logName(log)) || log.records.some((record) => record.live && isTombstone(record))
+  );
+}
 
 /** When a member was last heard of, by its own stamps. */
 export const heardOf = (facts: NodeFacts | undefined): number =>

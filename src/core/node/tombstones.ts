@@ -1,5 +1,4 @@
 import { wallOf, type Version } from "../kernel/hybrid-clock.ts";
-import type { WallTime } from "../kernel/time.ts";
 import type { FloorsBody } from "../records/bodies.ts";
 import { digestOf, logName, newestOf, standingUpTo, type Log } from "../records/log.ts";
 import { isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
@@ -12,8 +11,7 @@ import { publishAcks, publishFloors, publishMeshFloors } from "./own-records.ts"
 import { buryDead, deadByLog, ownIntentsHead } from "./graves.ts";
 import { factsOf, indexRecord, isMember, lastHeard } from "./records-index.ts";
 import { detailOf } from "./levels.ts";
-import type { NodeState } from "./state.ts";
-import { headIn } from "./summary-acks.ts";
+import { knownElsewhere } from "./known-elsewhere.ts";
 import { changed, note, type Turn } from "./turn.ts";
 
 /**
@@ -179,20 +177,6 @@ function knownToAll({ state, env }: Turn, log: Log): Version {
     upTo = Math.min(upTo, ack?.head ?? 0);
   }
   return log.scope === "mesh" ? Math.min(upTo, knownElsewhere(state, env.wall, log.author)) : upTo;
-}
-
-/** The stamp up to which all other places acknowledge an author's intents in their summaries. */
-function knownElsewhere(state: NodeState, wall: WallTime, author: NodeId): Version {
-  const { index, identity, config } = state;
-  if (detailOf(state) === "mesh") return Number.POSITIVE_INFINITY;
-  const others = [
-    ...[...index.siteSummaries].filter(([name]) => name !== identity.site),
-    ...[...index.regionSummaries].filter(([name]) => name !== identity.region),
-  ];
-  const heads = others
-    .filter(([, { version }]) => wall - wallOf(version) <= config.absentLong)
-    .map(([, { body }]) => headIn(body.acks, author));
-  return Math.min(Number.POSITIVE_INFINITY, ...heads);
 }
 
 type Floor = { readonly upTo: Version; readonly digest: string };

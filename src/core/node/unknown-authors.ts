@@ -15,10 +15,10 @@ const coversPerAuthor = 64;
 const heldUpMax: Duration = seconds(2);
 const heldUpEvery: Duration = seconds(20);
 
-/** An author that we do not know: whoever sent its record holds its credentials. */
+/** An author that we do not know: whoever sent its record holds its credentials, also when it is gone. */
 export function askWho({ state, env }: Turn, link: LinkId | undefined, author: NodeId): void {
   const { levels } = state;
-  if (link === undefined || detailOf(state) === "mesh" || state.index.goneSince.has(author)) return;
+  if (link === undefined || detailOf(state) === "mesh") return;
   const name = `${link} ${author}`;
   if (env.now < (levels.askedAt.get(name) ?? Number.NEGATIVE_INFINITY) + askAgainAfter) return;
   if (levels.askedAt.size >= askedMax) levels.askedAt.clear();

@@ -4,6 +4,7 @@ import { hex } from "../kernel/bytes.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
 import { objectKey } from "../records/keys.ts";
+import { newestOf } from "../records/log.ts";
 import type { MeshRecord } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
 import { scopeDigest, tombstoneCount } from "../records/store.ts";
@@ -11,7 +12,7 @@ import { headsIn, makeBundle } from "../sync/bundle.ts";
 import type { NodeView, PodView } from "./contract.ts";
 import { heldUpTo } from "./held.ts";
 import { encodeFrame } from "../sync/frames.ts";
-import { authorsProven, guestRecords } from "./guests.ts";
+import { admittedBy, authorsProven, guestRecords } from "./guests.ts";
 import { detailOf } from "./levels.ts";
 import { whyForbidden } from "./link-policy.ts";
 import { memberView } from "./nodes.ts";
@@ -112,7 +113,8 @@ export function createView(state: NodeState, given: Given): NodeView {
         const record = store.bySlot.get(slot);
         if (record !== undefined && isIntroducing(record)) frames.push(storedBytes(record, given.crypto));
       }
-      for (const record of guestRecords(state)) frames.push(storedBytes(record, given.crypto));
+      const guests = new Set([...guestRecords(state), ...admittedBy(state, identity.id)]);
+      for (const record of guests) frames.push(storedBytes(record, given.crypto));
       return frames;
     },
     bundle: (to, since, crypto) => {
@@ -135,6 +137,12 @@ export function createView(state: NodeState, given: Given): NodeView {
         versionByAuthor.set(record.author, version);
       }
       return [...versionByAuthor].map(([author, version]) => ({ author, version }));
+    },
+    newestBy: (author) => {
+      let newest = 0;
+      for (const log of store.logs.values())
+        if (log.author === author) newest = Math.max(newest, newestOf(log));
+      return newest;
     },
     stateHash: () =>
       [...store.hashByScope.keys()]

@@ -33,6 +33,8 @@ type Overlay = {
 
 export function writeAsked(turn: Turn, request: WriteRequest): void {
   const { state } = turn;
+  if (state.index.goneSince.has(state.identity.id))
+    return answer(turn, request.request, { type: "not-a-member" });
   if (state.queuedWrites.length >= queueMax) {
     return answer(turn, request.request, {
       type: "storage",

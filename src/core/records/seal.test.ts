@@ -193,13 +193,13 @@ test("a signature is looked at once for all records of a parcel, and a record wi
   assert.throws(() => storedBytes(bare, nodeCrypto), RangeError);
 });
 
-test("`previous` is never above the parcel's own last stamp, and a record on its own names none", () => {
+test("`previous` is never above the parcel's own last stamp, and a record on its own names itself", () => {
   const records = parcel(2, 1_000);
   assert.equal(records[0]?.seal?.previous, 11);
   assert.equal(records[0]?.seal.last, 11);
   const draft = { ...shared, key: "k", version: 5, body: {} };
   const alone = sealRecord(draft, author.id, author.signer, nodeCrypto);
-  assert.deepEqual([alone.seal?.count, alone.seal?.previous, alone.seal?.last], [1, 0, 5]);
+  assert.deepEqual([alone.seal?.count, alone.seal?.previous, alone.seal?.last], [1, 5, 5]);
 });
 
 test("records of one parcel share a name; those of two have two", () => {

@@ -29,7 +29,7 @@ const signedAs = utf8("starlight parcel\0");
 /**
  * Signs records of one author and one log together.
  *
- * @param previous Stamp of the author's parcel before in this log; 0 for the first, and outside of the chain.
+ * @param previous Stamp of the author's parcel before in this log; 0 for the first, `last` outside of the chain.
  */
 export function sealTogether(
   records: readonly MeshRecord[],
@@ -54,7 +54,10 @@ export function sealTogether(
   });
 }
 
-/** A record that is signed on its own, outside of its author's chain of parcels. */
+/**
+ * A record that is signed on its own, outside of its author's chain of parcels. It says that it follows itself:
+ * whoever gets it learns nothing of what came before, which may be missing.
+ */
 export function sealRecord(
   draft: RecordDraft,
   author: NodeId,
@@ -62,7 +65,7 @@ export function sealRecord(
   crypto: Pick<Crypto, "sha256">,
 ): MeshRecord {
   const record = draftRecord(draft, author, crypto);
-  sealTogether([record], 0, signer, crypto);
+  sealTogether([record], record.version, signer, crypto);
   return record;
 }
 

@@ -129,14 +129,16 @@ test("a region is spoken for to everybody by its own nodes, and not where everyb
   assert.match(judge("site", bern, draft, "mesh"), /only a node that stands there/);
 });
 
-test("who left speaks for no place any more, whatever its summaries' stamps; its other records up to the end stand", () => {
+test("who left speaks for no place any more, whatever its summaries' stamps; and its own state ends, while its intents up to the end stand", () => {
   const record = (key: string, kind: RecordKind, body: unknown, scope: Scope) =>
     sealRecord({ scope, key, kind, version: 5, body: body as JsonObject }, oslo.id, oslo.signer, crypto);
   const summaryBefore = record(siteSummaryKey("oslo"), "fact", siteBody, "region:north");
   const statusBefore = record(statusKey(oslo.id), "fact", {}, "site:oslo");
   const trust = view("site", { [oslo.id]: 10 });
   assert.equal(refusalOf(summaryBefore, trust, crypto)?.type, "forbidden");
-  assert.equal(refusalOf(statusBefore, trust, crypto), undefined);
+  assert.equal(refusalOf(statusBefore, trust, crypto)?.type, "forbidden");
+  const intentBefore = record("intent/core/ConfigMap/default/a/m", "intent", {}, "mesh");
+  assert.equal(refusalOf(intentBefore, trust, crypto), undefined);
 });
 
 test("a summary with 5 gateways, 65 workloads or 257 acknowledgements is refused", () => {

@@ -51,10 +51,7 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
   const publicKey = keyOf(record.author, trust);
   if (publicKey === undefined) return { type: "unknown-author" };
   const gone = trust.goneSince(record.author);
-  // Nobody speaks for a place who does not belong any more; of a place without members nothing is told.
-  const speaks = parts?.type === "site-summary" || parts?.type === "region-summary";
-  if (gone !== undefined && (record.version > gone || speaks))
-    return forbidden("the author left or was revoked before");
+  if (gone !== undefined && endsWith(record, gone)) return forbidden("the author left or was revoked before");
   if (parts !== undefined && record.kind !== kindOfKey(parts))
     return forged(`a ${kindOfKey(parts)} key on another kind of record`);
   const broken =
@@ -64,6 +61,18 @@ export function refusalOf(record: MeshRecord, trust: TrustView, crypto: Crypto):
   if (broken !== undefined) return broken;
   if (!sealHolds(record, publicKey, crypto)) return forged("the signature does not match the author's key");
   return undefined;
+}
+
+/**
+ * Whether a record ends with its author's membership: all that is stamped later, and what was only ever true
+ * of a member, such as where it is reached, what it runs, or that a fact of it is no more. Nobody speaks for a
+ * place who does not belong any more; of a place without members nothing is told. Its intents, the ends of
+ * jobs that it saw and its word on tombstones stand.
+ */
+export function endsWith({ key, kind, version, body }: MeshRecord, gone: Version): boolean {
+  const type = partsOf(key)?.type;
+  const stands = type === undefined || type === "job" || type === "floors" || type === "mesh-floors";
+  return version > gone || (kind === "fact" && (!stands || body.length === 0));
 }
 
 function kindOfKey({ type }: KeyParts): RecordKind {

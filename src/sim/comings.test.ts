@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Change } from "../core/intents/contract.ts";
+import type { JsonObject } from "../core/kernel/json.ts";
+import type { WriteReply } from "../core/node/contract.ts";
+import type { Detail } from "../core/records/scope.ts";
+import type { Machine } from "./machine.ts";
+import { admission, enrolAt, introductionBy, revocation } from "./enrolment.ts";
+import { evenLayout, simConfig } from "./run-seed.ts";
+import { Trace } from "./trace.ts";
+import { World } from "./world.ts";
+
+/** What becomes of members that come and go. The first of each site may admit others. */
+
+const config = { ...simConfig, tombstoneEvery: 1_000, keepDeleted: 0 };
+
+function fleet(nodes: number, sites: number, detail: Detail = "mesh"): World {
+  const layout = evenLayout(nodes, sites, 1).map((site) => ({ ...site, later: 1 }));
+  const world = new World(5, layout, config, new Trace(), { detail, enrollers: true });
+  for (const machine of world.machines) machine.startAgent();
+  world.run(detail === "mesh" ? 8_000 : 90_000);
+  return world;
+}
+
+const noteRef = (name: string) => ({ group: "", kind: "ConfigMap", namespace: "default", name });
+const agentRef = { group: "apps", kind: "DaemonSet", namespace: "default", name: "agent" };
+
+function put(machine: Machine, ref: Change["ref"], value: JsonObject): void {
+  const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
+  machine.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+}
+
+const note = (name: string, data: JsonObject): JsonObject => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name },
+  data,
+});
+
+function runAgents(world: World, machine: Machine): void {
+  const labels = { app: "agent" };
+  const container = { name: "main", image: "sim", command: ["run"] };
+  put(machine, agentRef, {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: { name: "agent", namespace: "default" },
+    spec: {
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { runtimeClassName: "process", containers: [container] } },
+    },
+  });
+  world.run(world.now + 3_000);
+}
+
+function cut(world: World, ones: readonly Machine[], others: readonly Machine[], away: boolean): void {
+  for (const one of ones)
+    for (const other of others) {
+      if (away) {
+        world.network.cut(one.host, other.host);
+        world.network.cut(other.host, one.host);
+      } else {
+        world.network.mend(one.host, other.host);
+        world.network.mend(other.host, one.host);
+      }
+    }
+}
+
+const namesAt = ({ node }: Machine): readonly string[] =>
+  (node?.view.members() ?? []).map(({ member }) => member.name).sort();
+
+const hashes = (machines: readonly Machine[]): number =>
+  new Set(machines.map(({ node }) => node?.view.stateHash())).size;
+
+test("a node that has left ends its pods, wakes for nothing more and refuses writes", () => {
+  const world = fleet(3, 1);
+  const [first, , leaver] = world.machines as [Machine, Machine, Machine];
+  const replies: WriteReply[] = [];
+  world.observers.push({ answered: (_machine, _request, reply) => replies.push(reply) });
+  runAgents(world, first);
+  assert.equal(leaver.pods.size, 1);
+  leaver.deliver({ type: "leave", reason: "sold" });
+  world.run(world.now + 20_000);
+  assert.equal(leaver.pods.size, 0);
+  replies.length = 0;
+  put(leaver, noteRef("late"), note("late", { a: "1" }));
+  world.run(world.now + 1_000);
+  assert.deepEqual(replies, [{ ok: false, error: { type: "not-a-member" } }]);
+  assert.deepEqual(world.violations, []);
+});
+
+test("what a member said of itself goes with it, deletions of its pods included, and what it wrote for others stays", () => {
+  const world = fleet(3, 1);
+  const [first, second, leaver] = world.machines as [Machine, Machine, Machine];
+  runAgents(world, first);
+  put(leaver, noteRef("kept"), note("kept", { a: "1" }));
+  world.run(world.now + 1_000);
+  leaver.deliver({ type: "leave", reason: "sold" });
+  world.run(world.now + 1_000);
+  leaver.powerOff();
+  world.run(world.now + 20_000);
+  for (const { name, node, disk } of [first, second]) {
+    const text = disk.frames().map((frame) => Buffer.from(frame).toString("latin1"));
+    const facts = text.filter((frame) => frame.includes(`node/${leaver.identity.id}/`));
+    assert.equal(facts.length, 0, name);
+    assert.equal(node?.view.records().tombstones, 0, name);
+    assert.equal(node?.view.object(noteRef("kept"))?.exists, true, name);
+  }
+  assert.equal(hashes([first, second]), 1);
+});
+
+test("a member that is revoked while it is linked hears it and ends its pods", () => {
+  const world = fleet(4, 1);
+  const [first, , , victim] = world.machines as [Machine, Machine, Machine, Machine];
+  runAgents(world, first);
+  enrolAt(world, first, revocation(world, first, victim.identity.id));
+  world.run(world.now + 5_000);
+  assert.equal(victim.pods.size, 0);
+});
+
+test("whom a revoked enroller admits beyond a cut is no member after the heal, and all it wrote is gone from both sides", () => {
+  const world = fleet(6, 2);
+  const [first, second, third, victim, fifth, sixth] = world.machines as [
+    Machine,
+    Machine,
+    Machine,
+    Machine,
+    Machine,
+    Machine,
+  ];
+  const mole = world.spares.find(({ identity }) => identity.site === victim.identity.site);
+  assert.ok(mole);
+  const [ours, theirs] = [
+    [first, second, third],
+    [victim, fifth, sixth, mole],
+  ];
+  cut(world, ours, theirs, true);
+  enrolAt(world, first, revocation(world, first, victim.identity.id));
+  world.run(world.now + 10_000);
+  const record = admission(world, victim, mole);
+  enrolAt(world, victim, record);
+  world.run(world.now + 500);
+  mole.disk.preload(introductionBy(world, victim, record));
+  mole.startAgent();
+  world.run(world.now + 10_000);
+  put(mole, noteRef("mole"), note("mole", { a: "1" }));
+  put(fifth, noteRef("kept"), note("kept", { a: "1" }));
+  world.run(world.now + 10_000);
+  assert.equal(sixth.node?.view.object(noteRef("mole"))?.exists, true);
+
+  cut(world, ours, theirs, false);
+  world.run(world.now + 30_000);
+  const members = [first, second, third, fifth, sixth];
+  for (const machine of members) {
+    assert.deepEqual(namesAt(machine), members.map(({ name }) => name).sort());
+    assert.equal(machine.node?.view.object(noteRef("mole")), undefined, machine.name);
+    assert.equal(machine.node?.view.object(noteRef("kept"))?.exists, true, machine.name);
+  }
+  assert.equal(hashes(members), 1);
+});
+
+test("what a node wrote before it was revoked counts in a site that had never heard of it", () => {
+  const world = fleet(6, 3, "site");
+  const [first, second, third] = ["site-0", "site-1", "site-2"].map((site) =>
+    world.machines.filter(({ identity }) => identity.site === site),
+  ) as [Machine[], Machine[], Machine[]];
+  const [enroller, victim] = first as [Machine, Machine];
+  cut(world, third, [...first, ...second], true);
+  put(victim, noteRef("kept"), note("kept", { a: "1" }));
+  world.run(world.now + 2_000);
+  enrolAt(world, enroller, revocation(world, enroller, victim.identity.id));
+  world.run(world.now + 5_000);
+  victim.powerOff();
+  cut(world, third, [...first, ...second], false);
+  world.run(world.now + 60_000);
+  for (const { name, node } of third) {
+    assert.equal(node?.view.object(noteRef("kept"))?.exists, true, name);
+    assert.equal(node?.view.records().setAside, 0, name);
+  }
+});
+
+test("a deleted object is whole when an edit from a site that was cut off for three minutes brings it back", () => {
+  const world = fleet(4, 2, "site");
+  const [here, there] = ["site-0", "site-1"].map((site) =>
+    world.machines.filter(({ identity }) => identity.site === site),
+  ) as [[Machine, Machine], [Machine, Machine]];
+  put(here[0], noteRef("n"), note("n", { a: "1" }));
+  world.run(world.now + 5_000);
+  cut(world, here, there, true);
+  const change = { type: "delete", ref: noteRef("n"), manager: "m", class: "user" } as const;
+  here[1].deliver({ type: "write", request: 2, changes: [change], actor: "me", dryRun: false });
+  world.run(world.now + 5_000);
+  put(there[1], noteRef("n"), note("n", { a: "1", b: "2" }));
+  world.run(world.now + 180_000);
+  cut(world, here, there, false);
+  world.run(world.now + 30_000);
+  for (const { name, node } of world.machines)
+    assert.deepEqual(node?.view.object(noteRef("n"))?.value["data"], { a: "1", b: "2" }, name);
+});
+
+test("a node that missed one of two admissions by the same enroller is told of it, though it has the second", () => {
+  const world = fleet(6, 2);
+  const [first, , , fourth] = world.machines as [Machine, Machine, Machine, Machine];
+  const [one, other] = world.spares as [Machine, Machine];
+  const everybodyElse = world.machines.filter((machine) => machine !== fourth);
+  cut(world, [fourth], everybodyElse, true);
+  const missed = admission(world, first, one);
+  enrolAt(world, first, missed);
+  one.disk.preload(introductionBy(world, first, missed));
+  one.startAgent();
+  world.run(world.now + 4_000);
+  const second = admission(world, first, other);
+  enrolAt(world, first, second);
+  other.disk.preload(introductionBy(world, first, second));
+  // Only the second one gets to the node, as a courier might bring it.
+  enrolAt(world, fourth, second);
+  world.run(world.now + 2_000);
+  cut(world, [fourth], everybodyElse, false);
+  world.run(world.now + 30_000);
+  assert.ok(namesAt(fourth).includes(one.name));
+});

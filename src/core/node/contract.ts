@@ -18,10 +18,12 @@ import type {
   PodBody,
   StatusBody,
 } from "../records/bodies.ts";
+import type { HealthBody } from "../records/health.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
+import type { MemorySample } from "./memory.ts";
 import type { Eviction } from "./eviction.ts";
 import type { JobStanding } from "./job-standing.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
@@ -62,6 +64,8 @@ export type NodeConfig = {
   readonly leaseFor: Duration;
   /** The same where the node is known to be off or cut off alone (`lostBySite`), unless a workload says otherwise. */
   readonly lostBySiteAfter: Duration;
+  /** For how long there must be plenty of memory again before a shortage is over. */
+  readonly pressureHold: Duration;
   /** A stamp further ahead of our clock than this is kept aside until time catches up. */
   readonly driftMax: Duration;
   /** How often members say how far they know logs with tombstones, and authors drop theirs. */
@@ -207,6 +211,8 @@ export type NodeEvent =
   /** This node leaves for good: publishes its signed leave. */
   | { readonly type: "leave"; readonly reason: string }
   | { readonly type: "pod-report"; readonly report: PodReport }
+  /** Said while memory is short, and every now and then. */
+  | { readonly type: "memory"; readonly sample: MemorySample }
   | Eviction
   /** The runtime has nothing left of this pod. */
   | { readonly type: "pod-gone"; readonly uid: PodUid }
@@ -279,6 +285,8 @@ export type MemberView = {
   /** Undefined until the node published one that reached us. */
   readonly status: StatusBody | undefined;
   readonly links: LinksBody | undefined;
+  /** What it finds wrong with itself; undefined when it never found anything. */
+  readonly health: HealthBody | undefined;
   readonly self: boolean;
   readonly evidence: Evidence;
   /** Age of the newest record of it that we hold, by its own stamp and our clock. */

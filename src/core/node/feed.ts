@@ -5,6 +5,7 @@ import { isHeldBack } from "./maintenance.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
 import type { Moment, PlaceNode, PlacePod, Taint } from "../placement/contract.ts";
 import type { PodBody } from "../records/bodies.ts";
+import { memoryPressure, memoryPressureTaint } from "../records/health.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { NodeId } from "../records/record.ts";
 import { listAt, objectAt, textAt } from "./json-at.ts";
@@ -122,24 +123,30 @@ function placeNodeOf(state: NodeState, id: NodeId, wall: WallTime): PlaceNode | 
   const object = nodeObject(index, member.name);
   const spec = objectAt(object?.value ?? {}, "spec");
   const since = wallOf(object?.version ?? 0);
+  const short = factsOf(index, id)?.health?.body.troubles.find(({ type }) => type === memoryPressure);
   return {
     id,
     name: member.name,
     site: member.site,
     region: member.region,
     labels: labelsOf(index, member, status),
-    taints: listAt(spec, "taints").flatMap((taint): Taint[] =>
-      isObject(taint)
-        ? [
-            {
-              key: textAt(taint, "key") ?? "",
-              value: textAt(taint, "value") ?? "",
-              effect: textAt(taint, "effect") ?? "",
-              since: addedAt(textAt(taint, "timeAdded")) ?? since,
-            },
-          ]
-        : [],
-    ),
+    taints: [
+      ...listAt(spec, "taints").flatMap((taint): Taint[] =>
+        isObject(taint)
+          ? [
+              {
+                key: textAt(taint, "key") ?? "",
+                value: textAt(taint, "value") ?? "",
+                effect: textAt(taint, "effect") ?? "",
+                since: addedAt(textAt(taint, "timeAdded")) ?? since,
+              },
+            ]
+          : [],
+      ),
+      ...(short === undefined
+        ? []
+        : [{ key: memoryPressureTaint, value: "", effect: "NoSchedule", since: short.since }]),
+    ],
     cordoned: spec["unschedulable"] === true,
     heldBack: isHeldBack(state, id, object, wall),
     allocatable: status.allocatable,

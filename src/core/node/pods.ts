@@ -197,19 +197,16 @@ export function adoptPod(turn: Turn, report: PodReport, fact: PodBody): void {
 }
 
 export function podReported(turn: Turn, report: PodReport): void {
-  const { state, env } = turn;
+  const { state } = turn;
   if (state.orphans.has(report.uid)) state.orphans.set(report.uid, report);
   const pod = state.pods.get(report.uid);
   if (pod === undefined) return;
-  if (pod.stopping) return;
+  if (pod.stopping || pod.failed !== undefined) return;
   const before = pod.body;
   pod.body = withReport(pod.body, report);
   recordJobEnd(turn, before, pod.body);
   if (pod.body.phase === "Failed" && before.phase !== "Failed") {
-    const key = placeKey(pod.body.workload, pod.body.slot);
-    const failures = (state.backoffs.get(key)?.failures ?? 0) + 1;
-    const wait = Math.min(backoffMax, backoffFirst * 2 ** (failures - 1));
-    state.backoffs.set(key, { until: env.now + wait, failures });
+    backOff(turn, pod.body);
     const why = report.message ?? report.reason ?? "no reason given";
     note(turn, "warning", "PodFailed", `${pod.body.name}: ${why}`, pod.body.workload);
   }
@@ -221,10 +218,37 @@ export function podReported(turn: Turn, report: PodReport): void {
   placeSoon(turn);
 }
 
-/** Nothing is left of a pod: its fact becomes a tombstone. */
+function backOff({ state, env }: Turn, { workload, slot }: PodBody): void {
+  const key = placeKey(workload, slot);
+  const failures = (state.backoffs.get(key)?.failures ?? 0) + 1;
+  const wait = Math.min(backoffMax, backoffFirst * 2 ** (failures - 1));
+  state.backoffs.set(key, { until: env.now + wait, failures });
+}
+
+/** Ends a pod for good. Its fact says why, and stays until its place is filled. */
+export function failPod(turn: Turn, uid: string, reason: string, message: string, grace: Duration): void {
+  const { state } = turn;
+  const pod = state.pods.get(uid);
+  if (pod === undefined || pod.stopping || pod.failed !== undefined) return;
+  pod.failed = "ending";
+  const { yields: _yields, ...body } = pod.body;
+  pod.body = { ...body, phase: "Failed", ready: false, reason, message: message.slice(0, 1024) };
+  backOff(turn, pod.body);
+  publishPod(turn, uid, pod.body);
+  turn.out.push({ type: "stop-pod", uid, grace, reason: `${reason}: ${message}` });
+  note(turn, "warning", reason, `${pod.body.name}: ${message}`, pod.body.workload);
+  podStopped(turn, uid, pod.body, `${reason}: ${message}`);
+  placeSoon(turn);
+}
+
+/** Nothing is left of a pod: its fact becomes a tombstone, but for one that says why we ended it. */
 export function podGone(turn: Turn, uid: string): void {
   const { state } = turn;
   const pod = state.pods.get(uid);
+  if (pod?.failed === "ending") {
+    pod.failed = "over";
+    return placeSoon(turn);
+  }
   state.pods.delete(uid);
   state.orphans.delete(uid);
   publishPod(turn, uid, undefined);

@@ -14,6 +14,8 @@ import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
+import { newHealth, type Health } from "./health-state.ts";
+import { noPressure, type Pressure } from "./memory.ts";
 import type { HeldLinkPolicy } from "./link-policy.ts";
 import { nothingHeld, type Held } from "./progress.ts";
 import { noJobs, type Jobs } from "./job-table.ts";
@@ -33,6 +35,8 @@ export type LocalPod = {
   start: PodStart | undefined;
   /** The runtime was told to stop it. */
   stopping: boolean;
+  /** We ended it for good, and its fact says Failed: while its processes end, and after. */
+  failed?: "ending" | "over";
 };
 
 /** A place this node filled before its machine restarted: it goes back there first. */
@@ -88,6 +92,8 @@ export type NodeState = {
   former: FormerSlot[];
   podsMade: number;
 
+  readonly pressure: Pressure;
+  readonly health: Health;
   readonly planner: Planner;
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
@@ -203,6 +209,8 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     pods: new Map(),
     former: [],
     podsMade: 0,
+    pressure: noPressure(),
+    health: newHealth(),
     planner: createPlanner({
       self,
       quietPeriod: config.quietPeriod,

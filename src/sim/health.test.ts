@@ -76,10 +76,12 @@ test("an agent that is started again twice within an hour says so, and no more a
   assert.deepEqual(types(first, second), []);
 });
 
-test("an agent that stood still says for how long at most, for 10 minutes", () => {
+test("an agent that stood still for 2 s or more says for how long at most, for 10 minutes", () => {
   const { world, first, second } = fleet(2);
+  first.deliver({ type: "stalled", by: 1_900 });
   second.deliver({ type: "stalled", by: 2_900 });
   world.run(40_000);
+  assert.deepEqual(types(second, first), []);
   assert.equal(troubles(first, second)[0]?.message, "the agent stood still for up to 4 s");
   world.run(700_000);
   assert.deepEqual(types(first, second), []);

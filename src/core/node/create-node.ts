@@ -24,6 +24,7 @@ import { touchedLinkPolicy } from "./link-policy.ts";
 import { tendHeld } from "./held.ts";
 import { rememberHealth, stalled, tendHealth } from "./health.ts";
 import { memoryMeasured } from "./pressure.ts";
+import { countRestarts, tendStrikes } from "./strikes.ts";
 import { evictPod } from "./evict.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import {
@@ -76,6 +77,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       others = undefined;
       if (touchedLinkPolicy(turn)) tellPeers(turn);
       settleIfReady(turn);
+      tendStrikes(turn);
       tendHealth(turn);
       placeIfDue(turn);
       tellElectorates(turn);
@@ -143,7 +145,10 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     bundle: (event) => bundleArrived(turn, event),
     enrolled: ({ frame }) => absorb(turn, admitStored(turn, frame), undefined),
     leave: ({ reason }) => publishLeave(turn, reason),
-    "pod-report": ({ report }) => podReported(turn, report),
+    "pod-report": ({ report }) => {
+      const before = podReported(turn, report);
+      if (before !== undefined) countRestarts(turn, report.uid, before);
+    },
     memory: ({ sample }) => memoryMeasured(turn, sample),
     "pod-gone": ({ uid }) => {
       const pod = state.pods.get(uid);

@@ -14,6 +14,7 @@ import { detailOf } from "./levels.ts";
 import { labelsOf, nodeObject } from "./nodes.ts";
 import { factsOf, isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { strikesOn } from "./struck-off.ts";
 import { isWorkloadKind, workloadKeys, workloadOf } from "./workloads.ts";
 
 /**
@@ -26,6 +27,7 @@ export function feedPlanner(state: NodeState, { now, wall }: Moment): void {
   for (const ref of touched.objects.values()) feedObject(state, ref, nodes);
   for (const [id, node] of state.placeNodes) if (hasOtherVerdict(state, node)) nodes.add(id);
   for (const [id, until] of state.windows) if (until <= wall) nodes.add(id);
+  for (const [id, until] of state.strikesUntil) if (until <= wall) nodes.add(id);
   for (const id of nodes) feedNode(state, id, wall);
   for (const [uid, id] of touched.pods) {
     if (state.placeNodes.has(id)) feedPod(state, id, uid);
@@ -94,6 +96,7 @@ function feedNode(state: NodeState, id: NodeId, wall: WallTime): void {
   const uids = factsOf(index, id)?.pods.keys() ?? [];
   if (now === undefined) {
     state.windows.delete(id);
+    state.strikesUntil.delete(id);
     if (!placeNodes.delete(id)) return;
     for (const uid of uids) planner.handle({ type: "pod-gone", uid });
     planner.handle({ type: "node-gone", id });
@@ -149,6 +152,7 @@ function placeNodeOf(state: NodeState, id: NodeId, wall: WallTime): PlaceNode | 
     ],
     cordoned: spec["unschedulable"] === true,
     heldBack: isHeldBack(state, id, object, wall),
+    strikes: strikesOn(state, id, wall),
     allocatable: status.allocatable,
     runtimes: status.runtimes,
     ...verdictOn(state, id),

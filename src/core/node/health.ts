@@ -1,5 +1,6 @@
 import { seconds, type Duration, type Instant, type WallTime } from "../kernel/time.ts";
 import { memoryPressure, type HealthBody, type Trouble } from "../records/health.ts";
+import { objectKey } from "../records/keys.ts";
 import { publishHealth } from "./own-records.ts";
 import { factsOf } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
@@ -10,6 +11,8 @@ import type { Turn } from "./turn.ts";
 const lookEvery: Duration = seconds(15);
 /** A peer that is away for less is being restarted, or its link is. */
 const awayMax: Duration = seconds(60);
+/** On a small machine a moment is nothing to see to. */
+const stallMin: Duration = seconds(2);
 const stallsLast: Duration = seconds(600);
 const restartsLast: Duration = seconds(3_600);
 /** Once may be an upgrade. */
@@ -30,11 +33,14 @@ export function rememberHealth({ state, env }: Turn): void {
   const isRecent = (at: WallTime): boolean => at > env.wall - restartsLast;
   const again = before !== undefined && isRecent(before) ? [Math.max(0, Math.round(env.wall))] : [];
   health.restarts = [...(facts?.health?.body.restarts ?? []).filter(isRecent), ...again].slice(-restartsKept);
+  for (const strike of facts?.health?.body.strikes ?? [])
+    state.strikes.set(objectKey(strike.workload), strike);
   health.lookAt = env.now + lookEvery;
 }
 
 export function stalled({ state, env }: Turn, by: Duration): void {
   const { health } = state;
+  if (by < stallMin) return;
   const longest = Math.max(by, health.stalls?.longest ?? 0);
   health.stalls = { last: env.now, longest };
 }
@@ -57,9 +63,10 @@ export function tendHealth(turn: Turn): void {
   const body: HealthBody = {
     troubles,
     ...(health.restarts.length === 0 ? {} : { restarts: health.restarts }),
+    ...(state.strikes.size === 0 ? {} : { strikes: [...state.strikes.values()] }),
   };
   const hasSaid = factsOf(state.index, state.identity.id)?.health !== undefined;
-  if (hasSaid || troubles.length > 0 || body.restarts !== undefined) publishHealth(turn, body);
+  if (hasSaid || troubles.length + health.restarts.length + state.strikes.size > 0) publishHealth(turn, body);
 }
 
 function forgetOld({ health }: NodeState, now: Instant, wall: WallTime): void {

@@ -8,7 +8,7 @@ import { podBody, type PodBody } from "../records/bodies.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { PodReport, PodStart } from "./contract.ts";
 import { feedPlanner, touchOwnPods } from "./feed.ts";
-import { recordJobEnd } from "./job-ends.ts";
+import { recordJobEnd, restartsOf } from "./job-ends.ts";
 import { isJob } from "./job-standing.ts";
 import { isOrdered, keptFolders, ordinalName, ordinalOf } from "./ordinals.ts";
 import { publishPod } from "./own-records.ts";
@@ -190,18 +190,19 @@ export function adoptPods(turn: Turn, adopted: readonly PodReport[]): void {
 export function adoptPod(turn: Turn, report: PodReport, fact: PodBody): void {
   const stopping = fact.phase === "Terminating";
   const body = stopping ? fact : withReport(fact, report);
-  turn.state.pods.set(report.uid, { body, start: adoptedStart(report, fact), stopping });
+  const sound = { restartsForgiven: restartsOf(body), readySince: body.ready ? turn.env.now : undefined };
+  turn.state.pods.set(report.uid, { body, start: adoptedStart(report, fact), stopping, ...sound });
   recordJobEnd(turn, fact, body);
   if (stopping) turn.out.push({ type: "stop-pod", uid: report.uid, grace: seconds(30), reason: "stopping" });
   publishPod(turn, report.uid, body);
 }
 
-export function podReported(turn: Turn, report: PodReport): void {
+/** @returns What was known of the pod before; undefined when the report is of none that runs on. */
+export function podReported(turn: Turn, report: PodReport): PodBody | undefined {
   const { state } = turn;
   if (state.orphans.has(report.uid)) state.orphans.set(report.uid, report);
   const pod = state.pods.get(report.uid);
-  if (pod === undefined) return;
-  if (pod.stopping || pod.failed !== undefined) return;
+  if (pod === undefined || pod.stopping || pod.failed !== undefined) return undefined;
   const before = pod.body;
   pod.body = withReport(pod.body, report);
   recordJobEnd(turn, before, pod.body);
@@ -216,6 +217,7 @@ export function podReported(turn: Turn, report: PodReport): void {
   }
   publishPod(turn, report.uid, pod.body);
   placeSoon(turn);
+  return before;
 }
 
 function backOff({ state, env }: Turn, { workload, slot }: PodBody): void {

@@ -2,10 +2,10 @@ import { seconds, type Duration } from "../kernel/time.ts";
 import { objectKey } from "../records/keys.ts";
 import type { PodUid } from "./contract.ts";
 import { evictPod } from "./evict.ts";
-import { feedPlanner } from "./feed.ts";
 import { healthSoon } from "./health.ts";
 import { isJob } from "./job-standing.ts";
 import { isHard, isPlenty, isShort, noPressure, type MemorySample } from "./memory.ts";
+import { hasOtherNode } from "./other-node.ts";
 import { failPod, stopPod } from "./pods.ts";
 import { firstToGo, type Tenant } from "./reclaim.ts";
 import type { LocalPod } from "./state.ts";
@@ -91,13 +91,6 @@ function tenantsOf({ state }: Turn, { usedByPod }: MemorySample): readonly Tenan
 const isGoing = ({ stopping, failed }: LocalPod): boolean => stopping || failed === "ending";
 const isOver = ({ body: { phase }, failed }: LocalPod): boolean =>
   failed === "over" || phase === "Failed" || phase === "Succeeded";
-
-/** Whether another node in view would be given the pod's slot. */
-function hasOtherNode({ state, env }: Turn, { body: { workload, slot } }: LocalPod): boolean {
-  feedPlanner(state, env);
-  const explained = state.planner.explain(workload, env).find((candidate) => candidate.slot === slot);
-  return explained?.ranking.some(({ node }) => node !== state.identity.name) === true;
-}
 
 const mebi = 1024 * 1024;
 const amount = (bytes: number): string => `${Math.max(0, Math.round(bytes / mebi))}Mi`;

@@ -17,10 +17,22 @@ const trouble = fields({
 });
 export type Trouble = Shaped<typeof trouble>;
 
+const name = text(253);
+/** A workload that this node does not take until then, because it was started again too often here. */
+const strike = fields({
+  workload: fields({ group: name, kind: name, namespace: name, name }),
+  revision: text(64),
+  /** How often in a row. */
+  times: integer(1, 1_000_000),
+  until: wall,
+});
+export type Strike = Shaped<typeof strike>;
+
 export const healthBody = fields({
   troubles: list(trouble, 32),
   /** When the agent was started again within the last hour, oldest first. */
   restarts: optional(list(wall, 16)),
+  strikes: optional(list(strike, 32)),
 });
 export type HealthBody = Shaped<typeof healthBody>;
 

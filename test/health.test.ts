@@ -15,7 +15,7 @@ import { eventually } from "./support/poll.ts";
 let fleet: Fleet;
 
 before(async () => {
-  const env = { STARLIGHT_CAPABILITIES: "memory=512Mi", STARLIGHT_PRESSURE_HOLD_MS: "3000" };
+  const env = { STARLIGHT_CAPABILITIES: "memory=512Mi", STARLIGHT_PRESSURE_HOLD_MS: "12000" };
   fleet = await createFleet([{ site: "lab", region: "north", nodes: 2 }], { progress: () => {}, env });
 });
 after(async () => {
@@ -89,6 +89,23 @@ const conditionOf = async (node: string): Promise<string> =>
     ]),
   );
 
+/** On a busy machine agents stand still now and then, and say so: only the exit code must agree with what is said. */
+async function shortOfMemory(): Promise<string[]> {
+  const { code, out, err } = await starlight("health", "-o", "json");
+  const { well, nodes } = JSON.parse(out) as {
+    readonly well: boolean;
+    readonly nodes: readonly { node: string; state: string; troubles: readonly { type: string }[] }[];
+  };
+  assert.equal(code, well ? 0 : 41, err);
+  assert.equal(
+    well,
+    nodes.every(({ state, troubles }) => state === "ok" && troubles.length === 0),
+  );
+  return nodes.flatMap(({ node, troubles }) =>
+    troubles.some(({ type }) => type === "MemoryPressure") ? [node] : [],
+  );
+}
+
 test("a program that takes 400 of 320 MiB is evicted and runs elsewhere; its modest neighbour is not touched", async () => {
   const flag = join(fleet.directory, "eat");
   // Whoever finds the flag takes it away: the replacement elsewhere stays small.
@@ -103,9 +120,7 @@ test("a program that takes 400 of 320 MiB is evicted and runs elsewhere; its mod
       return pod?.node === "lab-1" && pod.status === "Running";
     });
   assert.equal(await conditionOf("lab-1"), "False");
-  const well = await starlight("health");
-  assert.equal(well.code, 0, `${well.err}${well.out}`);
-  assert.match(well.out, /all is well/);
+  assert.deepEqual(await shortOfMemory(), []);
 
   writeFileSync(flag, "");
   await eventually("the eviction", async () =>
@@ -118,7 +133,7 @@ test("a program that takes 400 of 320 MiB is evicted and runs elsewhere; its mod
   const ill = await starlight("health", "node/lab-1");
   assert.equal(ill.code, 41, `${ill.err}${ill.out}`);
   assert.match(ill.out, /lab-1 +lab +degraded +\d+ s +MemoryPressure: memory is short/);
-  assert.equal((await starlight("health", "node/lab-2")).code, 0);
+  assert.deepEqual(await shortOfMemory(), ["lab-1"]);
   const whyNot = await starlight("why-not", "node/lab-1", "for", "deployment/greedy");
   assert.match(whyNot.out, /node\.kubernetes\.io\/memory-pressure/, whyNot.err);
 
@@ -128,7 +143,26 @@ test("a program that takes 400 of 320 MiB is evicted and runs elsewhere; its mod
   await eventually("the shortage is over", async () => (await conditionOf("lab-1")) === "False");
   await eventually("nothing is left of the evicted pod", async () => (await podsOf("greedy")).length === 1);
   assert.deepEqual(await podsOf("modest"), [{ node: "lab-1", status: "Running", restarts: "0" }]);
-  const again = await starlight("health", "-o", "json");
-  assert.equal(again.code, 0);
-  assert.equal((JSON.parse(again.out) as { readonly well: boolean }).well, true);
+  assert.deepEqual(await shortOfMemory(), []);
+});
+
+test("a program that fails on lab-1 is left to lab-2 after its budget of 2 restarts, and both say why", async () => {
+  const script = 'if (process.env.WHERE === "lab-1") process.exit(3); setInterval(() => {}, 1000)';
+  const made = deployment("fails", script, "16Mi", prefersFirst) as {
+    metadata: object;
+    spec: { template: { spec: { containers: object[] } } };
+  };
+  const [container] = made.spec.template.spec.containers;
+  const env = [{ name: "WHERE", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } }];
+  made.spec.template.spec.containers = [{ ...container, env }];
+  const annotations = { "starlight.dev/restart-budget": "2" };
+  done(await at("lab-1", ["apply", "-f", "-"], { ...made, metadata: { ...made.metadata, annotations } }));
+  await eventually("it runs on lab-2", async () => {
+    const [pod, ...others] = await podsOf("fails");
+    return pod?.node === "lab-2" && pod.status === "Running" && others.length === 0;
+  });
+  const why = await starlight("why", "deployment/fails");
+  assert.match(why.out, /not lab-1: restarts: it failed too often there, and may again in 10 min/, why.err);
+  const events = done(await at("lab-1", ["get", "events"]));
+  assert.match(events, /RestartBudgetSpent.*started again 2 times: it is left to other nodes for 10 minutes/);
 });

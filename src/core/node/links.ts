@@ -5,7 +5,7 @@ import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
 import { encodeFrame } from "../sync/frames.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { logName } from "../records/log.ts";
-import type { MeshRecord } from "../records/record.ts";
+import type { MeshRecord, NodeId } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
 import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
@@ -183,7 +183,17 @@ export function absorb(turn: Turn, admitted: readonly Admitted[], from: LinkId |
   if (from !== undefined)
     countReunionTraffic(turn, admitted.filter(({ change }) => change?.parts.type !== "heal").length, 0);
   const changes = admitted.flatMap(({ change }) => (change === undefined ? [] : [change]));
+  for (const { record, change } of admitted)
+    if (change?.parts.type === "gone") tellItsEnd(turn, change.parts.node, record);
   react(turn, changes);
+}
+
+/** Whoever was revoked hears it before its links are closed: it ends its pods, and the others fill their slots. */
+function tellItsEnd(turn: Turn, node: NodeId, record: MeshRecord): void {
+  const { state, env } = turn;
+  const frame = { type: "records", mode: "push", records: [record], covers: [] } as const;
+  for (const [link, peer] of state.peerByLink)
+    if (peer === node) send(turn, link, syncChannel, encodeFrame(frame, env.crypto));
 }
 
 /** The roster and the members' addresses, as the membership machine wants them. */

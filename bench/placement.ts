@@ -1,7 +1,8 @@
 import type { PlacePod, Workload } from "../src/core/placement/contract.ts";
 import { forecast, plannerOf } from "../src/core/placement/decide.ts";
 import { atLeast, atMost, median, quantile, type Bench, type Metric } from "./metric.ts";
-import { fleetOf, inputOf, moment, podOf, type Fleet } from "./placement-parts/fleet.ts";
+import { pod } from "../src/core/placement/testbed.ts";
+import { fleetOf, inputOf, moment, type Fleet } from "./placement-parts/fleet.ts";
 import { quality } from "./placement-parts/quality.ts";
 
 /** What deciding costs, from nothing and after one change, and how good the decisions are. */
@@ -58,7 +59,7 @@ function podsOf(fleet: Fleet): PlacePod[] {
     const of = workloadByName.get(workload.name);
     return of === undefined || node === undefined
       ? []
-      : [podOf(of, slot, nodeByName.get(node) ?? "", `p${at}`)];
+      : [pod(`p${at}`, nodeByName.get(node) ?? "", of, slot)];
   });
 }
 

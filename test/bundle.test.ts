@@ -7,11 +7,10 @@ import { after, before, test } from "node:test";
 import { createFleet, program, type Fleet } from "../src/cli/demo/fleet.ts";
 import { findAgent } from "../src/app/agent-file.ts";
 import { exitCodes } from "../src/app/exit-codes.ts";
+import { done, run, type Ran } from "./support/command.ts";
 import { eventually } from "./support/poll.ts";
 
 /** A site without a network, as its operator meets it: commands, files and exit codes of real agents. */
-
-type Ran = { readonly code: number; readonly out: string; readonly err: string };
 
 const folder = mkdtempSync(join(tmpdir(), "starlight-stick-"));
 const file = (name: string): string => join(folder, name);
@@ -33,25 +32,11 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function run(args: readonly string[]): Promise<Ran> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...args], { timeout: 30_000 }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-  });
-}
-
 /** Someone who stands beside the machine: not over the wires, which are cut. */
 function at(node: string, args: readonly string[]): Promise<Ran> {
   const { data, address } = fleet.node(node);
   const server = `${address}:${findAgent(data)?.port ?? 1}`;
   return run(["--kubeconfig", fleet.kubeconfig, "--server", server, ...args]);
-}
-
-async function done(ran: Promise<Ran>): Promise<string> {
-  const { code, out, err } = await ran;
-  assert.equal(code, 0, err);
-  return out;
 }
 
 async function note(node: string, name: string): Promise<void> {
@@ -60,7 +45,7 @@ async function note(node: string, name: string): Promise<void> {
     path,
     `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name} }\ndata: { by: ${node} }\n`,
   );
-  await done(at(node, ["apply", "-f", path]));
+  done(await at(node, ["apply", "-f", path]));
 }
 
 const holds = async (node: string, name: string): Promise<boolean> =>
@@ -69,35 +54,35 @@ const holds = async (node: string, name: string): Promise<boolean> =>
 test("two sites without a link hold the same after files there and back", async () => {
   await note("oslo-1", "from-oslo");
   await note("bern-1", "from-bern");
-  await done(at("oslo-1", ["bundle", "export", file("oslo.bundle")]));
-  const taken = await done(at("bern-1", ["bundle", "import", file("oslo.bundle")]));
+  done(await at("oslo-1", ["bundle", "export", file("oslo.bundle")]));
+  const taken = done(await at("bern-1", ["bundle", "import", file("oslo.bundle")]));
   assert.match(taken, /\d+ records: \d+ new, \d+ already known, 0 refused, 0 set aside/);
   assert.ok(await holds("bern-1", "from-oslo"));
   assert.ok(!(await holds("oslo-1", "from-bern")));
   await eventually("both hold exactly the same", async () => {
-    await done(at("bern-1", ["bundle", "export", file("bern.bundle")]));
-    await done(at("oslo-1", ["bundle", "import", file("bern.bundle")]));
-    await done(at("oslo-1", ["bundle", "export", file("oslo.bundle")]));
+    done(await at("bern-1", ["bundle", "export", file("bern.bundle")]));
+    done(await at("oslo-1", ["bundle", "import", file("bern.bundle")]));
+    done(await at("oslo-1", ["bundle", "export", file("oslo.bundle")]));
     return /holds exactly what oslo-1 held/.test(
-      await done(at("bern-1", ["bundle", "import", file("oslo.bundle")])),
+      done(await at("bern-1", ["bundle", "import", file("oslo.bundle")])),
     );
   });
   assert.ok(await holds("oslo-1", "from-bern"));
 });
 
 test("a difference is a part of the whole, and `show` says whose and since when", async () => {
-  await done(at("bern-1", ["bundle", "heads", file("bern.heads")]));
+  done(await at("bern-1", ["bundle", "heads", file("bern.heads")]));
   await note("oslo-1", "late");
   const args = ["bundle", "export", "--site", "bern", "--since-peer", file("bern.heads"), file("part")];
-  assert.match(await done(at("oslo-1", args)), /what bern-1 lacked of it/);
+  assert.match(done(await at("oslo-1", args)), /what bern-1 lacked of it/);
   assert.ok(statSync(file("part")).size < statSync(file("oslo.bundle")).size);
-  const shown = await done(run(["bundle", "show", file("part")]));
+  const shown = done(await run(["bundle", "show", file("part")]));
   assert.match(shown, /^bundle of oslo-1, site oslo, mesh demo/);
   assert.match(shown, /for: site bern of region south/);
   assert.match(shown, /a difference: what bern-1 lacked at/);
   assert.match(shown, /intent +[1-9]\d* +0/);
   const { header, logs, classes } = JSON.parse(
-    await done(run(["bundle", "show", file("part"), "-o", "json"])),
+    done(await run(["bundle", "show", file("part"), "-o", "json"])),
   ) as { header: { kind: string; records: number }; logs: object[]; classes: { records: number }[] };
   assert.equal(header.kind, "bundle");
   assert.ok(logs.length > 0);
@@ -105,9 +90,9 @@ test("a difference is a part of the whole, and `show` says whose and since when"
     classes.reduce((sum, { records }) => sum + records, 0),
     header.records,
   );
-  await done(at("bern-1", ["bundle", "import", file("part")]));
+  done(await at("bern-1", ["bundle", "import", file("part")]));
   assert.ok(await holds("bern-1", "late"));
-  assert.match(await done(run(["bundle", "show", file("bern.heads")])), /^heads of bern-1/);
+  assert.match(done(await run(["bundle", "show", file("bern.heads")])), /^heads of bern-1/);
 });
 
 test("a damaged file, a file of heads, another mesh: refused with a code each, and nothing stays behind", async () => {
@@ -123,14 +108,14 @@ test("a damaged file, a file of heads, another mesh: refused with a code each, a
   assert.equal((await at("bern-1", ["bundle", "import", file("bern.heads")])).code, exitCodes.usage);
   assert.equal((await at("bern-1", ["bundle", "import", file("none")])).code, exitCodes.failed);
   const other = file("other");
-  await done(
-    run(["--data", other, "init", "--mesh", "other", "--name", "o", "--site", "s", "--region", "r"]),
+  done(
+    await run(["--data", other, "init", "--mesh", "other", "--name", "o", "--site", "s", "--region", "r"]),
   );
   const agent = execFile(process.execPath, [program, "--data", other, "agent", "--listen", "127.0.0.1:0"]);
   await eventually("the other mesh's node runs", () => readdirSync(other).includes("agent.json"));
   agent.kill("SIGTERM");
   await new Promise((resolve) => agent.once("exit", resolve));
-  await done(run(["--data", other, "bundle", "export", file("other.bundle")]));
+  done(await run(["--data", other, "bundle", "export", file("other.bundle")]));
   const wrong = await at("bern-1", ["bundle", "import", file("other.bundle")]);
   assert.equal(wrong.code, exitCodes.wrongMesh, wrong.err);
   assert.match(wrong.err, /belongs to the mesh other .*this node belongs to demo/);
@@ -148,11 +133,11 @@ test("without an agent: export and heads work on the folder, import says what to
   });
   assert.match(exported, /all that bern-1 holds/);
   assert.match(
-    await done(run(["--data", data, "bundle", "heads", file("offline.heads")])),
+    done(await run(["--data", data, "bundle", "heads", file("offline.heads")])),
     /how far bern-1 knows/,
   );
   const refused = await run(["--data", data, "bundle", "import", file("oslo.bundle")]);
   assert.equal(refused.code, exitCodes.unreachable);
   assert.match(refused.err, /no agent runs on .*start it with `starlight agent`/);
-  await done(at("oslo-1", ["bundle", "import", file("offline")]));
+  done(await at("oslo-1", ["bundle", "import", file("offline")]));
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,13 +8,11 @@ import { fileURLToPath } from "node:url";
 import { parse, stringify } from "yaml";
 import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
 import { exitCodes } from "../src/app/exit-codes.ts";
+import { done, run, type Ran } from "./support/command.ts";
 import { eventually } from "./support/poll.ts";
 
 /** The command line as people and scripts meet it: a process, its output and its exit code. */
 
-type Ran = { readonly code: number; readonly out: string; readonly err: string };
-
-const program = fileURLToPath(new URL("../bin/starlight.mjs", import.meta.url));
 const shop = fileURLToPath(new URL("../examples/shop.yaml", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "starlight-cli-"));
 let fleet: Fleet;
@@ -28,30 +25,16 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function run(args: readonly string[], input = ""): Promise<Ran> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [program, ...args], { timeout: 30_000 }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-    child.stdin?.end(input);
-  });
-}
-
 /** Against the first node of the fleet, or the one that is named. */
 async function starlight(args: readonly string[], input = "", at = "lab-1"): Promise<Ran> {
   const { advertised } = fleet.node(at);
   return run(["--kubeconfig", fleet.kubeconfig, "--server", advertised, ...args], input);
 }
 
-const out = (ran: Ran): string => {
-  assert.equal(ran.code, 0, ran.err);
-  return ran.out;
-};
-
 const fresh = (name: string): string => join(folder, name);
 
 test("help names every command; a wrong command or flag is a usage error with code 2", async () => {
-  const help = out(await run(["--help"]));
+  const help = done(await run(["--help"]));
   const commands =
     "init invite join agent apply get describe delete scale logs status why conflicts resolve history undo heal-report bundle config demo completion";
   for (const name of commands.split(" ")) assert.match(help, new RegExp(`^  ${name}\\b`, "m"));
@@ -101,36 +84,36 @@ test("broken YAML names the line", async () => {
 });
 
 test("apply, get, describe, scale, why, logs and delete, in tables, JSON, YAML and names", async () => {
-  assert.match(out(await starlight(["apply", "-f", shop])), /deployment\.apps\/shop created/);
+  assert.match(done(await starlight(["apply", "-f", shop])), /deployment\.apps\/shop created/);
   assert.match(
-    out(await starlight(["apply", "-f", shop, "--dry-run"])),
+    done(await starlight(["apply", "-f", shop, "--dry-run"])),
     /deployment\.apps\/shop unchanged \(dry run\)/,
   );
   await eventually("the shop is ready", async () =>
-    /shop\s+2\/2/.test(out(await starlight(["get", "deploy"]))),
+    /shop\s+2\/2/.test(done(await starlight(["get", "deploy"]))),
   );
-  const list = JSON.parse(out(await starlight(["get", "pods", "-l", "app=shop", "-o", "json"]))) as {
+  const list = JSON.parse(done(await starlight(["get", "pods", "-l", "app=shop", "-o", "json"]))) as {
     items: { metadata: { name: string } }[];
   };
   assert.equal(list.items.length, 2);
   const name = list.items[0]?.metadata.name ?? "";
-  assert.match(out(await starlight(["get", "pods", "-o", "name"])), new RegExp(`pod/${name}`));
+  assert.match(done(await starlight(["get", "pods", "-o", "name"])), new RegExp(`pod/${name}`));
   assert.match(
-    out(await starlight(["get", "deployment", "shop", "-o", "yaml"])),
+    done(await starlight(["get", "deployment", "shop", "-o", "yaml"])),
     /^apiVersion: apps\/v1\nkind: Deployment/m,
   );
-  assert.match(out(await starlight(["get", "pods", "-A", "-o", "wide"])), /^NAMESPACE\s+NAME.*NODE/i);
-  assert.match(out(await starlight(["describe", "deployment", "shop"])), /starlight\.dev\/placement/);
-  assert.match(out(await starlight(["why", "shop"], "", "lab-2")), /site\/lab\/0\n\s+runs on lab-/);
+  assert.match(done(await starlight(["get", "pods", "-A", "-o", "wide"])), /^NAMESPACE\s+NAME.*NODE/i);
+  assert.match(done(await starlight(["describe", "deployment", "shop"])), /starlight\.dev\/placement/);
+  assert.match(done(await starlight(["why", "shop"], "", "lab-2")), /site\/lab\/0\n\s+runs on lab-/);
   assert.match(
-    out(await starlight(["scale", "deployment/shop", "--replicas", "3"], "", "lab-2")),
+    done(await starlight(["scale", "deployment/shop", "--replicas", "3"], "", "lab-2")),
     /scaled to 3/,
   );
-  await eventually("three copies", async () => /shop\s+3\/3/.test(out(await starlight(["get", "deploy"]))));
+  await eventually("three copies", async () => /shop\s+3\/3/.test(done(await starlight(["get", "deploy"]))));
   await eventually("the log says so", async () =>
-    /answers on port/.test(out(await starlight(["logs", name]))),
+    /answers on port/.test(done(await starlight(["logs", name]))),
   );
-  assert.match(out(await starlight(["delete", "-f", shop])), /deleted/);
+  assert.match(done(await starlight(["delete", "-f", shop])), /deleted/);
   await eventually("nothing runs", async () => !/shop/.test((await starlight(["get", "pods"])).out));
   const missing = await starlight(["get", "deployment", "shop"]);
   assert.equal(missing.code, exitCodes.failed);
@@ -138,11 +121,14 @@ test("apply, get, describe, scale, why, logs and delete, in tables, JSON, YAML a
 });
 
 test("status says which island is speaking and how fresh it is", async () => {
-  const text = out(await starlight(["status"], "", "lab-2"));
+  const text = done(await starlight(["status"], "", "lab-2"));
   assert.match(text, /lab-2 speaks, site lab, region north, mesh demo/);
   assert.match(text, /you see 2 of 2 nodes and 1 of 1 sites; everything is in view/);
-  assert.match(out(await starlight(["why", "node/lab-1"], "", "lab-2")), /lab-1 has been alive to lab-2 for/);
-  assert.match(out(await starlight(["conflicts"])), /no conflicts/i);
+  assert.match(
+    done(await starlight(["why", "node/lab-1"], "", "lab-2")),
+    /lab-1 has been alive to lab-2 for/,
+  );
+  assert.match(done(await starlight(["conflicts"])), /no conflicts/i);
 });
 
 test("no agent at the address: one line, code 24", async () => {
@@ -160,7 +146,7 @@ test("an empty data folder: the agent says what comes first, code 10", async () 
 
 test("a second init leaves the first mesh alone, code 16", async () => {
   const data = fresh("twice");
-  out(await run(["--data", data, "init", "--mesh", "m", "--name", "n", "--site", "s", "--region", "r"]));
+  done(await run(["--data", data, "init", "--mesh", "m", "--name", "n", "--site", "s", "--region", "r"]));
   const again = await run([
     "--data",
     data,
@@ -179,7 +165,7 @@ test("a second init leaves the first mesh alone, code 16", async () => {
 
 test("a port that is taken, code 11; a corrupt database, code 13, left as it is", async () => {
   const data = fresh("ports");
-  out(await run(["--data", data, "init", "--mesh", "m", "--name", "n", "--site", "s", "--region", "r"]));
+  done(await run(["--data", data, "init", "--mesh", "m", "--name", "n", "--site", "s", "--region", "r"]));
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as { port: number };
@@ -198,8 +184,8 @@ test("a port that is taken, code 11; a corrupt database, code 13, left as it is"
 test("invites: garbage is code 20, a used one code 21", async () => {
   const garbage = await run(["--data", fresh("j1"), "join", "nonsense", "--name", "x"]);
   assert.equal(garbage.code, exitCodes.inviteInvalid, garbage.err);
-  const line = out(await starlight(["invite", "--site", "lab", "--uses", "1"])).trim();
-  out(await run(["--data", fresh("j2"), "join", line, "--name", "lab-8"]));
+  const line = done(await starlight(["invite", "--site", "lab", "--uses", "1"])).trim();
+  done(await run(["--data", fresh("j2"), "join", line, "--name", "lab-8"]));
   const spent = await run(["--data", fresh("j3"), "join", line, "--name", "lab-9"]);
   assert.equal(spent.code, exitCodes.inviteSpent, spent.err);
 });
@@ -207,7 +193,7 @@ test("invites: garbage is code 20, a used one code 21", async () => {
 test("a viewer's token reads and does not write, code 27", async () => {
   const { data, advertised } = fleet.node("lab-1");
   const token =
-    out(await run(["--data", data, "token", "eve"]))
+    done(await run(["--data", data, "token", "eve"]))
       .trim()
       .split("\n")[0] ?? "";
   const admin = parse(readFileSync(fleet.kubeconfig, "utf8")) as { users: { user: object }[] };
@@ -215,7 +201,7 @@ test("a viewer's token reads and does not write, code 27", async () => {
   const file = fresh("viewer.yaml");
   writeFileSync(file, stringify(admin));
   const viewer = ["--kubeconfig", file, "--server", advertised];
-  assert.match(out(await run([...viewer, "get", "nodes"])), /lab-1/);
+  assert.match(done(await run([...viewer, "get", "nodes"])), /lab-1/);
   const refused = await run([...viewer, "scale", "deployment/shop", "--replicas", "1"]);
   assert.equal(refused.code, exitCodes.notAllowed, refused.err);
   assert.match(refused.err, /eve/);
@@ -235,15 +221,15 @@ test("kubeconfig: a viewer's reads and does not write, on every node; --renew re
     "--out",
     file,
   ]);
-  assert.match(out(made), /ada \(starlight:viewers\), good for 365 days/);
+  assert.match(done(made), /ada \(starlight:viewers\), good for 365 days/);
   const other = fleet.node("lab-2").advertised;
-  out(await run(["--kubeconfig", file, "--server", other, "get", "nodes"]));
+  done(await run(["--kubeconfig", file, "--server", other, "get", "nodes"]));
   const refused = await run(["--kubeconfig", file, "delete", "node", "lab-2"]);
   assert.equal(refused.code, exitCodes.notAllowed);
   const before = readFileSync(join(data, "admin/kubeconfig"), "utf8");
-  out(await run(["--data", data, "kubeconfig", "--renew", "--days", "2"]));
+  done(await run(["--data", data, "kubeconfig", "--renew", "--days", "2"]));
   assert.notEqual(readFileSync(join(data, "admin/kubeconfig"), "utf8"), before);
-  out(await run(["--data", data, "get", "nodes"]));
+  done(await run(["--data", data, "get", "nodes"]));
   assert.equal((await run(["--data", data, "kubeconfig", "--days", "0"])).code, exitCodes.usage);
 });
 
@@ -253,12 +239,12 @@ test("settings: a typo is an error by name; config show says where each value ca
   const typo = await run(["--data", fresh("c1"), "config", "show"]);
   assert.equal(typo.code, exitCodes.usage, typo.out);
   assert.match(typo.err, /pingEveryMilliseconds/);
-  const shown = out(await run(["--data", fresh("c2"), "config", "show", "--ping-every-ms", "700"]));
+  const shown = done(await run(["--data", fresh("c2"), "config", "show", "--ping-every-ms", "700"]));
   assert.match(shown, /pingEveryMs\s+700\s+--ping-every-ms/);
   assert.match(shown, /silentAfterMs\s+\d+\s+default/);
 });
 
 test("completion is a script, and completes commands, kinds and live names", async () => {
-  assert.match(out(await run(["completion", "bash"])), /complete .*starlight/);
-  assert.match(out(await run(["__complete", "des"])), /describe/);
+  assert.match(done(await run(["completion", "bash"])), /complete .*starlight/);
+  assert.match(done(await run(["__complete", "des"])), /describe/);
 });

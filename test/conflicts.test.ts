@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
-import { outOf, run, type Ran } from "./support/command.ts";
+import { done, run, type Ran } from "./support/command.ts";
 import { eventually } from "./support/poll.ts";
 
 /** Two sites of one real node each that are cut from each other: what people see of it, and how they end it. */
@@ -22,14 +22,14 @@ async function starlight(at: string, args: readonly string[], input = ""): Promi
   return run(["--kubeconfig", fleet.kubeconfig, "--server", server, ...args], input);
 }
 
-const said = async (at: string, ...args: string[]): Promise<string> => outOf(await starlight(at, args));
+const said = async (at: string, ...args: string[]): Promise<string> => done(await starlight(at, args));
 
 type Settings = { readonly [key: string]: string };
 
 async function apply(at: string, name: string, data: Settings, force = true): Promise<string> {
   const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data };
   const flags = force ? ["--force"] : [];
-  return outOf(await starlight(at, ["apply", "-f", "-", ...flags], JSON.stringify(object)));
+  return done(await starlight(at, ["apply", "-f", "-", ...flags], JSON.stringify(object)));
 }
 
 async function dataAt(at: string, name: string): Promise<Settings | undefined> {
@@ -247,7 +247,7 @@ test("history tells who wrote what on which node, and undo takes it back or says
 test("an override written with --class override refuses users' writes by name, and its release gives them back", async () => {
   await apply("oslo-1", "night", { coffee: "3" });
   const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "night" }, data: { coffee: "5" } };
-  outOf(await starlight("oslo-1", ["apply", "-f", "-", "--class", "override"], JSON.stringify(object)));
+  done(await starlight("oslo-1", ["apply", "-f", "-", "--class", "override"], JSON.stringify(object)));
   await bothHave("night", { coffee: "5" });
   object.data.coffee = "4";
   const refused = await starlight("bern-1", ["apply", "-f", "-", "--force"], JSON.stringify(object));

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { quickSettings } from "../src/cli/demo/fleet.ts";
+import { deployment } from "./support/manifests.ts";
 import { createNetFleet, type NetFleet, type NetNode } from "./support/net-fleet.ts";
 import { whyNoNamespaces } from "./support/netns.ts";
 import { eventually } from "./support/poll.ts";
@@ -17,20 +18,7 @@ type Why = {
   readonly observations: readonly { readonly by: string; readonly what: string; readonly ageMs: number }[];
 };
 
-const manifest = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: shop }
-spec:
-  replicas: 3
-  selector: { matchLabels: { app: shop } }
-  template:
-    metadata: { labels: { app: shop } }
-    spec:
-      runtimeClassName: process
-      containers:
-        - { name: main, image: host, command: [/bin/sh, -c, "exec sleep 100000"] }
-`;
+const manifest = JSON.stringify(deployment("shop", "exec sleep 100000", 3));
 
 suite("verdicts among real agents", { skip }, () => {
   let fleet: NetFleet;

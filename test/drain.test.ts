@@ -1,61 +1,18 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
-import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { kubectl, type Ran } from "./support/kubectl.ts";
+import { test } from "node:test";
+import { done, run, type Ran } from "./support/command.ts";
+import { kubectlFleet } from "./support/kubectl-fleet.ts";
+import { deployment } from "./support/manifests.ts";
 import { eventually } from "./support/poll.ts";
 
 /** Real agents are drained by the real kubectl and by `starlight drain`. */
 
-let fleet: Fleet;
-const ports = new Map<string, string>();
+const { fleet, at, apply } = kubectlFleet(3);
 
-before(async () => {
-  fleet = await createFleet([{ site: "lab", region: "north", nodes: 3 }], { progress: () => {} });
-  for (const node of fleet.nodes) ports.set(node.name, `https://${node.advertised}`);
-});
-after(async () => {
-  await fleet?.stop();
-});
-
-async function at(name: string, args: readonly string[], input?: object): Promise<Ran> {
-  const options = { kubeconfig: fleet.kubeconfig, server: ports.get(name) ?? "", home: fleet.directory };
-  return kubectl(options, args, input === undefined ? "" : JSON.stringify(input));
-}
-
-const done = (ran: Ran): string => {
-  assert.equal(ran.code, 0, `${ran.err}${ran.out}`);
-  return ran.out;
-};
-
-function deployment(name: string, replicas: number): object {
-  const labels = { app: name };
-  const command = ["/bin/sh", "-c", "exec sleep 1000"];
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, namespace: "default" },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: { runtimeClassName: "process", containers: [{ name: "main", image: "host", command }] },
-      },
-    },
-  };
-}
-
-function starlight(args: readonly string[]): Promise<string> {
-  const bin = join(import.meta.dirname, "..", "bin", "starlight.mjs");
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, [bin, ...args], { timeout: 60_000 }, (error, out, err) =>
-      error === null ? resolve(out) : reject(new Error(`${args.join(" ")}: ${err}${out}`)),
-    );
-  });
-}
+const starlight = async (args: readonly string[]): Promise<string> => done(await run(args));
+const copies = (name: string, replicas: number): object => deployment(name, "exec sleep 1000", replicas);
 
 type Place = { readonly pod: string; readonly node: string; readonly status: string };
 
@@ -73,7 +30,7 @@ async function placesOf(app: string): Promise<Place[]> {
 const running = (places: readonly Place[]): Place[] => places.filter(({ status }) => status === "Running");
 
 test("kubectl drain moves every pod of a node to the others, and no copy is missing meanwhile", async () => {
-  done(await at("lab-1", ["apply", "-f", "-"], deployment("shop", 3)));
+  done(await apply("lab-1", copies("shop", 3)));
   await eventually("three copies run", async () => running(await placesOf("shop")).length === 3);
   const [victim] = await placesOf("shop");
   assert.ok(victim !== undefined);
@@ -97,14 +54,14 @@ test("kubectl drain moves every pod of a node to the others, and no copy is miss
 });
 
 test("a disruption budget that allows nothing keeps kubectl drain from taking a copy", async () => {
-  done(await at("lab-1", ["apply", "-f", "-"], deployment("till", 1)));
+  done(await apply("lab-1", copies("till", 1)));
   const budget = {
     apiVersion: "policy/v1",
     kind: "PodDisruptionBudget",
     metadata: { name: "till", namespace: "default" },
     spec: { minAvailable: 1, selector: { matchLabels: { app: "till" } } },
   };
-  done(await at("lab-2", ["apply", "-f", "-"], budget));
+  done(await apply("lab-2", budget));
   await eventually("the copy runs", async () => running(await placesOf("till")).length === 1);
   assert.match(done(await at("lab-3", ["get", "pdb", "till", "--no-headers"])), /till\s+1\s+N\/A\s+0/);
   const [before] = await placesOf("till");
@@ -171,8 +128,9 @@ test("outside of its maintenance window a node keeps its pods, through drains an
 test("starlight drain empties a node, and a node that leaves ends what it still runs", async () => {
   const [before] = running(await placesOf("till"));
   assert.ok(before !== undefined);
-  const data = ["--data", fleet.node(before.node).data, "--kubeconfig", fleet.kubeconfig];
-  const other = fleet.nodes.find(({ name }) => name !== before.node);
+  const { kubeconfig, node: nodeNamed, nodes } = fleet();
+  const data = ["--data", nodeNamed(before.node).data, "--kubeconfig", kubeconfig];
+  const other = nodes.find(({ name }) => name !== before.node);
   assert.ok(other !== undefined);
   const drained = await starlight([
     "drain",
@@ -188,7 +146,7 @@ test("starlight drain empties a node, and a node that leaves ends what it still 
   assert.ok(moved.length === 1 && moved[0]?.node !== before.node);
   await starlight(["uncordon", before.node, "--server", other.advertised, ...data]);
   // The first node is the root, which nobody ends.
-  const leaver = fleet.nodes.findLast(({ name }) => name !== "lab-1");
+  const leaver = nodes.findLast(({ name }) => name !== "lab-1");
   assert.ok(leaver !== undefined);
   const pidsOf = (): string[] => readdirSync(join(leaver.data, "pods"));
   done(await at("lab-1", ["scale", "deployment/shop", "--replicas=6"]));

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { exitCodes } from "../src/app/exit-codes.ts";
 import type { Client } from "../src/cli/client.ts";
-import { createFleet, program, type Fleet } from "../src/cli/demo/fleet.ts";
+import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
+import { run, type Ran } from "./support/command.ts";
+import { deployment } from "./support/manifests.ts";
 import { eventually } from "./support/poll.ts";
 
 /** Three real nodes in one site and one elsewhere: what `--wait` promises, and what it says when it cannot. */
 
-type Ran = { readonly code: number; readonly out: string; readonly err: string };
 type Told = {
   readonly local: boolean;
   readonly site: { readonly have: number; readonly of: number };
@@ -39,16 +39,8 @@ async function allInView(): Promise<void> {
   });
 }
 
-function starlight(args: readonly string[], input = ""): Promise<Ran> {
-  const { advertised } = fleet.node("lab-1");
-  const all = [program, "--kubeconfig", fleet.kubeconfig, "--server", advertised, ...args];
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, all, { timeout: 30_000 }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-    child.stdin?.end(input);
-  });
-}
+const starlight = (args: readonly string[], input = ""): Promise<Ran> =>
+  run(["--kubeconfig", fleet.kubeconfig, "--server", fleet.node("lab-1").advertised, ...args], input);
 
 const note = (name: string, text = "1"): object => ({
   apiVersion: "v1",
@@ -56,17 +48,7 @@ const note = (name: string, text = "1"): object => ({
   metadata: { name, namespace: "default" },
   data: { text },
 });
-const deployment = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: shop }
-spec:
-  replicas: 0
-  selector: { matchLabels: { app: shop } }
-  template:
-    metadata: { labels: { app: shop } }
-    spec: { runtimeClassName: process, containers: [{ name: main, image: host, command: [sleep, "1000"] }] }
-`;
+const shop = JSON.stringify(deployment("shop", "exec sleep 1000", 0));
 const configMaps = "/api/v1/namespaces/default/configmaps";
 
 test("without --wait a write says that it is on this node, and how many nodes the site has", async () => {
@@ -79,10 +61,10 @@ test("without --wait a write says that it is on this node, and how many nodes th
 });
 
 test("--wait site, region and all are reached, by apply, scale and delete, and name who holds it", async () => {
-  const applied = await starlight(["apply", "-f", "-", "--wait", "site"], deployment);
+  const applied = await starlight(["apply", "-f", "-", "--wait", "site"], shop);
   assert.equal(applied.code, 0, applied.err);
   assert.match(applied.out, /stored on 3\/3 nodes of the site: lab-1, lab-2, lab-3\n/);
-  const again = await starlight(["apply", "-f", "-", "--wait", "site"], deployment);
+  const again = await starlight(["apply", "-f", "-", "--wait", "site"], shop);
   assert.match(again.out, /shop unchanged\nstored on 3\/3 nodes of the site/);
   const scaled = await starlight(["scale", "deployment/shop", "--replicas", "1", "--wait", "all"]);
   assert.equal(scaled.code, 0, scaled.err);

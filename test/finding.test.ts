@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { quickSettings } from "../src/cli/demo/fleet.ts";
+import { program, quickSettings } from "../src/cli/demo/fleet.ts";
 import { createNetFleet, type NetFleet, type NetNode } from "./support/net-fleet.ts";
 import { whyNoNamespaces } from "./support/netns.ts";
 import { eventually } from "./support/poll.ts";
@@ -11,7 +10,6 @@ import { eventually } from "./support/poll.ts";
 /** Real agents and real multicast: machines that got other addresses while they were off. */
 
 const skip = whyNoNamespaces() ?? false;
-const program = fileURLToPath(new URL("../bin/starlight.mjs", import.meta.url));
 
 suite("finding on a local network", { skip }, () => {
   let fleet: NetFleet;

@@ -12,6 +12,7 @@ import { openStored, storedBytes } from "../src/core/records/seal.ts";
 import { parcelOf } from "../src/core/records/testbed.ts";
 import type { Machine } from "../src/sim/machine.ts";
 import { simConfig } from "../src/sim/run-seed.ts";
+import { cut, statesOf } from "../src/sim/testbed.ts";
 import { Trace } from "../src/sim/trace.ts";
 import { World } from "../src/sim/world.ts";
 import { unpackFrozen } from "./support/frozen.ts";
@@ -44,8 +45,7 @@ async function row(
   });
   left.build = right.build = { createNode, speaks: newer };
   frozen.build = { createNode: unpacked.createNode, speaks: older };
-  world.network.cut(left.host, right.host);
-  world.network.cut(right.host, left.host);
+  cut(world, [left], [right]);
   for (const machine of world.machines) machine.startAgent();
   world.run(8_000);
   return { world, notes, left, frozen, right };
@@ -77,9 +77,6 @@ function onDisk({ world }: Row, machine: Machine, { key, author }: MeshRecord): 
   }
   return undefined;
 }
-
-const stateHashes = ({ world }: Row): Set<string | undefined> =>
-  new Set(world.machines.map(({ node }) => node?.view.stateHash()));
 
 const status = {
   addresses: ["oslo-1:7070"],
@@ -129,7 +126,7 @@ test("fields, keys, kinds and an extension of a later version pass a frozen node
     }
     assert.equal(frozen.node?.view.object(ref)?.exists, true);
     assert.equal(right.node?.view.member(id)?.status?.agentVersion, "of the future");
-    assert.equal(stateHashes(mesh).size, 1, `seed ${seed}`);
+    assert.equal(statesOf(mesh.world.machines), 1, `seed ${seed}`);
     // From its disk the frozen node knows the same after a restart, and passes it on to one that lost all.
     left.powerOff();
     frozen.killAgent();
@@ -191,7 +188,7 @@ test("a node that speaks 3 and one that speaks 5 to 6 both say so, keep no link,
   left.startAgent();
   world.run(world.now + 10_000);
   assert.equal(frozen.node?.view.member(left.identity.id)?.evidence.verdict, "alive");
-  assert.equal(stateHashes(mesh).size, 1);
+  assert.equal(statesOf(mesh.world.machines), 1);
 });
 
 test("what an older version kept without knowing it becomes effective after its upgrade, if its key's rule allows it", async (t) => {
@@ -227,5 +224,5 @@ test("what an older version kept without knowing it becomes effective after its 
   assert.deepEqual(frozen.node?.view.heals(left.identity.id), [report]);
   assert.equal(onDisk(mesh, frozen, dressed), undefined);
   assert.ok(notes.some((line) => line.startsWith("oslo-2 RecordRefused") && line.includes(dressed.key)));
-  assert.equal(stateHashes(mesh).size, 1);
+  assert.equal(statesOf(mesh.world.machines), 1);
 });

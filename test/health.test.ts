@@ -3,8 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
-import { run, type Ran as Said } from "./support/command.ts";
-import { kubectl, type Ran } from "./support/kubectl.ts";
+import { run, type Ran } from "./support/command.ts";
+import { kubectl } from "./support/kubectl.ts";
 import { eventually } from "./support/poll.ts";
 
 /**
@@ -33,7 +33,7 @@ const done = (ran: Ran): string => {
   return ran.out;
 };
 
-const starlight = (...args: string[]): Promise<Said> =>
+const starlight = (...args: string[]): Promise<Ran> =>
   run(["--kubeconfig", fleet.kubeconfig, "--server", `https://${fleet.node("lab-2").advertised}`, ...args]);
 
 function deployment(name: string, script: string, memory: string, affinity: object): object {

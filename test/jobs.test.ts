@@ -1,39 +1,21 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
-import { kubectl, type Ran } from "./support/kubectl.ts";
+import { test } from "node:test";
+import { done } from "./support/command.ts";
+import { kubectlFleet } from "./support/kubectl-fleet.ts";
+import { scriptContainer } from "./support/manifests.ts";
 import { eventually } from "./support/poll.ts";
 
 /** Jobs on real agents, one of which is killed in between. */
 
-let fleet: Fleet;
-const ports = new Map<string, string>();
-
-before(async () => {
-  fleet = await createFleet([{ site: "lab", region: "north", nodes: 3 }], { progress: () => {} });
-  for (const node of fleet.nodes) ports.set(node.name, `https://${node.advertised}`);
-});
-after(async () => {
-  await fleet?.stop();
-});
-
-async function at(name: string, args: readonly string[], input?: object): Promise<Ran> {
-  const options = { kubeconfig: fleet.kubeconfig, server: ports.get(name) ?? "", home: fleet.directory };
-  return kubectl(options, args, input === undefined ? "" : JSON.stringify(input));
-}
-
-const done = (ran: Ran): string => {
-  assert.equal(ran.code, 0, `${ran.err}${ran.out}`);
-  return ran.out;
-};
+const { fleet, at, apply } = kubectlFleet(3);
 
 const template = (script: string, restartPolicy = "Never"): object => ({
   spec: {
     runtimeClassName: "process",
     restartPolicy,
-    containers: [{ name: "main", image: "host", command: ["/bin/sh", "-c", script] }],
+    containers: [scriptContainer(script)],
   },
 });
 
@@ -50,13 +32,7 @@ async function statusOf(name: string, node = "lab-1"): Promise<{ [field: string]
 }
 
 test("a job of one pod succeeds, is Complete for every node, and keeps its log", async () => {
-  done(
-    await at(
-      "lab-1",
-      ["apply", "-f", "-"],
-      job("hello", { template: template("echo index $JOB_COMPLETION_INDEX") }),
-    ),
-  );
+  done(await apply("lab-1", job("hello", { template: template("echo index $JOB_COMPLETION_INDEX") })));
   await eventually(
     "the neighbour knows it",
     async () => (await at("lab-2", ["get", "job", "hello"])).code === 0,
@@ -69,18 +45,18 @@ test("a job of one pod succeeds, is Complete for every node, and keeps its log",
 });
 
 test("a job of 6 completions, 3 at once, completes although a machine dies with some of them", async () => {
-  const log = join(fleet.directory, "ran");
+  const log = join(fleet().directory, "ran");
   // Each pod says that it has begun and that it has ended.
   const script = `echo begin $JOB_COMPLETION_INDEX >> ${log}; sleep 2; echo end $JOB_COMPLETION_INDEX >> ${log}`;
   const manifest = job("six", { completions: 6, parallelism: 3, template: template(script) });
-  done(await at("lab-1", ["apply", "-f", "-"], manifest));
+  done(await apply("lab-1", manifest));
   const linesOf = (): string[] => readFileSync(log, "utf8").split("\n").filter(Boolean);
   await eventually("three have begun", () => linesOf().length >= 3);
   const victim = await eventually("somebody but lab-1 runs one", async () => {
     const out = done(await at("lab-1", ["get", "pods", "-l", "job-name=six", "-o", "wide", "--no-headers"]));
-    return fleet.nodes.find(({ name }) => name !== "lab-1" && out.includes(name));
+    return fleet().nodes.find(({ name }) => name !== "lab-1" && out.includes(name));
   });
-  fleet.killMachine(victim);
+  fleet().killMachine(victim);
   await eventually("the job is complete", async () => (await statusOf("six"))["succeeded"] === 6, 40_000);
   const ended = linesOf().filter((line) => line.startsWith("end"));
   assert.deepEqual(
@@ -89,14 +65,14 @@ test("a job of 6 completions, 3 at once, completes although a machine dies with 
   );
   assert.equal((await statusOf("six"))["completedIndexes"], "0-5");
   const before = linesOf().length;
-  await fleet.start(victim);
+  await fleet().start(victim);
   await eventually("the node is back", async () => (await statusOf("six", victim.name))["succeeded"] === 6);
   assert.equal(linesOf().length, before);
 });
 
 test("a job whose pods fail more often than backoffLimit allows is Failed", async () => {
   const manifest = job("wrong", { backoffLimit: 0, template: template("echo no; exit 3") });
-  done(await at("lab-1", ["apply", "-f", "-"], manifest));
+  done(await apply("lab-1", manifest));
   done(await at("lab-2", ["wait", "--for=condition=failed", "job/wrong", "--timeout=20s"]));
   const { failed, conditions } = await statusOf("wrong");
   assert.equal(failed, 1);
@@ -111,9 +87,9 @@ test("a CronJob of every minute makes one job that all nodes name alike, and ref
     metadata: { name: "tick", namespace: "default" },
     spec: { schedule: "* * * * *", jobTemplate: { spec: { template: template("echo tick") } }, ...spec },
   });
-  const refused = await at("lab-1", ["apply", "-f", "-"], cronJob({ timeZone: "Europe/Oslo" }));
+  const refused = await apply("lab-1", cronJob({ timeZone: "Europe/Oslo" }));
   assert.match(refused.err, /timeZone/);
-  done(await at("lab-1", ["apply", "-f", "-"], cronJob({})));
+  done(await apply("lab-1", cronJob({})));
   const name = await eventually(
     "a run is complete",
     async () => {

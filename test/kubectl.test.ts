@@ -1,88 +1,47 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { after, before, test } from "node:test";
-import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
-import { kubectl, kubectlBinary, type Ran } from "./support/kubectl.ts";
+import { test } from "node:test";
+import { done, type Ran } from "./support/command.ts";
+import { kubectlFleet } from "./support/kubectl-fleet.ts";
+import { kubectlBinary } from "./support/kubectl.ts";
+import { deployment } from "./support/manifests.ts";
 import { eventually } from "./support/poll.ts";
 
 /** The real kubectl against real agents: any node answers, the one that was asked as well as its neighbour. */
 
-let fleet: Fleet;
-const ports = new Map<string, string>();
-
-before(async () => {
-  fleet = await createFleet([{ site: "lab", region: "north", nodes: 2 }], { progress: () => {} });
-  for (const node of fleet.nodes) ports.set(node.name, `https://${node.advertised}`);
-});
-after(async () => {
-  await fleet?.stop();
-});
-
-async function at(name: string, ...args: string[]): Promise<Ran> {
-  return kubectl(
-    { kubeconfig: fleet.kubeconfig, server: ports.get(name) ?? "", home: fleet.directory },
-    args,
-  );
-}
-
-async function apply(name: string, manifest: object, ...args: string[]): Promise<Ran> {
-  const options = { kubeconfig: fleet.kubeconfig, server: ports.get(name) ?? "", home: fleet.directory };
-  return kubectl(options, ["apply", "-f", "-", ...args], JSON.stringify(manifest));
-}
-
-function deployment(name: string, script: string, replicas = 2): object {
-  const labels = { app: name };
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, namespace: "default" },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: {
-          runtimeClassName: "process",
-          containers: [{ name: "main", image: "host", command: ["/bin/sh", "-c", script] }],
-        },
-      },
-    },
-  };
-}
-
-const done = (ran: Ran): string => {
-  assert.equal(ran.code, 0, `${ran.err}${ran.out}`);
-  return ran.out;
-};
+const { fleet, at, apply } = kubectlFleet(2);
 
 test("kubectl gets nodes, pods and deployments of all namespaces in one table each", async () => {
-  const nodes = done(await at("lab-1", "get", "nodes"));
+  const nodes = done(await at("lab-1", ["get", "nodes"]));
   assert.match(nodes, /^NAME\s+STATUS\s+SITE\s+REGION\s+AGE\s+VERSION/);
   assert.match(nodes, /lab-1\s+Ready/);
   assert.match(nodes, /lab-2\s+Ready/);
-  done(await at("lab-1", "get", "nodes,pods,deployments", "-A"));
-  const wide = done(await at("lab-2", "get", "nodes", "-o", "wide"));
+  done(await at("lab-1", ["get", "nodes,pods,deployments", "-A"]));
+  const wide = done(await at("lab-2", ["get", "nodes", "-o", "wide"]));
   assert.match(wide, /INTERNAL-IP/);
 });
 
 test("kubectl applies, scales and deletes a Deployment, each step at another node", async () => {
-  assert.match(done(await apply("lab-1", deployment("echo", "echo hello; exec sleep 1000"))), /echo created/);
+  assert.match(
+    done(await apply("lab-1", deployment("echo", "echo hello; exec sleep 1000", 2))),
+    /echo created/,
+  );
   await eventually("two pods run", async () => {
-    const out = done(await at("lab-2", "get", "pods", "-l", "app=echo", "--no-headers"));
+    const out = done(await at("lab-2", ["get", "pods", "-l", "app=echo", "--no-headers"]));
     return out.split("\n").filter((line) => /\bRunning\b/.test(line)).length === 2;
   });
-  assert.match(done(await at("lab-2", "scale", "deployment/echo", "--replicas=3")), /scaled/);
+  assert.match(done(await at("lab-2", ["scale", "deployment/echo", "--replicas=3"])), /scaled/);
   await eventually("three pods run", async () => {
-    const out = done(await at("lab-1", "get", "deployment", "echo", "--no-headers"));
+    const out = done(await at("lab-1", ["get", "deployment", "echo", "--no-headers"]));
     return /echo\s+3\/3\s+3\s+3/.test(out);
   });
   assert.match(
-    done(await at("lab-1", "rollout", "status", "deployment/echo", "--timeout=10s")),
+    done(await at("lab-1", ["rollout", "status", "deployment/echo", "--timeout=10s"])),
     /rolled out/,
   );
-  done(await at("lab-1", "delete", "deployment", "echo"));
+  done(await at("lab-1", ["delete", "deployment", "echo"]));
   await eventually("no pod is left", async () => {
-    const ran = await at("lab-2", "get", "pods", "-l", "app=echo", "--no-headers");
+    const ran = await at("lab-2", ["get", "pods", "-l", "app=echo", "--no-headers"]);
     return ran.out.trim() === "" && /No resources found/.test(ran.err);
   });
 });
@@ -96,7 +55,7 @@ test("applying the same manifest again says unchanged, another one configured", 
     await apply("lab-2", deployment("twice", "exec sleep 1002", 1), "--server-side", "--force-conflicts"),
   );
   assert.match(applied, /serverside-applied/);
-  done(await at("lab-2", "delete", "deployment", "twice", "--wait=false"));
+  done(await at("lab-2", ["delete", "deployment", "twice", "--wait=false"]));
 });
 
 test("kubectl logs reads a pod's output through the other node, and follows it", async () => {
@@ -108,35 +67,33 @@ test("kubectl logs reads a pod's output through the other node, and follows it",
   );
   const pod = await eventually("the pod runs", async () => {
     const out = done(
-      await at(
-        "lab-1",
+      await at("lab-1", [
         "get",
         "pods",
         "-l",
         "app=clock",
         "-o",
         "jsonpath={.items[0].metadata.name}/{.items[0].status.phase}/{.items[0].spec.nodeName}",
-      ),
+      ]),
     );
     return out.includes("/Running/") ? out.split("/") : undefined;
   });
   const [name = "", , node = ""] = pod;
   const other = node === "lab-1" ? "lab-2" : "lab-1";
-  await eventually("lines appear", async () => /line 2/.test(done(await at(other, "logs", name))));
-  assert.match(done(await at(other, "logs", name, "--tail=1")), /^line \d+\n$/);
+  await eventually("lines appear", async () => /line 2/.test(done(await at(other, ["logs", name]))));
+  assert.match(done(await at(other, ["logs", name, "--tail=1"])), /^line \d+\n$/);
+  const { kubeconfig, directory, node: nodeNamed } = fleet();
+  const server = `https://${nodeNamed(other).advertised}`;
   const follow = spawn(
     kubectlBinary(),
-    ["--kubeconfig", fleet.kubeconfig, "--server", ports.get(other) ?? "", "logs", "-f", name, "--tail=1"],
-    {
-      env: { ...process.env, HOME: fleet.directory },
-      stdio: ["ignore", "pipe", "inherit"],
-    },
+    ["--kubeconfig", kubeconfig, "--server", server, "logs", "-f", name, "--tail=1"],
+    { env: { ...process.env, HOME: directory }, stdio: ["ignore", "pipe", "inherit"] },
   );
   let seen = "";
   follow.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
   await eventually("followed lines arrive", () => seen.split("\n").length > 4);
   follow.kill();
-  done(await at("lab-1", "delete", "deployment", "clock", "--wait=false"));
+  done(await at("lab-1", ["delete", "deployment", "clock", "--wait=false"]));
 });
 
 test("kubectl edits labels and annotations, describes, watches and explains", async () => {
@@ -148,22 +105,22 @@ test("kubectl edits labels and annotations, describes, watches and explains", as
       data: { a: "1" },
     }),
   );
-  done(await at("lab-1", "label", "configmap", "note", "team=till"));
-  done(await at("lab-2", "annotate", "configmap", "note", "why=test"));
+  done(await at("lab-1", ["label", "configmap", "note", "team=till"]));
+  done(await at("lab-2", ["annotate", "configmap", "note", "why=test"]));
   await eventually("both edits are seen at both nodes", async () => {
-    const text = done(await at("lab-1", "get", "configmap", "note", "-o", "json"));
+    const text = done(await at("lab-1", ["get", "configmap", "note", "-o", "json"]));
     const { metadata } = JSON.parse(text) as {
       metadata: { labels?: object; annotations?: { why?: string } };
     };
     return metadata.annotations?.why === "test" && JSON.stringify(metadata.labels).includes("till");
   });
-  done(await at("lab-1", "patch", "configmap", "note", "--type=merge", "-p", '{"data":{"b":"2"}}'));
-  assert.match(done(await at("lab-1", "describe", "configmap", "note")), /b:\n----\n2/);
-  assert.match(done(await at("lab-1", "describe", "node", "lab-2")), /Ready/);
-  assert.match(done(await at("lab-1", "explain", "deployment.spec.replicas")), /replicas/);
-  assert.match(done(await at("lab-1", "auth", "can-i", "create", "deployments")), /yes/);
-  assert.match(done(await at("lab-1", "api-resources")), /deployments\s+deploy\s+apps\/v1/);
-  done(await at("lab-1", "delete", "configmap", "note"));
+  done(await at("lab-1", ["patch", "configmap", "note", "--type=merge", "-p", '{"data":{"b":"2"}}']));
+  assert.match(done(await at("lab-1", ["describe", "configmap", "note"])), /b:\n----\n2/);
+  assert.match(done(await at("lab-1", ["describe", "node", "lab-2"])), /Ready/);
+  assert.match(done(await at("lab-1", ["explain", "deployment.spec.replicas"])), /replicas/);
+  assert.match(done(await at("lab-1", ["auth", "can-i", "create", "deployments"])), /yes/);
+  assert.match(done(await at("lab-1", ["api-resources"])), /deployments\s+deploy\s+apps\/v1/);
+  done(await at("lab-1", ["delete", "configmap", "note"]));
 });
 
 test("what is not supported is refused by name, and nothing of it is applied", async () => {
@@ -175,12 +132,14 @@ test("what is not supported is refused by name, and nothing of it is applied", a
   });
   assert.notEqual(unknown.code, 0);
   assert.match(unknown.err, /CronJob/);
-  const bad = deployment("bad", "exit 0") as { spec: { template: { spec: { [field: string]: unknown } } } };
+  const bad = deployment("bad", "exit 0", 2) as {
+    spec: { template: { spec: { [field: string]: unknown } } };
+  };
   bad.spec.template.spec["hostIPC"] = true;
   const refused = await apply("lab-1", bad);
   assert.notEqual(refused.code, 0);
   assert.match(refused.err, /hostIPC/);
-  const ran = await at("lab-1", "get", "deployment", "bad");
+  const ran = await at("lab-1", ["get", "deployment", "bad"]);
   assert.match(ran.err, /NotFound/);
 });
 
@@ -195,18 +154,26 @@ test("kubectl overrides by the name of its field manager, users meet its conflic
     apply("lab-1", map(data), "--server-side", `--field-manager=${manager}`, ...more);
   done(await serverSide("till", { coffee: "3", tea: "2" }));
   done(await serverSide("override:night", { coffee: "5" }));
-  assert.match(done(await at("lab-1", "get", "configmap", "prices", "-o", "jsonpath={.data.coffee}")), /^5$/);
+  assert.match(
+    done(await at("lab-1", ["get", "configmap", "prices", "-o", "jsonpath={.data.coffee}"])),
+    /^5$/,
+  );
   for (const force of [[], ["--force-conflicts"]]) {
     const refused = await serverSide("till", { coffee: "4", tea: "2" }, ...force);
     assert.notEqual(refused.code, 0);
     assert.match(refused.err, /conflict with "override:night": \.data\.coffee/);
   }
-  const patched = await at("lab-1", "patch", "configmap", "prices", "-p", '{"data":{"coffee":"4"}}');
+  const patched = await at("lab-1", ["patch", "configmap", "prices", "-p", '{"data":{"coffee":"4"}}']);
   assert.match(patched.err, /conflict with "override:night": \.data\.coffee/);
-  const shown = done(await at("lab-1", "get", "configmap", "prices", "-o", "yaml", "--show-managed-fields"));
+  const shown = done(
+    await at("lab-1", ["get", "configmap", "prices", "-o", "yaml", "--show-managed-fields"]),
+  );
   assert.match(shown, /manager: override:night/);
   done(await serverSide("override:night", {}));
-  assert.match(done(await at("lab-1", "get", "configmap", "prices", "-o", "jsonpath={.data.coffee}")), /^3$/);
+  assert.match(
+    done(await at("lab-1", ["get", "configmap", "prices", "-o", "jsonpath={.data.coffee}"])),
+    /^3$/,
+  );
   done(await serverSide("till", { coffee: "4", tea: "2" }));
-  done(await at("lab-1", "delete", "configmap", "prices"));
+  done(await at("lab-1", ["delete", "configmap", "prices"]));
 });

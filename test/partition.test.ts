@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { layoutOf } from "../src/shells/identity-file/layout.ts";
+import { deployment } from "./support/manifests.ts";
 import { createNetFleet, type NetFleet, type NetNode } from "./support/net-fleet.ts";
 import { whyNoNamespaces } from "./support/netns.ts";
 import { eventually } from "./support/poll.ts";
@@ -23,22 +24,8 @@ type Pod = {
   };
 };
 
-const manifest = `
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: shop
-  annotations: { starlight.dev/placement: perSite }
-spec:
-  replicas: 2
-  selector: { matchLabels: { app: shop } }
-  template:
-    metadata: { labels: { app: shop } }
-    spec:
-      runtimeClassName: process
-      containers:
-        - { name: main, image: host, command: [/bin/sh, -c, "exec sleep 100000"] }
-`;
+const perSite = { "starlight.dev/placement": "perSite" };
+const manifest = JSON.stringify(deployment("shop", "exec sleep 100000", 2, perSite));
 
 suite("partitions of real networks", { skip }, () => {
   let fleet: NetFleet;

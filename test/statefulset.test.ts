@@ -1,56 +1,25 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
-import { kubectl, type Ran } from "./support/kubectl.ts";
+import { test } from "node:test";
+import { done } from "./support/command.ts";
+import { kubectlFleet } from "./support/kubectl-fleet.ts";
+import { scriptContainer, workload } from "./support/manifests.ts";
 import { eventually } from "./support/poll.ts";
 
 /** A StatefulSet through the real kubectl, on two real agents that vote on its leases. */
 
-let fleet: Fleet;
+const { at, apply } = kubectlFleet(2);
 
-before(async () => {
-  fleet = await createFleet([{ site: "lab", region: "north", nodes: 2 }], { progress: () => {} });
-});
-after(async () => {
-  await fleet?.stop();
-});
-
-const run = (node: string, args: readonly string[], input = ""): Promise<Ran> => {
-  const server = `https://${fleet.node(node).advertised}`;
-  return kubectl({ kubeconfig: fleet.kubeconfig, server, home: fleet.directory }, args, input);
-};
-
-async function done(node: string, args: readonly string[], input = ""): Promise<string> {
-  const ran = await run(node, args, input);
-  assert.equal(ran.code, 0, `${args.join(" ")}: ${ran.err}${ran.out}`);
-  return ran.out;
-}
-
-const manifest = (version: string): string => {
-  const labels = { app: "ledger" };
-  const command = ["/bin/sh", "-c", 'echo "$STARLIGHT_FENCING_TOKEN"; exec sleep 1000'];
+const manifest = (version: string): object => {
+  const container = scriptContainer('echo "$STARLIGHT_FENCING_TOKEN"; exec sleep 1000');
   const env = [{ name: "VERSION", value: version }];
-  const containers = [{ name: "main", image: "host", command, env }];
-  return JSON.stringify({
-    apiVersion: "apps/v1",
-    kind: "StatefulSet",
-    metadata: { name: "ledger", namespace: "default" },
-    spec: {
-      replicas: 2,
-      serviceName: "ledger",
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: { runtimeClassName: "process", terminationGracePeriodSeconds: 1, containers },
-      },
-    },
-  });
+  const podSpec = { terminationGracePeriodSeconds: 1, containers: [{ ...container, env }] };
+  return workload("StatefulSet", "ledger", { replicas: 2, serviceName: "ledger" }, podSpec);
 };
 
 type Pod = { readonly name: string; readonly token: number; readonly uid: string };
 
 async function pods(node: string): Promise<readonly Pod[]> {
-  const { items } = JSON.parse(await done(node, ["get", "pods", "-l", "app=ledger", "-o", "json"])) as {
+  const { items } = JSON.parse(done(await at(node, ["get", "pods", "-l", "app=ledger", "-o", "json"]))) as {
     items: { metadata: { name: string; uid: string; annotations: { [name: string]: string } } }[];
   };
   return items.map(({ metadata: { name, uid, annotations } }) => ({
@@ -61,44 +30,44 @@ async function pods(node: string): Promise<readonly Pod[]> {
 }
 
 const isReady = async (node: string, ready: string): Promise<boolean> => {
-  const out = await done(node, ["get", "statefulset", "ledger", "--no-headers"]);
+  const out = done(await at(node, ["get", "statefulset", "ledger", "--no-headers"]));
   return new RegExp(`^ledger\\s+${ready}\\s`).test(out);
 };
 /** Two agents that have just met found their electorate first. */
 const limitMs = 60_000;
 
 test("kubectl applies a StatefulSet of 2, and its pods are ledger-0 and ledger-1 under a token each", async () => {
-  assert.match(await done("lab-1", ["apply", "-f", "-"], manifest("1")), /statefulset\.apps\/ledger created/);
+  assert.match(done(await apply("lab-1", manifest("1"))), /statefulset\.apps\/ledger created/);
   assert.match(
-    await done("lab-1", ["rollout", "status", "statefulset/ledger", "--timeout=50s"]),
+    done(await at("lab-1", ["rollout", "status", "statefulset/ledger", "--timeout=50s"])),
     /rolling update complete 2 pods/,
   );
-  assert.match(await done("lab-2", ["get", "sts"]), /^NAME\s+READY\s+AGE\nledger\s+2\/2\s/);
+  assert.match(done(await at("lab-2", ["get", "sts"])), /^NAME\s+READY\s+AGE\nledger\s+2\/2\s/);
   const running = await pods("lab-2");
   assert.deepEqual(
     running.map(({ name }) => name),
     ["ledger-0", "ledger-1"],
   );
   for (const { name, token } of running)
-    assert.equal((await done("lab-1", ["logs", name])).trim(), String(token));
+    assert.equal(done(await at("lab-1", ["logs", name])).trim(), String(token));
 });
 
 test("kubectl scales it at the other node to 3 and down to 1, where ledger-0 stays", async () => {
   const [first] = await pods("lab-1");
-  assert.match(await done("lab-2", ["scale", "statefulset/ledger", "--replicas=3"]), /scaled/);
+  assert.match(done(await at("lab-2", ["scale", "statefulset/ledger", "--replicas=3"])), /scaled/);
   await eventually("3/3 are ready", () => isReady("lab-1", "3/3"), limitMs);
-  assert.match(await done("lab-1", ["scale", "sts/ledger", "--replicas=1"]), /scaled/);
+  assert.match(done(await at("lab-1", ["scale", "sts/ledger", "--replicas=1"])), /scaled/);
   await eventually("one pod is left", async () => (await pods("lab-2")).length === 1, limitMs);
   assert.deepEqual(await pods("lab-2"), [first]);
-  await done("lab-1", ["scale", "sts/ledger", "--replicas=2"]);
+  done(await at("lab-1", ["scale", "sts/ledger", "--replicas=2"]));
   await eventually("2/2 are ready", () => isReady("lab-2", "2/2"), limitMs);
 });
 
 test("an update through kubectl waits in rollout status until both run it, under larger tokens", async () => {
   const before = await pods("lab-1");
-  assert.match(await done("lab-2", ["apply", "-f", "-"], manifest("2")), /configured/);
+  assert.match(done(await apply("lab-2", manifest("2"))), /configured/);
   assert.match(
-    await done("lab-2", ["rollout", "status", "statefulset/ledger", "--timeout=50s"]),
+    done(await at("lab-2", ["rollout", "status", "statefulset/ledger", "--timeout=50s"])),
     /rolling update complete 2 pods/,
   );
   const now = await pods("lab-1");
@@ -113,12 +82,15 @@ test("an update through kubectl waits in rollout status until both run it, under
 });
 
 test("kubectl describes it, refuses what it cannot do by name, and deletes it", async () => {
-  assert.match(await done("lab-1", ["describe", "sts", "ledger"]), /Pods Status:\s+2 Running \/ 0 Waiting/);
-  const wrong = JSON.parse(manifest("2")) as { spec: { persistentVolumeClaimRetentionPolicy?: object } };
+  assert.match(
+    done(await at("lab-1", ["describe", "sts", "ledger"])),
+    /Pods Status:\s+2 Running \/ 0 Waiting/,
+  );
+  const wrong = manifest("2") as { spec: { persistentVolumeClaimRetentionPolicy?: object } };
   wrong.spec.persistentVolumeClaimRetentionPolicy = { whenDeleted: "Delete" };
-  const refused = await run("lab-1", ["apply", "-f", "-"], JSON.stringify(wrong));
+  const refused = await apply("lab-1", wrong);
   assert.equal(refused.code, 1);
   assert.match(refused.err, /persistentVolumeClaimRetentionPolicy/);
-  await done("lab-2", ["delete", "sts", "ledger"]);
+  done(await at("lab-2", ["delete", "sts", "ledger"]));
   await eventually("no pod is left", async () => (await pods("lab-1")).length === 0, limitMs);
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -13,17 +12,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { exitCodes } from "../src/app/exit-codes.ts";
 import { createFleet, type Fleet, type FleetNode } from "../src/cli/demo/fleet.ts";
 import { layoutOf } from "../src/shells/identity-file/layout.ts";
+import { done, run, type Ran } from "./support/command.ts";
 import { eventually } from "./support/poll.ts";
 
 /** `starlight store` as people and scripts meet it, on a real node: the first test leaves it running. */
 
-type Ran = { readonly code: number; readonly out: string; readonly err: string };
-
-const program = fileURLToPath(new URL("../bin/starlight.mjs", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "starlight-store-"));
 const disk = join(folder, "second-disk");
 let fleet: Fleet;
@@ -42,21 +38,8 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function starlight(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-  return new Promise((resolve) => {
-    const options = { timeout: 30_000, env: { ...process.env, ...env } };
-    const all = [program, "--data", node.data, "--kubeconfig", fleet.kubeconfig, ...args];
-    const child = execFile(process.execPath, all, options, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-    child.stdin?.end();
-  });
-}
-
-const out = (ran: Ran): string => {
-  assert.equal(ran.code, 0, ran.err + ran.out);
-  return ran.out;
-};
+const starlight = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> =>
+  run(["--data", node.data, "--kubeconfig", fleet.kubeconfig, ...args], "", env);
 
 const mirrored = { STARLIGHT_MIRROR_PATH: disk };
 const log = (): string => readFileSync(join(node.data, "agent.log"), "utf8");
@@ -98,13 +81,13 @@ const keptFiles = (): string[] =>
 test("while the agent runs: backup works and leaves nothing behind, the others end with 12 and touch nothing", async () => {
   for (const name of ["one", "two", "three"]) await makeConfigMap(name);
   const file = join(folder, "running.db");
-  assert.match(out(await starlight(["store", "backup", file])), /holds \d+ rows in \d+ bytes; .*whole/);
+  assert.match(done(await starlight(["store", "backup", file])), /holds \d+ rows in \d+ bytes; .*whole/);
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(layoutOf(node.data).backups), []);
   const again = await starlight(["store", "backup", file]);
   assert.equal(again.code, exitCodes.usage);
   assert.match(again.err, /--force/);
-  out(await starlight(["store", "backup", file, "--force"]));
+  done(await starlight(["store", "backup", file, "--force"]));
   for (const args of [["check"], ["repair"], ["restore", file, "--force"]]) {
     const ran = await starlight(["store", ...args]);
     assert.equal(ran.code, exitCodes.dataLocked, ran.err);
@@ -129,7 +112,7 @@ test("a backup is for system:masters only", async () => {
 });
 
 test("status says how much was written to the disk", async () => {
-  const status = JSON.parse(out(await starlight(["status", "--server", node.advertised, "-o", "json"]))) as {
+  const status = JSON.parse(done(await starlight(["status", "--server", node.advertised, "-o", "json"]))) as {
     storage: { bytesWrittenToday: number; bytesWritten: number };
   };
   assert.ok(status.storage.bytesWrittenToday > 1_000);
@@ -138,24 +121,24 @@ test("status says how much was written to the disk", async () => {
 
 test("a whole database and its mirror: check and repair say so, with 0", async () => {
   await stopAgent();
-  const text = out(await starlight(["store", "check"], mirrored));
+  const text = done(await starlight(["store", "check"], mirrored));
   assert.match(
     text,
     /^database .*: whole, \d+ rows of \d+ bytes in a file of \d+\nmirror .*: whole, \d+ rows/,
   );
-  const checked = JSON.parse(out(await starlight(["store", "check", "-o", "json"]))) as {
+  const checked = JSON.parse(done(await starlight(["store", "check", "-o", "json"]))) as {
     whole: boolean;
     database: { rows: number; damaged: string[] };
   };
   assert.ok(checked.whole && checked.database.rows > 3);
-  assert.match(out(await starlight(["store", "repair"])), /is whole, \d+ rows; nothing was done/);
+  assert.match(done(await starlight(["store", "repair"])), /is whole, \d+ rows; nothing was done/);
   const file = join(folder, "stopped.db");
-  assert.match(out(await starlight(["store", "backup", file])), /whole/);
+  assert.match(done(await starlight(["store", "backup", file])), /whole/);
 });
 
 test("damage is found with 13 and names the rows; repair keeps what is whole and says what is lost", async () => {
   // A stopped agent leaves everything in the file, a killed one leaves a log.
-  out(await starlight(["store", "restore", join(folder, "stopped.db"), "--force"]));
+  done(await starlight(["store", "restore", join(folder, "stopped.db"), "--force"]));
   damage(database, "text of two");
   const bad = readFileSync(database);
   const checked = await starlight(["store", "check"]);
@@ -173,11 +156,11 @@ test("damage is found with 13 and names the rows; repair keeps what is whole and
   assert.equal(refused.code, exitCodes.storageCorrupt);
   assert.ok(!existsSync(join(folder, "damaged.db")));
 
-  const repaired = out(await starlight(["store", "repair"]));
+  const repaired = done(await starlight(["store", "repair"]));
   assert.match(repaired, /is whole again, \d+ rows\nthe damaged file is .*state\.db\.damaged-/);
   assert.match(repaired, /lost: "[^]*comes back at the next sync/);
   assert.ok(keptFiles().some((name) => readFileSync(join(node.data, name)).equals(bad)));
-  out(await starlight(["store", "check"]));
+  done(await starlight(["store", "check"]));
 });
 
 test("restore asks for --force, refuses a damaged backup with 13, keeps the old file, and the agent runs on it", async () => {
@@ -192,7 +175,7 @@ test("restore asks for --force, refuses a damaged backup with 13, keeps the old 
   assert.equal(refused.code, exitCodes.storageCorrupt, refused.err);
   assert.match(refused.err, /the backup .* is damaged[^]*Nothing was changed/);
   const keptBefore = keptFiles().length;
-  assert.match(out(await starlight(["store", "restore", file, "--force"])), /the old file is/);
+  assert.match(done(await starlight(["store", "restore", file, "--force"])), /the old file is/);
   assert.equal(keptFiles().length, keptBefore + 1);
   await fleet.start(node);
   assert.match(await configMaps(), /text of two/);
@@ -210,7 +193,7 @@ test("an agent with a damaged database repairs it from the mirror at its start, 
     Promise.resolve(!existsSync(layoutOf(node.data).agent)),
   );
   await eventually("the agent is gone", async () => Promise.resolve(!existsSync(`/proc/${id}/exe`)));
-  const { whole, mirror } = JSON.parse(out(await starlight(["store", "check", "-o", "json"], mirrored))) as {
+  const { whole, mirror } = JSON.parse(done(await starlight(["store", "check", "-o", "json"], mirrored))) as {
     whole: boolean;
     mirror: { present: boolean; rows: number };
   };

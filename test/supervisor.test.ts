@@ -4,13 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { exitCodes } from "../src/app/exit-codes.ts";
+import { program } from "../src/cli/demo/fleet.ts";
 import { eventually } from "./support/poll.ts";
 
 /** `starlight agent --supervise`: the real agent below the real shell script, killed and stopped. */
 
-const program = fileURLToPath(new URL("../bin/starlight.mjs", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "starlight-supervisor-"));
 const data = join(folder, "node");
 

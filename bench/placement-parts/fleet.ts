@@ -1,20 +1,19 @@
 import { pick, randomStream, type Random } from "../../src/core/kernel/random.ts";
-import {
-  noConstraints,
-  type PlaceNode,
-  type PlacementInput,
-  type PlacePod,
-  type Requests,
-  type Workload,
-  type WorkloadSpread,
+import type {
+  PlaceNode,
+  PlacementInput,
+  PlacePod,
+  Requests,
+  Workload,
+  WorkloadSpread,
 } from "../../src/core/placement/contract.ts";
+import * as testbed from "../../src/core/placement/testbed.ts";
 
 /** A fleet to place on: sites of ten machines of three sizes, and workloads of the edge's three kinds. */
 export type Fleet = { readonly nodes: readonly PlaceNode[]; readonly workloads: readonly Workload[] };
 
 export const mebibyte = 2 ** 20;
-export const moment = { now: 1_000_000, wall: 1_800_000_000_000 };
-export const config = { quietPeriod: 10_000, claimDelay: 300 };
+export const moment = { now: testbed.now, wall: testbed.wall };
 
 const sizes = [
   { tier: "1", cpuMilli: 16_000, memoryBytes: 65_536 * mebibyte },
@@ -45,8 +44,7 @@ export function fleetOf(nodes: number, pods: number, seed = 1): Fleet {
 export function machine(at: number, size: Requests & { readonly tier: string }): PlaceNode {
   const site = `site-${String(Math.floor(at / 10)).padStart(4, "0")}`;
   const id = `n${String(at).padStart(6, "0")}`;
-  return {
-    id,
+  return testbed.node(id, {
     name: id,
     site,
     region: `region-${Math.floor(at / 500)}`,
@@ -55,63 +53,22 @@ export function machine(at: number, size: Requests & { readonly tier: string }):
       "kubernetes.io/hostname": id,
       "topology.kubernetes.io/zone": site,
     },
-    taints: [],
-    cordoned: false,
     allocatable: { cpuMilli: size.cpuMilli, memoryBytes: size.memoryBytes, pods: 110 },
-    runtimes: ["process"],
-    verdict: "alive",
-    verdictSince: 0,
-  };
+  });
 }
 
 export function workloadOf(
   name: string,
   spread: WorkloadSpread,
   random: Random,
-  requests?: Requests,
+  requests: Requests = {
+    cpuMilli: pick(random, [50, 100, 200]) ?? 100,
+    memoryBytes: (pick(random, [32, 64, 128]) ?? 64) * mebibyte,
+  },
 ): Workload {
-  return {
-    ref: { group: "apps", kind: "Deployment", namespace: "bench", name },
-    uid: name,
-    spread,
-    revision: "r1",
-    priority: 0,
-    preempts: true,
-    labels: { app: name },
-    nodeSelector: {},
-    constraints: noConstraints,
-    tolerations: [],
-    requests: requests ?? {
-      cpuMilli: pick(random, [50, 100, 200]) ?? 100,
-      memoryBytes: (pick(random, [32, 64, 128]) ?? 64) * mebibyte,
-    },
-    variants: [],
-    runtime: "process",
-    policy: { onPartition: "duplicate", lostAfter: 60_000, lostBySiteAfter: 700, onHeal: "keepOriginal" },
-    updatesAtOnce: 1,
-  };
+  const ref = { ...testbed.refOf(name), namespace: "bench" };
+  return testbed.workload(name, { ref, uid: name, spread, requests });
 }
 
-export const inputOf = (fleet: Fleet, pods: readonly PlacePod[], self: string): PlacementInput => ({
-  ...config,
-  ...moment,
-  ...fleet,
-  pods,
-  self,
-});
-
-/** A pod where it was placed. */
-export function podOf(of: Workload, slot: string, node: string, uid: string): PlacePod {
-  return {
-    uid,
-    node,
-    workload: of.ref,
-    slot,
-    revision: of.revision,
-    claimedAt: 1,
-    ended: false,
-    ready: true,
-    labels: of.labels,
-    requests: of.requests,
-  };
-}
+export const inputOf = (fleet: Fleet, pods: readonly PlacePod[], self: string): PlacementInput =>
+  testbed.inputOf({ ...fleet, pods }, self);

@@ -1,8 +1,9 @@
 import { pick, randomStream } from "../../src/core/kernel/random.ts";
 import type { Forecast, PlaceNode, PlacePod, Workload } from "../../src/core/placement/contract.ts";
 import { forecast } from "../../src/core/placement/decide.ts";
+import { pod } from "../../src/core/placement/testbed.ts";
 import { atMost, median, type Metric } from "../metric.ts";
-import { fleetOf, inputOf, machine, mebibyte, podOf, workloadOf, type Fleet } from "./fleet.ts";
+import { fleetOf, inputOf, machine, mebibyte, workloadOf, type Fleet } from "./fleet.ts";
 
 /** How good the placements are: what does not fit, how even it is, how much moves. */
 export function quality(progress: (line: string) => void): Metric[] {
@@ -150,7 +151,7 @@ function settled(fleet: Fleet, pods: readonly PlacePod[]): PlacePod[] {
   const place = ({ workload, slot, node }: Forecast): PlacePod[] => {
     const of = workloadByName.get(workload.name);
     if (of === undefined || node === undefined) return [];
-    const fresh = podOf(of, slot, node, `${workload.name} ${slot}@${node}`);
+    const fresh = pod(`${workload.name} ${slot}@${node}`, node, of, slot);
     const known = kept.get(keyOf(fresh));
     return [known?.node === node ? known : fresh];
   };

@@ -38,9 +38,12 @@ export function userOf(request: IncomingMessage, client: Client, deps: ApiDeps):
     const writes = deps.view.memberBody(client.id)?.grants.includes("write") === true;
     return { name: `system:node:${client.name}`, groups: writes ? [nodes, writingNodes] : [nodes] };
   }
-  const bearer = /^Bearer (\S{1,512})$/.exec(request.headers.authorization ?? "")?.[1];
-  return bearer === undefined ? undefined : deps.userOfToken(bearer);
+  const token = bearerOf(request);
+  return token === undefined ? undefined : deps.userOfToken(token);
 }
+
+export const bearerOf = ({ headers }: Pick<IncomingMessage, "headers">): string | undefined =>
+  /^Bearer (\S{1,512})$/.exec(headers.authorization ?? "")?.[1];
 
 /**
  * Whether a user may do it; nodes may read logs and timelines, use proxies and have ways examined, on behalf

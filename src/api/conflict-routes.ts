@@ -171,7 +171,7 @@ function reasonOf(error: ResolveError): string {
 }
 
 /** Short, for messages. */
-export function sideText(value: Json | undefined): string {
+function sideText(value: Json | undefined): string {
   if (value === undefined) return "gone";
   const json = JSON.stringify(value);
   return json.length > 60 ? `${json.slice(0, 57)}...` : json;

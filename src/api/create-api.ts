@@ -112,7 +112,7 @@ async function resourceRoute(
     return answerLogs(context.deps, namespace, name, url.searchParams, request, response);
   }
   if (subresource === "eviction" && resource.plural === "pods" && method === "POST") {
-    return answerEviction(context.deps, namespace, name, known, request, response);
+    return answerEviction(context, target, known, request, response);
   }
   if (subresource === "scale" && isScalable(resource)) {
     if (method === "GET") return sendJson(response, 200, scaleOf(getOne(context, target)));
@@ -140,8 +140,7 @@ async function resourceRoute(
     case "patch":
       return answerPatch(context, target, known, request, response);
     case "delete":
-      if (resource.kind === "Pod")
-        return answerPodDelete(context.deps, namespace, name, known, request, response);
+      if (resource.kind === "Pod") return answerPodDelete(context, target, known, request, response);
       return answerDelete(context, target, known, request, response);
     default:
       throw new ApiError(405, "MethodNotAllowed", `${verb} is not supported for ${resource.plural}`);

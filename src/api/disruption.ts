@@ -19,7 +19,7 @@ export type Budget = {
 };
 
 /** The budgets that a pod is under, by name. */
-export const budgetsOf = (pod: PodView, view: NodeView): readonly Budget[] =>
+const budgetsOf = (pod: PodView, view: NodeView): readonly Budget[] =>
   view
     .objects("policy", "PodDisruptionBudget")
     .filter((object) => object.ref.namespace === pod.body.namespace && covers(object, pod))

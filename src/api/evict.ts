@@ -3,31 +3,26 @@ import type { JsonObject } from "../core/kernel/json.ts";
 import { seconds } from "../core/kernel/time.ts";
 import { maintenanceOf } from "../core/node/maintenance.ts";
 import type { PodView } from "../core/node/contract.ts";
-import type { User } from "./auth.ts";
 import { readObject } from "./body.ts";
 import type { ApiDeps } from "./contract.ts";
 import { keptBy } from "./disruption.ts";
+import { podNamed } from "./pod-named.ts";
 import { presentPod } from "./present.ts";
-import { ApiError, badRequest, notFound, sendJson } from "./status.ts";
+import { isDryRun, type Target, type WriteAnswer } from "./read.ts";
+import { ApiError, badRequest, sendJson } from "./status.ts";
 import { child, timeOf } from "./values.ts";
 
 /** Taking pods off their nodes: asked of the node that runs the pod, which yields the pod's slot. */
 
 /** `POST pods/NAME/eviction`: refused where a disruption budget or a closed maintenance window keeps the pod. */
-export async function answerEviction(
-  deps: ApiDeps,
-  namespace: string,
-  name: string,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const pod = ownPod(deps, namespace, name, request, response);
+export const answerEviction: WriteAnswer = async (context, target, user, request, response) => {
+  const { deps } = context;
+  const pod = ownPod(deps, target, request, response);
   if (pod === undefined) return;
   const body = await readObject(request);
   const given = child(body, "metadata")["name"];
-  if (given !== undefined && given !== "" && given !== name)
-    throw badRequest(`metadata.name is ${JSON.stringify(given)}, the path says ${name}`);
+  if (given !== undefined && given !== "" && given !== target.name)
+    throw badRequest(`metadata.name is ${JSON.stringify(given)}, the path says ${target.name}`);
   const options = child(body, "deleteOptions");
   checkPreconditions(options, pod);
   if (pod.body.yields !== true && pod.body.phase !== "Terminating") {
@@ -41,45 +36,37 @@ export async function answerEviction(
       ]);
     }
   }
-  if (!isDryRun(options, request)) evict(deps, pod, undefined, `evicted by ${user.name}`);
+  if (!isOnlyTried(options, target)) evict(deps, pod, undefined, `evicted by ${user.name}`);
   sendJson(response, 201, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 });
-}
+};
 
 /** `DELETE pods/NAME`: its slot is filled again, elsewhere where there is room; a grace period ends it at once. */
-export async function answerPodDelete(
-  deps: ApiDeps,
-  namespace: string,
-  name: string,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const pod = ownPod(deps, namespace, name, request, response);
+export const answerPodDelete: WriteAnswer = async (context, target, user, request, response) => {
+  const { deps } = context;
+  const pod = ownPod(deps, target, request, response);
   if (pod === undefined) return;
   const options = await readObject(request, {});
   checkPreconditions(options, pod);
-  const query = new URL(request.url ?? "/", "https://node").searchParams.get("gracePeriodSeconds");
+  const query = target.query.get("gracePeriodSeconds");
   const grace = options["gracePeriodSeconds"] ?? (query === null ? undefined : Number(query));
   if (grace !== undefined && (typeof grace !== "number" || !Number.isInteger(grace) || grace < 0))
     throw badRequest("gracePeriodSeconds: give a whole number from 0");
-  if (!isDryRun(options, request))
+  if (!isOnlyTried(options, target))
     evict(deps, pod, grace === undefined ? undefined : seconds(grace), `deleted by ${user.name}`);
   const shown = presentPod(pod, deps.view);
   const metadata = { ...child(shown, "metadata"), deletionTimestamp: timeOf(Date.now()) };
   sendJson(response, 200, { ...shown, metadata });
-}
+};
 
 /** The pod, if it is ours; otherwise its node is asked, or the pod is out of view. */
 function ownPod(
   deps: ApiDeps,
-  namespace: string,
-  name: string,
+  { namespace, name }: Target,
   request: IncomingMessage,
   response: ServerResponse,
 ): PodView | undefined {
   const { view } = deps;
-  const pod = view.pods().find(({ body }) => body.namespace === namespace && body.name === name);
-  if (pod === undefined) throw notFound("pods", name);
+  const pod = podNamed(deps, namespace, name);
   if (pod.node === view.identity.id) return pod;
   if (!pod.current || request.headers["starlight-forwarded"] !== undefined) {
     const where = view.member(pod.node)?.member.name ?? pod.node;
@@ -112,8 +99,9 @@ function checkPreconditions(options: JsonObject, { uid }: PodView): void {
   throw new ApiError(409, "Conflict", `the pod has the uid ${uid}, not ${JSON.stringify(wanted)}`);
 }
 
-const isDryRun = ({ dryRun }: JsonObject, request: IncomingMessage): boolean =>
-  (Array.isArray(dryRun) && dryRun.includes("All")) || /[?&]dryRun=All(&|$)/.test(request.url ?? "");
+/** Clients say it in the body, in the query, or in both. */
+const isOnlyTried = ({ dryRun }: JsonObject, target: Target): boolean =>
+  (Array.isArray(dryRun) && dryRun.includes("All")) || isDryRun(target);
 
 const tooMany = (message: string, causes: readonly JsonObject[]): ApiError =>
   new ApiError(429, "TooManyRequests", message, { causes: [...causes] });

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../core/kernel/json.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
-import type { NodeView, PodView } from "../core/node/contract.ts";
-import { objectKey } from "../core/records/keys.ts";
+import type { NodeView } from "../core/node/contract.ts";
+import { podsOf } from "./present-workload.ts";
 import { child, condition, text, timeOf } from "./values.ts";
 
 /** Jobs and CronJobs as they stand, in Kubernetes' words. */
@@ -10,9 +10,9 @@ import { child, condition, text, timeOf } from "./values.ts";
 export function jobParts(object: MergedObject, spec: JsonObject, view: NodeView): JsonObject {
   const { name } = object.ref;
   const { bases, suspended, ended } = view.job(object);
-  const pods = podsOfJob(object, view).filter(({ current }) => current);
+  const pods = podsOf(object.ref, view).filter(({ current }) => current);
   const active = pods.filter(({ body }) => body.phase === "Running" || body.phase === "Pending");
-  const started = podsOfJob(object, view).length > 0 || bases.some(({ done }) => done.length > 0);
+  const started = podsOf(object.ref, view).length > 0 || bases.some(({ done }) => done.length > 0);
   const conditions: JsonObject[] = [];
   if (suspended) conditions.push(condition("Suspended", "True", "JobSuspended", "", object.createdAt));
   if (ended !== undefined) {
@@ -78,7 +78,7 @@ export function cronJobStatus(object: MergedObject, view: NodeView): JsonObject 
 }
 
 /** The CronJob that makes a job; undefined for one that somebody wrote. */
-export function ownerOf({ ref, uid }: MergedObject, view: NodeView): MergedObject | undefined {
+function ownerOf({ ref, uid }: MergedObject, view: NodeView): MergedObject | undefined {
   const name = /^(.+)-\d+$/.exec(ref.name)?.[1];
   if (name === undefined) return undefined;
   const owner = view.object({ ...ref, kind: "CronJob", name });
@@ -91,11 +91,6 @@ export function completionsOf(job: JsonObject): string {
   const annotations = child(child(job, "metadata"), "annotations");
   const perSite = text(annotations["starlight.dev/placement"]) === "perSite";
   return `${Number(child(job, "status")["succeeded"] ?? 0)}/${wanted}${perSite ? " per site" : ""}`;
-}
-
-function podsOfJob({ ref }: MergedObject, view: NodeView): PodView[] {
-  const key = objectKey(ref);
-  return view.pods().filter(({ body }) => objectKey(body.workload) === key);
 }
 
 /** `0-2,5`, as Kubernetes writes completed indexes. */

@@ -184,7 +184,8 @@ function newestRevision(ref: ObjectRef, view: NodeView): string | undefined {
   return newest?.body.revision;
 }
 
-function podsOf(ref: ObjectRef, view: NodeView): PodView[] {
+/** The pods of a workload, also those on nodes out of view. */
+export function podsOf(ref: ObjectRef, view: NodeView): PodView[] {
   return view.pods().filter(({ body: { workload } }) => sameRef(workload, ref));
 }
 

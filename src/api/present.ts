@@ -92,7 +92,7 @@ export function presentPod(pod: PodView, view: NodeView): JsonObject {
       name: body.name,
       namespace: body.namespace,
       uid: pod.uid,
-      creationTimestamp: timeOf(claimTime(body.claimedAt)),
+      creationTimestamp: timeOf(wallOf(body.claimedAt)),
       labels: { ...body.labels, "pod-template-hash": body.revision },
       annotations: {
         "starlight.dev/slot": body.slot,
@@ -130,8 +130,8 @@ export function presentPod(pod: PodView, view: NodeView): JsonObject {
       ...(started === 0 ? {} : { startTime: timeOf(started) }),
       qosClass: "Burstable",
       conditions: [
-        condition("PodScheduled", "True", "Claimed", `slot ${body.slot}`, claimTime(body.claimedAt)),
-        condition("Initialized", "True", "Initialized", "", claimTime(body.claimedAt)),
+        condition("PodScheduled", "True", "Claimed", `slot ${body.slot}`, wallOf(body.claimedAt)),
+        condition("Initialized", "True", "Initialized", "", wallOf(body.claimedAt)),
         condition(
           "ContainersReady",
           ready,
@@ -256,8 +256,4 @@ export function presentSlice(service: MergedObject, view: NodeView): JsonObject 
       targetRef: { kind: "Pod", namespace: pod.body.namespace, name: pod.body.name, uid: pod.uid },
     })),
   };
-}
-
-function claimTime(claimedAt: number): number {
-  return wallOf(claimedAt);
 }

@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage, type ServerResponse } fro
 import type { PodView } from "../core/node/contract.ts";
 import type { ApiDeps } from "./contract.ts";
 import { endpointsOf, servicePort } from "./present.ts";
+import { podNamed } from "./pod-named.ts";
 import { ApiError, notFound, sendError } from "./status.ts";
 
 /**
@@ -56,8 +57,7 @@ export function proxyPod(
   response: ServerResponse,
 ): void {
   const { name, port } = readReference(reference);
-  const pod = deps.view.pods().find(({ body }) => body.namespace === namespace && body.name === name);
-  if (pod === undefined) throw notFound("pods", name);
+  const pod = podNamed(deps, namespace, name);
   const ports = pod.body.containers.flatMap((container) => container.ports);
   const open = ports.find((entry) => port === "" || entry.name === port || String(entry.port) === port);
   if (open === undefined) throw new ApiError(503, "ServiceUnavailable", `pod ${name} has no port ${port}`);
@@ -160,8 +160,7 @@ export function answerLogs(
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  const pod = deps.view.pods().find(({ body }) => body.namespace === namespace && body.name === name);
-  if (pod === undefined) throw notFound("pods", name);
+  const pod = podNamed(deps, namespace, name);
   for (const option of ["previous", "timestamps", "sinceTime", "sinceSeconds", "limitBytes"]) {
     const value = query.get(option);
     if (value !== null && value !== "false")

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isObject, type JsonObject } from "../core/kernel/json.ts";
-import { matches, parseSelector, type Requirement } from "../core/intents/selector.ts";
+import { matches, parseSelector } from "../core/intents/selector.ts";
+import type { Requirement } from "../core/kernel/labels.ts";
+import type { User } from "./auth.ts";
 import type { ApiDeps } from "./contract.ts";
 import { child, strings } from "./values.ts";
 import { apiVersionOf, metadataText, nameOf, type Resource } from "./resources.ts";
@@ -17,6 +19,17 @@ export type Target = {
   readonly name: string;
   readonly query: URLSearchParams;
 };
+
+export const isDryRun = ({ query }: Target): boolean => query.get("dryRun") === "All";
+
+/** Answers a request that changes what `target` names, or throws an `ApiError`. */
+export type WriteAnswer = (
+  context: ReadContext,
+  target: Target,
+  user: User,
+  request: IncomingMessage,
+  response: ServerResponse,
+) => Promise<void>;
 
 /** Bytes a watcher may leave unread before it is cut off. */
 const watchBufferMax = 4 * 1024 * 1024;
@@ -180,10 +193,7 @@ export function answerWatch(
   });
 }
 
-export function listOf(
-  { deps, versions }: ReadContext,
-  { resource, namespace, name, query }: Target,
-): JsonObject[] {
+function listOf({ deps, versions }: ReadContext, { resource, namespace, name, query }: Target): JsonObject[] {
   const labels = parseSelector(query.get("labelSelector") ?? "");
   if (!labels.ok) throw badRequest(`labelSelector: ${labels.error}`);
   const fields = fieldRequirements(query.get("fieldSelector") ?? "");

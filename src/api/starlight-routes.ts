@@ -16,9 +16,10 @@ import { doctor, hello } from "./doctor-routes.ts";
 import { history, undo } from "./history-routes.ts";
 import { topologyOf } from "./topology.ts";
 import { release } from "./release-route.ts";
-import { implicitNamespaces, metadataText } from "./resources.ts";
+import { metadataText } from "./resources.ts";
 import { badRequest, errorOfWrite, notFound, sendJson } from "./status.ts";
 import { timeline } from "./timeline.ts";
+import { checkNamespace } from "./write.ts";
 import { forecastFor, why, whyNot, type DocumentSet } from "./why.ts";
 
 /** What Kubernetes has no words for, under `/starlight/v1/`. */
@@ -286,11 +287,4 @@ function refOf(object: JsonObject, at: number): ObjectRef {
     namespace: kind.namespaced ? metadataText(object, "namespace") || "default" : "",
     name,
   };
-}
-
-function checkNamespace({ view }: ApiDeps, { namespace }: ObjectRef, created: ReadonlySet<string>): void {
-  if (namespace === "" || created.has(namespace) || implicitNamespaces.some((name) => name === namespace))
-    return;
-  const object = view.object({ group: "", kind: "Namespace", namespace: "", name: namespace });
-  if (object?.exists !== true) throw notFound("namespaces", namespace);
 }

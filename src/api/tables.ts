@@ -1,15 +1,41 @@
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import { completionsOf } from "./present-job.ts";
+import { metadataText, nameOf, type Resource } from "./resources.ts";
 import { child } from "./values.ts";
-import type { Resource } from "./resources.ts";
-import { metadataText, nameOf } from "./resources.ts";
 
 /** The columns that kubectl prints, computed here as a Kubernetes server does. */
 
-type Column = { readonly name: string; readonly wide?: true; readonly cell: (object: JsonObject) => Json };
+type Column = {
+  /** kubectl prints it in capitals. */
+  readonly name: string;
+  /** Shown with `-o wide` only. */
+  readonly wide?: true;
+  readonly cell: (object: JsonObject) => Json;
+};
 
 const age: Column = { name: "Age", cell: (object) => ageOf(metadataText(object, "creationTimestamp")) };
 const name: Column = { name: "Name", cell: nameOf };
+
+/** Ready copies, of those wanted. */
+const readyCopies: Column = {
+  name: "Ready",
+  cell: (workload) => {
+    const ready = Number(child(workload, "status")["readyReplicas"] ?? 0);
+    return `${ready}/${Number(child(workload, "spec")["replicas"] ?? 1)}`;
+  },
+};
+
+/** What the containers of a workload's pod template say in one field, joined by commas. */
+const ofContainers = (title: string, field: "name" | "image"): Column => ({
+  name: title,
+  wide: true,
+  cell: (workload) =>
+    containers(workload)
+      .map((container) => textAt(container, field))
+      .join(","),
+});
+const containerNames = ofContainers("Containers", "name");
+const images = ofContainers("Images", "image");
 
 const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
   Pod: [
@@ -33,108 +59,39 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
     age,
     { name: "IP", wide: true, cell: (pod) => textAt(child(pod, "status"), "podIP") },
     { name: "Node", wide: true, cell: (pod) => textAt(child(pod, "spec"), "nodeName") },
-    {
-      name: "Slot",
-      wide: true,
-      cell: (pod) => textAt(child(child(pod, "metadata"), "annotations"), "starlight.dev/slot"),
-    },
+    { name: "Slot", wide: true, cell: (pod) => annotationOf(pod, "starlight.dev/slot") },
   ],
   Node: [
     name,
     { name: "Status", cell: nodeStatus },
-    {
-      name: "Site",
-      cell: (node) => textAt(child(child(node, "metadata"), "labels"), "topology.kubernetes.io/zone"),
-    },
-    {
-      name: "Region",
-      cell: (node) => textAt(child(child(node, "metadata"), "labels"), "topology.kubernetes.io/region"),
-    },
+    { name: "Site", cell: (node) => labelOf(node, "topology.kubernetes.io/zone") },
+    { name: "Region", cell: (node) => labelOf(node, "topology.kubernetes.io/region") },
     age,
-    { name: "Version", cell: (node) => textAt(child(child(node, "status"), "nodeInfo"), "kubeletVersion") },
+    { name: "Version", cell: (node) => nodeInfoOf(node, "kubeletVersion") },
     {
       name: "Internal-IP",
       wide: true,
       cell: (node) => textAt(itemsAt(child(node, "status"), "addresses")[0] ?? {}, "address"),
     },
-    {
-      name: "Tier",
-      wide: true,
-      cell: (node) => textAt(child(child(node, "metadata"), "labels"), "starlight.dev/tier"),
-    },
-    {
-      name: "Kernel-Version",
-      wide: true,
-      cell: (node) => textAt(child(child(node, "status"), "nodeInfo"), "kernelVersion"),
-    },
-    {
-      name: "Container-Runtime",
-      wide: true,
-      cell: (node) => textAt(child(child(node, "status"), "nodeInfo"), "containerRuntimeVersion"),
-    },
+    { name: "Tier", wide: true, cell: (node) => labelOf(node, "starlight.dev/tier") },
+    { name: "Kernel-Version", wide: true, cell: (node) => nodeInfoOf(node, "kernelVersion") },
+    { name: "Container-Runtime", wide: true, cell: (node) => nodeInfoOf(node, "containerRuntimeVersion") },
   ],
   Deployment: [
     name,
-    {
-      name: "Ready",
-      cell: (object) => {
-        const status = child(object, "status");
-        return `${Number(status["readyReplicas"] ?? 0)}/${Number(child(object, "spec")["replicas"] ?? 1)}`;
-      },
-    },
+    readyCopies,
     { name: "Up-to-date", cell: (object) => child(object, "status")["updatedReplicas"] ?? 0 },
     { name: "Available", cell: (object) => child(object, "status")["availableReplicas"] ?? 0 },
     age,
     {
       name: "Placement",
       wide: true,
-      cell: (object) =>
-        textAt(child(child(object, "metadata"), "annotations"), "starlight.dev/placement") || "mesh",
+      cell: (object) => annotationOf(object, "starlight.dev/placement") || "mesh",
     },
-    {
-      name: "Containers",
-      wide: true,
-      cell: (object) =>
-        containers(object)
-          .map((container) => textAt(container, "name"))
-          .join(","),
-    },
-    {
-      name: "Images",
-      wide: true,
-      cell: (object) =>
-        containers(object)
-          .map((container) => textAt(container, "image"))
-          .join(","),
-    },
+    containerNames,
+    images,
   ],
-  StatefulSet: [
-    name,
-    {
-      name: "Ready",
-      cell: (object) => {
-        const ready = Number(child(object, "status")["readyReplicas"] ?? 0);
-        return `${ready}/${Number(child(object, "spec")["replicas"] ?? 1)}`;
-      },
-    },
-    age,
-    {
-      name: "Containers",
-      wide: true,
-      cell: (object) =>
-        containers(object)
-          .map((container) => textAt(container, "name"))
-          .join(","),
-    },
-    {
-      name: "Images",
-      wide: true,
-      cell: (object) =>
-        containers(object)
-          .map((container) => textAt(container, "image"))
-          .join(","),
-    },
-  ],
+  StatefulSet: [name, readyCopies, age, containerNames, images],
   DaemonSet: [
     name,
     { name: "Desired", cell: (object) => child(object, "status")["desiredNumberScheduled"] ?? 0 },
@@ -227,10 +184,7 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
     { name: "Ready", cell: (site) => Number(child(site, "status")["nodesInView"]) },
     { name: "CPU", cell: (site) => ofAllocatable(site, "cpu") },
     { name: "Memory", cell: (site) => ofAllocatable(site, "memory") },
-    {
-      name: "Workloads",
-      cell: (site) => itemsAt(child(site, "status"), "workloads").length,
-    },
+    { name: "Workloads", cell: (site) => itemsAt(child(site, "status"), "workloads").length },
     { name: "Seen", cell: (site) => duration(Number(child(site, "status")["freshestFactAgeMs"] ?? 0)) },
     { name: "Source", wide: true, cell: (site) => textAt(child(site, "status"), "source") },
     {
@@ -247,6 +201,11 @@ function ofAllocatable(site: JsonObject, what: "cpu" | "memory"): string {
   return `${textAt(child(status, "requested"), what)}/${textAt(child(status, "allocatable"), what)}`;
 }
 
+/**
+ * The `Table` of some objects; a kind without columns of its own shows names and ages.
+ *
+ * @param include What of its object each row carries along: `Object` all, `None` nothing, else its metadata.
+ */
 export function tableOf(
   resource: Resource,
   objects: readonly JsonObject[],
@@ -255,9 +214,16 @@ export function tableOf(
   apiVersion: string,
 ): JsonObject {
   const columns = columnsByKind[resource.kind] ?? [name, age];
+  const metaVersion = `meta.k8s.io/${apiVersion}`;
+  const carried = (object: JsonObject): JsonObject => {
+    if (include === "None") return {};
+    if (include === "Object") return { object };
+    const metadata = child(object, "metadata");
+    return { object: { kind: "PartialObjectMetadata", apiVersion: metaVersion, metadata } };
+  };
   return {
     kind: "Table",
-    apiVersion: `meta.k8s.io/${apiVersion}`,
+    apiVersion: metaVersion,
     metadata: { resourceVersion },
     columnDefinitions: columns.map((column) => ({
       name: column.name,
@@ -268,18 +234,7 @@ export function tableOf(
     })),
     rows: objects.map((object) => ({
       cells: columns.map((column) => column.cell(object)),
-      ...(include === "None"
-        ? {}
-        : {
-            object:
-              include === "Object"
-                ? object
-                : {
-                    kind: "PartialObjectMetadata",
-                    apiVersion: `meta.k8s.io/${apiVersion}`,
-                    metadata: child(object, "metadata"),
-                  },
-          }),
+      ...carried(object),
     })),
   };
 }
@@ -320,6 +275,13 @@ export function duration(ms: number): string {
   if (hours < 8) return `${hours}h${minutes % 60}m`;
   return hours < 48 ? `${hours}h` : `${Math.floor(hours / 24)}d`;
 }
+
+const labelOf = (object: JsonObject, label: string): string =>
+  textAt(child(child(object, "metadata"), "labels"), label);
+const annotationOf = (object: JsonObject, annotation: string): string =>
+  textAt(child(child(object, "metadata"), "annotations"), annotation);
+const nodeInfoOf = (node: JsonObject, field: string): string =>
+  textAt(child(child(node, "status"), "nodeInfo"), field);
 
 function itemsAt(object: JsonObject, field: string): JsonObject[] {
   const value = object[field];

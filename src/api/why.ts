@@ -5,6 +5,7 @@ import { forecast } from "../core/placement/decide.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import type { ApiDeps } from "./contract.ts";
 import { whyNode } from "./evidence.ts";
+import { podNamed } from "./pod-named.ts";
 import { badRequest, errorOfWrite, notFound } from "./status.ts";
 
 /** Placement explained: why here, why not there, and what would be if. */
@@ -26,11 +27,7 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
     if (member === undefined) throw notFound("nodes", name);
     return whyNode(member, view, deps.env().now);
   }
-  const pod =
-    kind === "Pod"
-      ? view.pods().find(({ body }) => body.namespace === namespace && body.name === name)
-      : undefined;
-  if (kind === "Pod" && pod === undefined) throw notFound("pods", name);
+  const pod = kind === "Pod" ? podNamed(deps, namespace, name) : undefined;
   const ref: ObjectRef = pod?.body.workload ?? { group: "apps", kind, namespace, name };
   if (view.object(ref)?.exists !== true) throw notFound(ref.kind.toLowerCase(), ref.name);
   const at = momentOf(deps);
@@ -69,7 +66,7 @@ export function whyNot(deps: ApiDeps, query: URLSearchParams): JsonObject {
 }
 
 /** The clocks of this node, as placement reads them. */
-export function momentOf({ env }: ApiDeps): Moment {
+function momentOf({ env }: ApiDeps): Moment {
   const { now, wall } = env();
   return { now, wall };
 }

@@ -1,32 +1,27 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import { ok, type Result } from "../core/kernel/result.ts";
-import type { Change, FieldProblem, ManagerClass } from "../core/intents/contract.ts";
+import type { Change, FieldProblem, ManagerClass, MergedObject } from "../core/intents/contract.ts";
 import { kindOf } from "../core/intents/kinds/index.ts";
 import { jsonPatch, mergePatch, strategicMergePatch } from "../core/intents/patch.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import { demandClass, type User } from "./auth.ts";
 import { readObject, readValue } from "./body.ts";
+import type { ApiDeps } from "./contract.ts";
 import { sendWritten, writeOptions } from "./durability.ts";
 import { child } from "./values.ts";
-import { getOne, resourceName, type ReadContext, type Target } from "./read.ts";
+import { getOne, isDryRun, resourceName, type ReadContext, type Target, type WriteAnswer } from "./read.ts";
 import { apiVersionOf, implicitNamespaces, metadataText } from "./resources.ts";
 import { ApiError, badRequest, errorOfWrite, notFound } from "./status.ts";
 
 /** create, update, patch, delete: everything ends in one change handed to the core. */
 
-export async function answerCreate(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export const answerCreate: WriteAnswer = async (context, target, user, request, response) => {
   const value = await readObject(request);
   const name = metadataText(value, "name");
   if (name === "") throw badRequest("metadata.name is missing: give the object a name");
   const ref = refOf(target, name, value);
-  checkNamespace(context, ref);
+  checkNamespace(context.deps, ref);
   const change: Change = {
     type: "update",
     ref,
@@ -35,15 +30,9 @@ export async function answerCreate(
     mode: "create",
   };
   await submit(context, { ...target, name }, change, user, response, 201);
-}
+};
 
-export async function answerReplace(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export const answerReplace: WriteAnswer = async (context, target, user, request, response) => {
   const value = await readObject(request);
   checkVersion(context, target, metadataText(value, "resourceVersion"));
   const ref = refOf(target, target.name, value);
@@ -55,21 +44,15 @@ export async function answerReplace(
     mode: "upsert",
   };
   await submit(context, target, change, user, response, 200);
-}
+};
 
-export async function answerPatch(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export const answerPatch: WriteAnswer = async (context, target, user, request, response) => {
   const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
   const manager = managerOf(target, user, request);
   if (type === "application/apply-patch+yaml") {
     const config = await readObject(request);
     const ref = refOf(target, target.name, config);
-    checkNamespace(context, ref);
+    checkNamespace(context.deps, ref);
     const force = target.query.get("force") === "true";
     const exists = context.deps.view.object(ref)?.exists === true;
     const change: Change = { type: "apply", ref, config: stripped(config), ...manager, force };
@@ -88,16 +71,9 @@ export async function answerPatch(
     response,
     200,
   );
-}
+};
 
-export async function answerDelete(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const options = writeOptions(target.query, context.deps.view);
+export const answerDelete: WriteAnswer = async (context, target, user, request, response) => {
   const object = getOne(context, target);
   const ref = refOf(target, target.name, undefined);
   if (ref.kind === "Namespace" && implicitNamespaces.some((name) => name === ref.name)) {
@@ -108,9 +84,6 @@ export async function answerDelete(
     throw new ApiError(405, "MethodNotAllowed", message);
   }
   const change: Change = { type: "delete", ref, ...managerOf(target, user, request) };
-  const dryRun = target.query.get("dryRun") === "All";
-  const reply = await context.deps.write([change], user.name, { dryRun });
-  if (!reply.ok) throw errorOfWrite(reply.error);
   const details = {
     name: target.name,
     group: ref.group,
@@ -118,9 +91,8 @@ export async function answerDelete(
     uid: metadataText(object, "uid"),
   };
   const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };
-  const written = dryRun ? undefined : reply.value;
-  await sendWritten(context.deps, options, written, response, 200, status);
-}
+  await submit(context, target, change, user, response, 200, () => status);
+};
 
 /** `deployments/NAME/scale` in the form of autoscaling/v1. */
 export function scaleOf(object: JsonObject): JsonObject {
@@ -146,14 +118,7 @@ export function scaleOf(object: JsonObject): JsonObject {
   };
 }
 
-export async function answerScale(
-  context: ReadContext,
-  target: Target,
-  user: User,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const options = writeOptions(target.query, context.deps.view);
+export const answerScale: WriteAnswer = async (context, target, user, request, response) => {
   const current = getOne(context, target);
   const body = await readValue(request);
   const merged = request.method === "PUT" ? body : mergePatch(scaleOf(current), body);
@@ -169,13 +134,11 @@ export async function answerScale(
     ...managerOf(target, user, request),
     mode: "upsert",
   };
-  const dryRun = target.query.get("dryRun") === "All";
-  const reply = await context.deps.write([change], user.name, { dryRun });
-  if (!reply.ok) throw errorOfWrite(reply.error);
-  const scale = scaleOf(getOne(context, target));
-  await sendWritten(context.deps, options, dryRun ? undefined : reply.value, response, 200, scale);
-}
+  const shown = (): JsonObject => scaleOf(getOne(context, target));
+  await submit(context, target, change, user, response, 200, shown);
+};
 
+/** Writes the change and answers with `shown`: the object, unless somebody wants something else. */
 async function submit(
   context: ReadContext,
   target: Target,
@@ -183,14 +146,14 @@ async function submit(
   user: User,
   response: ServerResponse,
   code: number,
+  shown = (planned: MergedObject | undefined): JsonObject => planned?.value ?? getOne(context, target),
 ): Promise<void> {
   const options = writeOptions(target.query, context.deps.view);
-  const dryRun = target.query.get("dryRun") === "All";
+  const dryRun = isDryRun(target);
   const reply = await context.deps.write([change], user.name, { dryRun });
   if (!reply.ok) throw errorOfWrite(reply.error);
-  const [merged] = reply.value.objects;
-  const shown = dryRun && merged !== undefined ? merged.value : getOne(context, target);
-  await sendWritten(context.deps, options, dryRun ? undefined : reply.value, response, code, shown);
+  const answer = shown(dryRun ? reply.value.objects[0] : undefined);
+  await sendWritten(context.deps, options, dryRun ? undefined : reply.value, response, code, answer);
 }
 
 function patched(target: Target, type: string, current: JsonObject, patch: Json): JsonObject {
@@ -270,10 +233,16 @@ function checkVersion(context: ReadContext, target: Target, wanted: string): voi
   throw new ApiError(409, "Conflict", message, { name: target.name, kind: target.resource.plural });
 }
 
-function checkNamespace({ deps }: ReadContext, ref: ObjectRef): void {
-  if (ref.namespace === "" || implicitNamespaces.some((name) => name === ref.namespace)) return;
-  const namespace = deps.view.object({ group: "", kind: "Namespace", namespace: "", name: ref.namespace });
-  if (namespace?.exists !== true) throw notFound("namespaces", ref.namespace);
+/** Throws where an object's namespace neither exists nor is `created` with it. */
+export function checkNamespace(
+  { view }: ApiDeps,
+  { namespace }: ObjectRef,
+  created: ReadonlySet<string> = new Set(),
+): void {
+  if (namespace === "" || created.has(namespace) || implicitNamespaces.some((name) => name === namespace))
+    return;
+  const object = view.object({ group: "", kind: "Namespace", namespace: "", name: namespace });
+  if (object?.exists !== true) throw notFound("namespaces", namespace);
 }
 
 function refOf({ resource, namespace }: Target, name: string, value: JsonObject | undefined): ObjectRef {

@@ -12,6 +12,7 @@ import { makeDirectory } from "../shells/identity-file/durable-files.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
 import { loadIdentity, loadIntroduction } from "../shells/identity-file/load-identity.ts";
 import { createMachine } from "../shells/machine/create-machine.ts";
+import { isShuttingDown } from "../shells/machine/shutting-down.ts";
 import { thisMachine } from "../shells/machine/this-machine.ts";
 import { openSqliteStorage, type SqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
 import type { Paths } from "../ports/transport.ts";
@@ -20,7 +21,7 @@ import { removeAgentFile, writeAgentFile } from "./agent-file.ts";
 import { beginLife } from "./begin-life.ts";
 import { bundleRoutesLazily } from "./bundle/lazily.ts";
 import { loadConfig, type ConfigSources, type LoadedConfig } from "./config.ts";
-import { nodeConfigOf, type Config } from "./config-schema.ts";
+import { localAddressOf, nodeConfigOf, type Config } from "./config-schema.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createInvite } from "./enrol/invite-book.ts";
@@ -147,7 +148,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const transport: Http2Transport = await createTransport({
       identity,
       listen,
-      dialFrom: settings.dialFrom === "" ? undefined : settings.dialFrom,
+      dialFrom: localAddressOf(settings),
       admits: (peer, tlsKey) => driver.view.admits(peer, tlsKey),
       forbids: (peer) => driver.view.forbids(peer),
       relayBytesPerSecond: settings.relayBytesPerSecond,
@@ -173,7 +174,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
               admits,
               forbids: view.forbids,
               pathsTo,
-              localAddress: settings.dialFrom === "" ? undefined : settings.dialFrom,
+              localAddress: localAddressOf(settings),
               driftMaxMs: settings.driftMaxMs,
               wall: Date.now,
             },
@@ -239,6 +240,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       stopMemory();
       stopWatching();
       removeAgentFile(directory);
+      // Programs go on without us, so the peers wait for a restart; of a machine that goes down nothing goes on.
+      if (!(await isShuttingDown())) driver.handle({ type: "stopping" });
       await closeAll(opened);
       log("info", "AgentStopped", "stopped; workloads go on running");
     });

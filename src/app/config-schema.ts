@@ -257,6 +257,10 @@ export const configDefaults: Config = {
   driftMaxMs: 600_000,
 };
 
+/** The source address of connections to other nodes; undefined where the kernel chooses. */
+export const localAddressOf = ({ dialFrom }: Pick<Config, "dialFrom">): string | undefined =>
+  dialFrom === "" ? undefined : dialFrom;
+
 /** What the core is told of it. */
 export function nodeConfigOf(config: Config): NodeConfig {
   return {

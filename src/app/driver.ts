@@ -151,9 +151,9 @@ export function createDriver(options: DriverOptions): Driver {
     send: ({ link, bytes }) => transport?.send(link, bytes),
     close: ({ link }) => transport?.close(link),
     persist,
+    "arm-pod": ({ uid, until }) => setImmediate(() => runtime.arm(uid, until)),
     // After the frames of this turn: peers see the claim before a program is started. In order, so that
     // a pod that is started and stopped at once is not left running.
-    "arm-pod": ({ uid, until }) => setImmediate(() => runtime.arm(uid, until)),
     "start-pod": ({ pod }) => work(() => runtime.start(pod)),
     "stop-pod": ({ uid, grace }) => work(() => runtime.stop(uid, grace)),
     reply: ({ request, reply }) => {

@@ -2,7 +2,7 @@ import type { Machine } from "../shells/machine/create-machine.ts";
 import type { Driver } from "./driver.ts";
 import type { createMeasure } from "./measure.ts";
 
-/** So soon a new address is told to others. */
+/** A change of addresses is not waited for: see `watchNetwork`. */
 const measureEveryMs = 30_000;
 
 /**

@@ -2,7 +2,7 @@ import type { Note } from "../core/node/contract.ts";
 
 export type LogLevel = Note["level"];
 export type LogFormat = "text" | "json";
-export const logLevels = ["debug", "info", "warning", "error"] as const satisfies readonly LogLevel[];
+const logLevels = ["debug", "info", "warning", "error"] as const satisfies readonly LogLevel[];
 
 export type Log = (level: LogLevel, reason: string, message: string) => void;
 

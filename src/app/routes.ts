@@ -6,6 +6,7 @@ import { err, type Result } from "../core/kernel/result.ts";
 import { isNodeId } from "../core/records/record.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
+import { bearerOf } from "../api/auth.ts";
 import { addressesMax } from "../shells/identity-file/names.ts";
 import { explained } from "./app-error.ts";
 import type { BundleReply, BundleRoutes } from "./bundle/routes.ts";
@@ -126,9 +127,7 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
     response: HttpResponse,
     client: Client,
   ): Promise<Reply | undefined> => {
-    if (!isMaster(request, client, deps.userOfToken)) {
-      return problem(403, `this is for the group ${mastersGroup}`);
-    }
+    if (!isMaster(request, client, deps.userOfToken)) return forMasters;
     request.resume();
     try {
       return (await deps.backup(response)) ? undefined : problem(409, "another backup is under way");
@@ -181,7 +180,7 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
 
 function isMaster(request: HttpRequest, client: Client, userOfToken: RoutesDeps["userOfToken"]): boolean {
   if (client.type === "user") return client.groups.includes(mastersGroup);
-  const token = /^Bearer (\S{1,256})$/.exec(request.headers.authorization ?? "")?.[1];
+  const token = bearerOf(request);
   return client.type === "anonymous" && token !== undefined
     ? (userOfToken(token)?.groups.includes(mastersGroup) ?? false)
     : false;

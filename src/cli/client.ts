@@ -1,6 +1,7 @@
 import { createWriteStream, existsSync, readFileSync, rmSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
+import { text as textOf } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import { CommandError } from "./command-error.ts";
@@ -105,9 +106,8 @@ async function call(
   options: CallOptions = {},
 ): Promise<Answer> {
   const response = await send(credentials, method, path, body, options);
-  let text = "";
-  for await (const chunk of response) text += String(chunk);
-  const status = response.statusCode ?? 0;
+  const text = await textOf(response);
+  const status = statusOf(response);
   if (status >= 400) throw failureOf(text, status);
   return { status, text, headers: response.headers };
 }
@@ -118,10 +118,9 @@ async function exchange(
   body: Readable | undefined,
 ): Promise<IncomingMessage> {
   const response = await send(credentials, "POST", path, body, { timeoutMs: 0 });
-  const status = response.statusCode ?? 0;
+  const status = statusOf(response);
   if (status < 400) return response;
-  let text = "";
-  for await (const chunk of response) text += String(chunk);
+  const text = await textOf(response);
   throw status === 409 ? new CommandError("wrongMesh", messageOf(text, status)) : failureOf(text, status);
 }
 
@@ -132,12 +131,9 @@ async function stream(
   options: CallOptions = {},
 ): Promise<void> {
   const response = await send(credentials, "GET", path, undefined, { ...options, timeoutMs: 0 });
+  const status = statusOf(response);
+  if (status >= 400) throw failureOf(await textOf(response), status);
   response.setEncoding("utf8");
-  if ((response.statusCode ?? 0) >= 400) {
-    let text = "";
-    for await (const chunk of response) text += String(chunk);
-    throw new CommandError("failed", messageOf(text, response.statusCode ?? 0));
-  }
   for await (const chunk of response) onChunk(String(chunk));
 }
 
@@ -146,15 +142,8 @@ const downloadIdleMsMax = 300_000;
 async function download(credentials: Credentials, path: string, file: string): Promise<void> {
   const options = { accept: "*/*", timeoutMs: downloadIdleMsMax };
   const response = await send(credentials, "POST", path, undefined, options);
-  const status = response.statusCode ?? 0;
-  if (status >= 400) {
-    let text = "";
-    for await (const chunk of response) text += String(chunk);
-    throw new CommandError(
-      status === 401 || status === 403 ? "notAllowed" : "failed",
-      messageOf(text, status),
-    );
-  }
+  const status = statusOf(response);
+  if (status >= 400) throw failureOf(await textOf(response), status);
   try {
     rmSync(file, { force: true });
     await pipeline(response, createWriteStream(file, { flags: "wx", mode: 0o600, flush: true }));
@@ -221,6 +210,8 @@ function send(
     else stream.on("error", reject).pipe(request);
   });
 }
+
+const statusOf = ({ statusCode }: IncomingMessage): number => statusCode ?? 0;
 
 function failureOf(text: string, status: number): CommandError {
   const refused = status === 401 || status === 403;

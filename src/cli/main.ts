@@ -7,7 +7,7 @@ import { version } from "./version.ts";
 import { registerCommands } from "./commands/index.ts";
 
 /** Where a node keeps its data when nobody says otherwise. */
-export const defaultData =
+const defaultData =
   process.env["STARLIGHT_DATA"] ??
   (process.getuid?.() === 0 ? "/var/lib/starlight" : join(homedir(), ".local/share/starlight"));
 

@@ -1,4 +1,4 @@
-/** How values and authors are printed by `conflicts`, `resolve`, `history` and `undo`. */
+/** How values and authors are printed by the commands about conflicts, writes and overrides. */
 
 /** A value that may be missing, as the API says it. */
 export type Said = { readonly value: unknown; readonly gone?: boolean };
@@ -25,6 +25,12 @@ export function baseText(base: Base): string {
   if (!base.known) return "unknown";
   return base.gone === true ? "not there" : JSON.stringify(base.value);
 }
+
+/** A field that a command gave another value. */
+export type ChangedField = { readonly field: string; readonly from: Said; readonly to: Said };
+
+export const changeText = ({ field, from, to }: ChangedField): string =>
+  `${field}: ${said(from, "not there")} -> ${said(to, "not there")}`;
 
 export const objectName = (kind: string, name: string, namespace: string): string =>
   `${kind.toLowerCase()}/${name}${namespace === "" ? "" : ` (${namespace})`}`;

@@ -2,33 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "../core/kernel/json.ts";
 import { evenLayout, simConfig } from "./run-seed.ts";
+import { upsert, workload, workloadRef } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
 
 /** Copies of the whole mesh where nobody sees all nodes. A machine has four cores. */
 
-type Parts = { readonly cpu?: string; readonly nodeSelector?: JsonObject };
-
-function deployment(
-  name: string,
-  replicas: number,
-  { cpu = "3", nodeSelector = {} }: Parts = {},
-): JsonObject {
-  const labels = { app: name };
-  const container = { name: "main", image: "sim", command: ["run"], resources: { requests: { cpu } } };
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, namespace: "default" },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: { runtimeClassName: "process", nodeSelector, containers: [container] },
-      },
-    },
-  };
+function deployment(name: string, replicas: number, nodeSelector: JsonObject = {}): JsonObject {
+  const container = { name: "main", image: "sim", command: ["run"], resources: { requests: { cpu: "3" } } };
+  const spec = { runtimeClassName: "process", nodeSelector, containers: [container] };
+  const template = { metadata: { labels: { app: name } }, spec };
+  return workload("Deployment", name, replicas, { spec: { template } });
 }
 
 function fleet(nodes: number, sites: number, regions: number) {
@@ -38,27 +22,23 @@ function fleet(nodes: number, sites: number, regions: number) {
   for (const [at, machine] of world.machines.entries()) world.at(20 * at, () => machine.startAgent());
   world.run(90_000);
   const apply = (value: JsonObject): void => {
+    const [first] = world.machines;
     const { name } = value["metadata"] as { name: string };
-    const ref = { group: "apps", kind: "Deployment", namespace: "default", name };
-    const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
-    world.machines[0]?.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+    if (first !== undefined) upsert(first, workloadRef("Deployment", name), value);
   };
-  /** Where copies of it run: `site/slot`, sorted. */
-  const places = (name: string): string[] =>
+  /** Where its copies run: a site for each. */
+  const sitesOf = (name: string): string[] =>
     world.machines
       .flatMap(({ identity, pods }) =>
-        [...pods.values()].map(({ start }) => ({ site: identity.site, start })),
+        [...pods.values()].flatMap(({ start }) => (start.labels["app"] === name ? [identity.site] : [])),
       )
-      .filter(({ start }) => start.labels["app"] === name)
-      .map(({ site, start }) => `${site} ${start.name.replace(/-[a-z0-9]+$/, "")}`)
       .sort();
-  const sitesOf = (name: string): string[] => places(name).map((place) => place.split(" ")[0] ?? "");
   return { world, apply, sitesOf, starts: () => starts };
 }
 
 test("both copies of a workload that one site of 6 may run, in another region than its author, run there", () => {
   const { world, apply, sitesOf } = fleet(12, 6, 2);
-  apply(deployment("only", 2, { nodeSelector: { "topology.kubernetes.io/zone": "site-5" } }));
+  apply(deployment("only", 2, { "topology.kubernetes.io/zone": "site-5" }));
   world.run(240_000);
   assert.deepEqual(sitesOf("only"), ["site-5", "site-5"]);
 });

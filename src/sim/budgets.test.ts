@@ -9,11 +9,9 @@ import { nodeIdOf } from "../core/records/record.ts";
 import { watchBudgets } from "./budgets.ts";
 import type { Machine } from "./machine.ts";
 import { simConfig } from "./run-seed.ts";
+import { statesOf, upsert } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World, type Layout } from "./world.ts";
-
-const hashes = (world: World): number =>
-  new Set(world.machines.map(({ node }) => node?.view.stateHash())).size;
 
 function started(layout: Layout, seed = 3) {
   const world = new World(seed, layout, simConfig, new Trace());
@@ -28,8 +26,7 @@ function write(machine: Machine, name: string, length: number): void {
   const ref = { group: "", kind: "ConfigMap", namespace: "default", name };
   const metadata = { name, namespace: "default" };
   const value = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { text: "x".repeat(length) } };
-  const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
-  machine.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+  upsert(machine, ref, value);
 }
 
 test("a thief of a key who forges 40 records is kept out for 5 s, then for 10, and the honest go on", () => {
@@ -61,7 +58,7 @@ test("a thief of a key who forges 40 records is kept out for 5 s, then for 10, a
   assert.equal(victim.node?.view.objects("", "ConfigMap").length, 1);
   world.run(world.now + 20_000);
   assert.equal(victim.node?.view.member(thief.identity.id)?.evidence.verdict, "alive");
-  assert.equal(hashes(world), 1);
+  assert.equal(statesOf(world.machines), 1);
   forge();
   world.run(world.now + 1_000);
   assert.ok(shutOut().at(-1)?.startsWith("oslo-1 is kept out for 10 s: "));
@@ -122,7 +119,7 @@ test("600 kB for a site with 1,000 B/s never cross faster than that, what waits 
   world.run(world.now + 600_000);
   assert.deepEqual(world.violations, []);
   assert.equal(bern.node?.view.objects("", "ConfigMap").length, 100);
-  assert.equal(hashes(world), 1);
+  assert.equal(statesOf(world.machines), 1);
 });
 
 test("a machine that restarts twice has spent the same of its day, but for 0.5 % at most each time", () => {

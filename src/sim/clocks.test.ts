@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Change } from "../core/intents/contract.ts";
 import { simConfig } from "./run-seed.ts";
 import type { Machine } from "./machine.ts";
+import { cut, mend, statesOf, upsert } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World, type Layout } from "./world.ts";
 
@@ -23,32 +23,14 @@ function write(machine: Machine, key: string, value: string): void {
     metadata: { name: "note", namespace: "default" },
   };
   const data = (current as { data?: object }).data ?? {};
-  const next = { ...current, data: { ...data, [key]: value } } as Extract<
-    Change,
-    { type: "update" }
-  >["value"];
-  const change: Change = { type: "update", ref, value: next, manager: "m", class: "user", mode: "upsert" };
-  machine.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+  upsert(machine, ref, { ...current, data: { ...data, [key]: value } });
 }
 
 const dataAt = (machine: Machine): unknown =>
   (machine.node?.view.object(ref)?.value as { data?: unknown } | undefined)?.data;
-const hashes = (world: World): Set<string | undefined> =>
-  new Set(world.machines.map(({ node }) => node?.view.stateHash()));
 const setAside = (world: World): number =>
   world.machines.reduce((sum, { node }) => sum + (node?.view.records().setAside ?? 0), 0);
 const first = (world: World): [Machine, Machine] => world.machines.slice(0, 2) as [Machine, Machine];
-const isolate = (world: World, machine: Machine, cut: boolean): void => {
-  for (const other of world.machines) {
-    if (other === machine) continue;
-    for (const [from, to] of [
-      [machine, other],
-      [other, machine],
-    ] as const)
-      if (cut) world.network.cut(from.host, to.host);
-      else world.network.mend(from.host, to.host);
-  }
-};
 
 for (const [name, skew] of [
   ["boots in 1970", -57 * year],
@@ -69,7 +51,7 @@ for (const [name, skew] of [
     world.run(40_000);
     assert.deepEqual(replies, [true, true, true]);
     for (const machine of world.machines) assert.deepEqual(dataAt(machine), { a: "1", b: "3" }, machine.name);
-    assert.equal(hashes(world).size, 1);
+    assert.equal(statesOf(world.machines), 1);
     assert.equal(setAside(world), 0);
     assert.deepEqual(world.violations, []);
   });
@@ -78,21 +60,21 @@ for (const [name, skew] of [
     const { world, replies } = newWorld();
     const [wrong, right] = first(world);
     wrong.skew = skew;
-    isolate(world, wrong, true);
+    cut(world, [wrong]);
     for (const machine of world.machines) machine.startAgent();
     world.run(10_000);
     write(wrong, "alone", "1");
     world.run(12_000);
     write(right, "other", "2");
     world.run(20_000);
-    isolate(world, wrong, false);
+    mend(world, [wrong]);
     world.run(60_000);
     assert.deepEqual(replies, [true, true]);
     write(right, "alone", "later");
     world.run(90_000);
     for (const machine of world.machines)
       assert.deepEqual(dataAt(machine), { alone: "later", other: "2" }, machine.name);
-    assert.equal(hashes(world).size, 1);
+    assert.equal(statesOf(world.machines), 1);
     assert.equal(setAside(world), 0);
   });
 }
@@ -107,7 +89,7 @@ test("a clock that is set right while the agent runs is trusted again at once", 
   world.run(15_000);
   write(wrong, "a", "1");
   world.run(40_000);
-  assert.equal(hashes(world).size, 1);
+  assert.equal(statesOf(world.machines), 1);
   assert.equal(setAside(world), 0);
   for (const machine of world.machines) assert.deepEqual(dataAt(machine), { a: "1" }, machine.name);
 });

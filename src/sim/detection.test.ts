@@ -4,6 +4,7 @@ import type { Note } from "../core/node/contract.ts";
 import { below, between, pick, type Random } from "../core/kernel/random.ts";
 import type { Machine } from "./machine.ts";
 import { simConfig } from "./run-seed.ts";
+import { cut, mend, upsert, workload, workloadRef } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World, type Layout } from "./world.ts";
 
@@ -52,31 +53,7 @@ const verdict = (by: Machine, of: Machine) => by.node?.view.member(of.identity.i
 
 /** A service of three copies, so that whatever is done rashly shows. */
 function deploy(machine: Machine): void {
-  const labels = { app: "shop" };
-  const containers = [{ name: "main", image: "sim", command: ["run"] }];
-  const value = {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: "shop", namespace: "default" },
-    spec: {
-      replicas: 3,
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { runtimeClassName: "process", containers } },
-    },
-  };
-  const ref = { group: "apps", kind: "Deployment", namespace: "default", name: "shop" };
-  const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
-  machine.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
-}
-
-function cutBoth(world: World, a: Machine, b: Machine, away: boolean): void {
-  for (const [from, to] of [
-    [a.host, b.host],
-    [b.host, a.host],
-  ] as const) {
-    if (away) world.network.cut(from, to);
-    else world.network.mend(from, to);
-  }
+  upsert(machine, workloadRef("Deployment", "shop"), workload("Deployment", "shop", 3));
 }
 
 /** Stopped agents, pauses, loss and a link that flaps, none of which is a death. */
@@ -86,8 +63,8 @@ function plantWeather(world: World, until: number, random: Random): void {
   for (let at = world.now; at < until; at += 5_000) {
     const away = flaps && ((at - world.now) / 5_000) % 2 === 0;
     if (away) {
-      world.at(at, () => cutBoth(world, first, second, true));
-      world.at(at + 5_000, () => cutBoth(world, first, second, false));
+      world.at(at, () => cut(world, [first], [second]));
+      world.at(at + 5_000, () => mend(world, [first], [second]));
     }
     const dice = random();
     if (dice < 0.1) world.at(at, () => pick(random, world.machines)?.pause(10_000));

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import type { Change } from "../core/intents/contract.ts";
 import type { Machine } from "./machine.ts";
 import { runSeed, simConfig } from "./run-seed.ts";
+import { cut, mend, send, statesOf, upsert } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
 
@@ -14,17 +14,12 @@ const refOf = (name: string) => ({ group: "", kind: "ConfigMap", namespace: "def
 const sizesOf = (world: World): number[] =>
   world.machines.map(({ node }) => node?.view.records().total ?? -1);
 
-let requests = 0;
-function send(machine: Machine, change: Change): void {
-  machine.deliver({ type: "write", request: ++requests, changes: [change], actor: "u", dryRun: false });
-}
-
 function put(machine: Machine, name: string, key: string, value: string, manager = "m"): void {
   const ref = refOf(name);
   const before = (machine.node?.view.object(ref)?.value["data"] ?? {}) as object;
   const data = { ...before, [key]: value };
   const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data };
-  send(machine, { type: "update", ref, value: object, manager, class: "user", mode: "upsert" });
+  upsert(machine, ref, object, manager);
 }
 
 const drop = (machine: Machine, name: string): void =>
@@ -35,19 +30,6 @@ function meshOf(seed: number): { world: World; machines: readonly Machine[] } {
   for (const machine of world.machines) machine.startAgent();
   world.run(10_000);
   return { world, machines: world.machines };
-}
-
-function isolate(world: World, machine: Machine, away: boolean): void {
-  for (const other of world.machines) {
-    if (other === machine) continue;
-    for (const [from, to] of [
-      [machine, other],
-      [other, machine],
-    ] as const) {
-      if (away) world.network.cut(from.host, to.host);
-      else world.network.mend(from.host, to.host);
-    }
-  }
 }
 
 test("after 20 objects with three writers each were made and deleted twice the nodes hold as many records as before", () => {
@@ -84,12 +66,12 @@ test("an edit that raced with the deletion in another island is not lost, nor wh
     put(first, "o", "a", "first");
     put(second, "p", "a", "second");
     world.run(13_000);
-    isolate(world, away, true);
+    cut(world, [away]);
     drop(second, "o");
     world.run(40_000);
     put(away, "o", "b", "raced");
     world.run(80_000);
-    isolate(world, away, false);
+    mend(world, [away]);
     world.run(140_000);
     for (const { node, name } of machines) {
       const object = node?.view.object(refOf("o"));
@@ -125,7 +107,7 @@ test("whatever is written, deleted, cut and restarted in between: all nodes agre
         const name = `o${object}`;
         if (what === "put") put(machine, name, `k${who}`, `${number}`);
         else if (what === "drop") drop(machine, name);
-        else if (what === "cut") isolate(world, machine, true);
+        else if (what === "cut") cut(world, [machine]);
         else if (what === "heal") world.network.mendAll();
         else if (what === "restart") {
           machine.killAgent();
@@ -150,7 +132,7 @@ test("whatever is written, deleted, cut and restarted in between: all nodes agre
       world.run(world.now + 45_000);
       assert.deepEqual(shown(), settled);
       for (const { node } of machines) assert.equal(node?.view.records().dead, 0);
-      assert.equal(new Set(machines.map(({ node }) => node?.view.stateHash())).size, 1);
+      assert.equal(statesOf(machines), 1);
     }),
     { numRuns: 40 },
   );

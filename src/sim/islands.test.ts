@@ -9,6 +9,7 @@ import { slotOf, type NodeId } from "../core/records/record.ts";
 import { sealRecord, storedBytes } from "../core/records/seal.ts";
 import type { Machine } from "./machine.ts";
 import { simConfig } from "./run-seed.ts";
+import { cut, mend, statesOf } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
 
@@ -103,18 +104,6 @@ function revoke(world: World, enroller: Machine, leaver: Machine): void {
   leaver.powerOff();
 }
 
-function cutSites(world: World, one: readonly Machine[], other: readonly Machine[], away: boolean): void {
-  for (const a of one)
-    for (const b of other)
-      for (const [from, to] of [
-        [a.host, b.host],
-        [b.host, a.host],
-      ] as const) {
-        if (away) world.network.cut(from, to);
-        else world.network.mend(from, to);
-      }
-}
-
 const inView = (machine: Machine): string[] =>
   (machine.node?.view.members() ?? [])
     .filter(({ evidence }) => evidence.verdict === "alive")
@@ -124,7 +113,7 @@ const inView = (machine: Machine): string[] =>
 test("two islands that gained and lost a node each in 30 days apart are one within one probe period", () => {
   const { world, oslo, lima } = newMesh(1);
   assert.equal(inView(oslo[0]).length, 4);
-  cutSites(world, oslo, lima, true);
+  cut(world, oslo, lima);
   const cutAt = world.now;
   for (const [at, [first, leaver, newcomer]] of [oslo, lima].entries()) {
     world.at(cutAt + (3 + at) * day, () => join(world, first, newcomer));
@@ -134,12 +123,12 @@ test("two islands that gained and lost a node each in 30 days apart are one with
   assert.deepEqual(inView(oslo[0]), ["oslo-1", "oslo-3"]);
   assert.deepEqual(inView(lima[2]), ["lima-1", "lima-3"]);
 
-  cutSites(world, oslo, lima, false);
+  mend(world, oslo, lima);
   world.run(world.now + config.redialMax + 2 * dialTimeout);
   const everybody = ["lima-1", "lima-3", "oslo-1", "oslo-3"];
   const members = world.machines.filter(({ name }) => everybody.includes(name));
   for (const machine of members) assert.deepEqual(inView(machine), everybody, machine.name);
   world.run(world.now + 5 * minute);
-  assert.equal(new Set(members.map(({ node }) => node?.view.stateHash())).size, 1);
+  assert.equal(statesOf(members), 1);
   assert.deepEqual(world.violations, []);
 });

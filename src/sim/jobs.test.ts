@@ -200,7 +200,7 @@ test("a job per site runs its completions in each site that matches, and is done
       .map(({ machine }) => machine.identity.site)
       .sort();
   assert.deepEqual(sites(), ["bern", "oslo"]);
-  const [oslo] = running().filter(({ machine }) => machine.identity.site === "oslo");
+  const oslo = running().find(({ machine }) => machine.identity.site === "oslo");
   assert.ok(oslo !== undefined);
   end(oslo);
   world.run(world.now + 30_000);

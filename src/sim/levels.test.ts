@@ -7,6 +7,7 @@ import { sealRecord } from "../core/records/seal.ts";
 import { asRecordsFrame } from "../core/node/links.ts";
 import { evenLayout, runSeed, simConfig } from "./run-seed.ts";
 import type { Machine } from "./machine.ts";
+import { cut, upsert } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
 
@@ -19,34 +20,13 @@ function started(nodes: number, sites: number, regions: number, detail: Detail =
 }
 
 function write(machine: Machine | undefined): void {
-  const value = {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { namespace: "default", name: "note" },
-    data: {},
-  };
-  const change = {
-    type: "update",
-    ref: noteRef,
-    value,
-    manager: "m",
-    class: "user",
-    mode: "upsert",
-  } as const;
-  machine?.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+  assert.ok(machine !== undefined);
+  const metadata = { namespace: "default", name: "note" };
+  upsert(machine, noteRef, { apiVersion: "v1", kind: "ConfigMap", metadata, data: {} });
 }
 
 const holding = (world: World): number =>
   world.machines.filter(({ node }) => node?.view.object(noteRef)?.exists === true).length;
-
-const cut = (world: World, inside: readonly Machine[], outside: readonly Machine[]): void => {
-  for (const one of inside) {
-    for (const other of outside) {
-      world.network.cut(one.host, other.host);
-      world.network.cut(other.host, one.host);
-    }
-  }
-};
 
 test("a storm over 12 nodes of 4 sites in 2 regions ends well where detail stays in the site, and in the region", () => {
   for (const detail of ["site", "region"] as const) {

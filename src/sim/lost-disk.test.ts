@@ -1,24 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { simConfig } from "./run-seed.ts";
+import { cut, upsert, workload, workloadRef } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
-
-const ref = { group: "apps", kind: "Deployment", namespace: "default", name: "shop" };
-const labels = { app: "shop" };
-const shop = {
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: { name: "shop", namespace: "default" },
-  spec: {
-    replicas: 2,
-    selector: { matchLabels: labels },
-    template: {
-      metadata: { labels },
-      spec: { runtimeClassName: "process", containers: [{ name: "main", image: "sim", command: ["run"] }] },
-    },
-  },
-};
 
 /** Two nodes of one site that run the shop, and the one of them that runs a copy. */
 function running(seed: number) {
@@ -27,8 +12,7 @@ function running(seed: number) {
   world.run(5_000);
   const [machine, other] = world.machines;
   assert.ok(machine !== undefined && other !== undefined);
-  const change = { type: "update", ref, value: shop, manager: "m", class: "user", mode: "create" } as const;
-  machine.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+  upsert(machine, workloadRef("Deployment", "shop"), workload("Deployment", "shop", 2));
   world.run(10_000);
   assert.ok(machine.pods.size > 0);
   return { world, machine, other };
@@ -49,12 +33,11 @@ test("pods of a node whose database is lost run on: the peers still hold its fac
 });
 
 test("while no peer can be asked, they run on as well", () => {
-  const { world, machine, other } = running(1);
+  const { world, machine } = running(1);
   const before = [...machine.pods.keys()];
   machine.killAgent();
   machine.disk.lose();
-  world.network.cut(machine.host, other.host);
-  world.network.cut(other.host, machine.host);
+  cut(world, [machine]);
   machine.startAgent();
   world.run(120_000);
   assert.deepEqual([...machine.pods.keys()], before);

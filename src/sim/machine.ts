@@ -156,6 +156,12 @@ export class Machine {
     this.#forget();
   }
 
+  /** SIGTERM, as at an upgrade: it says that it is restarted. */
+  stopAgent(): void {
+    this.deliver({ type: "stopping" });
+    this.killAgent();
+  }
+
   /** The plug is pulled: nothing says goodbye, and the workloads are gone. */
   powerOff(): void {
     if (!this.power) return;

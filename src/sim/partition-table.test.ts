@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import type { JsonObject } from "../core/kernel/json.ts";
 import type { Machine, SimPod } from "./machine.ts";
 import {
   asMarkdown,
@@ -14,14 +13,14 @@ import {
   type SituationName,
 } from "./partition-table.ts";
 import { simConfig } from "./run-seed.ts";
+import { cut, upsert, workload, workloadRef } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World, type Layout } from "./world.ts";
 
 /** Every cell of the table, by the real core: three seeds each. */
 
 const seeds = [1, 2, 3];
-const ref = { group: "apps", kind: "Deployment", namespace: "default", name: "till" };
-const labels = { app: "till" };
+const ref = workloadRef("Deployment", "till");
 
 type Stage = {
   readonly world: World;
@@ -58,25 +57,38 @@ const plays: { readonly [S in SituationName]: Play } = {
     breaks: ({ holder }) => holder.powerOff(),
     mends: ({ holder }) => holder.powerOn(),
   },
-  unreachable: { oslo: 3, breaks: (stage) => split(stage, [stage.holder]) },
+  unreachable: { oslo: 3, breaks: ({ world, holder }) => cut(world, [holder]) },
   "unreachable-keep-replacement": {
     oslo: 3,
     onHeal: "keepReplacement",
-    breaks: (stage) => split(stage, [stage.holder]),
+    breaks: ({ world, holder }) => cut(world, [holder]),
   },
-  "smaller-half": { oslo: 5, breaks: (stage) => split(stage, [stage.holder, ...stage.others.slice(0, 1)]) },
-  "larger-half": { oslo: 5, breaks: (stage) => split(stage, [stage.holder, ...stage.others.slice(0, 2)]) },
-  "equal-halves": { oslo: 4, breaks: (stage) => split(stage, [stage.holder, ...stage.others.slice(0, 1)]) },
-  "cut-off": { oslo: 3, lima: 4, breaks: (stage) => split(stage, of(stage, stage.holder.identity.site)) },
+  "smaller-half": {
+    oslo: 5,
+    breaks: ({ world, holder, others }) => cut(world, [holder, ...others.slice(0, 1)]),
+  },
+  "larger-half": {
+    oslo: 5,
+    breaks: ({ world, holder, others }) => cut(world, [holder, ...others.slice(0, 2)]),
+  },
+  "equal-halves": {
+    oslo: 4,
+    breaks: ({ world, holder, others }) => cut(world, [holder, ...others.slice(0, 1)]),
+  },
+  "cut-off": {
+    oslo: 3,
+    lima: 4,
+    breaks: ({ world, holder }) => cut(world, ofSite(world, holder.identity.site)),
+  },
   "cut-off-mesh": {
     oslo: 2,
     lima: 2,
     anywhere: true,
-    breaks: (stage) => split(stage, of(stage, stage.holder.identity.site)),
+    breaks: ({ world, holder }) => cut(world, ofSite(world, holder.identity.site)),
   },
   "two-dead": { oslo: 2, breaks: dies, mends: ({ holder }) => holder.startAgent() },
-  "two-cut": { oslo: 2, breaks: (stage) => split(stage, [stage.holder]) },
-  "two-witness": { oslo: 2, lima: 1, witness: true, breaks: (stage) => split(stage, [stage.holder]) },
+  "two-cut": { oslo: 2, breaks: ({ world, holder }) => cut(world, [holder]) },
+  "two-witness": { oslo: 2, lima: 1, witness: true, breaks: ({ world, holder }) => cut(world, [holder]) },
   lone: {
     oslo: 1,
     breaks: ({ holder }) => holder.powerOff(),
@@ -85,7 +97,7 @@ const plays: { readonly [S in SituationName]: Play } = {
   "two-versions": {
     oslo: 5,
     breaks: (stage) => {
-      split(stage, [stage.holder, ...stage.others.slice(0, 1)]);
+      cut(stage.world, [stage.holder, ...stage.others.slice(0, 1)]);
       stage.world.at(stage.world.now + 20_000, () => stage.roll(stage.holder, "v2"));
       const across = stage.others.at(-1);
       if (across !== undefined) stage.world.at(stage.world.now + 25_000, () => stage.roll(across, "v3"));
@@ -175,30 +187,20 @@ function setUp(play: Play, policy: Policy, seed: number): Stage {
   const world = new World(seed, layout, simConfig, new Trace());
   for (const machine of world.machines) machine.startAgent();
   world.run(5_000);
-  const write = (machine: Machine, target: typeof ref, value: JsonObject): void => {
-    const change = {
-      type: "update",
-      ref: target,
-      value,
-      manager: "m",
-      class: "user",
-      mode: "upsert",
-    } as const;
-    machine.deliver({ type: "write", request: world.now, changes: [change], actor: "me", dryRun: false });
-  };
   const annotations = {
     "starlight.dev/on-partition": policy,
     "starlight.dev/on-heal": onHeal,
     "starlight.dev/lost-after": "5s",
     ...(anywhere ? {} : { "starlight.dev/placement": "perSite", "starlight.dev/sites": "name=oslo" }),
   };
-  const roll = (machine: Machine, version: string): void => write(machine, ref, till(version, annotations));
+  const roll = (machine: Machine, version: string): void =>
+    upsert(machine, ref, workload("Deployment", "till", 1, { version, annotations }));
   const [first] = world.machines;
   assert.ok(first !== undefined);
   if (witness) {
     const metadata = { name: "lima-1", labels: { "starlight.dev/witness-for": "oslo" } };
     const node = { group: "", kind: "Node", namespace: "", name: "lima-1" };
-    write(first, node, { apiVersion: "v1", kind: "Node", metadata });
+    upsert(first, node, { apiVersion: "v1", kind: "Node", metadata });
     world.run(world.now + 1_000);
   }
   roll(first, "v1");
@@ -208,35 +210,11 @@ function setUp(play: Play, policy: Policy, seed: number): Stage {
   return { world, holder, others: world.machines.filter((machine) => machine !== holder), roll };
 }
 
-function till(version: string, annotations: { readonly [name: string]: string }): JsonObject {
-  const env = [{ name: "VERSION", value: version }];
-  const containers = [{ name: "main", image: "sim", command: ["run"], env }];
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: "till", namespace: "default", annotations },
-    spec: {
-      replicas: 1,
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { runtimeClassName: "process", containers } },
-    },
-  };
-}
-
-const of = ({ world }: Stage, site: string): Machine[] =>
+const ofSite = (world: World, site: string): Machine[] =>
   world.machines.filter(({ identity }) => identity.site === site);
 
 /** Agent and workload are gone; the machine's kernel answers that nobody listens. */
 function dies({ holder }: Stage): void {
   holder.killAgent();
   holder.pods.clear();
-}
-
-function split({ world }: Stage, side: readonly Machine[]): void {
-  for (const one of side) {
-    for (const other of world.machines.filter((machine) => !side.includes(machine))) {
-      world.network.cut(one.host, other.host);
-      world.network.cut(other.host, one.host);
-    }
-  }
 }

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Json, JsonObject } from "../core/kernel/json.ts";
+import type { JsonObject } from "../core/kernel/json.ts";
 import type { Machine } from "./machine.ts";
 import { simConfig } from "./run-seed.ts";
+import { cut, upsert, workload, workloadRef } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
 
-const ref = { group: "apps", kind: "StatefulSet", namespace: "default", name: "db" };
-const labels = { app: "db" };
+const ref = workloadRef("StatefulSet", "db");
 
 type Parts = {
   readonly spec?: JsonObject;
@@ -15,21 +15,12 @@ type Parts = {
   readonly env?: string;
 };
 
-function statefulSet(replicas: number, { spec = {}, annotations = {}, env = "v1" }: Parts = {}): JsonObject {
-  const container = { name: "main", image: "sim", command: ["run"], env: [{ name: "VERSION", value: env }] };
-  return {
-    apiVersion: "apps/v1",
-    kind: "StatefulSet",
-    metadata: { name: "db", namespace: "default", annotations },
-    spec: {
-      replicas,
-      serviceName: "db",
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { runtimeClassName: "process", containers: [container] } },
-      ...spec,
-    },
-  };
-}
+const statefulSet = (replicas: number, { spec, annotations = {}, env = "v1" }: Parts = {}): JsonObject =>
+  workload("StatefulSet", "db", replicas, {
+    annotations,
+    version: env,
+    spec: { serviceName: "db", ...spec },
+  });
 
 /** Three nodes of one site, and the pods in the order in which they started and stopped. */
 function fleet(nodes = 3) {
@@ -41,19 +32,9 @@ function fleet(nodes = 3) {
   });
   for (const machine of world.machines) machine.startAgent();
   world.run(5_000);
-  let requests = 0;
-  const write = (value: Json): void => {
-    const change = {
-      type: "update",
-      ref,
-      value: value as JsonObject,
-      manager: "m",
-      class: "user",
-      mode: "upsert",
-    } as const;
-    world.machines
-      .find(({ state }) => state === "up")
-      ?.deliver({ type: "write", request: ++requests, changes: [change], actor: "me", dryRun: false });
+  const write = (value: JsonObject): void => {
+    const up = world.machines.find(({ state }) => state === "up");
+    if (up !== undefined) upsert(up, ref, value);
   };
   const pods = (): string[] =>
     world.machines.flatMap((machine) => [...machine.pods.values()].map(({ start }) => start.name)).sort();
@@ -129,32 +110,18 @@ test("of two nodes one that is cut off stops, and with a third as witness the ot
     world.run(4_000);
     const [first, second, third] = world.machines;
     assert.ok(first !== undefined && second !== undefined && third !== undefined);
-    const send = (request: number, target: typeof ref, value: JsonObject): void => {
-      const change = {
-        type: "update",
-        ref: target,
-        value,
-        manager: "m",
-        class: "user",
-        mode: "upsert",
-      } as const;
-      first.deliver({ type: "write", request, changes: [change], actor: "me", dryRun: false });
-    };
     const node = { group: "", kind: "Node", namespace: "", name: "bern-1" };
     const label = { "starlight.dev/witness-for": "oslo" };
     const metadata = { name: "bern-1", labels: label };
-    if (witness) send(1, node, { apiVersion: "v1", kind: "Node", metadata });
+    if (witness) upsert(first, node, { apiVersion: "v1", kind: "Node", metadata });
     const annotations = { "starlight.dev/placement": "perSite", "starlight.dev/sites": "name=oslo" };
-    send(2, ref, statefulSet(1, { annotations }));
+    upsert(first, ref, statefulSet(1, { annotations }));
     world.run(30_000);
     assert.equal(first.node?.view.leases.roll("site/oslo")?.voters.length, witness ? 3 : 2);
     const holder = first.pods.size > 0 ? first : second;
     const other = holder === first ? second : first;
     assert.equal(holder.pods.size, 1);
-    for (const peer of [other, third]) {
-      world.network.cut(holder.host, peer.host);
-      world.network.cut(peer.host, holder.host);
-    }
+    cut(world, [holder]);
     world.run(60_000);
     assert.equal(holder.pods.size, 0);
     assert.equal(other.pods.size, witness ? 1 : 0);
@@ -175,9 +142,9 @@ test("where detail stays in sites, a mesh-wide StatefulSet is refused and one pe
     for (const machine of world.machines) machine.startAgent();
     world.run(5_000);
     const annotations = placement === "perSite" ? { "starlight.dev/placement": placement } : {};
-    const value = statefulSet(1, { annotations });
-    const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
-    world.machines[0]?.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
+    const [first] = world.machines;
+    assert.ok(first !== undefined);
+    upsert(first, ref, statefulSet(1, { annotations }));
     world.run(60_000);
     const running = world.machines.flatMap(({ identity, pods }) => [...pods.keys()].map(() => identity.site));
     assert.deepEqual(running.sort(), placement === "perSite" ? ["bern", "oslo"] : []);

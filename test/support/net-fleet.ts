@@ -2,9 +2,8 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } fro
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { ChildProcess } from "node:child_process";
-import { podProcesses, quickSettings } from "../../src/cli/demo/fleet.ts";
+import { podProcesses, program, quickSettings } from "../../src/cli/demo/fleet.ts";
 import { layoutOf } from "../../src/shells/identity-file/layout.ts";
 import { createTopology, type NetHost, type Topology } from "./netns.ts";
 import { eventually } from "./poll.ts";
@@ -32,7 +31,6 @@ export type NetFleet = {
   readonly remove: () => void;
 };
 
-const program = fileURLToPath(new URL("../../bin/starlight.mjs", import.meta.url));
 const port = 7070;
 /** In a large fleet, every agent that runs wants its share of the processor when one more comes. */
 const joinsAtOnce = (nodes: number): number => (nodes > 24 ? 2 : 4);

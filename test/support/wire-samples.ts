@@ -116,6 +116,7 @@ export const membershipFrames: readonly MembershipFrame[] = [
   { type: "beat", next: 15_000 },
   { type: "probe", number: 7, peer: "00112233445566778899" },
   { type: "answer", number: 7, saw: "lost" },
+  { type: "away", for: 10_000 },
 ];
 
 export function syncFrames(): readonly SyncFrame[] {

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { connect as connectHttp2, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { parseJson } from "../../core/kernel/json.ts";
 import { fields, integer, oneOf, text } from "../../core/kernel/shape.ts";
 import type { MemberView } from "../../core/node/contract.ts";
@@ -9,8 +9,10 @@ import type { NodeId } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
 import type { Paths } from "../../ports/transport.ts";
 import { linkPath, protocolHeader } from "../../shells/transport-http2/link-request.ts";
+import { memberTls } from "../../shells/transport-http2/member-tls.ts";
 import { identityOf, tlsKeyOf } from "../../shells/transport-http2/peer-certificate.ts";
 import { networkHops, networkPath, type NetworkPath } from "../hops/network-hops.ts";
+import { openTls } from "../hops/open-tls.ts";
 import { failed, passed, type Hop, type HopResult } from "../hops/run-hops.ts";
 
 /** What a member's way is examined with. */
@@ -45,7 +47,7 @@ const helloShape = fields({
 });
 type Hello = NonNullable<ReturnType<typeof helloShape>>;
 
-export const helloPath = "/starlight/v1/hello";
+const helloPath = "/starlight/v1/hello";
 const timeoutMs = 5_000;
 const answerBytesMax = 16_384;
 
@@ -74,7 +76,7 @@ export const ownHops: readonly Hop<{ readonly deps: ExamineDeps; readonly peer: 
 /** In the order in which each stands on the one before; a new hop is one more line. */
 export const memberHops: readonly Hop<MemberPath>[] = [
   ...networkHops,
-  { name: "tls", run: openTls },
+  { name: "tls", run: shakeHands },
   { name: "identity", run: isTheMember },
   { name: "admitted", run: sayHello },
   { name: "version", run: compareProtocols },
@@ -107,34 +109,13 @@ function hasAddress({ deps, peer }: { deps: ExamineDeps; peer: NodeId }): HopRes
   );
 }
 
-async function openTls(path: MemberPath): Promise<HopResult> {
+/** The chain alone; the next hop compares the identity. */
+async function shakeHands(path: MemberPath): Promise<HopResult> {
   const { socket, deps } = path;
   if (socket === undefined) return failed("there is no connection", "");
-  const { keyPem, certificatePem, caPem } = deps.identity.tls;
+  const options = memberTls(deps.identity, () => undefined);
   try {
-    path.tls = await new Promise<TLSSocket>((resolve, reject) => {
-      const tls = connectTls({
-        socket,
-        key: keyPem,
-        cert: certificatePem,
-        ca: caPem,
-        minVersion: "TLSv1.3",
-        ALPNProtocols: ["h2"],
-        servername: "starlight",
-        // The next hop compares the identity; this one is about the chain.
-        checkServerIdentity: () => undefined,
-      });
-      const timer = setTimeout(() => tls.destroy(new Error("no answer in time")), timeoutMs);
-      tls.on("error", reject);
-      tls.once("close", () => {
-        clearTimeout(timer);
-        reject(new Error("it closed the connection"));
-      });
-      tls.once("secureConnect", () => {
-        clearTimeout(timer);
-        resolve(tls);
-      });
-    });
+    path.tls = await openTls(socket, options, timeoutMs);
     return passed(path.tls.getProtocol() ?? "");
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;

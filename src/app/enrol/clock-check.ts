@@ -1,7 +1,7 @@
 import type { JoinRefusal } from "./join-request.ts";
 
 /** More than this apart, one of the two stamps records that the other's side would set aside. */
-export const clockDifferenceMaxMs = 5 * 60_000;
+const clockDifferenceMaxMs = 5 * 60_000;
 
 /**
  * Whether a newcomer's clock is too far from ours, and which of the two looks wrong.

@@ -1,11 +1,12 @@
 import type { X509Certificate } from "node:crypto";
 import { request as httpRequest } from "node:http";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import type { ConnectionOptions, TLSSocket } from "node:tls";
 import { err, ok, type Result } from "../../core/kernel/result.ts";
 import type { HopReport } from "../../ports/hops.ts";
 import { spiffeIdOf } from "../../shells/identity-file/certificates.ts";
 import { fingerprintOf } from "../../shells/identity-file/keys.ts";
 import { networkHops, networkPath, type NetworkPath } from "../hops/network-hops.ts";
+import { openTls } from "../hops/open-tls.ts";
 import { failed, failureIn, passed, runHops, type Hop, type HopResult } from "../hops/run-hops.ts";
 import type { Invite } from "./invite.ts";
 
@@ -20,6 +21,13 @@ export type PinnedPath = NetworkPath & { readonly invite: Invite; tls: TLSSocket
 /** A handshake over a satellite, with a machine that is busy. */
 const tlsTimeoutMs = 10_000;
 const answerTimeoutMs = 30_000;
+/** The certificate is checked by the hop behind, against the invite instead of a list of known CAs. */
+const pinnedTls: ConnectionOptions = {
+  servername: "starlight",
+  rejectUnauthorized: false,
+  minVersion: "TLSv1.3",
+  ALPNProtocols: ["http/1.1"],
+};
 
 export const pinnedPath = (address: string, invite: Invite): PinnedPath => ({
   ...networkPath(address),
@@ -33,7 +41,7 @@ export const pinnedPath = (address: string, invite: Invite): PinnedPath => ({
  */
 export const pinnedHops: readonly Hop<PinnedPath>[] = [
   ...networkHops,
-  { name: "tls", run: openTls },
+  { name: "tls", run: shakeHands },
   { name: "fingerprint", run: compareIdentity },
 ];
 
@@ -102,30 +110,11 @@ export function exchange(
   });
 }
 
-/** The certificate is checked by the next hop, against the invite instead of a list of known CAs. */
-async function openTls(way: PinnedPath): Promise<HopResult> {
+async function shakeHands(way: PinnedPath): Promise<HopResult> {
   const { socket } = way;
   if (socket === undefined) return failed("there is no connection", "");
   try {
-    way.tls = await new Promise<TLSSocket>((resolve, reject) => {
-      const tls = connectTls({
-        socket,
-        servername: "starlight",
-        rejectUnauthorized: false,
-        minVersion: "TLSv1.3",
-        ALPNProtocols: ["http/1.1"],
-      });
-      const timer = setTimeout(() => tls.destroy(new Error("no answer in time")), tlsTimeoutMs);
-      tls.on("error", reject);
-      tls.once("close", () => {
-        clearTimeout(timer);
-        reject(new Error("it closed the connection"));
-      });
-      tls.once("secureConnect", () => {
-        clearTimeout(timer);
-        resolve(tls);
-      });
-    });
+    way.tls = await openTls(socket, pinnedTls, tlsTimeoutMs);
     return passed(way.tls.getProtocol() ?? "");
   } catch (error) {
     return failed(

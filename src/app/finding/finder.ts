@@ -3,7 +3,7 @@ import type { NodeId } from "../../core/records/record.ts";
 import type { Discovery } from "../../ports/discovery.ts";
 import type { Identity } from "../../ports/identity.ts";
 import type { Address } from "../../shells/identity-file/address.ts";
-import type { Config } from "../config-schema.ts";
+import { localAddressOf, type Config } from "../config-schema.ts";
 import type { Log } from "../log.ts";
 import type { Hints } from "./hints.ts";
 
@@ -61,7 +61,7 @@ async function seekAtSeeds(options: FinderOptions, signal: AbortSignal): Promise
   const { settings, identity, admits, hints, log } = options;
   const { askSeeds } = await import("./seeds.ts");
   const { whoAnswers } = await import("../../shells/transport-http2/who-answers.ts");
-  const localAddress = settings.dialFrom === "" ? undefined : settings.dialFrom;
+  const localAddress = localAddressOf(settings);
   const deps = {
     whoAnswers: (address: string) => whoAnswers(address, { identity, admits, signal, localAddress }),
     found: (node: NodeId, address: string) => {

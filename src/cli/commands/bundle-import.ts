@@ -1,3 +1,4 @@
+import { json } from "node:stream/consumers";
 import { exitCodes } from "../../app/exit-codes.ts";
 import { checkKind } from "../../app/bundle/make-bundle.ts";
 import { checkFrames, type ImportReport } from "../../app/bundle/take-bundle.ts";
@@ -27,9 +28,7 @@ export async function action(
   }
   const client = await connect(globals);
   const response = await client.exchange("/starlight/v1/bundle/import", streamOf(file));
-  let text = "";
-  for await (const chunk of response) text += String(chunk);
-  const report = JSON.parse(text) as ImportReport;
+  const report = (await json(response)) as ImportReport;
   if (!(await printValue(report, format))) print(sentences(file, report));
   // What is right was taken all the same; a script should look at what was not.
   if (report.refused > 0) process.exitCode = exitCodes.failed;

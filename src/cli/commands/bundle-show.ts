@@ -87,16 +87,20 @@ export async function action(options: { readonly output?: string }, [file = ""]:
   if (some.length < logs.length) print(`and ${logs.length - some.length} more (-o wide)`);
 }
 
+type Log = Pick<MeshRecord, "scope" | "kind" | "author">;
+
+const emptyLine = ({ scope, kind, author }: Log): LogLine => ({
+  scope,
+  kind,
+  author,
+  name: undefined,
+  records: 0,
+  from: 0,
+  to: 0,
+});
+
 async function ofHeads(bundle: OpenBundle): Promise<Shown> {
-  const logs = (await headsOf(bundle)).map(({ scope, kind, author, at }) => ({
-    scope,
-    kind,
-    author,
-    name: undefined,
-    records: 0,
-    from: 0,
-    to: at,
-  }));
+  const logs = (await headsOf(bundle)).map((head) => ({ ...emptyLine(head), to: head.at }));
   return { header: bundle.header, sizeBytes: bundle.sizeBytes, classes: [], logs };
 }
 
@@ -104,17 +108,8 @@ async function ofRecords(bundle: OpenBundle): Promise<Shown> {
   const classes = recordKinds.map((kind): ClassLine => ({ kind, records: 0, tombstones: 0, bytes: 0 }));
   const logs = new Map<string, LogLine>();
   const names = new Map<string, string>();
-  const lineOf = (log: Pick<MeshRecord, "scope" | "kind" | "author">): LogLine => {
-    const { scope, kind, author } = log;
-    const line = logs.get(logName(log)) ?? {
-      scope,
-      kind,
-      author,
-      name: undefined,
-      records: 0,
-      from: 0,
-      to: 0,
-    };
+  const lineOf = (log: Log): LogLine => {
+    const line = logs.get(logName(log)) ?? emptyLine(log);
     logs.set(logName(log), line);
     return line;
   };

@@ -1,5 +1,4 @@
-import { connect } from "../client.ts";
-import { objectNamed } from "../kinds.ts";
+import { askAbout } from "../ask-about.ts";
 import { formatOf, print, printValue } from "../output.ts";
 import { by, objectName, said, type Authorship, type Base, type Said } from "../said.ts";
 import type { GlobalOptions } from "./index.ts";
@@ -30,12 +29,7 @@ export async function action(
   args: string[],
   globals: GlobalOptions,
 ): Promise<void> {
-  const { resource, name } = objectNamed(args);
-  const { group, kind } = resource;
-  const query = new URLSearchParams({ group, kind, namespace: options.namespace, name });
-  const client = await connect(globals);
-  const { text } = await client.call("GET", `/starlight/v1/history?${query.toString()}`);
-  const answer = JSON.parse(text) as Answer;
+  const answer = (await askAbout("history", args, options.namespace, globals)) as Answer;
   if (await printValue(answer, formatOf(options.output))) return;
   const now = answer.exists ? "" : ", deleted";
   print(`${objectName(answer.kind, answer.name, answer.namespace)}${now}; what the records still tell:`);

@@ -1,7 +1,7 @@
 import { connect } from "../client.ts";
 import { objectNamed } from "../kinds.ts";
 import { formatOf, print, printValue } from "../output.ts";
-import { objectName, said, type Said } from "../said.ts";
+import { changeText, objectName, type ChangedField } from "../said.ts";
 import type { GlobalOptions } from "./index.ts";
 
 type Options = {
@@ -16,7 +16,7 @@ type Answer = {
   readonly namespace: string;
   readonly name: string;
   readonly released: readonly string[];
-  readonly fields: readonly { readonly field: string; readonly from: Said; readonly to: Said }[];
+  readonly fields: readonly ChangedField[];
 };
 
 export async function action(options: Options, args: string[], globals: GlobalOptions): Promise<void> {
@@ -34,7 +34,5 @@ export async function action(options: Options, args: string[], globals: GlobalOp
   if (await printValue(answer, formatOf(options.output))) return;
   const object = objectName(answer.kind, answer.name, answer.namespace);
   print(`${object}: ${answer.released.join(", ")} released`);
-  for (const changed of answer.fields) {
-    print(`  ${changed.field}: ${said(changed.from, "not there")} -> ${said(changed.to, "not there")}`);
-  }
+  for (const changed of answer.fields) print(`  ${changeText(changed)}`);
 }

@@ -4,7 +4,7 @@ import { classFlag } from "../manager-class.ts";
 import { connect } from "../client.ts";
 import type { Durability } from "../../api/durability.ts";
 import { tellDurability, waitOf, type WaitFlags } from "../durability.ts";
-import { pathOf, resourcesNamed, splitReference } from "../kinds.ts";
+import { objectNamed, pathOf } from "../kinds.ts";
 import { print } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
@@ -18,17 +18,16 @@ export async function action(
   if (!Number.isInteger(replicas) || replicas < 0) {
     throw new CommandError("usage", `--replicas ${options.replicas}: use a whole number from 0`);
   }
-  const { kind, name } = splitReference(args);
-  const [resource] = resourcesNamed(name === "" ? "deployment" : kind);
-  if (resource?.kind !== "Deployment" && resource?.kind !== "StatefulSet")
-    throw new CommandError("usage", `${kind} cannot be scaled; deployments and statefulsets can`);
+  const { resource, name } = objectNamed(args);
+  if (resource.kind !== "Deployment" && resource.kind !== "StatefulSet")
+    throw new CommandError("usage", `${resource.plural} cannot be scaled; deployments and statefulsets can`);
   const client = await connect(globals);
-  const scale = `${pathOf(resource, options.namespace, name === "" ? kind : name)}/scale`;
+  const scale = `${pathOf(resource, options.namespace, name)}/scale`;
   const manager = encodeURIComponent(managerIn(classFlag(options.class), "starlight"));
   const path = `${scale}?fieldManager=${manager}&durability=body&${wait.query}`;
   const { timeoutMs } = wait;
   const type = { contentType: "application/merge-patch+json", timeoutMs };
   const { text } = await client.call("PATCH", path, { spec: { replicas } }, type);
-  print(`${resource.kind.toLowerCase()}/${name === "" ? kind : name} scaled to ${replicas}`);
+  print(`${resource.kind.toLowerCase()}/${name} scaled to ${replicas}`);
   tellDurability((JSON.parse(text) as { readonly durability?: Durability }).durability, wait);
 }

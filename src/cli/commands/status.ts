@@ -51,78 +51,80 @@ export async function action(
   const client = await connect(globals);
   const { text } = await client.call("GET", "/starlight/v1/status");
   const status = JSON.parse(text) as Status;
-  const format = formatOf(options.output);
-  if (await printValue(status, format)) return;
-  const { speaking, island, sites, regions, nodes, records, pods, conflicts } = status;
-  const ages = sites.filter(({ inView }) => inView < 1).map(({ oldestMs }) => oldestMs ?? 0);
-  const told = [
-    ...sites
-      .filter(({ name }) => status.detail === "site" && name !== speaking.site)
-      .map(({ oldestMs }) => oldestMs ?? 0),
-    ...regions.map(({ ageMs }) => ageMs),
-  ];
-  const freshness =
-    told.length > 0
-      ? `what you are told of other places: freshest ${age(Math.min(...told))}, oldest ${age(Math.max(...told))} old`
-      : ages.length === 0
-        ? "everything is in view"
-        : `what is out of view is up to ${age(Math.max(...ages))} old`;
+  if (await printValue(status, formatOf(options.output))) return;
+  const { speaking, island, uplink, pods, conflicts, records, regions } = status;
   print(
     `${paint("bold", speaking.node)} speaks, site ${speaking.site}, region ${speaking.region}, mesh ${speaking.mesh} (starlight ${speaking.version})`,
   );
   print(
-    `you see ${island.nodes} of ${island.of} nodes and ${island.sites} of ${island.ofSites} sites; ${freshness}`,
+    `you see ${island.nodes} of ${island.of} nodes and ${island.sites} of ${island.ofSites} sites; ${freshness(status)}`,
   );
-  const { uplink } = status;
-  const allowance = uplink.bytesPerDay === 0 ? "" : ` of ${Math.round(uplink.bytesPerDay / 1000)}`;
-  if (uplink.class !== "lan" || uplink.bytesPerDay > 0)
-    print(
-      `uplink ${uplink.class}: ${Math.round(uplink.bytesToday / 1000)}${allowance} kB to other sites today`,
-    );
-  for (const link of uplink.links.filter(({ bytesPerSecond }) => bytesPerSecond !== null))
-    print(`  ${spendingText(link)}`);
+  printUplink(uplink);
   print(`${pods.ready} of ${pods.total} pods ready, ${conflicts} conflicts, ${records.total} records\n`);
-  print(
-    table(
-      ["Site", "Region", "In view", "Freshest", "Oldest"],
-      sites.map(({ name, region, nodes: count, inView, freshestMs, oldestMs }) => [
-        name,
-        region,
-        `${inView}/${count}`,
-        age(freshestMs),
-        age(oldestMs),
-      ]),
-    ),
-  );
-  if (regions.length > 0) {
-    print("");
-    print(
-      table(
-        ["Region", "Sites", "Ready", "Told"],
-        regions.map(({ name, sites: count, nodes: all, ready, ageMs }) => [
-          name,
-          String(count),
-          `${ready}/${all}`,
-          age(ageMs),
-        ]),
-      ),
-    );
-  }
-  print("");
-  print(
-    table(
-      ["Node", "Site", "Seen as", "Round trip", "Newest fact", "Because"],
-      nodes.map(({ name, site, verdict, roundTripMs, factAgeMs, self, reasons }) => [
-        self ? `${name} *` : name,
-        site,
-        verdict,
-        roundTripMs === null ? "-" : `${roundTripMs} ms`,
-        age(factAgeMs),
-        reasons[0] ?? "",
-      ]),
-    ),
-  );
+  print(siteTable(status));
+  if (regions.length > 0) print(`\n${regionTable(status)}`);
+  print(`\n${nodeTable(status)}`);
 }
+
+/** How old the news of other places is. */
+function freshness({ detail, speaking, sites, regions }: Status): string {
+  const told = [
+    ...sites
+      .filter(({ name }) => detail === "site" && name !== speaking.site)
+      .map(({ oldestMs }) => oldestMs ?? 0),
+    ...regions.map(({ ageMs }) => ageMs),
+  ];
+  if (told.length > 0)
+    return `what you are told of other places: freshest ${age(Math.min(...told))}, oldest ${age(Math.max(...told))} old`;
+  const ages = sites.filter(({ inView }) => inView < 1).map(({ oldestMs }) => oldestMs ?? 0);
+  return ages.length === 0
+    ? "everything is in view"
+    : `what is out of view is up to ${age(Math.max(...ages))} old`;
+}
+
+function printUplink({ class: kind, bytesToday, bytesPerDay, links }: Status["uplink"]): void {
+  const allowance = bytesPerDay === 0 ? "" : ` of ${Math.round(bytesPerDay / 1000)}`;
+  if (kind !== "lan" || bytesPerDay > 0)
+    print(`uplink ${kind}: ${Math.round(bytesToday / 1000)}${allowance} kB to other sites today`);
+  for (const link of links.filter(({ bytesPerSecond }) => bytesPerSecond !== null))
+    print(`  ${spendingText(link)}`);
+}
+
+const siteTable = ({ sites }: Status): string =>
+  table(
+    ["Site", "Region", "In view", "Freshest", "Oldest"],
+    sites.map(({ name, region, nodes, inView, freshestMs, oldestMs }) => [
+      name,
+      region,
+      `${inView}/${nodes}`,
+      age(freshestMs),
+      age(oldestMs),
+    ]),
+  );
+
+const regionTable = ({ regions }: Status): string =>
+  table(
+    ["Region", "Sites", "Ready", "Told"],
+    regions.map(({ name, sites, nodes, ready, ageMs }) => [
+      name,
+      String(sites),
+      `${ready}/${nodes}`,
+      age(ageMs),
+    ]),
+  );
+
+const nodeTable = ({ nodes }: Status): string =>
+  table(
+    ["Node", "Site", "Seen as", "Round trip", "Newest fact", "Because"],
+    nodes.map(({ name, site, verdict, roundTripMs, factAgeMs, self, reasons }) => [
+      self ? `${name} *` : name,
+      site,
+      verdict,
+      roundTripMs === null ? "-" : `${roundTripMs} ms`,
+      age(factAgeMs),
+      reasons[0] ?? "",
+    ]),
+  );
 
 function spendingText(link: Status["uplink"]["links"][number]): string {
   const { name, bytesToday, peakPerSecond, bytesPerSecond, waiting } = link;

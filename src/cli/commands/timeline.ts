@@ -1,5 +1,4 @@
-import { connect } from "../client.ts";
-import { objectNamed } from "../kinds.ts";
+import { askAbout } from "../ask-about.ts";
 import { formatOf, print, printable, printValue } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
@@ -15,14 +14,10 @@ export async function action(
   args: string[],
   globals: GlobalOptions,
 ): Promise<void> {
-  const { resource, name } = objectNamed(args);
-  const query = new URLSearchParams({ kind: resource.kind, namespace: options.namespace, name });
-  const client = await connect(globals);
-  const { text } = await client.call("GET", `/starlight/v1/timeline?${query.toString()}`);
-  const answer = JSON.parse(text) as Answer;
+  const answer = (await askAbout("timeline", args, options.namespace, globals)) as Answer;
   if (await printValue(answer, formatOf(options.output))) return;
   for (const { at, node, reason, message } of answer.entries)
     print(`${new Date(at).toISOString()}  ${node}  ${reason}  ${printable(message)}`);
-  if (answer.entries.length === 0) print(`nobody in view remembers anything of ${name}`);
+  if (answer.entries.length === 0) print(`nobody in view remembers anything of ${answer.name}`);
   for (const line of answer.silent) print(`(not heard: ${line})`);
 }

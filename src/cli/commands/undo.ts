@@ -2,7 +2,7 @@ import { CommandError } from "../command-error.ts";
 import { connect } from "../client.ts";
 import { objectNamed } from "../kinds.ts";
 import { formatOf, print, printValue } from "../output.ts";
-import { by, objectName, said, type Authorship, type Said } from "../said.ts";
+import { by, changeText, objectName, type Authorship, type ChangedField } from "../said.ts";
 import type { GlobalOptions } from "./index.ts";
 
 type Options = {
@@ -19,7 +19,7 @@ type Answer = {
   readonly name: string;
   readonly undid: Authorship;
   readonly cameBack: boolean;
-  readonly fields: readonly { readonly field: string; readonly from: Said; readonly to: Said }[];
+  readonly fields: readonly ChangedField[];
 };
 
 export async function action(options: Options, args: string[], globals: GlobalOptions): Promise<void> {
@@ -48,7 +48,5 @@ export async function action(options: Options, args: string[], globals: GlobalOp
   const what = answer.cameBack ? "the deletion" : to === undefined ? "the write" : "what came later, last";
   print(`${object}: undid ${what} ${by(answer.undid)}${suffix}`);
   if (answer.cameBack) print("  it is back as it was");
-  for (const changed of answer.fields) {
-    print(`  ${changed.field}: ${said(changed.from, "not there")} -> ${said(changed.to, "not there")}`);
-  }
+  for (const changed of answer.fields) print(`  ${changeText(changed)}`);
 }

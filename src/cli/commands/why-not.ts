@@ -1,11 +1,17 @@
 import type { NodeOnSlot } from "../../core/placement/contract.ts";
-import { connect } from "../client.ts";
+import { askAbout } from "../ask-about.ts";
 import { CommandError } from "../command-error.ts";
-import { objectNamed, splitReference } from "../kinds.ts";
+import { splitReference } from "../kinds.ts";
 import { formatOf, print, printValue } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
-type Answer = { readonly seenBy: string; readonly node: string; readonly slots: readonly NodeOnSlot[] };
+type Answer = {
+  readonly seenBy: string;
+  readonly node: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly slots: readonly NodeOnSlot[];
+};
 
 /** `why-not node/y for deployment/z`; the word `for` may be left out. */
 export async function action(
@@ -20,18 +26,10 @@ export async function action(
       "usage",
       "say which workload, for example: why-not node/oslo-1 for deployment/shop",
     );
-  const { resource, name } = objectNamed(rest);
-  const query = new URLSearchParams({
-    node: named === "" ? node : named,
-    kind: resource.kind,
-    namespace: options.namespace,
-    name,
-  });
-  const client = await connect(globals);
-  const { text } = await client.call("GET", `/starlight/v1/why-not?${query.toString()}`);
-  const answer = JSON.parse(text) as Answer;
+  const whom = { node: named === "" ? node : named };
+  const answer = (await askAbout("why-not", rest, options.namespace, globals, whom)) as Answer;
   if (await printValue(answer, formatOf(options.output))) return;
-  print(`${answer.node} for ${resource.kind.toLowerCase()}/${name}, as ${answer.seenBy} sees it:`);
+  print(`${answer.node} for ${answer.kind.toLowerCase()}/${answer.name}, as ${answer.seenBy} sees it:`);
   if (answer.slots.length === 0) print("  the workload wants no slot in view");
   for (const slot of answer.slots) {
     print(

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { PlacementInput, SlotExplanation } from "../../core/placement/contract.ts";
 import { explain } from "../../core/placement/decide.ts";
-import { connect } from "../client.ts";
+import { askAbout } from "../ask-about.ts";
 import { CommandError } from "../command-error.ts";
-import { resourcesNamed, splitReference } from "../kinds.ts";
+import { objectNamed } from "../kinds.ts";
 import { age, formatOf, print, printValue, table } from "../output.ts";
 import type { GlobalOptions } from "./index.ts";
 
@@ -60,17 +60,15 @@ export async function action(options: Options, args: string[], globals: GlobalOp
 }
 
 async function ask(options: Options, args: string[], globals: GlobalOptions): Promise<Answer> {
-  const { kind, name } = referenceOf(args);
-  const client = await connect(globals);
-  const query = new URLSearchParams({ kind, namespace: options.namespace, name });
-  if (options.record !== undefined) query.set("inputs", "true");
-  const { text } = await client.call("GET", `/starlight/v1/why?${query.toString()}`);
-  return JSON.parse(text) as Answer;
+  const more: { readonly [parameter: string]: string } =
+    options.record === undefined ? {} : { inputs: "true" };
+  return (await askAbout("why", args, options.namespace, globals, more)) as Answer;
 }
 
 /** Computes the answer again from recorded inputs, with no node. */
 function replay({ replay: file = "", namespace }: Options, args: string[]): Answer {
-  const { kind, name } = referenceOf(args);
+  const { resource, name } = objectNamed(args);
+  const { kind } = resource;
   let input: PlacementInput;
   try {
     input = JSON.parse(readFileSync(file, "utf8")) as PlacementInput;
@@ -84,12 +82,6 @@ function replay({ replay: file = "", namespace }: Options, args: string[]): Answ
     throw new CommandError("usage", `${file}: has no ${kind} ${name} with slots in namespace ${namespace}`);
   const self = input.nodes.find(({ id }) => id === input.self)?.name ?? input.self;
   return { name, seenBy: `${self}, recorded,`, slots };
-}
-
-function referenceOf(args: readonly string[]): { readonly kind: string; readonly name: string } {
-  const { kind, name } = splitReference(args);
-  const [resource] = resourcesNamed(name === "" ? "deployment" : kind);
-  return { kind: resource?.kind ?? "", name: name === "" ? kind : name };
 }
 
 function printNode(answer: Partial<NodeAnswer> & { readonly name: string }): void {

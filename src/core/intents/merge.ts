@@ -33,7 +33,7 @@ export function mergeObject(
   return state.writes.length === 0 ? undefined : mergedOf(kind, ref, state);
 }
 
-export function mergedOf(kind: Kind, ref: ObjectRef, state: ObjectState): MergedObject {
+function mergedOf(kind: Kind, ref: ObjectRef, state: ObjectState): MergedObject {
   const { first } = state.life;
   const hidden: string[][] = [];
   const shown =

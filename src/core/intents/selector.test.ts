@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matches, parseSelector, selectorOf, selectorOfLabels, type Labels } from "./selector.ts";
+import type { Labels } from "../kernel/labels.ts";
+import { matches, parseSelector, selectorOf, selectorOfLabels } from "./selector.ts";
 import { parseSiteSelector } from "./site-selector.ts";
 
 function selects(text: string, labels: Labels): boolean {

@@ -1,14 +1,6 @@
 import { isList, isObject, type Json } from "../kernel/json.ts";
+import { labelIn, satisfies, type Labels, type Requirement } from "../kernel/labels.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-
-/** One condition on a set of labels; a selector is a list of them that must all hold. */
-export type Requirement = {
-  readonly key: string;
-  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
-  readonly values: readonly string[];
-};
-
-export type Labels = { readonly [label: string]: string };
 
 const labelKey = "[A-Za-z0-9](?:[-A-Za-z0-9_./]{0,315}[A-Za-z0-9])?";
 const labelValue = "(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?";
@@ -60,21 +52,7 @@ export const selectorOfLabels = (labels: Labels): readonly Requirement[] =>
     .map((key) => ({ key, operator: "In", values: [labels[key] ?? ""] }));
 
 export function matches(selector: readonly Requirement[], labels: Labels): boolean {
-  return selector.every((requirement) => holds(requirement, labels));
-}
-
-function holds({ key, operator, values }: Requirement, labels: Labels): boolean {
-  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-  switch (operator) {
-    case "In":
-      return value !== undefined && values.includes(value);
-    case "NotIn":
-      return value === undefined || !values.includes(value);
-    case "Exists":
-      return value !== undefined;
-    case "DoesNotExist":
-      return value === undefined;
-  }
+  return selector.every(({ key, operator, values }) => satisfies(labelIn(labels, key), operator, values));
 }
 
 function parseRequirement(part: string): Requirement | undefined {

@@ -72,7 +72,7 @@ export function valuesOf(state: ObjectState): Map<string, Json> {
 }
 
 /** One entry per author and manager, the newest, in a fixed order. */
-export function newestEntries(given: readonly IntentEntry[]): readonly IntentEntry[] {
+function newestEntries(given: readonly IntentEntry[]): readonly IntentEntry[] {
   const bySlot = new Map<string, IntentEntry>();
   for (const entry of given) {
     const slot = `${entry.author}\0${entry.manager}`;

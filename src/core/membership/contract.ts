@@ -50,7 +50,7 @@ export type Peer = Place & {
 
 /**
  * What we hold true of a member.
- * `alive`: a link, ours or one reported by a node we can reach.
+ * `alive`: a link, ours or one reported by a node we can reach; or it said that it is only restarted just now.
  * `dead`: nobody here has a link, and there is hard evidence that its process is gone: its kernel closed a
  * link, and its host refused dials for a while after that. Seen by us, or by others of its site.
  * `unreachable`: nobody here has a link, and that is all we know. Unknown never counts as dead.
@@ -141,6 +141,8 @@ export type MembershipEvent =
   | { readonly type: "network-changed" }
   /** Our own process was stalled for this long: silence in that time is our fault. */
   | { readonly type: "stalled"; readonly by: Duration }
+  /** Our own process ends now and is started again soon, as far as it knows: the peers are told. */
+  | { readonly type: "stopping" }
   | { readonly type: "wake" };
 
 export type MembershipEffect =

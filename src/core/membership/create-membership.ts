@@ -1,5 +1,5 @@
 import { between } from "../kernel/random.ts";
-import { asleep, earliest, type Duration, type Instant, type Wake, type WallTime } from "../kernel/time.ts";
+import { asleep, earliest, type Duration, type WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type {
   DialFailure,
@@ -13,37 +13,21 @@ import type {
 import { send } from "./duties.ts";
 import { evidenceOf } from "./evidence.ts";
 import { decodeFrame } from "./frames.ts";
-import { doubt, doubtsOf, noticeLag, noticeStall, recover, recoversAt, trust } from "./health.ts";
+import { doubt, doubtsOf, noticeLag, noticeStall, recover, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
-import {
-  closeLink,
-  decides,
-  linkClosed,
-  linkOpened,
-  settleStandby,
-  standbyPatience,
-  use,
-} from "./peer-links.ts";
-import {
-  enforcePolicy,
-  linkRelays,
-  mayDial,
-  networkChanged,
-  noPaths,
-  relaysTo,
-  waitsForSilence,
-} from "./paths.ts";
+import { closeLink, decides, linkClosed, linkOpened, settleStandby, use } from "./peer-links.ts";
+import { enforcePolicy, linkRelays, mayDial, networkChanged, noPaths, relaysTo } from "./paths.ts";
 import { permittedPeers } from "./permitted-peers.ts";
 import { explain, forgetEnd, newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
-import { acquit, answered, lostByAnother, probed, watch, watchAt } from "./suspicion.ts";
-import { beatAfter, dueAfter, redialAfter, retryFirst } from "./timing.ts";
+import { acquit, answered, lostByAnother, probed, watch } from "./suspicion.ts";
+import { awayHeard, endAway, sayAway } from "./restarts.ts";
+import { beatAfter, dialMax, dueAfter, redialAfter, retryFirst } from "./timing.ts";
+import { nextWake, wakeFor } from "./wakes.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
 /** Links to peers, who is alive, and why we think so. */
 
-/** A dial that nobody answered for so long is over, whatever became of it. */
-const dialMax: Duration = 15_000;
 /** What all saw at once is known of all after so long. */
 const newsMax: Duration = 2_000;
 /** Of so many signs of life one asks for an answer. */
@@ -142,6 +126,8 @@ function take(step: Step, event: MembershipEvent): void {
       return networkChanged(step);
     case "stalled":
       return forgive(step, event.by);
+    case "stopping":
+      return sayAway(step);
     case "wake":
       return;
   }
@@ -260,6 +246,8 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
       return;
     case "probe":
       return probed(step, id, frame, (of, to) => ping(step, of, to));
+    case "away":
+      return awayHeard(step, peer, frame.for);
     case "answer":
       return answered(step, link.peer, frame.number, frame.saw);
   }
@@ -321,6 +309,7 @@ function tend(step: Step, all: boolean): void {
       if (now >= link.nextPingAt && peer.links.has(link.id)) ping(step, peer, link);
     }
     settleStandby(step, peer);
+    endAway(step, peer);
     if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
     if (mayDial(state, peer) && now >= peer.redialAt) dial(step, peer);
     peer.wake = wakeFor(state, peer);
@@ -354,36 +343,4 @@ function ping(step: Step, peer: PeerState, link: Link): void {
   link.sentAt.set(number, now);
   if (link.sentAt.size > 8) link.sentAt.delete([...link.sentAt.keys()][0] ?? number);
   send(step, link.id, { type: "ping", number, wall: toldWall(step), next });
-}
-
-function nextWake(state: State, anew: boolean): Wake {
-  let first: Wake = { at: recoversAt(state), why: "trust in ourselves" };
-  if (anew) state.wakeScore = state.health.score;
-  for (const peer of state.tended.values()) {
-    if (anew) peer.wake = wakeFor(state, peer);
-    if (peer.wake.at < first.at) first = peer.wake;
-  }
-  return first;
-}
-
-/** What time alone brings next to one peer. */
-function wakeFor(state: State, peer: PeerState): Wake {
-  let at = Number.POSITIVE_INFINITY;
-  let why = asleep.why;
-  const consider = (when: Instant, what: string): void => {
-    if (when < at) {
-      at = when;
-      why = what;
-    }
-  };
-  for (const link of peer.links.values()) {
-    consider(link.nextPingAt, "ping");
-    consider(watchAt(state, peer, link), "silence on a link");
-    if (decides(state, peer.peer.id) && waitsForSilence(state, peer, link)) {
-      consider(link.openedAt + standbyPatience, "a newer link");
-    }
-  }
-  if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
-  else if (mayDial(state, peer)) consider(peer.redialAt, "dial");
-  return { at, why };
 }

@@ -18,13 +18,15 @@ export type MembershipFrame =
   | { readonly type: "probe"; readonly number: number; readonly peer: NodeId }
   /** `saw`: it answered me; it did not answer me either; I have no link with it. */
   | { readonly type: "answer"; readonly number: number; readonly saw: Saw }
+  /** This process ends now, and is likely to be back within so long; what its machine runs goes on. */
+  | { readonly type: "away"; readonly for: Duration }
   /** A frame of a newer version: a sign of life, and otherwise ignored. */
   | { readonly type: "unknown" };
 
 const saws = ["heard", "lost", "apart"] as const;
 export type Saw = (typeof saws)[number];
 
-const types = ["ping", "pong", "use", "beat", "probe", "answer"] as const;
+const types = ["ping", "pong", "use", "beat", "probe", "answer", "away"] as const;
 const idBytes = 10;
 
 export function encodeFrame(frame: MembershipFrame): Uint8Array {
@@ -46,6 +48,8 @@ export function encodeFrame(frame: MembershipFrame): Uint8Array {
         .done();
     case "answer":
       return writer.uint(frame.number).byte(saws.indexOf(frame.saw)).done();
+    case "away":
+      return writer.uint(frame.for).done();
   }
 }
 
@@ -75,6 +79,8 @@ function read(reader: Reader, type: (typeof types)[number] | undefined): Members
       const saw = saws[reader.byte()];
       return saw === undefined ? undefined : { type, number, saw };
     }
+    case "away":
+      return { type, for: reader.uint() };
     case undefined:
       return undefined;
   }

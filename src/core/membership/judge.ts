@@ -14,7 +14,8 @@ export function judge(step: Step): void {
   const firstHand = new Map<NodeId, FirstHand>();
   for (const [id, peer] of state.peers) {
     const processGone = isProcessGone(peer) || (peer.verdict === "dead" && peer.links.size === 0);
-    firstHand.set(id, { site: peer.peer.site, linked: peer.links.size > 0, processGone });
+    const linked = peer.links.size > 0 || now < peer.awayUntil;
+    firstHand.set(id, { site: peer.peer.site, linked, processGone });
   }
   let lost = false;
   for (const [id, to] of verdictsOf(firstHand, state.reports)) {
@@ -42,9 +43,11 @@ export function judge(step: Step): void {
 }
 
 export function announce(step: Step): void {
-  const { state } = step;
-  const peers = directPeers(state);
-  const gone = [...state.peers].flatMap(([id, peer]) => (isProcessGone(peer) ? [id] : [])).sort();
+  const { state, now } = step;
+  const peers = directPeers(state, now);
+  const gone = [...state.peers]
+    .flatMap(([id, peer]) => (isProcessGone(peer) && now >= peer.awayUntil ? [id] : []))
+    .sort();
   const text = `${peers.join()} ${gone.join()}`;
   if (text === state.published) return;
   state.published = text;

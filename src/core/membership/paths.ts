@@ -1,4 +1,5 @@
 import { hash53 } from "../kernel/hash.ts";
+import type { Instant } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";
 import type { LinkEnd, LinkId } from "./contract.ts";
@@ -43,10 +44,12 @@ export function mayDial(state: State, { wanted, dialingSince, links }: PeerState
   return true;
 }
 
-/** The peers that our links fact names: those we reach without anybody's help. */
-export function directPeers(state: State): NodeId[] {
+/** The peers that our links fact names: those we reach without anybody's help, or would but for a restart. */
+export function directPeers(state: State, now: Instant): NodeId[] {
   return [...state.tended]
-    .filter(([, { active }]) => active !== undefined && !isRelayed(state, active))
+    .filter(([, { active, awayUntil }]) =>
+      active === undefined ? now < awayUntil : !isRelayed(state, active),
+    )
     .map(([id]) => id)
     .sort();
 }

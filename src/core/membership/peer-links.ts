@@ -43,6 +43,7 @@ export function linkOpened(step: Step, event: Extract<MembershipEvent, { type: "
   const protocol = commonProtocol(state.config.speaks, speaks);
   if (protocol === undefined) return refuseProtocol(step, peer, id, speaks);
   forgetEnd(peer);
+  peer.awayUntil = Number.NEGATIVE_INFINITY;
   peer.heardAt = now;
   const promised = usualBeat(state, peer);
   const link = newLink(id, peerId, protocol, now, promised, dueAfter(state, peer, promised));

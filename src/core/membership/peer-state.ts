@@ -60,6 +60,8 @@ export type PeerState = {
   ownEndUp: boolean | undefined;
   /** When our last link to it ended. */
   endedAt: Instant;
+  /** Until then it is away as it said: a restart of its agent. */
+  awayUntil: Instant;
   /** The first and the last refusal since then. */
   refused: { readonly first: Instant; readonly last: Instant } | undefined;
   heardAt: Instant | undefined;
@@ -82,6 +84,7 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
     lastEnd: undefined,
     ownEndUp: undefined,
     endedAt: now,
+    awayUntil: Number.NEGATIVE_INFINITY,
     refused: undefined,
     heardAt: undefined,
     verdict: "unreachable",

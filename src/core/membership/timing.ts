@@ -7,6 +7,8 @@ import type { State } from "./state.ts";
 /** How long everything takes. All of it follows from `pingEvery`, `silentAfter`, `redialMax`. */
 
 export const retryFirst: Duration = 150;
+/** A dial that nobody answered for so long is over, whatever became of it. */
+export const dialMax: Duration = 15_000;
 /** So many links beat at full pace; more of them share what these would cost. */
 const linksAtFullPace = 4;
 /** As shares of `silentAfter`: how late a sign of life may be, and how long an answer may take. */

@@ -23,6 +23,7 @@ import type { ObjectRef } from "../records/keys.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
+import type { BundleReport } from "./bundle-report.ts";
 import type { MemorySample } from "./memory.ts";
 import type { Eviction } from "./eviction.ts";
 import type { JobStanding } from "./job-standing.ts";
@@ -30,6 +31,8 @@ import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
 import type { UplinkView } from "./uplink-view.ts";
+
+export type { BundleReport } from "./bundle-report.ts";
 
 /** Who we are and which mesh we belong to. Fixed for the life of a process. */
 export type NodeIdentity = {
@@ -144,26 +147,6 @@ export type WriteReply = Result<
   WriteError
 >;
 
-/** What became of the records of a part of a bundle. */
-export type BundleReport = {
-  readonly records: number;
-  /** New here, and now part of our state. */
-  readonly fresh: number;
-  /** Held already, or replaced by something newer. */
-  readonly known: number;
-  /** Stamped too far ahead of our clock: judged again when it catches up. */
-  readonly setAside: number;
-  /** By authors that our roster does not know: judged when it does. */
-  readonly waiting: number;
-  /** Of scopes that this node does not keep. */
-  readonly elsewhere: number;
-  readonly refused: number;
-  /** The first 100 of them. */
-  readonly refusals: readonly { readonly key: string; readonly author: NodeId; readonly why: string }[];
-  /** Whether its maker is a member and signed it; otherwise what it says of completeness does not count. */
-  readonly vouched: boolean;
-};
-
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
   | {
@@ -218,6 +201,8 @@ export type NodeEvent =
   | { readonly type: "pod-gone"; readonly uid: PodUid }
   | { readonly type: "stored"; readonly ticket: number }
   | { readonly type: "store-failed"; readonly ticket: number; readonly detail: string }
+  /** This process ends now, and what the machine runs goes on: the peers are told that it will be back. */
+  | { readonly type: "stopping" }
   | { readonly type: "stalled"; readonly by: Duration }
   | { readonly type: "wake" };
 

@@ -166,6 +166,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
       writeFailed(turn, ticket, detail);
       persistFailed(turn, ticket, detail);
     },
+    stopping: () => void tellMembership(turn, { type: "stopping" }),
     stalled: ({ by }) => {
       note(turn, "warning", "Stalled", `this process stood still for ${Math.round(by)} ms`);
       stalled(turn, by);

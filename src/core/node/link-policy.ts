@@ -1,5 +1,6 @@
 import { isList, isObject, type JsonObject } from "../kernel/json.ts";
-import { matches, selectorOf, type Labels, type Requirement } from "../intents/selector.ts";
+import { matches, selectorOf } from "../intents/selector.ts";
+import type { Labels, Requirement } from "../kernel/labels.ts";
 import type { Peer, Permits } from "../membership/contract.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";

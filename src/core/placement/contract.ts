@@ -1,4 +1,5 @@
 import type { Duration, Instant, WallTime } from "../kernel/time.ts";
+import type { LabelOperator } from "../kernel/labels.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 import type { Resources } from "../records/bodies.ts";
 import type { ObjectRef } from "../records/keys.ts";
@@ -65,7 +66,7 @@ export type Toleration = {
 /** One condition on labels. `Gt` and `Lt` compare whole numbers, with one value. */
 export type LabelRule = {
   readonly key: string;
-  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
+  readonly operator: LabelOperator | "Gt" | "Lt";
   readonly values: readonly string[];
 };
 

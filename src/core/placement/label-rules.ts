@@ -1,30 +1,18 @@
+import { labelIn, satisfies, type Labels } from "../kernel/labels.ts";
 import type { LabelRule } from "./contract.ts";
 
-type Labels = { readonly [label: string]: string };
-
-/** Whether all rules hold; Kubernetes' operators, in which a missing label satisfies `NotIn`. */
+/** Whether all rules hold. */
 export function rulesHold(rules: readonly LabelRule[], labels: Labels): boolean {
   for (const rule of rules) if (!ruleHolds(rule, labels)) return false;
   return true;
 }
 
 export function ruleHolds({ key, operator, values }: LabelRule, labels: Labels): boolean {
-  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-  switch (operator) {
-    case "In":
-      return value !== undefined && values.includes(value);
-    case "NotIn":
-      return value === undefined || !values.includes(value);
-    case "Exists":
-      return value !== undefined;
-    case "DoesNotExist":
-      return value === undefined;
-    default: {
-      const [left, right] = [wholeNumber(value), wholeNumber(values[0])];
-      if (left === undefined || right === undefined) return false;
-      return operator === "Gt" ? left > right : left < right;
-    }
-  }
+  const value = labelIn(labels, key);
+  if (operator !== "Gt" && operator !== "Lt") return satisfies(value, operator, values);
+  const [left, right] = [wholeNumber(value), wholeNumber(values[0])];
+  if (left === undefined || right === undefined) return false;
+  return operator === "Gt" ? left > right : left < right;
 }
 
 /** `tier Lt 3`, `disk In (ssd, nvme)`: as people are told. */

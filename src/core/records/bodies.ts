@@ -44,7 +44,6 @@ export type MemberBody = Shaped<typeof memberBody>;
 
 /** `roster/gone/<id>`: how is `left` (written by the member itself) or `revoked` (by an enroller). */
 export const goneBody = fields({ how: text(64), reason: text(1024) });
-export type GoneBody = Shaped<typeof goneBody>;
 
 /** Whole units of what else there is, by Kubernetes' names, for example `nvidia.com/gpu`. */
 const extended = optional(dictionary(count, 16, 317));

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
@@ -47,17 +47,6 @@ export function createCgroup(uid: string, limits: Limits): PodCgroup | undefined
       for (const path of groups) removeFolder(path);
     },
   };
-}
-
-/** Control groups left behind by pods that no longer exist. */
-export function cgroupsOnDisk(): readonly string[] {
-  for (const base of [join(root, "starlight"), join(root, "unified", "starlight")]) {
-    if (existsSync(base))
-      return readdirSync(base, { withFileTypes: true }).flatMap((entry) =>
-        entry.isDirectory() ? [entry.name] : [],
-      );
-  }
-  return [];
 }
 
 function limitVersionTwo(group: string, { memoryBytes, cpuMilli }: Limits): void {

@@ -245,8 +245,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     },
     close: (link) => links.get(link)?.close(),
     forward: (peer, paths, request, response) => {
-      const session: Promise<ClientSession> = attempt((signal) => sessions.reuse(peer, paths, signal));
-      forwardRequest(session, request, response);
+      forwardRequest(() => attempt((signal) => sessions.reuse(peer, paths, signal)), request, response);
     },
     ask: (peer, paths, path, signal) =>
       askMember(

@@ -7,6 +7,7 @@ import type { NodeId } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
 import { parseAddress, type Address } from "../identity-file/address.ts";
 import { raceOrder } from "./address-order.ts";
+import { memberTls } from "./member-tls.ts";
 import { identityOf } from "./peer-certificate.ts";
 
 /** Opening an authenticated HTTP/2 session to one member, whichever of its addresses answers. */
@@ -158,14 +159,7 @@ function openSocket(
   const socket = connectTls({
     ...to,
     ...(localAddress === undefined || "socket" in to ? {} : { localAddress }),
-    key: identity.tls.keyPem,
-    cert: identity.tls.certificatePem,
-    ca: identity.tls.caPem,
-    minVersion: "TLSv1.3",
-    ALPNProtocols: ["h2"],
-    servername: "starlight",
-    // TLS verifies the chain first, then asks here: the identity is compared instead of the host name.
-    checkServerIdentity: (_host, { raw }) => refusalOf(new X509Certificate(raw), peer, text, options),
+    ...memberTls(identity, (_host, { raw }) => refusalOf(new X509Certificate(raw), peer, text, options)),
   });
   if (!("socket" in to)) {
     socket.setNoDelay(true);

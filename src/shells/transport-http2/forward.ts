@@ -6,31 +6,59 @@ import { DialError } from "./dial.ts";
 
 /** Until the member's answer must have begun; its body may then go on for ever. */
 const answerTimeoutMs = 30_000;
+/** While it has not begun, the session is asked this often whether its other end is still there. */
+const lookEveryMs = 1_000;
 
 /**
  * Passes a request on over a session to another member and streams the answer back. The member sees us,
  * a node, as the client: who the user is was settled here, so credentials do not travel.
  *
  * Fails with a Kubernetes `Status`: 502 when the member cannot be reached or breaks off, 504 when it does
- * not answer. Once the answer has begun, a failure cuts it off visibly. An abort of either side ends both.
+ * not answer. What only reads is asked once more over another session when the first one breaks off, since
+ * the way to a member may have gone a moment before. Once the answer has begun, a failure cuts it off
+ * visibly. An abort of either side ends both.
  */
 export function forwardRequest(
-  session: Promise<ClientSession>,
+  open: () => Promise<ClientSession>,
   request: HttpRequest,
   response: HttpResponse,
 ): void {
-  session.then(
-    (ready) => pass(ready, request, response),
-    (error: unknown) => {
-      const why = error instanceof DialError ? error.why : "unreachable";
-      const detail = error instanceof Error ? error.message : String(error);
-      refuse(response, why === "unreachable" ? 504 : 502, `the node cannot be reached: ${detail}`);
-    },
-  );
+  let again = isRead(request);
+  let aborted = false;
+  response.on("close", () => (aborted = true));
+  const attempt = (): void => {
+    open().then(
+      (session) => pass(session, request, response, brokeOff),
+      (error: unknown) => {
+        const why = error instanceof DialError ? error.why : "unreachable";
+        const detail = error instanceof Error ? error.message : String(error);
+        refuse(response, why === "unreachable" ? 504 : 502, `the node cannot be reached: ${detail}`);
+      },
+    );
+  };
+  const brokeOff = (): void => {
+    if (aborted) return;
+    if (!again) return refuse(response, 502, "the node broke off before it answered");
+    again = false;
+    attempt();
+  };
+  attempt();
 }
 
-function pass(session: ClientSession, request: HttpRequest, response: HttpResponse): void {
+/** It has no body and changes nothing. */
+const isRead = ({ method, headers }: HttpRequest): boolean =>
+  (method === "GET" || method === "HEAD") &&
+  (headers["content-length"] ?? "0") === "0" &&
+  headers["transfer-encoding"] === undefined;
+
+function pass(
+  session: ClientSession,
+  request: HttpRequest,
+  response: HttpResponse,
+  brokeOff: () => void,
+): void {
   if (request.destroyed && !request.complete) return;
+  const bodiless = isRead(request);
   let stream: ClientHttp2Stream;
   try {
     stream = session.request(
@@ -40,31 +68,35 @@ function pass(session: ClientSession, request: HttpRequest, response: HttpRespon
         ":path": request.url ?? "/",
         "starlight-forwarded": "1",
       },
-      false,
+      bodiless,
     );
-  } catch (error) {
-    refuse(response, 502, `the connection to the node is closing: ${String(error)}`);
-    return;
+  } catch {
+    return brokeOff();
   }
   const timer = setTimeout(() => {
     refuse(response, 504, `the node did not answer within ${answerTimeoutMs / 1000} s`);
     stream.close(constants.NGHTTP2_CANCEL);
   }, answerTimeoutMs);
+  const look = setInterval(() => void session.answers(), lookEveryMs);
+  const begun = (): void => {
+    clearTimeout(timer);
+    clearInterval(look);
+  };
 
   stream.on("response", (answer) => {
-    clearTimeout(timer);
+    begun();
     response.writeHead(Number(answer[":status"] ?? 502), travelling(answer));
     stream.pipe(response);
   });
   stream.on("error", () => undefined);
   stream.on("close", () => {
-    clearTimeout(timer);
+    begun();
     request.unpipe(stream);
-    if (!response.headersSent) refuse(response, 502, "the node broke off before it answered");
+    if (!response.headersSent) brokeOff();
     else if (!stream.readableEnded || stream.rstCode !== constants.NGHTTP2_NO_ERROR) breakOff(response);
   });
   response.on("close", () => stream.close(constants.NGHTTP2_CANCEL));
-  request.pipe(stream);
+  if (!bodiless) request.pipe(stream);
 }
 
 /** Headers of one connection only (RFC 9110, section 7.6.1), and proofs of identity. */

@@ -2,14 +2,23 @@ import { randomBytes } from "node:crypto";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect as connectHttp2 } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import { rangeText, spoken } from "../../core/records/protocol.ts";
 import { test } from "node:test";
 import { frameBytesMax, queueBytesMax } from "../../ports/transport.ts";
 import { transportAcceptance } from "../../ports/transport-acceptance.ts";
 import { createTransport, ListenError } from "./create-transport.ts";
-import { emptyAddress, newMember, newMesh, roster, startNode } from "./testbed.ts";
+import {
+  clientSession,
+  emptyAddress,
+  newMember,
+  newMesh,
+  roster,
+  startNode,
+  tlsOf,
+  type ClientTls,
+} from "./testbed.ts";
 
 transportAcceptance("http2 transport", async () => {
   const mesh = await newMesh();
@@ -137,8 +146,7 @@ test("a plain HTTP server at the address is untrusted", async (t) => {
 test("both ends of a link are told the range that the other speaks, also where it is none of theirs", async (t) => {
   const mesh = await newMesh();
   const a = await startNode(t, await newMember(mesh), everybody);
-  const { identity } = await newMember(mesh);
-  const member = { key: identity.tls.keyPem, cert: identity.tls.certificatePem, ca: identity.tls.caPem };
+  const member = tlsOf(await newMember(mesh));
   const later = await askForLink(a.address, member, "3-7");
   assert.deepEqual([later[":status"], later["starlight-protocol"]], [200, rangeText(spoken)]);
   assert.deepEqual((await a.next("opened")).speaks, { min: 3, max: 7 });
@@ -147,11 +155,10 @@ test("both ends of a link are told the range that the other speaks, also where i
 test("a link without a protocol range is answered 400, strangers 403, and neither opens a link", async (t) => {
   const mesh = await newMesh();
   const a = await startNode(t, await newMember(mesh), everybody);
-  const { identity } = await newMember(mesh);
-  const member = { key: identity.tls.keyPem, cert: identity.tls.certificatePem, ca: identity.tls.caPem };
+  const member = tlsOf(await newMember(mesh));
   const vague = await askForLink(a.address, member, "7-3");
   assert.deepEqual([vague[":status"], vague["starlight-protocol"]], [400, rangeText(spoken)]);
-  const stranger = await askForLink(a.address, { ca: identity.tls.caPem }, "1");
+  const stranger = await askForLink(a.address, { ca: member.ca }, "1");
   assert.equal(stranger[":status"], 403);
   assert.deepEqual(a.told, []);
 });
@@ -159,18 +166,7 @@ test("a link without a protocol range is answered 400, strangers 403, and neithe
 test("a frame announced with 4 MiB and 1 byte closes the link before the bytes arrive", async (t) => {
   const mesh = await newMesh();
   const a = await startNode(t, await newMember(mesh), everybody);
-  const { identity } = await newMember(mesh);
-  const session = connectHttp2(`https://${a.address}`, {
-    key: identity.tls.keyPem,
-    cert: identity.tls.certificatePem,
-    ca: identity.tls.caPem,
-    servername: "localhost",
-  });
-  const stream = session.request(
-    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "3" },
-    { endStream: false },
-  );
-  stream.on("error", () => undefined);
+  const { session, stream } = openLink(a.address, tlsOf(await newMember(mesh)));
   await a.next("opened");
   const header = Buffer.alloc(4);
   header.writeUInt32BE(frameBytesMax + 1);
@@ -183,19 +179,7 @@ test("a frame announced with 4 MiB and 1 byte closes the link before the bytes a
 test("a link whose peer reads nothing is closed once 64 MiB are queued, not grown", async (t) => {
   const mesh = await newMesh();
   const a = await startNode(t, await newMember(mesh), everybody);
-  const { identity } = await newMember(mesh);
-  const session = connectHttp2(`https://${a.address}`, {
-    key: identity.tls.keyPem,
-    cert: identity.tls.certificatePem,
-    ca: identity.tls.caPem,
-    servername: "localhost",
-  });
-  session.on("error", () => undefined);
-  const stream = session.request(
-    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "3" },
-    { endStream: false },
-  );
-  stream.on("error", () => undefined);
+  const { session, stream } = openLink(a.address, tlsOf(await newMember(mesh)));
   stream.pause();
   const { link } = await a.next("opened");
   const frame = randomBytes(1024 * 1024);
@@ -275,12 +259,26 @@ test("a process whose transport has stopped has nothing left that keeps it runni
   assert.equal((await a.next("closed")).end, "closed");
 });
 
+/** Asks for a link that speaks protocol 3, and leaves it open. */
+function openLink(
+  address: string,
+  tls: ClientTls,
+): { readonly session: ClientHttp2Session; readonly stream: ClientHttp2Stream } {
+  const session = clientSession(address, tls);
+  const stream = session.request(
+    { ":method": "POST", ":path": "/starlight/v1/link", "starlight-protocol": "3" },
+    { endStream: false },
+  );
+  stream.on("error", () => undefined);
+  return { session, stream };
+}
+
 async function askForLink(
   address: string,
-  tls: { readonly key?: string; readonly cert?: string; readonly ca: string },
+  tls: ClientTls,
   protocol: string,
 ): Promise<{ readonly [header: string]: unknown }> {
-  const session = connectHttp2(`https://${address}`, { ...tls, servername: "localhost" });
+  const session = clientSession(address, tls);
   const stream = session.request({
     ":method": "POST",
     ":path": "/starlight/v1/link",

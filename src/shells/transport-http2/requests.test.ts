@@ -1,10 +1,21 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect as connectHttp2, type ClientHttp2Session, type OutgoingHttpHeaders } from "node:http2";
+import type { OutgoingHttpHeaders } from "node:http2";
 import { request as requestHttp1 } from "node:https";
 import { test, type TestContext } from "node:test";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../../ports/http.ts";
-import { at, emptyAddress, newMember, newMesh, newUser, roster, startNode } from "./testbed.ts";
+import {
+  at,
+  clientSession,
+  emptyAddress,
+  newMember,
+  newMesh,
+  newUser,
+  roster,
+  startNode,
+  tlsOf,
+  type ClientTls,
+} from "./testbed.ts";
 
 const everybody = (): boolean => true;
 
@@ -21,17 +32,15 @@ test("a user, a member, a member with a key of its own making and a stranger are
   const a = await startNode(t, self, roster(self, member), sayClient);
   const others = await newMesh();
   const ca = mesh.authority.caPem;
-  const tlsOf = ({ identity }: typeof member): Tls => ({
-    key: identity.tls.keyPem,
-    cert: identity.tls.certificatePem,
-    ca,
-  });
-  const cases: readonly { readonly tls: Tls; readonly expected: Client }[] = [
+  const cases: readonly { readonly tls: ClientTls; readonly expected: Client }[] = [
     {
       tls: await newUser(mesh, "ada, of=site + co", ["system:masters", "ops, night"]),
       expected: { type: "user", name: "ada, of=site + co", groups: ["system:masters", "ops, night"] },
     },
-    { tls: tlsOf(member), expected: { type: "node", id: member.id, name: member.identity.node.name } },
+    {
+      tls: tlsOf(member),
+      expected: { type: "node", id: member.id, name: member.identity.node.name },
+    },
     { tls: tlsOf(thief), expected: { type: "anonymous" } },
     {
       tls: { ...(await newUser(others, "mallory", ["system:masters"])), ca },
@@ -65,7 +74,7 @@ test("a request body of 1 MiB arrives whole over HTTP/1.1 and HTTP/2", async (t)
 test("TLS 1.2 is refused", async (t) => {
   const mesh = await newMesh();
   const a = await startNode(t, await newMember(mesh), everybody, sayClient);
-  const old: Tls = { ca: mesh.authority.caPem, maxVersion: "TLSv1.2" };
+  const old: ClientTls = { ca: mesh.authority.caPem, maxVersion: "TLSv1.2" };
   await assert.rejects(overHttp1(a.address, old, "GET", "/"));
 });
 
@@ -210,12 +219,6 @@ test("20 forwarded requests at once share one connection", async (t) => {
 });
 
 type Seen = { readonly request: HttpRequest; readonly client: Client };
-type Tls = {
-  readonly key?: string;
-  readonly cert?: string;
-  readonly ca: string;
-  readonly maxVersion?: "TLSv1.2";
-};
 type Answer = { readonly status: number; readonly body: string };
 
 /** Two members: what is asked of the front is forwarded to the back, which answers with `handler`. */
@@ -245,7 +248,13 @@ function echoLength(request: HttpRequest, response: HttpResponse): void {
   });
 }
 
-function overHttp1(address: string, tls: Tls, method: string, path: string, body?: Buffer): Promise<Answer> {
+function overHttp1(
+  address: string,
+  tls: ClientTls,
+  method: string,
+  path: string,
+  body?: Buffer,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = requestHttp1(
       `https://${address}${path}`,
@@ -264,7 +273,7 @@ function overHttp1(address: string, tls: Tls, method: string, path: string, body
 
 async function overHttp2(
   address: string,
-  tls: Tls,
+  tls: ClientTls,
   method: string,
   path: string,
   body?: Buffer,
@@ -287,7 +296,7 @@ async function overHttp2(
 function openHttp1(
   t: TestContext,
   address: string,
-  tls: Tls,
+  tls: ClientTls,
   path: string,
 ): Promise<NodeJS.ReadableStream & { destroy: () => void }> {
   return new Promise((resolve, reject) => {
@@ -302,16 +311,10 @@ function openHttp1(
   });
 }
 
-async function openHttp2(t: TestContext, address: string, tls: Tls, path: string) {
+async function openHttp2(t: TestContext, address: string, tls: ClientTls, path: string) {
   const session = clientSession(address, tls);
   t.after(() => session.destroy());
   const stream = session.request({ ":path": path });
   await once(stream, "response");
   return stream;
-}
-
-function clientSession(address: string, tls: Tls): ClientHttp2Session {
-  const session = connectHttp2(`https://${address}`, { ...tls, servername: "localhost" });
-  session.on("error", () => undefined);
-  return session;
 }

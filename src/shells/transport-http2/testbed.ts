@@ -1,4 +1,5 @@
 import { createPrivateKey } from "node:crypto";
+import { connect as connectHttp2, type ClientHttp2Session } from "node:http2";
 import { createServer } from "node:net";
 import type { NodeId } from "../../core/records/record.ts";
 import { hex } from "../../core/kernel/bytes.ts";
@@ -55,6 +56,28 @@ export async function newMember(mesh: Mesh, options: { readonly as?: NodeId } = 
       tls: { keyPem: tls.privatePem, certificatePem, caPem: mesh.authority.caPem },
     },
   };
+}
+
+/** What a client shows, and the CA it trusts. */
+export type ClientTls = {
+  readonly key?: string;
+  readonly cert?: string;
+  readonly ca: string;
+  readonly maxVersion?: "TLSv1.2";
+};
+
+/** A member's own credentials. */
+export const tlsOf = ({ identity: { tls } }: Member): ClientTls => ({
+  key: tls.keyPem,
+  cert: tls.certificatePem,
+  ca: tls.caPem,
+});
+
+/** A plain HTTP/2 session; its errors end in its `close`. */
+export function clientSession(address: string, tls: ClientTls): ClientHttp2Session {
+  const session = connectHttp2(`https://${address}`, { ...tls, servername: "localhost" });
+  session.on("error", () => undefined);
+  return session;
 }
 
 /** A person's TLS credentials, as a kubeconfig holds them. */

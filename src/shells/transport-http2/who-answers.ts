@@ -2,6 +2,7 @@ import { connect } from "node:tls";
 import type { NodeId } from "../../core/records/record.ts";
 import type { Identity } from "../../ports/identity.ts";
 import { parseAddress } from "../identity-file/address.ts";
+import { memberTls } from "./member-tls.ts";
 import { identityOf } from "./peer-certificate.ts";
 
 export type WhoOptions = {
@@ -22,14 +23,8 @@ export function whoAnswers(text: string, options: WhoOptions): Promise<NodeId | 
     const socket = connect({
       ...address,
       ...(localAddress === undefined ? {} : { localAddress }),
-      key: identity.tls.keyPem,
-      cert: identity.tls.certificatePem,
-      ca: identity.tls.caPem,
-      minVersion: "TLSv1.3",
-      ALPNProtocols: ["h2"],
-      servername: "starlight",
-      // The chain is verified; the name is compared below, with the roster instead of the host.
-      checkServerIdentity: () => undefined,
+      // The identity is compared below, where the answer is at hand.
+      ...memberTls(identity, () => undefined),
     });
     const end = (node: NodeId | undefined): void => {
       clearTimeout(timer);

@@ -267,7 +267,17 @@ test("why-not tells every filter of a node, why of a pod its one slot, timeline 
   const checks = at(body, "slots.0.checks") as readonly { filter: string; holds: boolean }[];
   assert.deepEqual(
     checks.map(({ filter }) => filter),
-    ["site", "reachable", "nodeSelector", "nodeAffinity", "taint", "runtime", "tier", "resources"],
+    [
+      "site",
+      "reachable",
+      "nodeSelector",
+      "nodeAffinity",
+      "taint",
+      "restarts",
+      "runtime",
+      "tier",
+      "resources",
+    ],
   );
   assert.equal((await call("GET", "/starlight/v1/why-not?node=nobody&name=told")).status, 404);
   const pods = await call("GET", "/api/v1/namespaces/default/pods");

@@ -2,6 +2,8 @@ import type { Json, JsonObject } from "../core/kernel/json.ts";
 import type { MemberView, NodeView } from "../core/node/contract.ts";
 import { reasonsOf } from "./evidence.ts";
 import type { Resources } from "../core/records/bodies.ts";
+import { memoryPressure, memoryPressureTaint } from "../core/records/health.ts";
+import { healthConditions } from "./health.ts";
 import { child, condition, timeOf } from "./values.ts";
 
 /** A member of the roster as a Kubernetes Node, with the verdict on it as its Ready condition. */
@@ -15,7 +17,11 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
   const age =
     member.factAge === undefined ? "never heard" : `newest fact ${Math.round(member.factAge / 1000)} s old`;
   const taints = Array.isArray(spec["taints"]) ? (spec["taints"] as readonly Json[]) : [];
-  const cordon = member.cordoned ? [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }] : [];
+  const isShort = member.health?.troubles.some(({ type }) => type === memoryPressure) === true;
+  const own = [
+    ...(member.cordoned ? [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }] : []),
+    ...(isShort ? [{ key: memoryPressureTaint, effect: "NoSchedule" }] : []),
+  ];
   return {
     apiVersion: "v1",
     kind: "Node",
@@ -37,7 +43,7 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
     spec: {
       ...spec,
       ...(member.cordoned ? { unschedulable: true } : {}),
-      ...(taints.length + cordon.length > 0 ? { taints: [...taints, ...cordon] } : {}),
+      ...(taints.length + own.length > 0 ? { taints: [...taints, ...own] } : {}),
     },
     status: {
       addresses: [
@@ -58,6 +64,7 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
           `${why}; ${age}; seen by ${view.identity.name}`,
           Date.now(),
         ),
+        ...healthConditions(member),
         ...diskPressure(status?.diskFreePercent),
       ],
       daemonEndpoints: { kubeletEndpoint: { Port: Number(status?.addresses[0]?.replace(/^.*:/, "") ?? 0) } },

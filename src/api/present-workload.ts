@@ -5,7 +5,7 @@ import type { MergedObject } from "../core/intents/contract.ts";
 import type { Json, JsonObject } from "../core/kernel/json.ts";
 import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
-import type { ObjectRef } from "../core/records/keys.ts";
+import { objectKey, type ObjectRef } from "../core/records/keys.ts";
 import { child, condition } from "./values.ts";
 
 /** The status of workloads: their pods as they are seen from here, counted as Kubernetes counts them. */
@@ -98,10 +98,28 @@ function degraded(object: MergedObject, view: NodeView): Json[] {
   const waits = waiting.length === 0 ? [] : [`no node has room for ${few(waiting)}`];
   const less = smaller.map(({ slot, variant }) => `${slot} as ${variant}`);
   const runs = less.length === 0 ? [] : [`smaller variants run: ${few(less)}`];
-  const is = waits.length + runs.length > 0;
-  const reason = waits.length > 0 ? "NoRoom" : is ? "SmallerVariant" : "AsWanted";
-  const message = [...waits, ...runs].join("; ");
+  const failing = failingOn(object, view);
+  const fails = failing.length === 0 ? [] : [`started again too often on ${few(failing)}`];
+  const is = waits.length + runs.length + fails.length > 0;
+  const reason =
+    waits.length > 0 ? "NoRoom" : fails.length > 0 ? "Failing" : is ? "SmallerVariant" : "AsWanted";
+  const message = [...waits, ...fails, ...runs].join("; ");
   return [condition("Degraded", is ? "True" : "False", reason, message, object.createdAt)];
+}
+
+/** Nodes that struck the workload off, while copies of it are still not ready. */
+function failingOn({ ref }: MergedObject, view: NodeView): readonly string[] {
+  const pods = podsOf(ref, view).filter(({ current }) => current);
+  if (pods.every(({ body }) => body.ready)) return [];
+  const revisions = new Set(pods.map(({ body }) => body.revision));
+  const { wall } = view.clocks();
+  return view.members().flatMap(({ member, health }) => {
+    const isStruck = health?.strikes?.some(
+      ({ workload, revision, until }) =>
+        until > wall && revisions.has(revision) && objectKey(workload) === objectKey(ref),
+    );
+    return isStruck === true ? [member.name] : [];
+  });
 }
 
 const few = (items: readonly string[]): string =>

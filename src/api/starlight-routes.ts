@@ -7,6 +7,7 @@ import type { UplinkView } from "../core/node/uplink-view.ts";
 import { demand, demandClass, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
 import { reasonsOf } from "./evidence.ts";
+import { healthOf } from "./health.ts";
 import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
@@ -67,6 +68,10 @@ export async function starlightRoute(
       sendJson(response, 200, { seenBy: view.identity.name, nodes });
       return true;
     }
+    case "GET health":
+      demand(user, "get", "health");
+      sendJson(response, 200, healthOf(deps, url.searchParams));
+      return true;
     case "GET hello":
       sendJson(response, 200, hello(deps, demand(user, "get", "hello")));
       return true;

@@ -11,7 +11,7 @@ import { formatAddress, parseAddress, type Address } from "../shells/identity-fi
 import { makeDirectory } from "../shells/identity-file/durable-files.ts";
 import { layoutOf } from "../shells/identity-file/layout.ts";
 import { loadIdentity, loadIntroduction } from "../shells/identity-file/load-identity.ts";
-import { createMachine, type Machine } from "../shells/machine/create-machine.ts";
+import { createMachine } from "../shells/machine/create-machine.ts";
 import { isShuttingDown } from "../shells/machine/shutting-down.ts";
 import { thisMachine } from "../shells/machine/this-machine.ts";
 import { openSqliteStorage, type SqliteStorage } from "../shells/storage-sqlite/sqlite-storage.ts";
@@ -29,6 +29,8 @@ import { createHints, withHints } from "./finding/hints.ts";
 import type { JoinRefusal } from "./enrol/join-request.ts";
 import { kubeconfigWarnings } from "./issue-user.ts";
 import { createLog, type Log } from "./log.ts";
+import { keepMeasuring } from "./keep-measuring.ts";
+import { watchMemory } from "./memory-watch.ts";
 import { addressesOf, createMeasure, tierSetting } from "./measure.ts";
 import { watchNetwork } from "./network-watch.ts";
 import { createRoutes } from "./routes.ts";
@@ -69,9 +71,6 @@ export type RunningAgent = {
   /** Closes everything in order. Workloads go on running. */
   readonly stop: () => Promise<void>;
 };
-
-/** A change of addresses is not waited for: see `watchNetwork`. */
-const measureEveryMs = 30_000;
 
 /**
  * From a data folder to a running agent. What is needed to run workloads comes first; nothing waits for a
@@ -188,8 +187,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     driver.connect(hinted.wrap(transport));
 
     const listening: Address = { host: listen.host, port: transport.port };
+    const host = thisMachine();
     const machine = createMachine({
-      host: thisMachine(),
+      host,
       folder: directory,
       overrides: settings.capabilities,
       tier: tierSetting(settings),
@@ -210,6 +210,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       measuring.now();
     });
     const { view } = driver;
+    const stopMemory = watchMemory({
+      files: host.files,
+      runtime,
+      wantedBytes: settings.memoryMinFreeMiB * 1024 * 1024,
+      allocatableBytes: () => view.member(identity.node.id)?.status?.allocatable.memoryBytes,
+      holdMs: settings.pressureHoldMs,
+      tell: (sample) => driver.handle({ type: "memory", sample }),
+    });
     const finder = { identity, listen: listening, settings, view, admits, hints, log };
     opened.unshift(await startFinder(finder));
 
@@ -229,6 +237,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
     const stop = once(async () => {
       measuring.stop();
+      stopMemory();
       stopWatching();
       removeAgentFile(directory);
       // Programs go on without us, so the peers wait for a restart; of a machine that goes down nothing goes on.
@@ -325,35 +334,6 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
     const proven = client.type !== "node" || view.memberBody(client.id) !== undefined;
     routes(request, response, proven ? client : { type: "anonymous" });
   };
-}
-
-/**
- * Addresses, memory, power and the way out change while an agent runs: a cable is pulled, a limit is raised.
- * Only a change is told.
- */
-function keepMeasuring(
-  driver: Driver,
-  machine: Machine,
-  measure: ReturnType<typeof createMeasure>,
-): { readonly now: () => void; readonly stop: () => void } {
-  let last = "";
-  const now = (): void => {
-    const status = measure(machine.look());
-    const text = JSON.stringify(status);
-    if (text !== last) driver.handle({ type: "measured", status });
-    last = text;
-  };
-  const ask = async (): Promise<void> => {
-    if (await machine.ask()) now();
-  };
-  const tick = (): void => {
-    now();
-    void ask();
-  };
-  tick();
-  const timer = setInterval(tick, measureEveryMs);
-  timer.unref();
-  return { now, stop: () => clearInterval(timer) };
 }
 
 function greet(log: Log, node: NodeIdentity, listening: Address, adopted: number): void {

@@ -197,6 +197,19 @@ export const configSchema = v.strictObject({
     604_800_000,
     "The same when most of a node's site is in view and has lost it, or in a site of two the other node's own network works.",
   ),
+  memoryMinFreeMiB: v.pipe(
+    v.number("must be a whole number of MiB"),
+    v.integer("must be a whole number of MiB"),
+    v.minValue(0, "must be 0 or more"),
+    v.description(
+      "With less free memory than this the node takes no new pods and evicts some, one at a time; with less than half of it at once. 0: never.",
+    ),
+  ),
+  pressureHoldMs: duration(
+    0,
+    3_600_000,
+    "How long there must be one and a half times memoryMinFreeMiB before a shortage of memory is over.",
+  ),
   driftMaxMs: duration(
     1_000,
     86_400_000,
@@ -239,6 +252,8 @@ export const configDefaults: Config = {
   lostAfterMs: 10_000,
   leaseForMs: 10_000,
   lostBySiteAfterMs: 600,
+  memoryMinFreeMiB: 100,
+  pressureHoldMs: 60_000,
   driftMaxMs: 600_000,
 };
 
@@ -266,6 +281,7 @@ export function nodeConfigOf(config: Config): NodeConfig {
     lostAfter: config.lostAfterMs,
     leaseFor: config.leaseForMs,
     lostBySiteAfter: config.lostBySiteAfterMs,
+    pressureHold: config.pressureHoldMs,
     driftMax: config.driftMaxMs,
   };
 }

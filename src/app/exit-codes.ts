@@ -50,6 +50,8 @@ export const exitCodes = {
 
   /** `starlight doctor` found a way that fails; it says which hop, and what to do. */
   hopFails: 40,
+  /** `starlight health` found a node that is not well; it says which, and what to do. */
+  notWell: 41,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -17,6 +17,7 @@ export const bareParts: AgentParts = {
     stop: () => {},
     arm: () => {},
     logs: () => undefined,
+    memoryUse: () => new Map(),
     detach: () => Promise.resolve(),
   }),
   api: () => (_request, response, client) => {

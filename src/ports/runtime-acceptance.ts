@@ -51,6 +51,24 @@ export function runtimeAcceptance(name: string, makePlace: () => Promise<Runtime
     assert.equal(runtime.logs("nobody", { follow: false }), undefined);
   });
 
+  check(
+    "64 MiB that a child of the program holds count as the pod's memory; a stopped pod has none",
+    async ({ open, pod }) => {
+      const { runtime, until, stopped } = await open();
+      const holder = "const held = Buffer.alloc(64 * 2 ** 20, 1); setInterval(() => held, 1000)";
+      const holding = pod(["/bin/sh", "-c", 'node -e "$HOLDER" & wait']);
+      const small = pod(["/bin/sh", "-c", "exec sleep 1000"]);
+      runtime.start({ ...holding, env: { main: { ...holding.env["main"], HOLDER: holder } } });
+      runtime.start(small);
+      await until(small.uid, "running", isRunning);
+      const used = (uid: string): number => runtime.memoryUse().get(uid) ?? 0;
+      await eventually("its memory", () => Promise.resolve(used(holding.uid) >= 64 * 2 ** 20));
+      assert.ok(used(small.uid) > 0 && used(small.uid) < 32 * 2 ** 20, String(used(small.uid)));
+      await stopped(holding.uid, 0);
+      assert.equal(runtime.memoryUse().has(holding.uid), false);
+    },
+  );
+
   check("a followed log goes on with what comes later, until it is aborted", async ({ open, pod, flag }) => {
     const { runtime, until } = await open();
     const start = pod(["/bin/sh", "-c", `echo early; ${waitForFlag}; echo late; exec sleep 1000`]);

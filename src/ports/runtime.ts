@@ -37,6 +37,8 @@ export type Runtime = {
   readonly stop: (uid: PodUid, grace: Duration) => void;
   /** The container's output from the beginning or the tail on; undefined for an unknown pod. */
   readonly logs: (uid: PodUid, options: LogOptions) => AsyncIterable<Uint8Array> | undefined;
+  /** The memory that each pod uses now, in bytes. Looks at every process of the machine: not for every second. */
+  readonly memoryUse: () => ReadonlyMap<PodUid, number>;
   /** Stops supervising; leaves the workloads running. */
   readonly detach: () => Promise<void>;
 };

@@ -61,6 +61,7 @@ export const simConfig: NodeConfig = {
   lostAfter: 10_000,
   leaseFor: 4_000,
   lostBySiteAfter: 600,
+  pressureHold: 20_000,
   driftMax: 600_000,
   uplink: "lan",
   uplinkBytesPerSecond: 0,

@@ -38,7 +38,7 @@ export async function action(_options: object, words: string[], globals: GlobalO
   if (name === "logs") return print((await namesOf("pods", globals)).join("\n"));
   if (["cordon", "uncordon", "drain", "revoke"].includes(name))
     return print((await namesOf("nodes", globals)).join("\n"));
-  if (name === "doctor")
+  if (name === "doctor" || name === "health")
     return print((await namesOf("nodes", globals)).map((found) => `node/${found}`).join("\n"));
   if (!takesKind.has(name)) return;
   if (last.includes("/")) {

@@ -25,6 +25,7 @@ const meanings: { readonly [name in keyof typeof exitCodes]: string } = {
   bundleDamaged: "not a file that `starlight bundle` wrote, or not as it was written; nothing of it was used",
   waitNotReached: "written, but not all nodes that --wait named hold it yet",
   hopFails: "the doctor found a way between two nodes that fails; it says which hop",
+  notWell: "`starlight health` found a node with troubles, or one out of view; it says which",
 };
 
 export async function action(): Promise<void> {

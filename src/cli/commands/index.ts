@@ -261,6 +261,15 @@ export function registerCommands(program: Command): void {
     )
     .action(run(() => import("./undo.ts")));
   program
+    .command("health")
+    .description(
+      "how the nodes are: what is wrong, since when, what to do; exit code 0 when all is well, else 41",
+    )
+    .argument("[node]", "for example node/oslo-1")
+    .option(output, outputHelp)
+    .addHelpText("after", "\nExamples:\n  starlight health\n  starlight health node/oslo-1 -o json\n")
+    .action(run(() => import("./health.ts")));
+  program
     .command("heal-report")
     .description("what happened when parts of the mesh found each other again")
     .option("--node <name>", "only this node's reports")

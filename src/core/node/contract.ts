@@ -18,16 +18,21 @@ import type {
   PodBody,
   StatusBody,
 } from "../records/bodies.ts";
+import type { HealthBody } from "../records/health.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
+import type { BundleReport } from "./bundle-report.ts";
+import type { MemorySample } from "./memory.ts";
 import type { Eviction } from "./eviction.ts";
 import type { JobStanding } from "./job-standing.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
 import type { UplinkView } from "./uplink-view.ts";
+
+export type { BundleReport } from "./bundle-report.ts";
 
 /** Who we are and which mesh we belong to. Fixed for the life of a process. */
 export type NodeIdentity = {
@@ -62,6 +67,8 @@ export type NodeConfig = {
   readonly leaseFor: Duration;
   /** The same where the node is known to be off or cut off alone (`lostBySite`), unless a workload says otherwise. */
   readonly lostBySiteAfter: Duration;
+  /** For how long there must be plenty of memory again before a shortage is over. */
+  readonly pressureHold: Duration;
   /** A stamp further ahead of our clock than this is kept aside until time catches up. */
   readonly driftMax: Duration;
   /** How often members say how far they know logs with tombstones, and authors drop theirs. */
@@ -141,26 +148,6 @@ export type WriteReply = Result<
   WriteError
 >;
 
-/** What became of the records of a part of a bundle. */
-export type BundleReport = {
-  readonly records: number;
-  /** New here, and now part of our state. */
-  readonly fresh: number;
-  /** Held already, or replaced by something newer. */
-  readonly known: number;
-  /** Stamped too far ahead of our clock: judged again when it catches up. */
-  readonly setAside: number;
-  /** By authors that our roster does not know: judged when it does. */
-  readonly waiting: number;
-  /** Of scopes that this node does not keep. */
-  readonly elsewhere: number;
-  readonly refused: number;
-  /** The first 100 of them. */
-  readonly refusals: readonly { readonly key: string; readonly author: NodeId; readonly why: string }[];
-  /** Whether its maker is a member and signed it; otherwise what it says of completeness does not count. */
-  readonly vouched: boolean;
-};
-
 export type NodeEvent =
   /** The first event: what the disk holds (record frames, in any order) and what already runs. */
   | {
@@ -208,6 +195,8 @@ export type NodeEvent =
   /** This node leaves for good: publishes its signed leave. */
   | { readonly type: "leave"; readonly reason: string }
   | { readonly type: "pod-report"; readonly report: PodReport }
+  /** Said while memory is short, and every now and then. */
+  | { readonly type: "memory"; readonly sample: MemorySample }
   | Eviction
   /** The runtime has nothing left of this pod. */
   | { readonly type: "pod-gone"; readonly uid: PodUid }
@@ -282,6 +271,8 @@ export type MemberView = {
   /** Undefined until the node published one that reached us. */
   readonly status: StatusBody | undefined;
   readonly links: LinksBody | undefined;
+  /** What it finds wrong with itself; undefined when it never found anything. */
+  readonly health: HealthBody | undefined;
   readonly self: boolean;
   readonly evidence: Evidence;
   /** Age of the newest record of it that we hold, by its own stamp and our clock. */

@@ -22,6 +22,9 @@ import { noteDayIfDue } from "./day-count.ts";
 import { coverOwnLogs, noteHeadsIfDue } from "./heads.ts";
 import { touchedLinkPolicy } from "./link-policy.ts";
 import { tendHeld } from "./held.ts";
+import { rememberHealth, stalled, tendHealth } from "./health.ts";
+import { memoryMeasured } from "./pressure.ts";
+import { countRestarts, tendStrikes } from "./strikes.ts";
 import { evictPod } from "./evict.ts";
 import { persisted, persistFailed, storeAgainIfDue } from "./durable.ts";
 import {
@@ -74,6 +77,8 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       others = undefined;
       if (touchedLinkPolicy(turn)) tellPeers(turn);
       settleIfReady(turn);
+      tendStrikes(turn);
+      tendHealth(turn);
       placeIfDue(turn);
       tellElectorates(turn);
       publishExclusives(turn);
@@ -144,7 +149,11 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
       if (state.ownLogsWhole) coverOwnLogs(turn);
     },
     leave: ({ reason }) => publishLeave(turn, reason),
-    "pod-report": ({ report }) => podReported(turn, report),
+    "pod-report": ({ report }) => {
+      const before = podReported(turn, report);
+      if (before !== undefined) countRestarts(turn, report.uid, before);
+    },
+    memory: ({ sample }) => memoryMeasured(turn, sample),
     "pod-gone": ({ uid }) => {
       const pod = state.pods.get(uid);
       podGone(turn, uid);
@@ -164,6 +173,7 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
     stopping: () => void tellMembership(turn, { type: "stopping" }),
     stalled: ({ by }) => {
       note(turn, "warning", "Stalled", `this process stood still for ${Math.round(by)} ms`);
+      stalled(turn, by);
       tellMembership(turn, { type: "stalled", by });
     },
     wake: () => {
@@ -186,6 +196,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   state.settledAt = env.now + (hasSitePeers ? state.config.bootSettle : 0);
   state.heals = state.index.factsByNode.get(state.identity.id)?.heal?.body.reports ?? [];
   rememberAbsences(turn);
+  rememberHealth(turn);
   adoptPods(turn, event.adopted);
   restoreLeases(turn, event.firstLife === true);
   reconcileOwnFacts(turn);
@@ -251,6 +262,7 @@ function othersWake(state: NodeState): Wake {
     if (at < first.at) first = { at, why };
   };
   consider(Math.max(state.placeAt, state.settledAt, levels.placeFrom), "placement");
+  consider(state.health.lookAt, "a look at our own health");
   consider(state.orphansUntil, "pods without a record");
   consider(state.tombstonesAt, "tombstones");
   consider(strangersWake({ state }), "contacts of other places");

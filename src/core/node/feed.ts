@@ -5,6 +5,7 @@ import { isHeldBack } from "./maintenance.ts";
 import type { Instant, WallTime } from "../kernel/time.ts";
 import type { Moment, PlaceNode, PlacePod, Taint } from "../placement/contract.ts";
 import type { PodBody } from "../records/bodies.ts";
+import { memoryPressure, memoryPressureTaint } from "../records/health.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { NodeId } from "../records/record.ts";
 import { listAt, objectAt, textAt } from "./json-at.ts";
@@ -13,6 +14,7 @@ import { detailOf } from "./levels.ts";
 import { labelsOf, nodeObject } from "./nodes.ts";
 import { factsOf, isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { strikesOn } from "./struck-off.ts";
 import { isWorkloadKind, workloadKeys, workloadOf } from "./workloads.ts";
 
 /**
@@ -25,6 +27,7 @@ export function feedPlanner(state: NodeState, { now, wall }: Moment): void {
   for (const ref of touched.objects.values()) feedObject(state, ref, nodes);
   for (const [id, node] of state.placeNodes) if (hasOtherVerdict(state, node)) nodes.add(id);
   for (const [id, until] of state.windows) if (until <= wall) nodes.add(id);
+  for (const [id, until] of state.strikesUntil) if (until <= wall) nodes.add(id);
   for (const id of nodes) feedNode(state, id, wall);
   for (const [uid, id] of touched.pods) {
     if (state.placeNodes.has(id)) feedPod(state, id, uid);
@@ -93,6 +96,7 @@ function feedNode(state: NodeState, id: NodeId, wall: WallTime): void {
   const uids = factsOf(index, id)?.pods.keys() ?? [];
   if (now === undefined) {
     state.windows.delete(id);
+    state.strikesUntil.delete(id);
     if (!placeNodes.delete(id)) return;
     for (const uid of uids) planner.handle({ type: "pod-gone", uid });
     planner.handle({ type: "node-gone", id });
@@ -122,26 +126,33 @@ function placeNodeOf(state: NodeState, id: NodeId, wall: WallTime): PlaceNode | 
   const object = nodeObject(index, member.name);
   const spec = objectAt(object?.value ?? {}, "spec");
   const since = wallOf(object?.version ?? 0);
+  const short = factsOf(index, id)?.health?.body.troubles.find(({ type }) => type === memoryPressure);
   return {
     id,
     name: member.name,
     site: member.site,
     region: member.region,
     labels: labelsOf(index, member, status),
-    taints: listAt(spec, "taints").flatMap((taint): Taint[] =>
-      isObject(taint)
-        ? [
-            {
-              key: textAt(taint, "key") ?? "",
-              value: textAt(taint, "value") ?? "",
-              effect: textAt(taint, "effect") ?? "",
-              since: addedAt(textAt(taint, "timeAdded")) ?? since,
-            },
-          ]
-        : [],
-    ),
+    taints: [
+      ...listAt(spec, "taints").flatMap((taint): Taint[] =>
+        isObject(taint)
+          ? [
+              {
+                key: textAt(taint, "key") ?? "",
+                value: textAt(taint, "value") ?? "",
+                effect: textAt(taint, "effect") ?? "",
+                since: addedAt(textAt(taint, "timeAdded")) ?? since,
+              },
+            ]
+          : [],
+      ),
+      ...(short === undefined
+        ? []
+        : [{ key: memoryPressureTaint, value: "", effect: "NoSchedule", since: short.since }]),
+    ],
     cordoned: spec["unschedulable"] === true,
     heldBack: isHeldBack(state, id, object, wall),
+    strikes: strikesOn(state, id, wall),
     allocatable: status.allocatable,
     runtimes: status.runtimes,
     ...verdictOn(state, id),

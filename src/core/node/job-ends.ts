@@ -19,7 +19,7 @@ export function recordJobEnd(turn: Turn, before: PodBody, body: PodBody): void {
 }
 
 const hasEnded = ({ phase }: PodBody): boolean => phase === "Succeeded" || phase === "Failed";
-const restartsOf = ({ containers }: PodBody): number =>
+export const restartsOf = ({ containers }: PodBody): number =>
   containers.reduce((sum, { restarts }) => sum + restarts, 0);
 
 function record(turn: Turn, body: PodBody, failures: number): void {

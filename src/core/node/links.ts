@@ -4,7 +4,6 @@ import { isMember, factsOf, type IndexChange } from "./records-index.ts";
 import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
 import { encodeFrame } from "../sync/frames.ts";
 import type { Crypto } from "../kernel/crypto.ts";
-import { goneKey } from "../records/keys.ts";
 import { logName } from "../records/log.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import { sealNext } from "../records/store.ts";
@@ -185,7 +184,17 @@ export function absorb(turn: Turn, admitted: readonly Admitted[], from: LinkId |
   if (from !== undefined)
     countReunionTraffic(turn, admitted.filter(({ change }) => change?.parts.type !== "heal").length, 0);
   const changes = admitted.flatMap(({ change }) => (change === undefined ? [] : [change]));
+  for (const { record, change } of admitted)
+    if (change?.parts.type === "gone") tellItsEnd(turn, change.parts.node, record);
   react(turn, changes);
+}
+
+/** Whoever was revoked hears it before its links are closed: it ends its pods, and the others fill their slots. */
+function tellItsEnd(turn: Turn, node: NodeId, record: MeshRecord): void {
+  const { state, env } = turn;
+  const frame = { type: "records", mode: "push", records: [record], covers: [] } as const;
+  for (const [link, peer] of state.peerByLink)
+    if (peer === node) send(turn, link, syncChannel, encodeFrame(frame, env.crypto));
 }
 
 /** The roster and the members' addresses, as the membership machine wants them. */
@@ -226,7 +235,6 @@ export function tellPeers(turn: Turn): void {
 
 function react(turn: Turn, changes: readonly IndexChange[]): void {
   const { identity } = turn.state;
-  for (const { parts } of changes) if (parts.type === "gone") tellGone(turn, parts.node);
   const touches = (type: string): boolean => changes.some(({ parts }) => parts.type === type);
   if (touches("member") || touches("gone") || touches("status")) tellPeers(turn);
   if (touches("site-summary") || touches("region-summary")) summaryHeard(turn, changes);
@@ -237,15 +245,6 @@ function react(turn: Turn, changes: readonly IndexChange[]): void {
   }
   if (changes.some(({ parts }) => "node" in parts && parts.node === identity.id)) reconcileOwnFacts(turn);
   placeSoon(turn);
-}
-
-/** Who is no member any more hears it before its links end, so that it stops what it runs. */
-function tellGone(turn: Turn, node: NodeId): void {
-  const { state, env } = turn;
-  const records = [...state.store.bySlot.values()].filter(({ key }) => key === goneKey(node));
-  if (records.length === 0) return;
-  for (const [link, peer] of state.peerByLink)
-    if (peer === node) turn.out.push({ type: "send", link, bytes: asRecordsFrame(records, env.crypto) });
 }
 
 export function tellObserved(turn: Turn, observer: string): void {

@@ -36,9 +36,11 @@ export function maintenanceOf(
   return parsed?.ok === true ? windowAt(parsed.value, wall) : undefined;
 }
 
-export function windowsChangeAt({ windows }: NodeState, { now, wall }: Moment): Instant {
+/** When time alone changes what a node takes: a window opens or closes, or a strike is over. */
+export function windowsChangeAt({ windows, strikesUntil }: NodeState, { now, wall }: Moment): Instant {
   let at = Number.POSITIVE_INFINITY;
   for (const until of windows.values()) at = Math.min(at, until);
+  for (const until of strikesUntil.values()) at = Math.min(at, until);
   if (at === Number.POSITIVE_INFINITY) return at;
   return now + Math.min(longestWait, Math.max(lookAgainMs, at - wall));
 }

@@ -76,6 +76,7 @@ export function memberView(
     member,
     status,
     links: facts?.links?.body,
+    health: facts?.health?.body,
     self,
     evidence: self ? ourselves(state, now) : (state.membership.evidence(id) ?? unheard(state)),
     factAge: self ? 0 : newest === undefined ? undefined : Math.max(0, wall - wallOf(newest)),

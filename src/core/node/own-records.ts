@@ -3,12 +3,14 @@ import type { Json } from "../kernel/json.ts";
 import { equalBytes } from "../kernel/bytes.ts";
 import { jsonBytes } from "../kernel/json.ts";
 import type { AcksBody, ExclusiveBody, FloorsBody, JobBody, PodBody } from "../records/bodies.ts";
+import type { HealthBody } from "../records/health.ts";
 import {
   acksKey,
   exclusiveKey,
   floorsKey,
   goneKey,
   healKey,
+  healthKey,
   jobKey,
   linksKey,
   meshFloorsKey,
@@ -46,6 +48,10 @@ export function publishJob(turn: Turn, uid: string, body: JobBody | undefined): 
 
 export function publishHeals(turn: Turn): void {
   publishFact(turn, healKey(turn.state.identity.id), { reports: turn.state.heals });
+}
+
+export function publishHealth(turn: Turn, body: HealthBody): void {
+  publishFact(turn, healthKey(turn.state.identity.id), body);
 }
 
 export function publishExclusive(turn: Turn, body: ExclusiveBody): void {

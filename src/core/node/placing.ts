@@ -105,8 +105,10 @@ function clearEnded(turn: Turn): void {
   const { state } = turn;
   for (const [uid, pod] of state.pods) {
     const { phase, workload, slot, name } = pod.body;
-    if (pod.stopping || (phase !== "Failed" && phase !== "Succeeded")) continue;
+    if (pod.stopping || pod.failed === "ending" || (phase !== "Failed" && phase !== "Succeeded")) continue;
     const key = placeKey(workload, slot);
+    // Evicted: people look for why while memory is short.
+    if (pod.failed === "over" && state.pressure.since !== undefined) continue;
     if (state.waitingStarts.has(key) || isKept(turn, uid)) continue;
     stopPod(turn, uid, "ended", `${name} has ended and its place is filled or no longer wanted`);
   }

@@ -8,7 +8,7 @@ import { podBody, type PodBody } from "../records/bodies.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { PodReport, PodStart } from "./contract.ts";
 import { feedPlanner, touchOwnPods } from "./feed.ts";
-import { recordJobEnd } from "./job-ends.ts";
+import { recordJobEnd, restartsOf } from "./job-ends.ts";
 import { isJob } from "./job-standing.ts";
 import { isOrdered, keptFolders, ordinalName, ordinalOf } from "./ordinals.ts";
 import { publishPod } from "./own-records.ts";
@@ -190,26 +190,24 @@ export function adoptPods(turn: Turn, adopted: readonly PodReport[]): void {
 export function adoptPod(turn: Turn, report: PodReport, fact: PodBody): void {
   const stopping = fact.phase === "Terminating";
   const body = stopping ? fact : withReport(fact, report);
-  turn.state.pods.set(report.uid, { body, start: adoptedStart(report, fact), stopping });
+  const sound = { restartsForgiven: restartsOf(body), readySince: body.ready ? turn.env.now : undefined };
+  turn.state.pods.set(report.uid, { body, start: adoptedStart(report, fact), stopping, ...sound });
   recordJobEnd(turn, fact, body);
   if (stopping) turn.out.push({ type: "stop-pod", uid: report.uid, grace: seconds(30), reason: "stopping" });
   publishPod(turn, report.uid, body);
 }
 
-export function podReported(turn: Turn, report: PodReport): void {
-  const { state, env } = turn;
+/** @returns What was known of the pod before; undefined when the report is of none that runs on. */
+export function podReported(turn: Turn, report: PodReport): PodBody | undefined {
+  const { state } = turn;
   if (state.orphans.has(report.uid)) state.orphans.set(report.uid, report);
   const pod = state.pods.get(report.uid);
-  if (pod === undefined) return;
-  if (pod.stopping) return;
+  if (pod === undefined || pod.stopping || pod.failed !== undefined) return undefined;
   const before = pod.body;
   pod.body = withReport(pod.body, report);
   recordJobEnd(turn, before, pod.body);
   if (pod.body.phase === "Failed" && before.phase !== "Failed") {
-    const key = placeKey(pod.body.workload, pod.body.slot);
-    const failures = (state.backoffs.get(key)?.failures ?? 0) + 1;
-    const wait = Math.min(backoffMax, backoffFirst * 2 ** (failures - 1));
-    state.backoffs.set(key, { until: env.now + wait, failures });
+    backOff(turn, pod.body);
     const why = report.message ?? report.reason ?? "no reason given";
     note(turn, "warning", "PodFailed", `${pod.body.name}: ${why}`, pod.body.workload);
   }
@@ -219,12 +217,40 @@ export function podReported(turn: Turn, report: PodReport): void {
   }
   publishPod(turn, report.uid, pod.body);
   placeSoon(turn);
+  return before;
 }
 
-/** Nothing is left of a pod: its fact becomes a tombstone. */
+function backOff({ state, env }: Turn, { workload, slot }: PodBody): void {
+  const key = placeKey(workload, slot);
+  const failures = (state.backoffs.get(key)?.failures ?? 0) + 1;
+  const wait = Math.min(backoffMax, backoffFirst * 2 ** (failures - 1));
+  state.backoffs.set(key, { until: env.now + wait, failures });
+}
+
+/** Ends a pod for good. Its fact says why, and stays until its place is filled. */
+export function failPod(turn: Turn, uid: string, reason: string, message: string, grace: Duration): void {
+  const { state } = turn;
+  const pod = state.pods.get(uid);
+  if (pod === undefined || pod.stopping || pod.failed !== undefined) return;
+  pod.failed = "ending";
+  const { yields: _yields, ...body } = pod.body;
+  pod.body = { ...body, phase: "Failed", ready: false, reason, message: message.slice(0, 1024) };
+  backOff(turn, pod.body);
+  publishPod(turn, uid, pod.body);
+  turn.out.push({ type: "stop-pod", uid, grace, reason: `${reason}: ${message}` });
+  note(turn, "warning", reason, `${pod.body.name}: ${message}`, pod.body.workload);
+  podStopped(turn, uid, pod.body, `${reason}: ${message}`);
+  placeSoon(turn);
+}
+
+/** Nothing is left of a pod: its fact becomes a tombstone, but for one that says why we ended it. */
 export function podGone(turn: Turn, uid: string): void {
   const { state } = turn;
   const pod = state.pods.get(uid);
+  if (pod?.failed === "ending") {
+    pod.failed = "over";
+    return placeSoon(turn);
+  }
   state.pods.delete(uid);
   state.orphans.delete(uid);
   publishPod(turn, uid, undefined);

@@ -24,6 +24,7 @@ import {
   type PodBody,
   type StatusBody,
 } from "../records/bodies.ts";
+import { healthBody, type HealthBody } from "../records/health.ts";
 import {
   regionSummaryBody,
   siteSummaryBody,
@@ -43,6 +44,7 @@ export type NodeFacts = {
   status: Fact<StatusBody> | undefined;
   links: Fact<LinksBody> | undefined;
   heal: Fact<HealBody> | undefined;
+  health: Fact<HealthBody> | undefined;
   acks: Fact<AcksBody> | undefined;
   floors: Fact<FloorsBody> | undefined;
   meshFloors: Fact<FloorsBody> | undefined;
@@ -135,7 +137,12 @@ export function indexRecord(index: Index, record: MeshRecord, removed = false): 
   if (parts.type === "member" || parts.type === "gone" || aboutNode) index.rosterChanges++;
   if ("ref" in parts) index.touched.objects.set(objectKey(parts.ref), parts.ref);
   else if (parts.type === "pod") index.touched.pods.set(parts.uid, parts.node);
-  else if (parts.type === "member" || parts.type === "gone" || parts.type === "status")
+  else if (
+    parts.type === "member" ||
+    parts.type === "gone" ||
+    parts.type === "status" ||
+    parts.type === "health"
+  )
     index.touched.nodes.add(parts.node);
   switch (parts.type) {
     case "member":
@@ -259,7 +266,7 @@ function indexSummary<T>(
 function indexFact(
   index: Index,
   node: NodeId,
-  type: "status" | "links" | "heal" | "acks" | "floors" | "mesh-floors" | "exclusive",
+  type: "status" | "links" | "heal" | "health" | "acks" | "floors" | "mesh-floors" | "exclusive",
   record: MeshRecord,
   removed: boolean,
 ): void {
@@ -269,6 +276,7 @@ function indexFact(
   if (type === "status") facts.status = withVersion(statusBody(json), version);
   else if (type === "links") facts.links = withVersion(linksBody(json), version);
   else if (type === "acks") facts.acks = withVersion(acksBody(json), version);
+  else if (type === "health") facts.health = withVersion(healthBody(json), version);
   else if (type === "exclusive") facts.exclusive = withVersion(exclusiveBody(json), version);
   else if (type === "floors") facts.floors = withVersion(floorsBody(json), version);
   else if (type === "mesh-floors") facts.meshFloors = withVersion(floorsBody(json), version);
@@ -286,6 +294,7 @@ function factsFor(index: Index, node: NodeId): NodeFacts {
       status: undefined,
       links: undefined,
       heal: undefined,
+      health: undefined,
       acks: undefined,
       floors: undefined,
       meshFloors: undefined,

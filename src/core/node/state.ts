@@ -7,6 +7,7 @@ import { createMembership } from "../membership/create-membership.ts";
 import type { PlaceNode } from "../placement/contract.ts";
 import { createPlanner, type Planner } from "../placement/planner.ts";
 import type { HealReport, PodBody, StatusBody } from "../records/bodies.ts";
+import type { Strike } from "../records/health.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import { spoken, type ProtocolRange } from "../records/protocol.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
@@ -14,6 +15,8 @@ import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
+import { newHealth, type Health } from "./health-state.ts";
+import { noPressure, type Pressure } from "./memory.ts";
 import type { HeldLinkPolicy } from "./link-policy.ts";
 import { nothingHeld, type Held } from "./progress.ts";
 import { noJobs, type Jobs } from "./job-table.ts";
@@ -33,6 +36,11 @@ export type LocalPod = {
   start: PodStart | undefined;
   /** The runtime was told to stop it. */
   stopping: boolean;
+  /** We ended it for good, and its fact says Failed: while its processes end, and after. */
+  failed?: "ending" | "over";
+  /** Since when it is ready without a break; and restarts of before, which no longer count. */
+  readySince?: Instant | undefined;
+  restartsForgiven?: number;
 };
 
 /** A place this node filled before its machine restarted: it goes back there first. */
@@ -88,6 +96,11 @@ export type NodeState = {
   former: FormerSlot[];
   podsMade: number;
 
+  readonly pressure: Pressure;
+  readonly health: Health;
+  /** Workloads that this node struck off, by object key, oldest first; and when that of any node changes next. */
+  readonly strikes: Map<string, Strike>;
+  readonly strikesUntil: Map<NodeId, WallTime>;
   readonly planner: Planner;
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
@@ -205,6 +218,10 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     pods: new Map(),
     former: [],
     podsMade: 0,
+    pressure: noPressure(),
+    health: newHealth(),
+    strikes: new Map(),
+    strikesUntil: new Map(),
     planner: createPlanner({
       self,
       quietPeriod: config.quietPeriod,

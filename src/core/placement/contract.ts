@@ -160,6 +160,14 @@ export type Taint = {
   readonly since: WallTime;
 };
 
+/** The node does not take the workload at this revision until then. */
+export type Strike = {
+  readonly workload: ObjectRef;
+  readonly revision: string;
+  readonly times: number;
+  readonly until: WallTime;
+};
+
 export type PlaceNode = {
   readonly id: NodeId;
   readonly name: string;
@@ -170,6 +178,8 @@ export type PlaceNode = {
   readonly cordoned: boolean;
   /** Outside of its maintenance window: what runs there is not updated, nor made larger. */
   readonly heldBack?: boolean | undefined;
+  /** Workloads that failed there too often. */
+  readonly strikes?: readonly Strike[] | undefined;
   readonly allocatable: Resources;
   readonly runtimes: readonly string[];
   readonly verdict: Verdict;

@@ -1,5 +1,6 @@
 import type { Duration, Instant, WallTime } from "../kernel/time.ts";
 import type { PartitionPolicy, PlaceNode, Taint, Toleration, Variant, Workload } from "./contract.ts";
+import type { ObjectRef } from "../records/keys.ts";
 import { ruleHolds, ruleText, rulesHold } from "./label-rules.ts";
 
 /** Why a node cannot take a new copy: the filter's name, and what it saw. */
@@ -64,6 +65,18 @@ export const fixedFilters: readonly { readonly name: string; readonly check: Fil
     },
   },
   {
+    name: "restarts",
+    check: ({ strikes }, { ref, revision }, _ladder, wall) => {
+      if (strikes === undefined) return undefined;
+      const struck = strikes.find(
+        (of) => of.revision === revision && of.until > wall && isSameObject(of.workload, ref),
+      );
+      if (struck === undefined) return undefined;
+      const minutes = Math.ceil((struck.until - wall) / 60_000);
+      return { filter: "restarts", detail: `it failed too often there, and may again in ${minutes} min` };
+    },
+  },
+  {
     name: "runtime",
     check: (node, { runtime }) => {
       if (node.runtimes.includes(runtime)) return undefined;
@@ -81,6 +94,12 @@ export const fixedFilters: readonly { readonly name: string; readonly check: Fil
     },
   },
 ];
+
+const isSameObject = (left: ObjectRef, right: ObjectRef): boolean =>
+  left.name === right.name &&
+  left.namespace === right.namespace &&
+  left.kind === right.kind &&
+  left.group === right.group;
 
 export const tierLabel = "starlight.dev/tier";
 

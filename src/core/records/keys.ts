@@ -15,6 +15,7 @@ export const linksKey = (node: NodeId): string => `node/${node}/links`;
 export const acksKey = (node: NodeId): string => `node/${node}/acks`;
 export const floorsKey = (node: NodeId): string => `node/${node}/floors`;
 export const exclusiveKey = (node: NodeId): string => `node/${node}/exclusive`;
+export const healthKey = (node: NodeId): string => `node/${node}/health`;
 export const healKey = (node: NodeId): string => `node/${node}/heal`;
 /** Floors of the logs that everybody keeps, where a node's own facts do not travel so far. */
 export const meshFloorsKey = (node: NodeId): string => `node/${node}/floors/mesh`;
@@ -33,11 +34,12 @@ export function intentKey(ref: ObjectRef, manager: string): string {
   return `${objectKey(ref)}/${encodeURIComponent(manager)}`;
 }
 
-type FactType = "status" | "links" | "heal" | "acks" | "floors" | "exclusive";
+type FactType = "status" | "links" | "heal" | "health" | "acks" | "floors" | "exclusive";
 const factTypes: ReadonlySet<string> = new Set<FactType>([
   "status",
   "links",
   "heal",
+  "health",
   "acks",
   "floors",
   "exclusive",

@@ -3,6 +3,7 @@ import type { PodReport, PodStart } from "../../core/node/contract.ts";
 import type { Runtime, RuntimeEvents } from "../../ports/runtime.ts";
 import { createGuard } from "../guard/create-guard.ts";
 import { readLog } from "./logs.ts";
+import { residentMemory } from "./processes.ts";
 import { adoptPod, removePod, startPod, type PodOptions, type RunningPod } from "./running-pod.ts";
 
 export type ProcessRuntimeOptions = {
@@ -108,6 +109,11 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     logs: (uid, logOptions) => {
       const file = pods.get(uid)?.logFile(logOptions.container);
       return file === undefined ? undefined : readLog(file, logOptions, () => !pods.has(uid));
+    },
+    memoryUse: () => {
+      if (pods.size === 0) return new Map();
+      const resident = residentMemory();
+      return new Map([...pods.values()].map((pod) => [pod.uid, pod.memoryUse(resident)]));
     },
     detach: async () => {
       clearInterval(timer);

@@ -7,14 +7,25 @@ export type ProcessId = { readonly pid: number; readonly startTicks: string };
 
 export const startTicksOf = (pid: number): string | undefined => livingOf(pid)?.startTicks;
 
-type Stat = { readonly ended: boolean; readonly group: number; readonly startTicks: string };
+type Stat = {
+  readonly ended: boolean;
+  readonly group: number;
+  readonly startTicks: string;
+  readonly residentPages: number;
+};
 
 /** Also of a process that ended, until its parent has waited for it. */
 function statOf(pid: number): Stat | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return { ended: fields[0] === "Z", group: Number(fields[2]), startTicks: fields[19] ?? "" };
+    // proc_pid_stat(5); fields count from the third, the state.
+    return {
+      ended: fields[0] === "Z",
+      group: Number(fields[2]),
+      startTicks: fields[19] ?? "",
+      residentPages: Number(fields[21] ?? 0),
+    };
   } catch {
     return undefined;
   }
@@ -26,6 +37,41 @@ function livingOf(pid: number): Stat | undefined {
 }
 
 export const isRunning = ({ pid, startTicks }: ProcessId): boolean => startTicksOf(pid) === startTicks;
+
+/** The size of a page: 4 KiB on most machines, 16 or 64 KiB on some with ARM. `AT_PAGESZ` of getauxval(3). */
+function pageSize(): number {
+  const pageSizeType = 6n;
+  try {
+    const vector = readFileSync("/proc/self/auxv");
+    for (let at = 0; at + 16 <= vector.length; at += 16) {
+      if (vector.readBigUInt64LE(at) === pageSizeType) return Number(vector.readBigUInt64LE(at + 8));
+    }
+  } catch {
+    // No Linux, and no other /proc entries either.
+  }
+  return 4096;
+}
+
+/** Which processes run now, by process group, and the memory of each that is resident, in bytes. */
+export type Resident = {
+  readonly byProcess: ReadonlyMap<number, number>;
+  readonly byGroup: ReadonlyMap<number, ReadonlySet<number>>;
+};
+
+/** Of all processes of this machine. What processes share counts for each of them. */
+export function residentMemory(): Resident {
+  const pageBytes = pageSize();
+  const byProcess = new Map<number, number>();
+  const byGroup = new Map<number, Set<number>>();
+  for (const name of readdirSync("/proc")) {
+    const stat = /^\d+$/.test(name) ? livingOf(Number(name)) : undefined;
+    if (stat === undefined) continue;
+    byProcess.set(Number(name), stat.residentPages * pageBytes);
+    const members = byGroup.get(stat.group) ?? new Set<number>();
+    byGroup.set(stat.group, members.add(Number(name)));
+  }
+  return { byProcess, byGroup };
+}
 
 /** Whether anything of the process group is left: its members may outlive the process it is named after. */
 export function isGroupRunning(id: ProcessId): boolean {

@@ -7,7 +7,7 @@ import { createCgroup, type PodCgroup } from "./cgroup.ts";
 import { fenceFile, openFence } from "./fence.ts";
 import { rotateLog } from "./logs.ts";
 import { containersOf, volumeNames, type ContainerSpec } from "./pod-spec.ts";
-import { expand, findProgram, type Program } from "./processes.ts";
+import { expand, findProgram, type Program, type Resident } from "./processes.ts";
 import type { ProbeTarget } from "./probes.ts";
 import {
   runContainer,
@@ -40,6 +40,8 @@ export type RunningPod = {
   readonly poll: () => void;
   /** Says how long an exclusive pod may run. */
   readonly arm: (until: number) => void;
+  /** What its processes use of these. */
+  readonly memoryUse: (resident: Resident) => number;
   readonly logFile: (container: string | undefined) => string | undefined;
   /** Ends everything and removes the folder. */
   readonly stop: (graceMs: number) => Promise<void>;
@@ -157,6 +159,15 @@ function run(
     logFile: (container) => {
       const spec = container === undefined ? specs[0] : specs.find(({ name }) => name === container);
       return spec === undefined ? undefined : logOf(spec.name);
+    },
+    memoryUse: ({ byProcess, byGroup }) => {
+      const groups = specs.flatMap(({ name }) => states[name]?.process?.pid ?? []);
+      // A process may have left its group, but not its control group.
+      const pids = new Set([
+        ...groups.flatMap((group) => [...(byGroup.get(group) ?? [])]),
+        ...(cgroup?.pids() ?? []),
+      ]);
+      return [...pids].reduce((sum, pid) => sum + (byProcess.get(pid) ?? 0), 0);
     },
     arm: (until) => fence?.arm(until),
     release: () => {

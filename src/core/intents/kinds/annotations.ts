@@ -3,6 +3,7 @@ import type { FieldProblem } from "../contract.ts";
 import { maintenanceAnnotation, maintenanceExample, parseMaintenance } from "../maintenance.ts";
 import { parseDuration } from "../quantity.ts";
 import { parseSiteSelector } from "../site-selector.ts";
+import { isRestartBudget, restartBudgetAnnotation } from "../restart-budget.ts";
 import { parseVariants, variantsAnnotation, variantsExample } from "../variants.ts";
 
 type Rules = {
@@ -26,6 +27,10 @@ const rules: Rules = {
   "starlight.dev/lost-after": {
     holds: (text) => parseDuration(text) !== undefined,
     fix: 'use a duration such as "10s" or "2m"',
+  },
+  [restartBudgetAnnotation]: {
+    holds: isRestartBudget,
+    fix: 'use a whole number such as "5", or "0" for any number',
   },
   "starlight.dev/volume-lost": {
     holds: (text) => text === "wait" || text === "fresh",

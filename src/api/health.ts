@@ -1,0 +1,76 @@
+import type { JsonObject } from "../core/kernel/json.ts";
+import type { MemberView } from "../core/node/contract.ts";
+import { memoryPressure } from "../core/records/health.ts";
+import type { ApiDeps } from "./contract.ts";
+import { reasonsOf } from "./evidence.ts";
+import { notFound } from "./status.ts";
+import { condition, timeOf } from "./values.ts";
+
+/** How the nodes are: what each finds wrong with itself, and what is found of it from here. */
+
+/** What a person can do, by what is wrong. */
+const advice: { readonly [type: string]: string } = {
+  MemoryPressure:
+    "give the machine memory, or its pods honest requests; `starlight get pods` shows what was evicted",
+  DiskPressure: "make room on the disk of the data folder",
+  DiskRefusesWrites:
+    "look at the disk and at the log of the agent; `starlight store check` says what it holds",
+  ClockOff: "set the machine's clock, or let NTP keep it",
+  Stalled: "give the machine more processor, or find what takes it away from the agent",
+  AgentRestarts: "read the log of the agent for why it ended",
+  WorkloadsFailing: "read `starlight logs` of the pod, and `starlight timeline` of the workload",
+  PeersUnreachable: "`starlight doctor` names the hop that fails",
+};
+const whenAway = "`starlight doctor node/NAME` names the hop that fails";
+
+export function healthOf({ view, env }: ApiDeps, query: URLSearchParams): JsonObject {
+  const wanted = query.get("node");
+  const members = view.members().filter(({ member }) => wanted === null || member.name === wanted);
+  if (wanted !== null && members.length === 0) throw notFound("nodes", wanted);
+  const { now, wall } = env();
+  const nodes = members.map((member): JsonObject => {
+    const { verdict, since } = member.evidence;
+    const own = (member.health?.troubles ?? []).map(({ type, since: at, reason, message }) => ({
+      type,
+      reason,
+      message,
+      since: timeOf(at),
+      toDo: advice[type] ?? "its agent is newer than this one: ask it",
+    }));
+    const out = {
+      type: "OutOfView",
+      reason: verdict === "dead" ? "AgentGone" : "NodeUnreachable",
+      message: reasonsOf(member, view)[0] ?? "no contact",
+      since: timeOf(wall - Math.max(0, now - since)),
+      toDo: whenAway.replace("NAME", member.member.name),
+    };
+    const troubles = verdict === "alive" ? own : [out, ...own];
+    return {
+      node: member.member.name,
+      site: member.member.site,
+      state: verdict !== "alive" ? verdict : own.length > 0 ? "degraded" : "ok",
+      factAgeMs: member.factAge === undefined ? null : Math.round(member.factAge),
+      troubles,
+    };
+  });
+  const { name } = view.identity;
+  return { seenBy: name, well: nodes.every(({ state }) => state === "ok"), nodes };
+}
+
+/** As conditions of a Kubernetes Node; of one that is out of view nobody knows whether its memory is short. */
+export function healthConditions({ health, evidence, status }: MemberView): readonly JsonObject[] {
+  const troubles = health?.troubles ?? [];
+  const isKnown = evidence.verdict === "alive";
+  const short = troubles.find(({ type }) => type === memoryPressure);
+  const memory = !isKnown
+    ? condition(memoryPressure, "Unknown", "NodeStatusUnknown", "the node is out of view", Date.now())
+    : short === undefined
+      ? condition(memoryPressure, "False", "MemoryHasRoom", "the node has enough memory", Date.now())
+      : condition(memoryPressure, "True", short.reason, short.message, short.since);
+  const others = troubles
+    .filter(({ type }) => type !== memoryPressure && type !== "DiskPressure")
+    .map(({ type, reason, message, since }) =>
+      condition(type, isKnown ? "True" : "Unknown", reason, message, since),
+    );
+  return status === undefined ? others : [memory, ...others];
+}

@@ -1,7 +1,7 @@
 import { comesTrue, sleep, type Cluster, type Member } from "./cluster.ts";
 import { halve, idleCost, keepCoresBusy, type Cost } from "./cost.ts";
 
-/** The same life for both: idle, updates, deaths, a cut, busy cores. All times in ms. */
+/** The same life for both: updates, deaths, a cut, idle, busy cores. All times in ms. */
 export type Figures = {
   readonly idle: Cost;
   readonly updates: readonly number[];
@@ -26,15 +26,16 @@ export type Lengths = {
 };
 
 const limitMs = 120_000;
+/** Who votes on leases is agreed on one member after the other, 15 s each: idle is what comes after that. */
+const growthMs = 16_000;
 
 export async function live(
   cluster: Cluster,
   lengths: Lengths,
   progress: (line: string) => void,
 ): Promise<Figures> {
+  const quietAt = Date.now() + cluster.members.length * growthMs;
   await sleep(10_000);
-  progress(`idle for ${lengths.idleSeconds} s`);
-  const idle = await idleCost(cluster, lengths.idleSeconds);
   progress(`${lengths.updates} updates`);
   const updates = await cluster.update(lengths.updates);
   const kills: number[] = [];
@@ -67,7 +68,9 @@ export async function live(
   const healedAt = Date.now();
   join();
   const heal = await backTogether(cluster, healedAt);
-  await sleep(5_000);
+  await sleep(Math.max(20_000, quietAt - Date.now()));
+  progress(`idle for ${lengths.idleSeconds} s`);
+  const idle = await idleCost(cluster, lengths.idleSeconds);
   progress(`all cores busy for ${lengths.busySeconds} s`);
   const relax = keepCoresBusy();
   const busySince = Date.now();

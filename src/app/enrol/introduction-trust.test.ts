@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { hex } from "../../core/kernel/bytes.ts";
 import type { Signer } from "../../core/kernel/crypto.ts";
-import { goneKey, linksKey, memberKey } from "../../core/records/keys.ts";
+import { goneKey, intentKey, linksKey, memberKey } from "../../core/records/keys.ts";
 import { nodeIdOf } from "../../core/records/record.ts";
 import { sealRecord, storedBytes } from "../../core/records/seal.ts";
 import { nodeCrypto, signerFromPem } from "../../shells/crypto-node/node-crypto.ts";
@@ -42,6 +42,13 @@ function fact(by: Signer, about: Signer, version: number): Uint8Array {
   return storedBytes(sealRecord(draft, idOf(by), by, nodeCrypto), nodeCrypto);
 }
 
+function intent(by: Signer, version: number): Uint8Array {
+  const ref = { group: "", kind: "ConfigMap", namespace: "default", name: "note" };
+  const body = { class: "user", writes: [], fields: {} };
+  const draft = { scope: "mesh", key: intentKey(ref, "m"), version, kind: "intent", body } as const;
+  return storedBytes(sealRecord(draft, idOf(by), by, nodeCrypto), nodeCrypto);
+}
+
 const good = [
   member(enroller, root, 5, ["enrol", "write"]),
   member(worker, enroller, 3, ["write"]),
@@ -75,10 +82,14 @@ test("nothing that a stranger, a member without `enrol` or a changed byte brings
   assert.equal(trusted.members.has(idOf(intruder)), false);
 });
 
-test("records that a revoked member wrote after its end are left out", () => {
+test("of what a revoked member wrote its facts are left out, and what it stamped after its end", () => {
   const body = { how: "revoked", reason: "" };
   const draft = { scope: "mesh", key: goneKey(idOf(worker)), version: 8, kind: "roster", body } as const;
   const gone = storedBytes(sealRecord(draft, idOf(enroller), enroller, nodeCrypto), nodeCrypto);
-  assert.equal(trustedFrames([...good, gone], mesh).frames.length, good.length);
-  assert.equal(trustedFrames([...good, gone, fact(worker, worker, 7)], mesh).frames.length, good.length + 1);
+  const kept = (...more: Uint8Array[]): number => trustedFrames([...good, gone, ...more], mesh).frames.length;
+  // Its fact goes, the word of its end comes.
+  assert.equal(kept(), good.length);
+  assert.equal(kept(fact(worker, worker, 7)), good.length);
+  assert.equal(kept(intent(worker, 7)), good.length + 1);
+  assert.equal(kept(intent(worker, 9)), good.length);
 });

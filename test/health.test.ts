@@ -132,7 +132,7 @@ test("a program that takes 400 of 320 MiB is evicted and runs elsewhere; its mod
   assert.match(described, /Taints:\s+node\.kubernetes\.io\/memory-pressure:NoSchedule/);
   const ill = await starlight("health", "node/lab-1");
   assert.equal(ill.code, 41, `${ill.err}${ill.out}`);
-  assert.match(ill.out, /lab-1 +lab +degraded +\d+ s +MemoryPressure: memory is short/);
+  assert.match(ill.out, /lab-1 +lab +degraded +\d+ m?s +MemoryPressure: memory is short/);
   assert.deepEqual(await shortOfMemory(), ["lab-1"]);
   const whyNot = await starlight("why-not", "node/lab-1", "for", "deployment/greedy");
   assert.match(whyNot.out, /node\.kubernetes\.io\/memory-pressure/, whyNot.err);

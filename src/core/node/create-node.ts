@@ -189,7 +189,9 @@ function handlers(turn: Turn): Handlers<NodeEvent> {
 function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   const { state, env } = turn;
   restoreFrames(turn, event.frames);
-  if (holdsOwnFacts(turn) || peersOf(turn).length === 0) coverOwnLogs(turn);
+  // Who has never run before has written nothing that could be missing here.
+  const whole = event.firstLife === true || holdsOwnFacts(turn) || peersOf(turn).length === 0;
+  if (whole) coverOwnLogs(turn);
   state.booted = true;
   state.bootedAt = env.now;
   const hasSitePeers = peersOf(turn).some(({ site }) => site === state.identity.site);

@@ -51,7 +51,10 @@ export class Checks {
       podStopping: (machine, pod, reason) => this.#stopping(machine, pod, reason),
       noted: (machine, note) => {
         if (note.reason === "PodClaimed") this.#notTooEarly(machine, note.message.split(" ")[0] ?? "");
-        if (note.reason === "ProtocolError") world.violated(`${machine.name}: ${note.message}`);
+        // Nobody breaks the protocol here, and whoever is a member can prove it to all.
+        const member = ({ identity }: Machine): boolean => note.message.includes(` of ${identity.id}: `);
+        const wrongly = note.reason === "StrangerRefused" && world.machines.some(member);
+        if (note.reason === "ProtocolError" || wrongly) world.violated(`${machine.name}: ${note.message}`);
       },
     });
   }

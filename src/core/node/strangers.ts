@@ -78,7 +78,7 @@ export function introductionArrived(turn: Turn, link: LinkId, bytes: Uint8Array)
     absorb(turn, admitRecords(turn, frame.records, link), undefined);
     if (stranger === undefined) return true;
     if (belongs(state, stranger.peer)) accept(turn, link);
-    else close(turn, link, "what it showed does not prove that it is a member");
+    else close(turn, link, "what it showed does not prove that it is a member", "StrangerRefused");
   } else if (stranger === undefined) showCredentials(turn, link, proofsOf(turn, frame.ids));
   return true;
 }
@@ -148,7 +148,7 @@ function accept(turn: Turn, link: LinkId): void {
   if (stranger === undefined) return;
   const { peer, outbound, tlsKey } = stranger;
   if (memberOf(state, peer)?.tlsKey !== tlsKey)
-    return close(turn, link, "its TLS key is not the one on record");
+    return close(turn, link, "its TLS key is not the one on record", "StrangerRefused");
   levels.waiting.delete(link);
   const guest = levels.guests.get(peer);
   if (guest !== undefined) guest.usedAt = turn.env.now;
@@ -165,11 +165,20 @@ function accept(turn: Turn, link: LinkId): void {
   linkArrived(turn, stranger);
 }
 
-/** Ends a link whose peer is not introduced, or broke the introduction. */
-function close(turn: Turn, link: LinkId, why: string): void {
+/**
+ * Ends a link whose peer is not introduced, or broke the introduction. Who keeps all rules may be refused all
+ * the same: admitted by an enroller that was revoked before, it cannot know so yet.
+ */
+function close(
+  turn: Turn,
+  link: LinkId,
+  why: string,
+  reason: "ProtocolError" | "StrangerRefused" = "ProtocolError",
+): void {
   const { waiting } = turn.state.levels;
   const stranger = waiting.get(link);
-  note(turn, "warning", "ProtocolError", `link ${link}: ${why}`);
+  const whose = stranger === undefined ? "" : ` of ${stranger.peer}`;
+  note(turn, "warning", reason, `link ${link}${whose}: ${why}`);
   if (stranger === undefined) return hangUp(turn, link);
   waiting.delete(link);
   turn.out.push({ type: "close", link, end: "ours" });

@@ -73,12 +73,12 @@ export function introductionArrived(turn: Turn, link: LinkId, bytes: Uint8Array)
   if (detailOf(state) === "mesh") return false;
   const frame = decodeIntroduction(bytes.subarray(1), env.crypto);
   if (stranger === undefined) tellMembership(turn, { type: "heard", link });
-  if (frame === undefined) close(turn, link, "an introduction that cannot be read");
+  if (frame === undefined) close(turn, link, "an introduction that cannot be read", "ProtocolError");
   else if (frame.type === "credentials") {
     absorb(turn, admitRecords(turn, frame.records, link), undefined);
     if (stranger === undefined) return true;
     if (belongs(state, stranger.peer)) accept(turn, link);
-    else close(turn, link, "what it showed does not prove that it is a member", "StrangerRefused");
+    else close(turn, link, "what it showed does not prove that it is a member");
   } else if (stranger === undefined) showCredentials(turn, link, proofsOf(turn, frame.ids));
   return true;
 }
@@ -148,7 +148,7 @@ function accept(turn: Turn, link: LinkId): void {
   if (stranger === undefined) return;
   const { peer, outbound, tlsKey } = stranger;
   if (memberOf(state, peer)?.tlsKey !== tlsKey)
-    return close(turn, link, "its TLS key is not the one on record", "StrangerRefused");
+    return close(turn, link, "its TLS key is not the one on record");
   levels.waiting.delete(link);
   const guest = levels.guests.get(peer);
   if (guest !== undefined) guest.usedAt = turn.env.now;
@@ -167,13 +167,13 @@ function accept(turn: Turn, link: LinkId): void {
 
 /**
  * Ends a link whose peer is not introduced, or broke the introduction. Who keeps all rules may be refused all
- * the same: admitted by an enroller that was revoked before, it cannot know so yet.
+ * the same: whom an enroller admitted that was revoked before may not know so yet, and has nothing to show after.
  */
 function close(
   turn: Turn,
   link: LinkId,
   why: string,
-  reason: "ProtocolError" | "StrangerRefused" = "ProtocolError",
+  reason: "ProtocolError" | "StrangerRefused" = "StrangerRefused",
 ): void {
   const { waiting } = turn.state.levels;
   const stranger = waiting.get(link);

@@ -52,9 +52,12 @@ export class Checks {
       noted: (machine, note) => {
         if (note.reason === "PodClaimed") this.#notTooEarly(machine, note.message.split(" ")[0] ?? "");
         // Nobody breaks the protocol here, and whoever is a member can prove it to all.
-        const member = ({ identity }: Machine): boolean => note.message.includes(` of ${identity.id}: `);
-        const wrongly = note.reason === "StrangerRefused" && world.machines.some(member);
-        if (note.reason === "ProtocolError" || wrongly) world.violated(`${machine.name}: ${note.message}`);
+        const isOf = ({ identity }: Machine): boolean => note.message.includes(` of ${identity.id}: `);
+        if (
+          note.reason === "ProtocolError" ||
+          (note.reason === "StrangerRefused" && world.machines.some(isOf))
+        )
+          world.violated(`${machine.name}: ${note.message}`);
       },
     });
   }
@@ -141,15 +144,17 @@ export class Checks {
     return "not a reason that this world gives";
   }
 
-  /** A mesh-wide slot that was given to another site, where a ready copy fills it. */
+  /** A mesh-wide slot that another site was given: a ready copy fills it there, or a write that came there ended it. */
   #movedAway(uid: string, { slot, workload }: PodBody): boolean {
     if (!slot.startsWith("mesh/")) return false;
-    return this.#world.machines.some(({ pods, node }) =>
-      [...pods].some(([other, { ready }]) => {
+    return this.#world.machines.some(({ pods, node }) => {
+      const object = node?.view.object(workload);
+      if (object !== undefined && !(object.exists && slotsOf(this.#world, object).has(slot))) return true;
+      return [...pods].some(([other, { ready }]) => {
         const body = node?.view.pod(other)?.body;
         return other !== uid && ready && body?.slot === slot && body.workload.name === workload.name;
-      }),
-    );
+      });
+    });
   }
 
   /** Copies of the same slot that are claimed by a machine that is up, and do not run yet. */

@@ -191,13 +191,19 @@ export class Comings {
     mole.startAgent();
   }
 
-  /** Somebody who may go: not the last of its site or of the enrollers, and nobody whose word others rely on. */
+  /**
+   * Somebody who may go: not the last of its site or of the enrollers, and nobody whose word others rely on. Who
+   * joins a site that everybody has left founds it anew, with votes and tokens that begin again: left out here.
+   */
   #goer(may: (machine: Machine) => boolean): Machine | undefined {
     const enrollers = this.#world.machines.filter((machine) => this.#world.enrollers.has(machine));
     return pick(
       this.#random,
       this.#world.machines.filter((machine) => {
         if (this.#touched.has(machine.identity.site) || this.#admitted.has(machine) || !may(machine))
+          return false;
+        const { site } = machine.identity;
+        if (!this.#world.machines.some((other) => other !== machine && other.identity.site === site))
           return false;
         return !this.#world.enrollers.has(machine) || enrollers.length > 2;
       }),

@@ -10,6 +10,7 @@ import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
 import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
+import { movedAway } from "./moved-away.ts";
 
 /**
  * What must always hold, and what must hold once things have calmed down. The checks look at the
@@ -138,23 +139,10 @@ export class Checks {
     }
     if (reason.startsWith("scaled-down")) {
       const wanted = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
-      return wanted && !this.#movedAway(uid, body) ? "its slot is wanted" : undefined;
+      return wanted && !movedAway(this.#world, uid, body) ? "its slot is wanted" : undefined;
     }
     if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
     return "not a reason that this world gives";
-  }
-
-  /** A mesh-wide slot that another site was given: a ready copy fills it there, or a write that came there ended it. */
-  #movedAway(uid: string, { slot, workload }: PodBody): boolean {
-    if (!slot.startsWith("mesh/")) return false;
-    return this.#world.machines.some(({ pods, node }) => {
-      const object = node?.view.object(workload);
-      if (object !== undefined && !(object.exists && slotsOf(this.#world, object).has(slot))) return true;
-      return [...pods].some(([other, { ready }]) => {
-        const body = node?.view.pod(other)?.body;
-        return other !== uid && ready && body?.slot === slot && body.workload.name === workload.name;
-      });
-    });
   }
 
   /** Copies of the same slot that are claimed by a machine that is up, and do not run yet. */
@@ -388,7 +376,7 @@ function findWorkload(view: NodeView, name: string): MergedObject | undefined {
 }
 
 /** The reference for placement: which slots an object asks for, computed without the placement code. */
-function slotsOf(world: World, object: MergedObject): Set<string> {
+export function slotsOf(world: World, object: MergedObject): Set<string> {
   if (object.ref.kind === "DaemonSet") {
     return new Set(world.machines.map(({ identity }) => `node/${identity.id}`));
   }

@@ -139,7 +139,7 @@ export class Checks {
     }
     if (reason.startsWith("scaled-down")) {
       const wanted = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
-      return wanted && !movedAway(this.#world, uid, body) ? "its slot is wanted" : undefined;
+      return wanted && !movedAway(this.#world, uid, body, slotsOf) ? "its slot is wanted" : undefined;
     }
     if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
     return "not a reason that this world gives";
@@ -376,7 +376,7 @@ function findWorkload(view: NodeView, name: string): MergedObject | undefined {
 }
 
 /** The reference for placement: which slots an object asks for, computed without the placement code. */
-export function slotsOf(world: World, object: MergedObject): Set<string> {
+function slotsOf(world: World, object: MergedObject): Set<string> {
   if (object.ref.kind === "DaemonSet") {
     return new Set(world.machines.map(({ identity }) => `node/${identity.id}`));
   }

@@ -1,9 +1,14 @@
 import type { PodBody } from "../core/records/bodies.ts";
-import { slotsOf } from "./checks.ts";
+import type { ObjectView } from "../core/node/contract.ts";
 import type { World } from "./world.ts";
 
 /** A mesh-wide slot that another site was given: a ready copy fills it there, or a write that came there ended it. */
-export function movedAway(world: World, uid: string, { slot, workload }: PodBody): boolean {
+export function movedAway(
+  world: World,
+  uid: string,
+  { slot, workload }: PodBody,
+  slotsOf: (world: World, object: ObjectView) => ReadonlySet<string>,
+): boolean {
   if (!slot.startsWith("mesh/")) return false;
   return world.machines.some(({ pods, node }) => {
     const object = node?.view.object(workload);

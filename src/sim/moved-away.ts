@@ -1,5 +1,5 @@
 import type { PodBody } from "../core/records/bodies.ts";
-import type { ObjectView } from "../core/node/contract.ts";
+import type { MergedObject } from "../core/intents/contract.ts";
 import type { World } from "./world.ts";
 
 /** A mesh-wide slot that another site was given: a ready copy fills it there, or a write that came there ended it. */
@@ -7,7 +7,7 @@ export function movedAway(
   world: World,
   uid: string,
   { slot, workload }: PodBody,
-  slotsOf: (world: World, object: ObjectView) => ReadonlySet<string>,
+  slotsOf: (world: World, object: MergedObject) => ReadonlySet<string>,
 ): boolean {
   if (!slot.startsWith("mesh/")) return false;
   return world.machines.some(({ pods, node }) => {

@@ -10,6 +10,7 @@ import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
 import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
+import { movedAway } from "./moved-away.ts";
 
 /**
  * What must always hold, and what must hold once things have calmed down. The checks look at the
@@ -51,7 +52,13 @@ export class Checks {
       podStopping: (machine, pod, reason) => this.#stopping(machine, pod, reason),
       noted: (machine, note) => {
         if (note.reason === "PodClaimed") this.#notTooEarly(machine, note.message.split(" ")[0] ?? "");
-        if (note.reason === "ProtocolError") world.violated(`${machine.name}: ${note.message}`);
+        // Nobody breaks the protocol here, and whoever is a member can prove it to all.
+        const isOf = ({ identity }: Machine): boolean => note.message.includes(` of ${identity.id}: `);
+        if (
+          note.reason === "ProtocolError" ||
+          (note.reason === "StrangerRefused" && world.machines.some(isOf))
+        )
+          world.violated(`${machine.name}: ${note.message}`);
       },
     });
   }
@@ -132,21 +139,10 @@ export class Checks {
     }
     if (reason.startsWith("scaled-down")) {
       const wanted = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
-      return wanted && !this.#movedAway(uid, body) ? "its slot is wanted" : undefined;
+      return wanted && !movedAway(this.#world, uid, body, slotsOf) ? "its slot is wanted" : undefined;
     }
     if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
     return "not a reason that this world gives";
-  }
-
-  /** A mesh-wide slot that was given to another site, where a ready copy fills it. */
-  #movedAway(uid: string, { slot, workload }: PodBody): boolean {
-    if (!slot.startsWith("mesh/")) return false;
-    return this.#world.machines.some(({ pods, node }) =>
-      [...pods].some(([other, { ready }]) => {
-        const body = node?.view.pod(other)?.body;
-        return other !== uid && ready && body?.slot === slot && body.workload.name === workload.name;
-      }),
-    );
   }
 
   /** Copies of the same slot that are claimed by a machine that is up, and do not run yet. */

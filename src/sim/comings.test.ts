@@ -218,3 +218,61 @@ test("a node that missed one of two admissions by the same enroller is told of i
   world.run(world.now + 30_000);
   assert.ok(namesAt(fourth).includes(one.name));
 });
+
+test("a newcomer that a node of another site admits, and that never met its own, is a member to all 3 of its site 60 s later", () => {
+  const world = fleet(6, 2, "site");
+  const [first] = world.machines as [Machine];
+  const here = world.machines.filter(({ identity }) => identity.site !== first.identity.site);
+  const newcomer = world.spares.find(({ identity }) => identity.site !== first.identity.site);
+  assert.ok(newcomer);
+  const record = admission(world, first, newcomer);
+  enrolAt(world, first, record);
+  world.run(world.now + 1_000);
+  const introduction = introductionBy(world, first, record);
+  // Where its site is reached it is told by their summary alone.
+  const ids = here.map(({ identity }) => `node/${identity.id}/status`);
+  newcomer.disk.preload(introduction.filter(({ slot }) => !ids.some((id) => slot.startsWith(id))));
+  world.spares.splice(world.spares.indexOf(newcomer), 1);
+  world.machines.push(newcomer);
+  newcomer.startAgent();
+  world.run(world.now + 60_000);
+  const names = [...here, newcomer].map(({ name }) => name).sort();
+  for (const machine of [...here, newcomer]) assert.deepEqual(namesAt(machine), names, machine.name);
+  assert.equal(hashes([...here, newcomer]), 1);
+});
+
+test("whom a revoked enroller admits is refused by each of 2 others 30 times in 60 s at most, and that is no offence", () => {
+  const world = fleet(6, 2, "site");
+  const [first, second, third] = world.machines as [Machine, Machine, Machine];
+  const mole = world.spares.find(({ identity }) => identity.site === first.identity.site);
+  assert.ok(mole);
+  // The enroller of the second site revokes that of the first, which does not hear of it.
+  const enroller = world.machines.find(({ identity }) => identity.site !== first.identity.site);
+  assert.ok(enroller);
+  const others = world.machines.filter((machine) => machine !== first);
+  cut(world, [first], others, true);
+  enrolAt(world, enroller, revocation(world, enroller, first.identity.id));
+  world.run(world.now + 10_000);
+  const record = admission(world, first, mole);
+  enrolAt(world, first, record);
+  world.run(world.now + 1_000);
+  mole.disk.preload(introductionBy(world, first, record));
+  const refusals = new Map<Machine, number>();
+  const reasons = new Set<string>();
+  world.observers.push({
+    noted: (machine, { reason, message }) => {
+      reasons.add(reason);
+      if (reason !== "StrangerRefused") return;
+      assert.ok(message.includes(mole.identity.id), message);
+      refusals.set(machine, (refusals.get(machine) ?? 0) + 1);
+    },
+  });
+  mole.startAgent();
+  world.run(world.now + 60_000);
+  for (const { name, times } of [second, third].map((at) => ({
+    name: at.name,
+    times: refusals.get(at) ?? 0,
+  })))
+    assert.ok(times > 0 && times <= 30, `${name}: ${times} times`);
+  assert.ok(!reasons.has("ProtocolError") && !reasons.has("PeerShutOut"), [...reasons].join());
+});

@@ -66,7 +66,7 @@ export class Comings {
     const enroller = pick(
       this.#random,
       this.#enrollers().filter(
-        (machine) => this.#connected(machine, newcomer) && (before === undefined || machine === before),
+        (machine) => this.#reachesSiteOf(machine, newcomer) && (before === undefined || machine === before),
       ),
     );
     if (enroller === undefined) return this.#again(() => this.#join(newcomer));
@@ -191,13 +191,19 @@ export class Comings {
     mole.startAgent();
   }
 
-  /** Somebody who may go: not the last of its site or of the enrollers, and nobody whose word others rely on. */
+  /**
+   * Somebody who may go: not the last of its site or of the enrollers, and nobody whose word others rely on. Who
+   * joins a site that everybody has left founds it anew, with votes and tokens that begin again: left out here.
+   */
   #goer(may: (machine: Machine) => boolean): Machine | undefined {
     const enrollers = this.#world.machines.filter((machine) => this.#world.enrollers.has(machine));
     return pick(
       this.#random,
       this.#world.machines.filter((machine) => {
         if (this.#touched.has(machine.identity.site) || this.#admitted.has(machine) || !may(machine))
+          return false;
+        const { site } = machine.identity;
+        if (!this.#world.machines.some((other) => other !== machine && other.identity.site === site))
           return false;
         return !this.#world.enrollers.has(machine) || enrollers.length > 2;
       }),
@@ -210,9 +216,17 @@ export class Comings {
     );
   }
 
-  #connected(one: Machine, other: Machine): boolean {
-    const { network } = this.#world;
-    return !network.isCut(one.host, other.host) && !network.isCut(other.host, one.host);
+  /**
+   * Cuts part the machines that were there when they came: one that joins across a standing cut would be a way
+   * around it for both sides, which no cut of a site leaves open. What such a bridge brings about, summaries
+   * of the other side that are out of date within the moment they come, is left out here.
+   */
+  #reachesSiteOf(enroller: Machine, newcomer: Machine): boolean {
+    const { network, machines } = this.#world;
+    const { site } = newcomer.identity;
+    return [newcomer, ...machines.filter(({ identity }) => identity.site === site)].every(
+      ({ host }) => !network.isCut(enroller.host, host) && !network.isCut(host, enroller.host),
+    );
   }
 
   #enrolUntilStored(enroller: Machine, record: MeshRecord, done: () => void): void {

@@ -42,10 +42,11 @@ const clockErrorMax = 30_000;
  * last one, which time a region's speaker needs twice more to see it, after the `regionEvery` that it waits
  * for others of its places; each up to a tenth longer. That is one round. A copy that another place is to have
  * needs two: it starts there, and is heard of. A deleted object needs three: all know it; all have dropped
- * what others wrote of it; all have dropped the deletion.
+ * what others wrote of it; all have dropped the deletion. Where members come and go until the storm ends,
+ * places count anew and others speak for them: two more.
  */
 const placementRounds = 2;
-const deletionRounds = 3;
+const deletionRounds = 5;
 const roundTakes = (config: NodeConfig): number =>
   2 * config.tombstoneEvery + 3 * 1.1 * siteEvery + regionEvery;
 const lookEvery = 5_000;

@@ -16,7 +16,7 @@ import { decodeFrame } from "./frames.ts";
 import { doubt, doubtLevel, doubtsOf, noticeLag, noticeStall, recover, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
 import { closeLink, decides, linkClosed, linkOpened, settleStandby, use } from "./peer-links.ts";
-import { enforcePolicy, linkRelays, mayDial, networkChanged, noPaths, relaysTo } from "./paths.ts";
+import { dialAt, enforcePolicy, linkRelays, mayDial, networkChanged, noPaths, relaysTo } from "./paths.ts";
 import { permittedPeers } from "./permitted-peers.ts";
 import { explain, forgetEnd, newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
@@ -316,7 +316,7 @@ function tend(step: Step, all: boolean): void {
     settleStandby(step, peer);
     endAway(step, peer);
     if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
-    if (mayDial(state, peer) && now >= peer.redialAt) dial(step, peer);
+    if (mayDial(state, peer) && now >= dialAt(peer)) dial(step, peer);
     peer.wake = wakeFor(state, peer);
   }
 }

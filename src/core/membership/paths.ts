@@ -44,6 +44,9 @@ export function mayDial(state: State, { wanted, dialingSince, links }: PeerState
   return true;
 }
 
+/** When it is dialled next, if it may be: who ended our last links at once waits, whatever else speaks for it. */
+export const dialAt = ({ redialAt, pausedUntil }: PeerState): Instant => Math.max(redialAt, pausedUntil);
+
 /** The peers that our links fact names: those we reach without anybody's help, or would but for a restart. */
 export function directPeers(state: State, now: Instant): NodeId[] {
   return [...state.tended]

@@ -16,7 +16,7 @@ import {
   type PeerState,
 } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
-import { dueAfter, retryFirst, usualBeat } from "./timing.ts";
+import { briefMax, dueAfter, pauseAfter, retryFirst, usualBeat } from "./timing.ts";
 
 /**
  * Links as they come and go, and which of several is used.
@@ -124,6 +124,8 @@ export function linkClosed(step: Step, id: LinkId, told: LinkEnd): void {
     peer.endedAt = now;
     peer.tryingSince = now;
     peer.redialAt = end === "ours" ? now + retryFirst : now;
+    peer.briefLinks = now - link.openedAt < briefMax ? peer.briefLinks + 1 : 0;
+    peer.pausedUntil = now + pauseAfter(state.config, peer.briefLinks, step.random);
     if (!peer.wanted) state.tended.delete(peer.peer.id);
     return;
   }

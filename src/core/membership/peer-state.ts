@@ -60,6 +60,9 @@ export type PeerState = {
   redialAt: Instant;
   /** Since when we try to reach it: the longer, the rarer. */
   tryingSince: Instant;
+  /** Links in a row that ended soon after they came, and when it is dialled again at the earliest for that. */
+  briefLinks: number;
+  pausedUntil: Instant;
   /** How our last link ended; undefined once the peer was seen alive after that, by us or by others. */
   lastEnd: LinkEnd | undefined;
   /** When our last link to it ended for silence: whether our own end of it still worked. */
@@ -87,6 +90,8 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
     dialingSince: undefined,
     redialAt: now,
     tryingSince: now,
+    briefLinks: 0,
+    pausedUntil: Number.NEGATIVE_INFINITY,
     lastEnd: undefined,
     ownEndUp: undefined,
     endedAt: now,

@@ -63,3 +63,32 @@ test("a frame of a type that a later version added counts as a sign of life and 
   }
   assert.equal(node.evidence(idOf(2))?.link, 1);
 });
+
+test("a peer that ends every link as soon as it accepts it is dialled 60 times in a minute at most, and a link of 10 s ends the pause", () => {
+  const { tell } = machine({ min: 2, max: 2 });
+  const dialledAt: number[] = [];
+  let link = 0;
+  for (let now = 0; now < 60_000; now += 10) {
+    const dialled = link === 0 || dials(tell(now, { type: "wake" }));
+    if (!dialled) continue;
+    for (let again = true; again;) {
+      dialledAt.push(now);
+      tell(now, opened(++link, 2, 2));
+      // What it says before does not help it, nor do others who say that they reach it.
+      tell(now, { type: "heard", link });
+      tell(now, { type: "observed", observer: idOf(3), peers: [idOf(2)], gone: [] });
+      again = link < 100 && dials(tell(now, { type: "link-closed", link, end: "closed" }));
+    }
+  }
+  const pauses = dialledAt.slice(1).map((at, before) => at - (dialledAt[before] ?? 0));
+  assert.ok(link >= 10 && link <= 60, `${link} dials`);
+  assert.deepEqual(
+    pauses,
+    pauses.toSorted((left, right) => left - right),
+  );
+  assert.ok((pauses.at(-1) ?? 0) >= config.redialMax / 2, `pauses of ${pauses.join()}`);
+  tell(60_000, opened(++link, 2, 2));
+  for (let now = 60_500; now <= 70_000; now += 500) tell(now, { type: "heard", link });
+  const ended = tell(70_000, { type: "link-closed", link, end: "closed" });
+  assert.ok(dials(ended) || dials(tell(70_010, { type: "wake" })));
+});

@@ -93,3 +93,15 @@ export function redialAfter(config: State["config"], away: Duration, random: Ran
   const wait = Math.min(config.redialMax, Math.max(retryFirst, redialShare * away));
   return between(random, 0.5, 1) * wait;
 }
+
+/** A link that ends sooner than this counts as brief. */
+export const briefMax: Duration = 5_000;
+
+/**
+ * The wait before the next dial of a peer whose last links were all brief: who ends what it accepts, for
+ * whatever cause, is dialled half as often each time, down to once in `redialMax`. A first one may be chance.
+ */
+export function pauseAfter({ redialMax }: State["config"], briefLinks: number, random: Random): Duration {
+  if (briefLinks < 2) return 0;
+  return between(random, 0.5, 1) * Math.min(redialMax, retryFirst * 2 ** Math.min(briefLinks, 30));
+}

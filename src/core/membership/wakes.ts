@@ -1,6 +1,6 @@
 import { asleep, type Instant, type Wake } from "../kernel/time.ts";
 import { doubtLevel, recoversAt } from "./health.ts";
-import { mayDial, waitsForSilence } from "./paths.ts";
+import { dialAt, mayDial, waitsForSilence } from "./paths.ts";
 import { decides, standbyPatience } from "./peer-links.ts";
 import type { PeerState } from "./peer-state.ts";
 import type { State } from "./state.ts";
@@ -39,6 +39,6 @@ export function wakeFor(state: State, peer: PeerState): Wake {
   }
   if (peer.awayUntil > Number.NEGATIVE_INFINITY) consider(peer.awayUntil, "the end of a restart");
   if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
-  else if (mayDial(state, peer)) consider(peer.redialAt, "dial");
+  else if (mayDial(state, peer)) consider(dialAt(peer), "dial");
   return { at, why };
 }

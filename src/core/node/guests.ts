@@ -63,10 +63,18 @@ export function proofOf(state: NodeState, id: NodeId): readonly MeshRecord[] {
   return chain;
 }
 
-/** `host:port` of a node, best first, as far as it told. */
+/**
+ * `host:port` of a node, best first, as far as it told: us, or those who speak for its place. Who is admitted
+ * elsewhere and the others of its site know each other by name alone until they meet.
+ */
 export function addressesOf(state: NodeState, id: NodeId): readonly string[] {
-  const status = factsOf(state.index, id)?.status?.body ?? state.levels.guests.get(id)?.status?.body;
-  return status?.addresses ?? [];
+  const { index, levels } = state;
+  const status = factsOf(index, id)?.status?.body ?? levels.guests.get(id)?.status?.body;
+  if (status !== undefined) return status.addresses;
+  for (const summaries of [index.siteSummaries, index.regionSummaries])
+    for (const { body } of summaries.values())
+      for (const gateway of body.gateways) if (gateway.id === id) return gateway.addresses;
+  return [];
 }
 
 /** What proves the authors of all that we hold, enrollers first; bounded. */

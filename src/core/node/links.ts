@@ -204,7 +204,7 @@ export function peersOf(turn: Turn): Peer[] {
   const peers: Peer[] = [];
   for (const [id, { body }] of index.memberById) {
     if (id === identity.id || !isMember(index, id)) continue;
-    const addresses = factsOf(index, id)?.status?.body.addresses ?? [];
+    const addresses = addressesOf(state, id);
     const pace = paceTo(state, id);
     peers.push({ id, name: body.name, site: body.site, region: body.region, addresses, pace });
   }

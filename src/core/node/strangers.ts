@@ -73,7 +73,7 @@ export function introductionArrived(turn: Turn, link: LinkId, bytes: Uint8Array)
   if (detailOf(state) === "mesh") return false;
   const frame = decodeIntroduction(bytes.subarray(1), env.crypto);
   if (stranger === undefined) tellMembership(turn, { type: "heard", link });
-  if (frame === undefined) close(turn, link, "an introduction that cannot be read");
+  if (frame === undefined) close(turn, link, "an introduction that cannot be read", "ProtocolError");
   else if (frame.type === "credentials") {
     absorb(turn, admitRecords(turn, frame.records, link), undefined);
     if (stranger === undefined) return true;
@@ -165,11 +165,20 @@ function accept(turn: Turn, link: LinkId): void {
   linkArrived(turn, stranger);
 }
 
-/** Ends a link whose peer is not introduced, or broke the introduction. */
-function close(turn: Turn, link: LinkId, why: string): void {
+/**
+ * Ends a link whose peer is not introduced, or broke the introduction. Who keeps all rules may be refused all
+ * the same: whom an enroller admitted that was revoked before may not know so yet, and has nothing to show after.
+ */
+function close(
+  turn: Turn,
+  link: LinkId,
+  why: string,
+  reason: "ProtocolError" | "StrangerRefused" = "StrangerRefused",
+): void {
   const { waiting } = turn.state.levels;
   const stranger = waiting.get(link);
-  note(turn, "warning", "ProtocolError", `link ${link}: ${why}`);
+  const whose = stranger === undefined ? "" : ` of ${stranger.peer}`;
+  note(turn, "warning", reason, `link ${link}${whose}: ${why}`);
   if (stranger === undefined) return hangUp(turn, link);
   waiting.delete(link);
   turn.out.push({ type: "close", link, end: "ours" });

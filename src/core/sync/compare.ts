@@ -2,7 +2,7 @@ import { equalBytes, hex } from "../kernel/bytes.ts";
 import { between } from "../kernel/random.ts";
 import type { Duration } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
-import { logName, recordsAfter, type Log } from "../records/log.ts";
+import { logName, newestOf, recordsAfter, type Log } from "../records/log.ts";
 import { isMetered, paceOf } from "../records/link-class.ts";
 import { recordKinds, type MeshRecord, type RecordKind } from "../records/record.ts";
 import type { Scope } from "../records/scope.ts";
@@ -49,6 +49,9 @@ const meteredSymbolsMax = 8_192;
 /** A search beside lists of logs that do not help: what they miss are few. */
 const stuckSymbolsMax = 512;
 const workOfAnswer = 100;
+/** Between two looks for logs of which we hold more than we know to be all; twice as long after each in vain. */
+export const howFarFirst: Duration = 10_000;
+const howFarMax: Duration = 600_000;
 /** The hash of a scope without records. */
 const emptyHash = new Uint8Array(16);
 
@@ -324,6 +327,7 @@ function logsOf({ env }: Step, scope: Scope): Log[] {
 }
 
 function nowInStep(step: Step, link: LinkId, peer: Peer): void {
+  askHowFar(step, link, peer);
   const others = step.state.peers.size / linksAtFullPace;
   if (peer.asks && others > 1) peer.compareAt = step.env.now + others * regularly(step, peer);
   peer.inStep = true;
@@ -334,4 +338,20 @@ function nowInStep(step: Step, link: LinkId, peer: Peer): void {
   step.out.push({ type: "in-step", link, sent: peer.sent, received: peer.received });
   peer.sent = 0;
   peer.received = 0;
+}
+
+/**
+ * Both hold the same records, and of some logs we do not know that we hold all: what a search found came
+ * without covers, and from then on the hashes are equal. The peer may know.
+ */
+function askHowFar(step: Step, link: LinkId, peer: Peer): void {
+  const { env } = step;
+  if (env.now < peer.howFarAt) return;
+  const behind = sharedScopes(step, peer)
+    .flatMap((scope) => logsOf(step, scope))
+    .filter((log) => newestOf(log) > log.head)
+    .map((log) => ({ ...refOf(log), at: log.head }));
+  peer.howFarPause = behind.length === 0 ? howFarFirst : Math.min(howFarMax, 2 * peer.howFarPause);
+  peer.howFarAt = env.now + paceOf[env.linkClass(peer.id)] * peer.howFarPause;
+  ask(step, link, peer, behind);
 }

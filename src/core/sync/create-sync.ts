@@ -9,6 +9,7 @@ import {
   freshRounds,
   headsArrived,
   headsAsked,
+  howFarFirst,
   noteCovers,
   offerArrived,
   sendOwed,
@@ -114,6 +115,8 @@ function newPeer(
     repair: undefined,
     restarts: 0,
     repairAfter: Number.NEGATIVE_INFINITY,
+    howFarAt: env.now + howFarFirst,
+    howFarPause: howFarFirst,
     shown: undefined,
   };
 }

@@ -1,6 +1,6 @@
 import type { Version } from "../kernel/hybrid-clock.ts";
 import type { Bucket } from "../kernel/bucket.ts";
-import type { Instant } from "../kernel/time.ts";
+import type { Duration, Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { logName } from "../records/log.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
@@ -53,6 +53,9 @@ export type Peer = {
   restarts: number;
   /** After a search that found no end, none before. */
   repairAfter: Instant;
+  /** In step, no look before for logs of which we do not know how far we hold them. */
+  howFarAt: Instant;
+  howFarPause: Duration;
   /** What we showed of our sketch, for a search that the peer leads. */
   shown: { readonly scope: Scope; readonly hash: Uint8Array; readonly symbols: Symbols } | undefined;
 };

@@ -37,6 +37,20 @@ test("two nodes with the same records find out in one round trip of less than 20
   assert.ok(a.inStep(b) && b.inStep(a));
 });
 
+test("a node that holds all 500 records of a peer, and knows of none that there is no gap before it, is told once within a minute", () => {
+  const { bed, a, b } = pair();
+  a.seed(entries(0, 500));
+  for (const record of a.store.bySlot.values()) putRecord(b.store, { ...record, live: false });
+  const heads = (node: Node): number[] => [...node.store.logs.values()].map(({ head }) => head);
+  assert.deepEqual(heads(b), [0]);
+  bed.link(a, b);
+  bed.run(60_000);
+  assert.deepEqual(heads(b), heads(a));
+  assert.equal(b.received, 500);
+  bed.run(300_000);
+  assert.equal(b.received, 500);
+});
+
 test("one exchange serves both sides, and nothing crosses twice", () => {
   const { bed, a, b } = pair();
   a.seed(entries(0, 1000));

@@ -96,6 +96,10 @@ async function openSite(fleet: NetFleet): Promise<Site> {
     census.kill();
   };
   const site = { fleet, observer, lines, twiceAtStartMs: [], stop };
+  // Who has not said yet what it has is given nothing.
+  const measured = (): boolean =>
+    fleet.starlight(observer, ["get", "nodes"]).match(/ v\d+\.\d+\.\d+/g)?.length === fleet.nodes.length;
+  await until("all nodes to say what they have", measured);
   await deployAnew(site);
   return site;
 }

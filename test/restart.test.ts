@@ -20,6 +20,11 @@ async function pods(): Promise<readonly string[]> {
 }
 
 test("an agent that is stopped for 3 s and started again moves no pod, restarts none, and was Ready all the time", async () => {
+  // Who has not said yet what it has is given nothing.
+  await eventually("both nodes to say what they have", async () => {
+    const nodes = done(await at("lab-1", ["get", "nodes", "--no-headers"]));
+    return (nodes.match(/ v\d+\.\d+\.\d+/g) ?? []).length === 2;
+  });
   done(await apply("lab-1", deployment("shop", "exec sleep 1000", 4)));
   await eventually("four pods run on two nodes", async () => {
     const running = (await pods()).filter((pod) => pod.includes(" Running "));

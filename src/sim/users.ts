@@ -70,6 +70,10 @@ export class Users {
     const current = machine.node.view.object(ref);
     if (current === undefined || !current.exists)
       return this.#write(machine, ref, this.#fresh(ref), "create");
+    // What a member wrote after its end is void, and may have been most of it: the manifest is applied again.
+    const { spec } = current.value;
+    if (!isObject(spec) || !isObject(spec["template"]))
+      return this.#write(machine, ref, this.#fresh(ref), "upsert");
     const dice = this.#random();
     if (dice < 0.06) return this.#delete(machine, ref);
     if (dice < 0.4 && ref.kind !== "DaemonSet") return this.#edit(machine, ref, current.value, "replicas");

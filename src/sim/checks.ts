@@ -138,7 +138,9 @@ export class Checks {
       return known ? "its workload exists and wants it" : undefined;
     }
     if (reason.startsWith("scaled-down")) {
-      const wanted = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
+      // A void write leaves an object without its template, and that wants nothing.
+      const whole = object?.exists === true && leafOf(object, "version") !== undefined;
+      const wanted = whole && slotsOf(this.#world, object).has(body.slot);
       return wanted && !movedAway(this.#world, uid, body, slotsOf) ? "its slot is wanted" : undefined;
     }
     if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";

@@ -95,7 +95,7 @@ export function redialAfter(config: State["config"], away: Duration, random: Ran
 }
 
 /** A link that ends sooner than this counts as brief. */
-export const briefMax: Duration = 5_000;
+export const briefMax: Duration = 500;
 
 /**
  * The wait before the next dial of a peer whose last links were all brief: who ends what it accepts, for

@@ -1,7 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { fleetSizes, measureInChild, savePicture } from "./fleet-parts/children.ts";
 import { drawFleet, type FleetPoint } from "./fleet-parts/draw.ts";
 import { atMost, type Bench, type Metric } from "./metric.ts";
 
@@ -10,10 +7,6 @@ import { atMost, type Bench, type Metric } from "./metric.ts";
  * the site, the defaults of the agent. Measured in the steady state, with intents written and nodes restarted.
  */
 
-const sizesDefault = "100,1000,10000";
-/** A fleet that needs more memory ends. */
-const heapMb = 7_200;
-
 /** `flat`: so many times what a node of the smallest fleet has. */
 const goals = { flat: 1.5, memoryGb: 8 } as const;
 
@@ -21,37 +14,17 @@ export const bench: Bench = {
   about:
     "state and bytes of a node in fleets of 100, 1,000 and 10,000 (STARLIGHT_FLEET=100,1000,10000/1 for others, /1: one region of it runs); draws docs/pictures/fleet.svg",
   run: (progress) => {
-    const sizes = (process.env["STARLIGHT_FLEET"] ?? sizesDefault).split(",");
-    const points = sizes.map((size) => measure(size, progress));
-    const folder = join(import.meta.dirname, "../docs/pictures");
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "fleet.svg"), drawFleet(points));
+    const points = fleetSizes().map((size) => {
+      progress(`a fleet of ${size}`);
+      return measureInChild<FleetPoint>("run.ts", [size]);
+    });
+    savePicture("fleet.svg", drawFleet(points));
     const [smallest] = points;
     return Promise.resolve(
       smallest === undefined ? [] : points.flatMap((point) => metricsOf(point, smallest)),
     );
   },
 };
-
-function measure(size: string, progress: (line: string) => void): FleetPoint {
-  const folder = mkdtempSync(join(tmpdir(), "starlight-fleet-"));
-  const file = join(folder, "point.json");
-  const script = join(import.meta.dirname, "fleet-parts/run.ts");
-  const flags = [
-    "--disable-warning=ExperimentalWarning",
-    `--max-old-space-size=${heapMb}`,
-    "--max-semi-space-size=64",
-  ];
-  try {
-    progress(`a fleet of ${size}`);
-    execFileSync(process.execPath, [...flags, script, size, file], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    return JSON.parse(readFileSync(file, "utf8")) as FleetPoint;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 function metricsOf(point: FleetPoint, smallest: FleetPoint): readonly Metric[] {
   const { flat } = goals;

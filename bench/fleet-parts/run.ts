@@ -6,6 +6,14 @@ import { Trace } from "../../src/sim/trace.ts";
 import { World } from "../../src/sim/world.ts";
 import { median, quantile } from "../metric.ts";
 import type { FleetPoint } from "./draw.ts";
+import {
+  memoryBytesMost,
+  nodesPerSite,
+  processorSeconds,
+  sayProgress,
+  sitesPerRegion,
+  soFar,
+} from "./here.ts";
 
 /**
  * One fleet, in a process of its own: `run.ts NODES FILE` writes what it measured to the file. With
@@ -13,8 +21,6 @@ import type { FleetPoint } from "./draw.ts";
  * that is too large to run.
  */
 
-const nodesPerSite = 5;
-const sitesPerRegion = 50;
 /** Power returns to all sites within this, and to the nodes of one site within a second. */
 const startMs = 5_000;
 /** Until then the heal reports about the power cut are out. */
@@ -56,7 +62,7 @@ restarted.forEach((machine, at) => {
   world.at(from + (at * measureMs) / restarted.length, () => machine.powerOff());
   world.at(from + (at * measureMs) / restarted.length + 3_000, () => machine.powerOn());
 });
-const before = { cpu: cpuSeconds(), wall: performance.now() };
+const before = { cpu: processorSeconds(), wall: performance.now() };
 advance(from + measureMs, "in steady state");
 const virtual = measureMs / 1000;
 const sent = started.map(({ host }, at) => (world.network.sentBy(host) - (sentBefore[at] ?? 0)) / virtual);
@@ -75,8 +81,8 @@ const point: FleetPoint = {
   bytesPerSecond: sent.reduce((sum, value) => sum + value, 0) / started.length,
   bytesPerSecondMost: quantile(sent, 0.99),
   reached: told.length / started.length,
-  memoryBytes: process.resourceUsage().maxRSS * 1024,
-  speed: virtual / (cpuSeconds() - before.cpu),
+  memoryBytes: memoryBytesMost(),
+  speed: virtual / (processorSeconds() - before.cpu),
   wallSpeed: measureMs / (performance.now() - before.wall),
 };
 writeFileSync(file, JSON.stringify(point));
@@ -86,16 +92,8 @@ function advance(until: number, what: string): void {
   const begin = world.now;
   for (let step = 1; step <= steps; step++) {
     world.run(begin + ((until - begin) * step) / steps);
-    const memoryMb = Math.round(process.memoryUsage().rss / 1e6);
-    process.stderr.write(
-      `${size} nodes ${what}: ${Math.round(world.now / 1000)} s, ${world.network.frames} frames, ${memoryMb} MB, ${Math.round(cpuSeconds())} s of processor\n`,
-    );
+    sayProgress(size, `${what}: ${Math.round(world.now / 1000)} s, ${soFar(world.network.frames)}`);
   }
-}
-
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
 }
 
 function noteRef(number: number) {

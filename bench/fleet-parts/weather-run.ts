@@ -1,12 +1,19 @@
 import { writeFileSync } from "node:fs";
 import { configDefaults, nodeConfigOf } from "../../src/app/config-schema.ts";
 import { liveADay } from "../../src/sim/fleet/day.ts";
+import {
+  memoryBytes,
+  memoryBytesMost,
+  nodesPerSite,
+  processorSeconds,
+  sayProgress,
+  sitesPerRegion,
+  soFar,
+} from "./here.ts";
 import type { MeasuredPhase, WeatherPoint } from "./weather.ts";
 
 /** The day of one fleet, in a process of its own: `weather-run.ts NODES HOURS SEED FILE` writes it to the file. */
 
-const nodesPerSite = 5;
-const sitesPerRegion = 50;
 const cutMs = 180_000;
 /** Several rounds of summaries of regions, the slowest of all that is told. */
 const calmMaxMs = 600_000;
@@ -14,8 +21,9 @@ const calmMaxMs = 600_000;
 const [, , nodesText = "", hoursText = "", seedText = "", file = ""] = process.argv;
 const [nodes, hours, seed] = [Number(nodesText), Number(hoursText), Number(seedText)];
 
+const say = (what: string): void => sayProgress(nodesText, what);
 const phases: MeasuredPhase[] = [];
-let cpuBefore = 0;
+let processorBefore = 0;
 const { phases: _, ...day } = liveADay(
   {
     seed,
@@ -29,18 +37,17 @@ const { phases: _, ...day } = liveADay(
   },
   {
     ended: (phase) => {
-      const cpuSeconds = cpuUsed() - cpuBefore;
-      cpuBefore = cpuUsed();
-      phases.push({ ...phase, cpuSeconds, memoryBytes: process.memoryUsage().rss });
+      const cpuSeconds = processorSeconds() - processorBefore;
+      processorBefore = processorSeconds();
+      phases.push({ ...phase, cpuSeconds, memoryBytes: memoryBytes() });
       say(
         `${phase.name}: ${phase.virtualMs / 1_000} virtual s, ${Math.round(cpuSeconds)} s of processor, ${Math.round(phase.meanBytesPerSecond)} B/s a node`,
       );
     },
     looked: ({ world, members }) => {
-      const memoryMb = Math.round(process.memoryUsage().rss / 1e6);
       const problems = world.violations.length === 0 ? "" : `, ${world.violations.length} violations`;
       say(
-        `${Math.round(world.now / 1_000)} s, ${members.size} members, ${world.network.frames} frames, ${memoryMb} MB${problems}`,
+        `${Math.round(world.now / 1_000)} s, ${members.size} members, ${soFar(world.network.frames)}${problems}`,
       );
     },
   },
@@ -50,16 +57,7 @@ const point: WeatherPoint = {
   nodes,
   seed,
   phases,
-  memoryBytes: process.resourceUsage().maxRSS * 1024,
+  memoryBytes: memoryBytesMost(),
 };
 for (const violation of day.violations) say(violation);
 writeFileSync(file, JSON.stringify(point));
-
-function say(what: string): void {
-  process.stderr.write(`${nodes} nodes: ${what}\n`);
-}
-
-function cpuUsed(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-}

@@ -62,10 +62,10 @@ export function writeOptions(query: URLSearchParams, { identity }: Pick<NodeView
   const scope = scopes.find((name) => name === asked);
   if (asked !== null && scope === undefined)
     throw badRequest(`wait=${asked}: use ${scopes.join(", ")}, or leave it out`);
-  const answerable = answerableBy[identity.mesh.detail ?? "mesh"];
+  const answerable = answerableBy[identity.mesh.detail];
   if (scope !== undefined && !answerable.includes(scope))
     throw badRequest(
-      `wait=${scope}: in this mesh a node knows the members of its ${identity.mesh.detail ?? "mesh"} alone and can ask no others; use wait=${answerable.join(" or ")}`,
+      `wait=${scope}: in this mesh a node knows the members of its ${identity.mesh.detail} alone and can ask no others; use wait=${answerable.join(" or ")}`,
     );
   const timeoutMs = timeout === null ? waitDefaultMs : parseDuration(timeout);
   if (timeoutMs === undefined || timeoutMs > waitMaxMs)

@@ -173,7 +173,7 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
       sites: [...sites, ...told].filter(({ inView }) => inView > 0).length + sitesOf(true),
       ofSites: sites.length + told.length + sitesOf(false),
     },
-    detail: mesh.detail ?? "mesh",
+    detail: mesh.detail,
     sites: [...sites, ...told],
     regions,
     nodes: members.map((member) => ({

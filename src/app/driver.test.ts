@@ -34,7 +34,12 @@ function slowDisk(): SlowDisk {
 function setUp(): { readonly driver: Driver; readonly disk: SlowDisk; readonly boot: () => void } {
   const root = signerFromPem(newRecordKey().privatePem);
   const signer = signerFromPem(newRecordKey().privatePem);
-  const mesh = { id: nodeIdOf(root.publicKey, nodeCrypto), name: "test", rootKey: root.publicKey };
+  const mesh = {
+    id: nodeIdOf(root.publicKey, nodeCrypto),
+    name: "test",
+    rootKey: root.publicKey,
+    detail: "mesh",
+  } as const;
   const identity = { id: nodeIdOf(signer.publicKey, nodeCrypto), name: "n", site: "s", region: "r", mesh };
   const body = {
     name: "n",

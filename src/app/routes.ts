@@ -105,7 +105,7 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
     "/starlight/v1/revocations": shaped(revocationShape, async ({ node, reason = "" }) => {
       const found = deps.view.members().find(({ id, member }) => id === node || member.name === node);
       // Of a site whose detail stays there, members are known by their ids alone.
-      const elsewhere = isNodeId(node) && (deps.view.identity.mesh.detail ?? "mesh") !== "mesh";
+      const elsewhere = isNodeId(node) && deps.view.identity.mesh.detail !== "mesh";
       const id = found?.id ?? (elsewhere ? node : undefined);
       if (id === undefined) return problem(404, `no member is called ${node}`);
       return done(await deps.enroller.revoke(id, reason), { node: id });

@@ -237,7 +237,7 @@ export class Checks {
   /** 11. Everybody is told of every site of its region and of every region, and of all of their nodes. */
   #placesSeen(machine: Machine): void {
     const { identity, node } = machine;
-    if ((identity.mesh.detail ?? "mesh") === "mesh" || node === undefined) return;
+    if (identity.mesh.detail === "mesh" || node === undefined) return;
     const nodesBy = (place: "site" | "region", name: string): number =>
       this.#world.machines.filter((other) => other.identity[place] === name).length;
     const told = new Map<string, number>([

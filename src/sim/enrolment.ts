@@ -26,7 +26,7 @@ export function admission(world: World, enroller: Machine, newcomer: Machine): M
   const { wall } = clocksOf(enroller);
   const { identity } = newcomer;
   const draft = {
-    scope: detailScope(identity.mesh.detail ?? "mesh", identity),
+    scope: detailScope(identity.mesh.detail, identity),
     key: memberKey(identity.id),
     version: tick({ last: 0 }, wall),
     kind: "roster",

@@ -40,7 +40,7 @@ export class Ends {
 /** 13. Everybody's roster is the world's: nobody but who left or was revoked is forgotten, and no mole is on it. */
 export function checkRoster(world: World): void {
   for (const { name, identity, node } of world.machines) {
-    const detail = identity.mesh.detail ?? "mesh";
+    const detail = identity.mesh.detail;
     const told = new Set(node?.view.members().map(({ id }) => id));
     for (const { identity: other } of world.machines) {
       const expected = keeps(identity, detailScope(detail, other));

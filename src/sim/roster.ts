@@ -16,7 +16,7 @@ export function memberRecord(
   grants: readonly string[] = ["write"],
 ): MeshRecord {
   const { id, name, site, region, mesh } = identity;
-  const detail = mesh.detail ?? "mesh";
+  const detail = mesh.detail;
   const body = {
     name,
     site,

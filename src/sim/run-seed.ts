@@ -75,7 +75,7 @@ export const simConfig: NodeConfig = {
 /** One life of a small fleet: a storm in which nothing wrong may happen, then calm in which all comes right. */
 export function runSeed(options: SeedOptions): SeedResult {
   const trace = new Trace(options.print);
-  const { sites, regions, detail } = options;
+  const { sites, regions, detail = "mesh" } = options;
   const members =
     sites === undefined
       ? withUplinks(layoutOf(options.nodes), options.seed)
@@ -101,7 +101,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   comings.end();
   endFaults(world);
   const calmSince = world.now;
-  const round = (detail ?? "mesh") === "mesh" ? 0 : roundTakes(simConfig);
+  const round = detail === "mesh" ? 0 : roundTakes(simConfig);
   world.run(calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round));
   const forgottenAt = calmSince + slowest(layout) + deletionRounds * round;
   while (world.now < forgottenAt && checks.remembersDeletions()) world.run(world.now + lookEvery);

@@ -83,8 +83,8 @@ export class Users {
 
   #fresh(ref: ObjectRef): Written {
     // Where nobody knows all members, only a site's own slots can be exclusive.
-    const detail = this.#world.machines[0]?.identity.mesh.detail ?? "mesh";
-    const perSite = ref.name === "shop" || ref.name === "till" || (ref.name === "vault" && detail !== "mesh");
+    const allKnown = this.#world.machines[0]?.identity.mesh.detail === "mesh";
+    const perSite = ref.name === "shop" || ref.name === "till" || (ref.name === "vault" && !allKnown);
     const written = `v${++this.#values}`;
     const labels = { app: ref.name };
     const container = {

@@ -117,7 +117,7 @@ function judge(desk: Desk, request: JoinRequest): Result<Judged, JoinRefusal> {
  */
 async function forgetUnheard(desk: Desk, entry: InviteEntry, name: string): Promise<InviteEntry> {
   // Of a site whose detail stays there, silence says nothing.
-  if (!keeps(desk.identity.node, detailScope(desk.identity.node.mesh.detail ?? "mesh", entry))) return entry;
+  if (!keeps(desk.identity.node, detailScope(desk.identity.node.mesh.detail, entry))) return entry;
   const lost = unheard(desk, entry, name);
   if (lost === undefined) return entry;
   await revoke(desk, lost.node, "never came up; its name joins again with the same invite");
@@ -154,7 +154,7 @@ async function newMember(
     labels: {},
     joinedAt: wall(),
   };
-  const scope = detailScope(identity.node.mesh.detail ?? "mesh", entry);
+  const scope = detailScope(identity.node.mesh.detail, entry);
   const draft = { scope, key: memberKey(id), version: desk.stamp(), kind: "roster", body } as const;
   const frame = Buffer.from(seal(desk, draft)).toString("base64");
   return { node: id, name: request.name, signKey: body.signKey, tlsKey, certificate, frame };
@@ -174,7 +174,7 @@ async function finish(desk: Desk, entry: InviteEntry, joined: JoinEntry): Outcom
   return ok({
     certificate: joined.certificate,
     ca: identity.tls.caPem,
-    mesh: { id: mesh.id, name: mesh.name, rootKey: hex(mesh.rootKey), detail: mesh.detail ?? "mesh" },
+    mesh: { id: mesh.id, name: mesh.name, rootKey: hex(mesh.rootKey), detail: mesh.detail },
     node: { id: joined.node, name: joined.name, site: entry.site, region: entry.region },
     frames: [...new Set(frames)],
   });
@@ -184,8 +184,7 @@ async function revoke(desk: Desk, node: NodeId, reason: string): Outcome<undefin
   const { identity, view } = desk;
   if (node === identity.node.id) return refuse("malformed", "a node leaves by itself: `starlight leave`");
   const unknown = view.memberBody(node) === undefined;
-  if (unknown && (identity.node.mesh.detail ?? "mesh") === "mesh")
-    return refuse("malformed", `${node} is not a member`);
+  if (unknown && identity.node.mesh.detail === "mesh") return refuse("malformed", `${node} is not a member`);
   const grants = view.member(identity.node.id)?.member.grants ?? [];
   if (!grants.includes("enrol")) return refuse("not-an-enroller", "this node has not the grant `enrol`");
   const body = { how: "revoked", reason: reason.slice(0, 1024) };

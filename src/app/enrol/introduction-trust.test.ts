@@ -14,7 +14,7 @@ const newSigner = (): Signer => signerFromPem(newRecordKey().privatePem);
 const idOf = (signer: Signer): string => nodeIdOf(signer.publicKey, nodeCrypto);
 
 const [root, enroller, worker, intruder] = [newSigner(), newSigner(), newSigner(), newSigner()];
-const mesh = { id: idOf(root), name: "test", rootKey: root.publicKey };
+const mesh = { id: idOf(root), name: "test", rootKey: root.publicKey, detail: "mesh" } as const;
 
 function member(who: Signer, by: Signer, version: number, grants: readonly string[]): Uint8Array {
   const body = {

@@ -23,7 +23,7 @@ export function trustedFrames(
   const trust: TrustView = {
     root: { id: mesh.id, publicKey: mesh.rootKey },
     member: (id) => members.get(id),
-    detail: mesh.detail ?? "mesh",
+    detail: mesh.detail,
     goneSince: (id) => gone.get(id),
   };
   const trusted: Uint8Array[] = [];

@@ -34,10 +34,6 @@ export function openApiSchema(kind: Kind): JsonObject {
   };
 }
 
-/** The name under which Kubernetes publishes a kind's schema, for example `io.k8s.api.apps.v1.Deployment`. */
-export const openApiName = ({ group, version, kind }: Kind): string =>
-  `io.k8s.api.${group === "" ? "core" : group}.${version}.${kind}`;
-
 /** One shape, and all below it. */
 export function openApi(schema: Schema): JsonObject {
   const described: { [name: string]: Json } = { description: schema.description };

@@ -4,7 +4,6 @@ import * as fc from "fast-check";
 import {
   aheadOf,
   epochMs,
-  isVersion,
   observe,
   tick,
   versionAt,
@@ -19,6 +18,8 @@ const year2024 = Date.UTC(2024, 0, 1);
 /** The last whole millisecond whose 4096 stamps are all exact integers. */
 const lastWall = epochMs + 2 ** 41 - 1;
 const wall = fc.integer({ min: epochMs, max: lastWall });
+
+const isStamp = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
 
 test("a stamp is the milliseconds since 2020-01-01 times 4096, and reads back as that wall time", () => {
   assert.equal(epochMs, Date.UTC(2020, 0, 1));
@@ -35,7 +36,7 @@ test("a stamp is the milliseconds since 2020-01-01 times 4096, and reads back as
 
 test("every stamp until the year 2089 is an exact integer", () => {
   assert.ok(lastWall > Date.UTC(2089, 0, 1));
-  assert.ok(isVersion(versionAt(lastWall) + 4095));
+  assert.ok(isStamp(versionAt(lastWall) + 4095));
   assert.ok(versionAt(lastWall) > versionAt(lastWall - 1));
 });
 
@@ -47,22 +48,6 @@ test("a machine that booted in 1970 stamps 0, and one far beyond 2089 the larges
 
 test("a part of a millisecond is cut off, so equal milliseconds give equal first stamps", () => {
   assert.equal(versionAt(year2024 + 0.999), versionAt(year2024));
-});
-
-test("a stamp is an integer in [0, 2^53) and nothing else is", () => {
-  for (const value of [0, 1, 4096, versionMax]) assert.ok(isVersion(value), `${value}`);
-  for (const value of [
-    -1,
-    0.5,
-    versionMax + 1,
-    Number.NaN,
-    Number.POSITIVE_INFINITY,
-    "1",
-    null,
-    undefined,
-    1n,
-  ])
-    assert.ok(!isVersion(value), String(value));
 });
 
 test("4096 stamps fit into one millisecond, and the next carries into the millisecond after", () => {
@@ -110,7 +95,7 @@ test("every stamp is larger than all that its clock made or saw, however the wal
         const stamp = tick(clock, happening.wall);
         assert.ok(stamp > highest, `${stamp} after ${highest}`);
         assert.ok(stamp >= versionAt(happening.wall));
-        assert.ok(isVersion(stamp));
+        assert.ok(isStamp(stamp));
         highest = stamp;
       }
       assert.equal(clock.last, highest);
@@ -152,6 +137,6 @@ test("a clock that saw the largest stamp stands still there: its stamps stay exa
   observe(clock, versionMax - 1);
   for (const wall of [year2024, Number.MAX_SAFE_INTEGER, 0]) {
     assert.equal(tick(clock, wall), versionMax);
-    assert.ok(isVersion(clock.last));
+    assert.ok(isStamp(clock.last));
   }
 });

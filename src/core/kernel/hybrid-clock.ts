@@ -28,10 +28,6 @@ export function wallOf(version: Version): WallTime {
   return Math.floor(version / countersPerMs) + epochMs;
 }
 
-export function isVersion(value: unknown): value is Version {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
 /** The clock of one node: the highest stamp it made or saw. */
 export type HybridClock = { last: Version };
 

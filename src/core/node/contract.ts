@@ -47,8 +47,8 @@ export type MeshIdentity = {
   readonly id: NodeId;
   readonly name: string;
   readonly rootKey: Uint8Array;
-  /** How far the detail of a node travels; the mesh when missing. The root says so in the records it signs. */
-  readonly detail?: Detail | undefined;
+  /** How far the detail of a node travels. The root says so in the records it signs. */
+  readonly detail: Detail;
 };
 
 /** Timing of one node; the same everywhere in a mesh unless an operator has a reason. */

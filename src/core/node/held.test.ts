@@ -20,7 +20,7 @@ const signer = { sign: () => new Uint8Array(64) };
 
 function bed() {
   const id = "bbbbbbbbbbbbbbbbbbbb";
-  const mesh = { id, name: "m", rootKey: new Uint8Array(32) };
+  const mesh = { id, name: "m", rootKey: new Uint8Array(32), detail: "mesh" } as const;
   const state = newState({ id, name: "b", site: "s", region: "r", mesh }, { pingEvery: 1 } as NodeConfig);
   const env = { now: 0, crypto } as unknown as Turn["env"];
   const turn = (): Turn => ({

@@ -95,5 +95,4 @@ export function peersSoon({ levels }: { readonly levels: Levels }, now: Instant)
   levels.peersAt = Math.min(levels.peersAt, now + peersPause);
 }
 
-export const detailOf = ({ identity }: { readonly identity: NodeIdentity }): Detail =>
-  identity.mesh.detail ?? "mesh";
+export const detailOf = ({ identity }: { readonly identity: NodeIdentity }): Detail => identity.mesh.detail;

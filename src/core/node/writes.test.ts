@@ -14,7 +14,7 @@ import { writeAsked, writeStored } from "./writes.ts";
 const id = "bbbbbbbbbbbbbbbbbbbb";
 
 function bed() {
-  const mesh = { id, name: "m", rootKey: new Uint8Array(32) };
+  const mesh = { id, name: "m", rootKey: new Uint8Array(32), detail: "mesh" } as const;
   const state = newState({ id, name: "b", site: "s", region: "r", mesh }, {} as NodeConfig);
   state.ownLogsWhole = true;
   const sha256 = (bytes: Uint8Array): Uint8Array =>

@@ -13,7 +13,6 @@ import {
   findRecord,
   logOf,
   putRecord,
-  recordsIn,
   scopeDigest,
   sealNext,
   tombstoneCount,
@@ -42,6 +41,11 @@ const draft: fc.Arbitrary<Draft> = fc.record({
   body: fc.option(fc.nat(3), { nil: undefined }),
 });
 const drafts = fc.array(draft, { maxLength: 30 });
+const recordsIn = ({ bySlot }: RecordStore, scope: Scope): MeshRecord[] =>
+  [...bySlot.entries()]
+    .filter(([, { scope: its }]) => its === scope)
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([, each]) => each);
 const scopes: readonly Scope[] = ["mesh", "site:oslo", "region:north"];
 
 function storeOf(records: readonly MeshRecord[]): RecordStore {

@@ -146,13 +146,6 @@ export function scopeDigest(
   return { hash, count: held.count };
 }
 
-/** The scope's records in slot order, tombstones included. */
-export function recordsIn(store: RecordStore, scope: Scope): MeshRecord[] {
-  const records: [string, MeshRecord][] = [];
-  for (const entry of store.bySlot) if (entry[1].scope === scope) records.push(entry);
-  return records.sort((left, right) => (left[0] < right[0] ? -1 : 1)).map(([, record]) => record);
-}
-
 export function tombstoneCount(store: RecordStore): number {
   let total = 0;
   for (const record of store.bySlot.values()) if (isTombstone(record)) total++;

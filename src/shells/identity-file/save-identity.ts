@@ -40,7 +40,7 @@ export function saveIdentity(
       id: node.mesh.id,
       name: node.mesh.name,
       rootKey: hex(node.mesh.rootKey),
-      ...(node.mesh.detail === undefined ? {} : { detail: node.mesh.detail }),
+      detail: node.mesh.detail,
     },
     node: { id: node.id, name: node.name, site: node.site, region: node.region },
     createdAt: identity.createdAt,

@@ -50,7 +50,7 @@ export async function newMember(mesh: Mesh, options: { readonly as?: NodeId } = 
         name: `node-${id.slice(0, 4)}`,
         site: "site-a",
         region: "region-a",
-        mesh: { id: mesh.id, name: "test", rootKey: new Uint8Array(32) },
+        mesh: { id: mesh.id, name: "test", rootKey: new Uint8Array(32), detail: "mesh" },
       },
       signer,
       tls: { keyPem: tls.privatePem, certificatePem, caPem: mesh.authority.caPem },

@@ -1,0 +1,22 @@
+/** What the fleets of the benches have in common, and what the process that runs one says of itself. */
+
+export const nodesPerSite = 5;
+export const sitesPerRegion = 50;
+
+/** Used until now, of all cores together. */
+export function processorSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+export const memoryBytes = (): number => process.memoryUsage().rss;
+export const memoryBytesMost = (): number => process.resourceUsage().maxRSS * 1024;
+
+/** Progress, to standard error. */
+export function sayProgress(fleet: string, what: string): void {
+  process.stderr.write(`${fleet} nodes ${what}\n`);
+}
+
+/** What the network has carried and the process has taken until now. */
+export const soFar = (frames: number): string =>
+  `${frames} frames, ${Math.round(memoryBytes() / 1e6)} MB, ${Math.round(processorSeconds())} s of processor`;

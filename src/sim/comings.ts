@@ -30,7 +30,7 @@ export function withNewcomers(layout: Layout, seed: number): Layout {
 export class Comings {
   readonly #world: World;
   readonly #random: Random;
-  /** Sites that somebody has left: another member of the same has to stay for the votes. */
+  /** Sites that somebody has left: the other members of the same have to stay for the votes. */
   readonly #touched = new Set<string>();
   /** Enrollers whose word others rely on stay. */
   readonly #admitted = new Set<Machine>();
@@ -192,8 +192,8 @@ export class Comings {
   }
 
   /**
-   * Somebody who may go: not the last of its site or of the enrollers, and nobody whose word others rely on. Who
-   * joins a site that everybody has left founds it anew, with votes and tokens that begin again: left out here.
+   * Somebody who may go: one of each site, the last one too, but neither of the last two enrollers nor anybody
+   * whose word others rely on.
    */
   #goer(may: (machine: Machine) => boolean): Machine | undefined {
     const enrollers = this.#world.machines.filter((machine) => this.#world.enrollers.has(machine));
@@ -201,9 +201,6 @@ export class Comings {
       this.#random,
       this.#world.machines.filter((machine) => {
         if (this.#touched.has(machine.identity.site) || this.#admitted.has(machine) || !may(machine))
-          return false;
-        const { site } = machine.identity;
-        if (!this.#world.machines.some((other) => other !== machine && other.identity.site === site))
           return false;
         return !this.#world.enrollers.has(machine) || enrollers.length > 2;
       }),

@@ -63,7 +63,6 @@ function prepare(turn: LeaseTurn, book: Book, holding: Holding): boolean {
   // Who has left or was revoked asks for nothing: what it holds runs out.
   const mayAsk = state.memoryStored && state.members.has(state.config.self);
   if (roll === undefined || !mayAsk) return wait(turn, holding, retryMax);
-  if (holding.resuming > 0 && holding.epoch <= epochBase(roll.founding)) endResuming(turn, holding);
   const onRoll = holding.name === rollName(book.electorate);
   const needed = votesNeeded(state, book, onRoll, env.now);
   const reachable = roll.voters.filter(

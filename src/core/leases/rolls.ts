@@ -94,8 +94,10 @@ export function adopt(turn: LeaseTurn, book: Book, roll: Roll): void {
   book.accepted = undefined;
   turn.out.push({ type: "roll-changed", electorate: book.electorate, roll });
   storeBook(turn, book, (stored) => {
-    confirmed(stored, book, stored.state.config.self);
     sayHelloToAll(stored, book);
+    confirmed(stored, book, stored.state.config.self);
+    // Those whom we have it from said so before it was ours.
+    for (const [peer, number] of book.told) if (number === roll.number) confirmed(stored, book, peer);
   });
 }
 
@@ -155,7 +157,7 @@ export function found(turn: LeaseTurn, book: Book): void {
     .slice(0, votersMax)
     .sort()
     .map((id): Voter => ({ id, memory: memoryOf(state, id) ?? "" }));
-  const founding = Math.max(firstNumber(env.stamp, env.random), ours + 1);
+  const founding = firstNumber(env.stamp, env.random);
   adopt(turn, book, { founding, number: founding, voters });
 }
 

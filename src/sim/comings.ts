@@ -34,8 +34,6 @@ export class Comings {
   readonly #touched = new Set<string>();
   /** Enrollers whose word others rely on stay. */
   readonly #admitted = new Set<Machine>();
-  /** The first members of a new site are admitted by one node: nobody else could tell them of each other. */
-  readonly #foundedBy = new Map<string, Machine>();
   #ended = false;
 
   constructor(world: World) {
@@ -61,17 +59,11 @@ export class Comings {
 
   #join(newcomer: Machine): void {
     if (!this.#world.spares.includes(newcomer)) return;
-    const { site } = newcomer.identity;
-    const before = this.#foundedBy.get(site);
     const enroller = pick(
       this.#random,
-      this.#enrollers().filter(
-        (machine) => this.#reachesSiteOf(machine, newcomer) && (before === undefined || machine === before),
-      ),
+      this.#enrollers().filter((machine) => this.#reachesSiteOf(machine, newcomer)),
     );
     if (enroller === undefined) return this.#again(() => this.#join(newcomer));
-    if (!this.#world.machines.some(({ identity }) => identity.site === site))
-      this.#foundedBy.set(site, enroller);
     this.#log(`${newcomer.name} joins through ${enroller.name}`);
     this.#admitted.add(enroller);
     const record = admission(this.#world, enroller, newcomer);

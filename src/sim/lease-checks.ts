@@ -23,6 +23,8 @@ export class LeaseChecks {
   readonly #tokens = new Map<string, Map<number, { least: number; most: number }>>();
   readonly #rolls = new Map<string, string>();
   readonly #foundingOf = new Map<number, number>();
+  /** Where a member that was revoked, and had not heard of it, outlived those who had gone on without it. */
+  readonly #torn = new Set<number>();
   readonly #foundings = new Map<number, Founding>();
 
   constructor(
@@ -61,8 +63,10 @@ export class LeaseChecks {
   rollChanged(node: LeaseNode, { founding, number, voters }: Roll): void {
     const text = voters.map(({ id, memory }) => `${id.slice(-2)}/${memory}`).join(" ");
     const known = this.#rolls.get(`${founding}.${number}`);
-    if (known !== undefined && known !== text) this.#violated(`roll ${number} is "${known}" and "${text}"`);
-    this.#rolls.set(`${founding}.${number}`, text);
+    if (known !== undefined && known !== text) {
+      if (this.#isGone(node.id)) this.#torn.add(founding);
+      else this.#violated(`roll ${number} is "${known}" and "${text}"`);
+    } else this.#rolls.set(`${founding}.${number}`, text);
     this.#foundingOf.set(number, founding);
     const kept = this.#foundings.get(founding) ?? {
       isVoid: this.#isGone(node.id),
@@ -95,17 +99,19 @@ export class LeaseChecks {
   }
 
   /**
-   * Two foundings may run a name each as long as the smaller one's holder has not heard of the larger: neither
-   * that it was revoked itself nor of its founder, who had not heard of it as a member either.
+   * Two foundings may run a name each as long as the smaller one's holder has not heard of the larger, and the
+   * founder of that did not know the holder: as a member, or as gone when the holder has heard that as well.
    */
   #mayNotKnow(one: Instance, other: Instance): boolean {
     const [first, second] = [this.#foundingUnder(one), this.#foundingUnder(other)];
     const [smaller, larger] = first < second ? [one, second] : [other, first];
     const holder = this.#nodeOf(smaller.node);
-    if (first === second || holder === undefined) return false;
+    if (first === second) return this.#torn.has(first);
+    if (holder === undefined) return false;
     const heard = holder.leases?.roll("site/x")?.founding ?? 0;
-    const knewIt = this.#foundings.get(larger)?.members.has(holder.id) === true;
-    return heard < larger && !knewIt && holder.members.has(holder.id);
+    const { members, gone } = this.#foundings.get(larger) ?? {};
+    const isEnded = gone?.has(holder.id) === true && holder.isOver;
+    return heard < larger && members?.has(holder.id) !== true && !isEnded;
   }
 
   #checkToken({ name, token, node }: Instance): void {
@@ -113,7 +119,8 @@ export class LeaseChecks {
     const byFounding = this.#tokens.get(name) ?? new Map<number, { least: number; most: number }>();
     this.#tokens.set(name, byFounding);
     for (const [other, { least, most }] of byFounding) {
-      const grows = other > founding ? token < least : token > most;
+      const isTorn = other === founding && this.#torn.has(founding);
+      const grows = isTorn || (other > founding ? token < least : token > most);
       if (!grows) this.#violated(`${name} had tokens ${least} to ${most}, and now ${token} on ${node}`);
     }
     const { least } = byFounding.get(founding) ?? { least: token };

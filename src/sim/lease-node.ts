@@ -36,6 +36,7 @@ export class LeaseNode {
   power = true;
   diskFull = false;
   lost = false;
+  overAt = Number.POSITIVE_INFINITY;
   pausedUntil = 0;
   frozenUntil = 0;
   readonly #resumed = new Map<string, number>();
@@ -76,6 +77,11 @@ export class LeaseNode {
     const row = this.#disk.get("meta/lease-memory");
     const decoded = row === undefined ? undefined : decodeRow(row);
     return decoded?.type === "memory" && decoded.original;
+  }
+
+  /** Whether it knows that it is no member, and what it held when it heard of that has run out. */
+  get isOver(): boolean {
+    return this.#storm.now >= this.overAt;
   }
 
   /** The memory that its disk has now: it changes when the disk is lost. */

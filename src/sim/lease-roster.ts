@@ -143,6 +143,8 @@ export class LeaseRoster {
     // A revocation is stamped after all that its enroller has of the member.
     const elsewhere = versionAt(this.#storm.wall());
     const stamp = how === "leaves" ? node.stamp() : Math.max(elsewhere, this.#stamp, node.stamp()) + 1;
+    // Who leaves is waited for; who is revoked may be the last to hear, and to end.
+    if (how === "leaves") node.overAt = this.#storm.now;
     this.gone.set(node.id, stamp);
     this.#stamp = Math.max(this.#stamp, stamp);
     for (const other of this.#storm.nodes) {
@@ -150,6 +152,8 @@ export class LeaseRoster {
       this.#later(wait, () => {
         hearOfEnd(other, node.id, stamp);
         other.tellRoster();
+        const { now, leaseFor, drift } = this.#storm;
+        if (other === node) node.overAt = Math.min(node.overAt, now + leaseFor * (1 + 2 * drift));
       });
     }
     this.#later(between(this.#random, 0, 20_000), () => {

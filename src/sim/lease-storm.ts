@@ -69,6 +69,8 @@ export class LeaseStorm {
     for (let at = between(this.#random, 0, 6_000); at < stormMs; at += between(this.#random, 0, 6_000)) {
       this.at(at, () => this.#strike());
     }
+    // In every third storm the site is left by all, early enough to begin anew and to be left again.
+    if (this.seed % 3 === 0) this.at(between(this.#random, 0, stormMs / 2), () => this.roster.empty());
     this.at(stormMs, () => this.#mend());
     this.#runUntil(stormMs + calmMs);
     this.#atEnd();

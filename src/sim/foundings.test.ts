@@ -158,3 +158,35 @@ test("where a witness was named before, of two islands that begin one site only 
   assert.equal(lives.length, 1);
   assert.equal(inReach.node?.view.leases.roll("site/bern")?.voters.length, 3);
 });
+
+test("where detail stays in sites, a newcomer that another site admits joins the voters of its own, and the copy runs on", () => {
+  const places = ["oslo", "bern"].map((site) => ({ site, region: "north", nodes: 2, later: 1 }));
+  const world = new World(5, places, simConfig, new Trace(), { detail: "site", enrollers: true });
+  for (const machine of world.machines) machine.startAgent();
+  world.run(90_000);
+  const [oslo] = world.machines;
+  const newcomer = world.spares.find(({ identity }) => identity.site === "bern");
+  assert.ok(oslo !== undefined && newcomer !== undefined);
+  upsert(oslo, ref, vault);
+  world.run(world.now + 60_000);
+  const before = atSite(world, "bern").flatMap(({ pods }) => [...pods.keys()]);
+  const roll = atSite(world, "bern")[0]?.node?.view.leases.roll("site/bern");
+  assert.deepEqual([before.length, roll?.voters.length], [1, 2]);
+  const record = admission(world, oslo, newcomer);
+  enrolAt(world, oslo, record);
+  world.run(world.now + 1_000);
+  // Oslo can tell it of none of them.
+  const mates = atSite(world, "bern").map(({ identity }) => identity.id);
+  const told = introductionBy(world, oslo, record);
+  newcomer.disk.preload(told.filter(({ slot }) => !mates.some((id) => slot.includes(id))));
+  cut(world, true, [newcomer], atSite(world, "bern"));
+  world.machines.push(newcomer);
+  newcomer.startAgent();
+  world.run(world.now + 20_000);
+  cut(world, false, [newcomer], atSite(world, "bern"));
+  world.run(world.now + 100_000);
+  const now = newcomer.node?.view.leases.roll("site/bern");
+  assert.deepEqual([now?.founding, now?.voters.length], [roll?.founding, 3]);
+  const after = atSite(world, "bern").flatMap(({ pods }) => [...pods.keys()]);
+  assert.deepEqual(after, before);
+});

@@ -179,7 +179,7 @@ export class LeaseNode {
   tellRoster(): void {
     const members = [...this.members].sort();
     const founder = this.#storm.roster.founderOf(this.members);
-    const electorate: Electorate = { name: "site/x", members, founder, ended: this.gone.size };
+    const electorate: Electorate = { name: "site/x", members, founder, ended: this.gone.size, listenFor: 0 };
     this.deliver({ type: "electorates", electorates: [electorate], members: this.members });
   }
 

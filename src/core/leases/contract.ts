@@ -35,6 +35,8 @@ export type Electorate = {
   readonly founder: NodeId | undefined;
   /** How many memberships are known to have ended, whoever's: any of them may have held something here. */
   readonly ended: number;
+  /** How long a founder listens first, because there may be members and voters that it was not told of. */
+  readonly listenFor: Duration;
 };
 
 export type Wanted = {

@@ -55,10 +55,10 @@ function bed() {
     tell(node, { type: "restored", rows: [...disk.values()], memory, firstLife });
     return node;
   };
-  const roster = (node: Node, members: readonly string[], ended = 0): void =>
+  const roster = (node: Node, members: readonly string[], ended = 0, listenFor = 0): void =>
     tell(node, {
       type: "electorates",
-      electorates: [{ name: "site/x", members, founder: members[0], ended }],
+      electorates: [{ name: "site/x", members, founder: members[0], ended, listenFor }],
       members: new Set(members),
     });
   const want = (node: Node, epoch = 0): void =>
@@ -93,6 +93,16 @@ test("where nobody has gone the first member founds at once, and holds", () => {
   run(1);
   assert.deepEqual(rollOf(node)?.voters, [{ id: a, memory: "m" }]);
   assert.ok(node.held.has("n"));
+});
+
+test("who may have mates that it was not told of listens for 20 s before it founds", () => {
+  const { start, roster, run, rollOf } = bed();
+  const node = start(a, 4096);
+  roster(node, [a], 0, 20_000);
+  run(19_900);
+  assert.equal(rollOf(node), undefined);
+  run(200);
+  assert.equal(rollOf(node)?.voters.length, 1);
 });
 
 test("who comes after the last one has gone founds after 15 s, with a larger token, though its clock stands at 0", () => {

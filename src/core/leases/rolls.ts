@@ -1,5 +1,5 @@
 import type { NodeId } from "../records/record.ts";
-import { never } from "../kernel/time.ts";
+import { never, type Duration } from "../kernel/time.ts";
 import { numberMax, votersMax, type Electorate, type Roll, type Voter } from "./contract.ts";
 import type { Message } from "./frames.ts";
 import { endAllOf } from "./lapse.ts";
@@ -166,8 +166,8 @@ const isVacant = ({ members }: LeaseState, { roll }: Book): boolean =>
   roll === undefined || !roll.voters.some(({ id }) => members.has(id));
 
 /** Where nobody has ever gone nothing can have been held before. */
-const vacantFor = ({ config }: LeaseState, { ended }: Electorate): number =>
-  ended === 0 ? 0 : config.promiseFor;
+const vacantFor = ({ config }: LeaseState, { ended, listenFor }: Electorate): Duration =>
+  Math.max(listenFor, ended === 0 ? 0 : config.promiseFor);
 
 /** When a founder's waiting ends, for the wake-up. */
 export function foundingAt(state: LeaseState, book: Book, now: number): number {

@@ -112,10 +112,21 @@ export function tellElectorates(turn: Turn): void {
     const [founder] = inSite.sort(
       (left, right) => joinedAt(turn, left) - joinedAt(turn, right) || (left < right ? -1 : 1),
     );
-    return { name, members: voting, founder, ended: index.goneSince.size };
+    const listenFor = voting.length === 1 ? aloneFor(turn) : 0;
+    return { name, members: voting, founder, ended: index.goneSince.size, listenFor };
   });
   tellLeases(turn, { type: "electorates", electorates, members: new Set(members) });
   for (const { name } of electorates) keepAhead(turn, state.leases.roll(name));
+}
+
+/**
+ * Who is alone in its electorate may have been admitted by somebody who does not know the others: below mesh
+ * detail nobody elsewhere knows them, and finding them takes a minute. The mesh's first node has no others.
+ */
+function aloneFor({ state }: Turn): Duration {
+  const { identity, index, config } = state;
+  if (index.memberById.get(identity.id)?.author === identity.mesh.id) return 0;
+  return detailOf(state) === "mesh" ? promiseFor(config.leaseFor) : seconds(60);
 }
 
 /** What a clock within the bound may show now, also where ours is behind what it has seen. */

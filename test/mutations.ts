@@ -86,13 +86,6 @@ const mutations: readonly Mutation[] = [
     flags: leaseStorms,
   },
   {
-    name: "leases: two founders with clocks behind begin at one number",
-    file: "core/leases/state.ts",
-    from: "const spread = 2 ** 12;",
-    to: "const spread = 1;",
-    flags: leaseStorms,
-  },
-  {
     name: "leases: an exclusive slot is claimed without one",
     file: "core/node/placing.ts",
     from: "else if (!needsLease || lease !== undefined) claimSlot",

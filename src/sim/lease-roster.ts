@@ -106,7 +106,9 @@ export class LeaseRoster {
     for (const delay of [0, between(this.#random, 0, 5_000)]) {
       this.#later(delay, () => {
         if (this.#storm.isCalm) return;
-        const node = this.#admit([], this.gone.keys(), this.#stamp);
+        // Each enroller stamps by a clock of its own.
+        const wall = this.#storm.wall() + between(this.#random, -60_000, 60_000);
+        const node = this.#admit([], this.gone.keys(), Math.max(this.#stamp, versionAt(wall)));
         this.#storm.log(`${node.id} begins the site on its side`);
         this.#later(apart, () => this.#tellOf(node, 10_000));
       });

@@ -361,6 +361,7 @@ test("when three quarters of a roll's 16,384 epochs are used up its voters go on
 test("tokens stay below 2^53 until the stamps of 2089, and a founding lies above every roll that was seen", () => {
   const last = firstNumber(Number.MAX_SAFE_INTEGER, () => 0.999);
   assert.equal(epochMax(last), Number.MAX_SAFE_INTEGER);
+  assert.equal(firstNumber(4096, () => 0.999) - firstNumber(4096, () => 0), 255, "drawn from one second");
   for (const number of [1, 77, 2 ** 38]) {
     const roll = { founding: number, number, voters: [] };
     assert.ok(firstNumber(stampOf(roll) + 1, () => 0) > number);

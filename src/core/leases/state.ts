@@ -176,12 +176,12 @@ export const epochMax = (number: number): number => (number + 1) * epochsPerRoll
 export const isWorn = ({ number }: Roll, highest: number): boolean =>
   highest > epochBase(number) + 0.75 * epochsPerRoll;
 
-const spread = 2 ** 12;
+const spread = 2 ** 8;
 
 /**
  * The number of a first roll. Its epochs begin where the stamps of the founder's hybrid clock are, so they lie
  * above those of every founding that the founder can know of; stamps grow by 2^14 in 4 ms, and a roll changes
- * once in `promiseFor` at most, so no older founding catches up. Up to 16 s of that are drawn, because two
+ * once in `promiseFor` at most, so no older founding catches up. Up to a second of that is drawn, because two
  * founders whose clocks are behind the same stamp would begin at the same number.
  */
 export const firstNumber = (stamp: Version, random: Random): number =>

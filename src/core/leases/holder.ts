@@ -1,5 +1,5 @@
 import { between } from "../kernel/random.ts";
-import { never } from "../kernel/time.ts";
+import { never, type Instant } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import { claimsMax, type Claim, type Message } from "./frames.ts";
 import { encodeRow } from "./rows.ts";
@@ -55,17 +55,19 @@ export function tendHoldings(turn: LeaseTurn): void {
 function prepare(turn: LeaseTurn, book: Book, holding: Holding): boolean {
   const { state, env } = turn;
   const { roll } = book;
+  holding.lacksVotes = false;
   const failed = holding.attempt !== undefined && holding.token === 0;
   if (failed) giveUp(turn, book, holding);
   if (failed && env.now < holding.nextAt) return false;
-  if (roll === undefined || !state.memoryStored) return wait(turn, holding, retryMax);
+  if (roll === undefined || !state.memoryStored) return waitForNews(holding, never);
   const onRoll = holding.name === rollName(book.electorate);
   const needed = votesNeeded(state, book, onRoll, env.now);
   const reachable = roll.voters.filter(
     (voter) => state.linked.has(voter.id) || (voter.id === state.config.self && votesIn(state, roll)),
   );
-  // A minority asks nobody; what it holds runs out.
-  if (reachable.length < needed) return wait(turn, holding, retryMax);
+  // A minority asks nobody; what it holds runs out. Time alone helps only the last voter of two: see `votesNeeded`.
+  const alone = book.since + state.config.promiseFor;
+  if (reachable.length < needed) return waitForNews(holding, alone > env.now ? alone : never);
   const base = epochBase(roll);
   // Others may have claimed it in vain meanwhile: who holds it goes on under a higher epoch.
   const resuming = holding.token === 0 && holding.resuming > 0;
@@ -201,9 +203,20 @@ function lapse(turn: LeaseTurn, holding: Holding): void {
   holding.nextAt = turn.env.now;
 }
 
-function wait({ env }: LeaseTurn, holding: Holding, most: number): false {
-  holding.nextAt = env.now + between(env.random, most / 2, most);
+/** An island without a majority may last for weeks: it does not look again until it hears something. */
+function waitForNews(holding: Holding, at: Instant): false {
+  holding.nextAt = at;
+  holding.lacksVotes = true;
   return false;
+}
+
+/** Something was heard: who lacked voters looks again, soon, and not all at once. */
+export function lookAgain({ state, env }: LeaseTurn): void {
+  for (const holding of state.holdings.values()) {
+    if (!holding.lacksVotes) continue;
+    holding.lacksVotes = false;
+    holding.nextAt = Math.min(holding.nextAt, env.now + between(env.random, retryMax / 2, retryMax));
+  }
 }
 
 /** We want to change the roll when it is not what the roster says, or when somebody left a change half done. */
@@ -283,6 +296,7 @@ export function newHolding(name: string, electorate: string, nextAt: number): Ho
     seen: 0,
     attempt: undefined,
     nextAt,
+    lacksVotes: false,
     failures: 0,
   };
 }

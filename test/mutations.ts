@@ -4,24 +4,23 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { fileURLToPath } from "node:url";
+import { membershipMutations } from "./mutants/membership.ts";
+import type { Mutation } from "./mutants/mutation.ts";
+import { nodeMutations } from "./mutants/node.ts";
+import { recordMutations } from "./mutants/records.ts";
 
 /**
- * Breaks the core on purpose, one rule at a time, and sees whether the simulator notices: a check that
- * lets a broken rule pass is worth nothing. `npm run mutate`; exits 1 when a mutation survives.
+ * Breaks the code on purpose, one rule at a time, and sees whether the simulator or the tests named notice: a
+ * check that lets a broken rule pass is worth nothing. `npm run mutate`; exits 1 when a mutation survives.
  */
-type Mutation = {
-  readonly name: string;
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-  /** What the simulator is told, when a mesh of 8 nodes is not what shows it. */
-  readonly flags?: readonly string[];
-};
 
 /** Leases alone; what a broken one does takes many storms to come about. */
 const leaseStorms = ["--leases", "--seeds", "150", "--storm-s", "180", "--calm-s", "120"];
 
 const mutations: readonly Mutation[] = [
+  ...membershipMutations,
+  ...nodeMutations,
+  ...recordMutations,
   {
     name: "leases: half of the voters are enough",
     file: "core/leases/state.ts",
@@ -246,10 +245,15 @@ const { values } = parseArgs({
 const chosen = mutations.filter(({ name }) => name.includes(values.only));
 const survivors: string[] = [];
 const queue = [...chosen];
-await Promise.all([worker(), worker()]);
-process.stdout.write(
-  `${chosen.length - survivors.length} of ${chosen.length} mutations noticed within ${values.seeds} seeds of 8 nodes\n`,
-);
+const sources = mkdtempSync(join(tmpdir(), "starlight-mutations-"));
+// As they are now: whoever goes on working meanwhile changes nothing of what is tried.
+cpSync(join(here, "../src"), sources, { recursive: true });
+try {
+  await Promise.all([worker(), worker()]);
+} finally {
+  rmSync(sources, { recursive: true, force: true });
+}
+process.stdout.write(`${chosen.length - survivors.length} of ${chosen.length} mutations noticed\n`);
 process.exitCode = survivors.length === 0 ? 0 : 1;
 
 async function worker(): Promise<void> {
@@ -261,11 +265,12 @@ async function worker(): Promise<void> {
   }
 }
 
-/** The first violation that the mutated core shows; undefined when it shows none. */
-async function trial({ file, from, to, flags: told }: Mutation): Promise<string | undefined> {
+/** The first violation that the mutated code shows; undefined when it shows none. */
+async function trial(mutation: Mutation): Promise<string | undefined> {
+  const { file, from, to } = mutation;
   const folder = mkdtempSync(join(tmpdir(), "starlight-mutation-"));
   try {
-    cpSync(join(here, "../src"), join(folder, "src"), { recursive: true });
+    cpSync(sources, join(folder, "src"), { recursive: true });
     symlinkSync(join(here, "../node_modules"), join(folder, "node_modules"));
     writeFileSync(join(folder, "package.json"), '{"type":"module"}');
     const target = join(folder, "src", file);
@@ -275,16 +280,27 @@ async function trial({ file, from, to, flags: told }: Mutation): Promise<string 
       target,
       source.replace(from, () => to),
     );
-    const flags = told ?? ["--seeds", values.seeds, "--nodes", "8", "--storm-s", "60", "--calm-s", "60"];
-    const main = join(folder, "src/sim/main.ts");
-    const args = ["--disable-warning=ExperimentalWarning", main, ...flags, "--until-failed"];
+    const args = ["--disable-warning=ExperimentalWarning", ...whatShows(mutation, join(folder, "src"))];
     await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 28 });
     return undefined;
   } catch (error) {
     const { stdout, message } = error as Error & { stdout?: string };
     if (stdout === undefined) throw error;
-    return (stdout.split("\n")[0] || message.split("\n").at(-2)) ?? message;
+    return complaint(stdout) ?? message.split("\n").at(-2) ?? message;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function whatShows({ tests, flags = [] }: Mutation, folder: string): readonly string[] {
+  if (tests !== undefined)
+    return ["--test", "--test-reporter=tap", ...tests.map((test) => join(folder, test))];
+  const usual = ["--seeds", values.seeds, "--nodes", "8", "--storm-s", "60", "--calm-s", "60"];
+  // Of a flag that is given twice the last one counts.
+  return [join(folder, "sim/main.ts"), ...usual, ...flags, "--until-failed"];
+}
+
+/** The first violation of a seed, or the first test that fails. */
+function complaint(said: string): string | undefined {
+  return said.split("\n").find((line) => line.startsWith("seed ") || line.trim().startsWith("not ok"));
 }

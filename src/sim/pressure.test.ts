@@ -148,6 +148,17 @@ test("with 40 of 100 MiB left a pod fails at once as Evicted, stays to be seen, 
   );
 });
 
+test("a pod that is being handed over ends at once when memory falls from 80 to 40 of 100 MiB", () => {
+  const { world, events, write, holderOf } = fleet(3);
+  write(workload({ spec: { replicas: 1 } }));
+  world.run(15_000);
+  const holder = holderOf("shop");
+  short(holder, 80);
+  assert.equal(events.length, 1, "the replacement is waited for");
+  short(holder, 40);
+  assert.equal(events.at(-1), `-shop ${holder.name}`);
+});
+
 test("a lone node's pod fails as Evicted, waits while memory is short, and returns after 20 s with plenty", () => {
   const { world, events, write, facts, first } = fleet(1);
   write(workload({ spec: { replicas: 1 } }));
@@ -166,6 +177,7 @@ test("a lone node's pod fails as Evicted, waits while memory is short, and retur
   for (let at = 90_000; at < 120_000; at += 1_000) {
     short(first, 200);
     world.run(at);
+    if (at < 109_000) assert.equal(events.length, 2, `after ${at - 89_000} ms of plenty`);
   }
   assert.deepEqual(events.slice(2), [`+shop ${first.name}`]);
   assert.deepEqual(conditionsOf(first, first), []);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { IntentEntry } from "./contract.ts";
 import { mergeObject } from "./merge.ts";
-import { at, configMap, configMapRef, deployment, deploymentRef, put, Testbed } from "./testbed.ts";
+import { at, configMap, configMapRef, deployment, deploymentRef, Testbed } from "./testbed.ts";
 
 /** What stands when everything that one member wrote of an object turns out to be void. */
 
@@ -25,16 +25,23 @@ test("an image that a void write replaced stands again, although its author wrot
   assert.equal(at(left, "metadata/annotations/note"), "seen");
 });
 
-test("a field that was let go of after the void write does not stand again", () => {
-  const bed = new Testbed(deploymentRef, 2);
-  bed.update(0, put(deployment(), "spec/replicas", 3));
+test("300 fields that were removed after the void write stay away, also those whose removal is forgotten", () => {
+  const bed = new Testbed(configMapRef, 3);
+  const keys = Array.from({ length: 300 }, (_, number) => `k${number}`);
+  const all = (value: string): { readonly [key: string]: string } =>
+    Object.fromEntries(keys.map((key) => [key, value]));
+  bed.update(0, configMap(all("ours")));
   bed.sync(0, 1);
-  bed.edit(1, "spec/replicas", 5);
-  bed.sync(0, 1);
-  bed.edit(0, "spec/replicas", undefined);
-  bed.edit(0, "metadata/annotations", { note: "later" });
+  bed.update(1, configMap(all("theirs")));
+  bed.syncAll();
+  bed.update(2, configMap({}));
+  bed.syncAll();
+  bed.edit(0, "data/last", "word");
+  bed.syncAll();
+  for (const note of ["one", "two"]) bed.edit(2, "metadata/annotations", { note });
+  bed.syncAll();
   const left = mergeObject(bed.kind, bed.ref, withoutAuthor(bed, 1))?.value;
-  assert.equal(at(left, "spec/replicas"), undefined);
+  assert.deepEqual(at(left, "data"), { last: "word" });
 });
 
 test("of 300 overwritten fields the 256 that were written last stand again", () => {

@@ -121,6 +121,7 @@ const mutations: readonly Mutation[] = [
     file: "core/placement/plan.ts",
     from: "after: rank * state.config.claimDelay,",
     to: "after: 0 * state.config.claimDelay,",
+    tests: ["sim/busy-site.test.ts"],
   },
   {
     name: "roster: what came before the end of its author's membership was known stays",
@@ -139,6 +140,7 @@ const mutations: readonly Mutation[] = [
     file: "core/node/admission.ts",
     from: "if (strangers.length > 0) dropWhere",
     to: "if (strangers.length > 1e9) dropWhere",
+    tests: ["sim/comings.test.ts"],
   },
   {
     name: "roster: facts of who has gone are kept",
@@ -151,12 +153,14 @@ const mutations: readonly Mutation[] = [
     file: "core/node/view.ts",
     from: "const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();",
     to: 'const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id) && state.membership.evidence(id)?.verdict !== "dead").sort();',
+    tests: ["sim/stopped-agents.test.ts"],
   },
   {
     name: "roster: who has left goes on with what it runs",
     file: "core/node/placing.ts",
-    from: 'for (const uid of turn.state.pods.keys()) stopPod(turn, uid, "left"',
-    to: 'for (const uid of [...turn.state.pods.keys()].slice(0, 0)) stopPod(turn, uid, "left"',
+    from: 'for (const uid of state.pods.keys()) stopPod(turn, uid, "left"',
+    to: 'for (const uid of [...state.pods.keys()].slice(0, 0)) stopPod(turn, uid, "left"',
+    tests: ["sim/comings.test.ts"],
   },
   {
     name: "leases: who has gone votes on",
@@ -169,6 +173,7 @@ const mutations: readonly Mutation[] = [
     file: "core/placement/plan.ts",
     from: 'if (isReplaced) stop(planning, pod, "evicted"',
     to: 'if (live.length > 0) stop(planning, pod, "evicted"',
+    tests: ["core/placement/evict.test.ts"],
   },
   {
     name: "eviction: a copy that is to go stays",

@@ -78,8 +78,9 @@ test("a copy that no place has room for waits, and starts within 60 s of room so
   assert.equal(sitesOf("second").length, 1);
 });
 
-test("a site that comes up later starts none of the 8 copies that run elsewhere, wherever the hash would have them", () => {
-  const layout = evenLayout(8, 4, 1);
+test("a site that comes up later, behind 300 B/s, starts none of the 8 copies that run elsewhere", () => {
+  const thin = { uplink: "satellite", uplinkBytesPerSecond: 300, uplinkBytesPerDay: 0 } as const;
+  const layout = evenLayout(8, 4, 1).map((site, at) => (at === 3 ? { ...site, uplink: thin } : site));
   const world = new World(11, layout, simConfig, new Trace(), { detail: "site" });
   const starts: string[] = [];
   world.observers.push({ podStarted: ({ identity }) => starts.push(identity.site) });

@@ -274,14 +274,21 @@ test("an exclusive pod starts elsewhere only when nothing is left of it here", (
   assert.equal(most, 1);
 });
 
-test("a job's pod that is evicted does not count as a failure of the job", () => {
+test("a job's pod that is evicted runs nowhere else before its end, and does not count as a failure of the job", () => {
   const { world, write, holderOf, first } = fleet(3);
   write(workload({ kind: "Job", spec: { backoffLimit: 0 } }));
   world.run(10_000);
   const holder = holderOf("shop");
+  let most = 0;
+  world.observers.push({
+    podStarted: () => {
+      most = world.machines.reduce((sum, { pods }) => sum + pods.size, 0);
+    },
+  });
   short(holder, 40);
   world.run(30_000);
   assert.notEqual(holderOf("shop"), holder);
+  assert.equal(most, 1);
   const ref = { group: "batch", kind: "Job", namespace: "default", name: "shop" };
   const job = first.node?.view.object(ref);
   assert.ok(job !== undefined);

@@ -72,6 +72,8 @@ test("an agent that said it would be back and is not is dead after 10 s, and its
   world.run(world.now + 1_000);
   assert.equal(seenBy(0), "dead");
   assert.equal(seenBy(4), "dead");
+  for (const { node } of world.machines.filter((machine) => machine !== stopped))
+    assert.equal(node?.view.members().length, 5, "whoever is dead is a member all the same");
   world.run(world.now + 2_000);
   assert.equal(moves.filter((move) => move.startsWith("+")).length, held);
 });

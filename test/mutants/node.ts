@@ -59,13 +59,6 @@ export const nodeMutations: readonly Mutation[] = [
     tests: ["sim/pressure.test.ts"],
   },
   {
-    name: "memory: a job's pod that is evicted has failed",
-    file: "core/node/pressure.ts",
-    from: "if (isJob(body.workload) || body.fence !== undefined) stopPod(",
-    to: "if (body.fence !== undefined) stopPod(",
-    tests: ["sim/pressure.test.ts"],
-  },
-  {
     name: "memory: pods of the system go like others",
     file: "core/node/reclaim.ts",
     from: "const criticalPriority = 2_000_000_000;",

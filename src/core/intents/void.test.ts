@@ -27,12 +27,14 @@ test("an image that a void write replaced stands again, although its author wrot
 
 test("300 fields that were removed after the void write stay away, also those whose removal is forgotten", () => {
   const bed = new Testbed(configMapRef, 3);
-  const keys = Array.from({ length: 300 }, (_, number) => `k${number}`);
-  const all = (value: string): { readonly [key: string]: string } =>
-    Object.fromEntries(keys.map((key) => [key, value]));
-  bed.update(0, configMap(all("ours")));
+  const keys = Array.from({ length: 300 }, (_, number) => `k${1_000 + number}`);
+  const given = (value: string, count: number): { readonly [key: string]: string } =>
+    Object.fromEntries(keys.slice(0, count).map((key) => [key, value]));
+  // The 44 whose removal goes first are those that their first author wrote last.
+  bed.update(0, configMap(given("ours", 256)));
+  bed.update(0, configMap(given("ours", 300)));
   bed.sync(0, 1);
-  bed.update(1, configMap(all("theirs")));
+  bed.update(1, configMap(given("theirs", 300)));
   bed.syncAll();
   bed.update(2, configMap({}));
   bed.syncAll();

@@ -323,13 +323,13 @@ test("whoever stood still for 600 ms gives others 600 ms more to answer before i
     one.open(6, 0);
     one.open(7, 2);
     one.frame(6, { type: "use" });
+    one.tell({ type: "observed", observer: idOf(0), peers: [idOf(2)], gone: [] });
     one.frame(7, { type: "beat", next: 100 });
     one.tell({ type: "stalled", by: stall });
     const from = one.now;
     for (let asked = false; !asked;) {
       one.frame(6, { type: "beat", next: 1_000 });
-      const effects = one.wakeAfter(one.machine.wake().at - one.now);
-      asked = short(effects).includes("probe 6");
+      asked = short(one.wakeAfter(one.machine.wake().at - one.now)).includes("probe 6");
       assert.ok(one.now - from < 3_000, "nobody was asked");
     }
     return one.now - from;

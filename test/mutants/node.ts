@@ -178,10 +178,17 @@ export const nodeMutations: readonly Mutation[] = [
     tests: ["sim/allotment.test.ts"],
   },
   {
-    name: "allotment: a place that has just come up waits to hear of nobody",
-    file: "core/node/allotment.ts",
-    from: "const settled = now >= state.bootedAt + hearFirst;",
-    to: "const settled = now >= state.bootedAt;",
-    tests: ["sim/allotment.test.ts"],
+    name: "newcomer: whoever knows nobody of its site founds it anew",
+    file: "core/node/exclusive.ts",
+    from: "const mayFound = state.levels.ownPlace.heard && !state.levels.ownPlace.elders;",
+    to: "const mayFound = state.levels.ownPlace.heard || !state.levels.ownPlace.elders;",
+    tests: ["sim/comings.test.ts"],
+  },
+  {
+    name: "newcomer: what it was told of other places is never cleared away",
+    file: "core/node/guests.ts",
+    from: "if (useless.size > 0) unpersist(",
+    to: "if (useless.size > 1e9) unpersist(",
+    tests: ["sim/comings.test.ts"],
   },
 ];

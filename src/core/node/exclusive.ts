@@ -14,6 +14,7 @@ import { detailOf } from "./levels.ts";
 import { labelsOf } from "./nodes.ts";
 import { keptVolumes } from "./ordinals.ts";
 import { publishExclusive } from "./own-records.ts";
+import { lookAtOwnPlace } from "./own-place.ts";
 import { placeKey } from "./place-key.ts";
 import { stopPod } from "./pods.ts";
 import { factsOf, isMember } from "./records-index.ts";
@@ -87,8 +88,12 @@ export function leasesStored(turn: Turn, ticket: number, type: "stored" | "store
 export function tellElectorates(turn: Turn): void {
   const { state } = turn;
   const { index, identity } = state;
-  if (!state.booted || index.rosterChanges === state.electoratesTold) return;
-  state.electoratesTold = index.rosterChanges;
+  if (!state.booted) return;
+  lookAtOwnPlace(state);
+  const mayFound = state.levels.ownPlace.heard && !state.levels.ownPlace.elders;
+  const told = `${index.rosterChanges} ${mayFound}`;
+  if (told === state.electoratesTold) return;
+  state.electoratesTold = told;
   const members = [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();
   const sitesOf = new Map<NodeId, readonly string[]>();
   for (const id of members) sitesOf.set(id, sitesVotedIn(turn, id));
@@ -104,7 +109,7 @@ export function tellElectorates(turn: Turn): void {
     const [founder] = inSite.sort(
       (left, right) => joinedAt(turn, left) - joinedAt(turn, right) || (left < right ? -1 : 1),
     );
-    return { name, members: voting, founder };
+    return { name, members: voting, founder: founder === identity.id && !mayFound ? undefined : founder };
   });
   tellLeases(turn, { type: "electorates", electorates, members: new Set(members) });
 }

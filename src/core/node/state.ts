@@ -79,7 +79,7 @@ export type NodeState = {
   readonly leaseTickets: Map<number, number>;
   leaseRows: Uint8Array[];
   /** What the lease machine was told last of the roster, and of what we want. */
-  electoratesTold: number;
+  electoratesTold: string;
   wantedTold: string;
 
   booted: boolean;
@@ -207,7 +207,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     leases: createLeases({ self, leaseFor: config.leaseFor, promiseFor: promiseFor(config.leaseFor) }),
     leaseTickets: new Map(),
     leaseRows: [],
-    electoratesTold: -1,
+    electoratesTold: "",
     wantedTold: "",
     booted: false,
     bootedAt: 0,

@@ -314,7 +314,7 @@ test("a newcomer admitted from another region writes no first list of voters whi
   cut(world, [newcomer], mates, false);
   world.run(world.now + 60_000);
   for (const roll of rolls) assert.match(roll, /site-3-1/, "the list that there was goes on");
-  const last = rolls.filter((roll) => roll.startsWith(`${newcomer.name}: `)).at(-1) ?? "";
+  const last = rolls.findLast((roll) => roll.startsWith(`${newcomer.name}: `)) ?? "";
   for (const { name } of [newcomer, ...mates]) assert.ok(last.includes(name), last);
 });
 

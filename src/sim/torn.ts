@@ -13,8 +13,12 @@ export function voidAttempts(world: World, users: Users, ends: Ends = new Ends(w
   );
 }
 
-/** One record holds all that a manager at one node wrote of an object: with its last write it is void. */
+/**
+ * Whether nobody promises it any more. One record holds all that a manager at one node wrote of an object: with
+ * its last write it is void.
+ */
 export const isLost = (attempt: Attempt, voids: ReadonlySet<Attempt>): boolean =>
+  attempt.unheard ||
   [...voids].some(
     ({ object, by, manager, at }) =>
       object === attempt.object && by === attempt.by && manager === attempt.manager && at >= attempt.at,

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs, promisify } from "node:util";
@@ -180,6 +180,7 @@ const mutations: readonly Mutation[] = [
     file: "core/node/evict.ts",
     from: "pod.body = { ...pod.body, yields: true };",
     to: "",
+    tests: ["sim/pressure.test.ts"],
   },
   {
     name: "tombstones: those who have gone are waited for",
@@ -254,12 +255,31 @@ const sources = mkdtempSync(join(tmpdir(), "starlight-mutations-"));
 // As they are now: whoever goes on working meanwhile changes nothing of what is tried.
 cpSync(join(here, "../src"), sources, { recursive: true });
 try {
+  for (const mutation of mutations) mustFit(mutation);
+  await mustPass([...new Set(chosen.flatMap(({ tests = [] }) => tests))]);
   await Promise.all([worker(), worker()]);
 } finally {
   rmSync(sources, { recursive: true, force: true });
 }
 process.stdout.write(`${chosen.length - survivors.length} of ${chosen.length} mutations noticed\n`);
 process.exitCode = survivors.length === 0 ? 0 : 1;
+
+/** A mutation of code that has moved on would end a long run, or prove nothing. */
+function mustFit({ name, file, from, tests = [] }: Mutation): void {
+  const places = readFileSync(join(sources, file), "utf8").split(from).length - 1;
+  if (places !== 1) throw new Error(`${name}: ${places} places in ${file} read: ${from}`);
+  const missing = tests.find((test) => !existsSync(join(sources, test)));
+  if (missing !== undefined) throw new Error(`${name}: there is no ${missing}`);
+}
+
+/** Tests that fail anyway notice nothing. */
+async function mustPass(tests: readonly string[]): Promise<void> {
+  if (tests.length === 0) return;
+  const failure = await withSources((folder) =>
+    complaintOf(["--test", "--test-reporter=tap"], tests, folder),
+  );
+  if (failure !== undefined) throw new Error(`without any mutation: ${failure}`);
+}
 
 async function worker(): Promise<void> {
   for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
@@ -271,41 +291,50 @@ async function worker(): Promise<void> {
 }
 
 /** The first violation that the mutated code shows; undefined when it shows none. */
-async function trial(mutation: Mutation): Promise<string | undefined> {
-  const { file, from, to } = mutation;
+async function trial({ file, from, to, tests, flags = [] }: Mutation): Promise<string | undefined> {
+  return withSources((folder) => {
+    const target = join(folder, file);
+    writeFileSync(
+      target,
+      readFileSync(target, "utf8").replace(from, () => to),
+    );
+    if (tests !== undefined) return complaintOf(["--test", "--test-reporter=tap"], tests, folder);
+    const usual = ["--seeds", values.seeds, "--nodes", "8", "--storm-s", "60", "--calm-s", "60"];
+    // Of a flag that is given twice the last one counts.
+    return complaintOf([], ["sim/main.ts"], folder, [...usual, ...flags, "--until-failed"]);
+  });
+}
+
+/** A copy of the sources that may be changed. */
+async function withSources<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "starlight-mutation-"));
   try {
     cpSync(sources, join(folder, "src"), { recursive: true });
     symlinkSync(join(here, "../node_modules"), join(folder, "node_modules"));
     writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-    const target = join(folder, "src", file);
-    const source = readFileSync(target, "utf8");
-    if (source.split(from).length !== 2) throw new Error(`${file} has no single place: ${from}`);
-    writeFileSync(
-      target,
-      source.replace(from, () => to),
-    );
-    const args = ["--disable-warning=ExperimentalWarning", ...whatShows(mutation, join(folder, "src"))];
-    await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 28 });
-    return undefined;
-  } catch (error) {
-    const { stdout, message } = error as Error & { stdout?: string };
-    if (stdout === undefined) throw error;
-    return complaint(stdout) ?? message.split("\n").at(-2) ?? message;
+    return await use(join(folder, "src"));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function whatShows({ tests, flags = [] }: Mutation, folder: string): readonly string[] {
-  if (tests !== undefined)
-    return ["--test", "--test-reporter=tap", ...tests.map((test) => join(folder, test))];
-  const usual = ["--seeds", values.seeds, "--nodes", "8", "--storm-s", "60", "--calm-s", "60"];
-  // Of a flag that is given twice the last one counts.
-  return [join(folder, "sim/main.ts"), ...usual, ...flags, "--until-failed"];
-}
-
-/** The first violation of a seed, or the first test that fails. */
-function complaint(said: string): string | undefined {
-  return said.split("\n").find((line) => line.startsWith("seed ") || line.trim().startsWith("not ok"));
+/** The first violation of a seed, or the first test that fails; undefined when all is well. */
+async function complaintOf(
+  flags: readonly string[],
+  files: readonly string[],
+  folder: string,
+  args: readonly string[] = [],
+): Promise<string | undefined> {
+  const paths = files.map((file) => join(folder, file));
+  try {
+    const all = ["--disable-warning=ExperimentalWarning", ...flags, ...paths, ...args];
+    await promisify(execFile)(process.execPath, all, { maxBuffer: 2 ** 28 });
+    return undefined;
+  } catch (error) {
+    const { stdout, message } = error as Error & { stdout?: string };
+    if (stdout === undefined) throw error;
+    const lines = stdout.split("\n");
+    const first = lines.find((line) => line.startsWith("seed ") || line.trim().startsWith("not ok"));
+    return first ?? message.split("\n").at(-2) ?? message;
+  }
 }

@@ -278,6 +278,34 @@ test("whom a revoked enroller admits is refused by each of 2 others 30 times in 
   assert.ok(!reasons.has("ProtocolError") && !reasons.has("PeerShutOut"), [...reasons].join());
 });
 
+test("what a revoked node made before its end runs on where it wrote of it since, unheard of its end", () => {
+  const world = fleet(4, 1);
+  const [first, second, third, leaver] = world.machines as [Machine, Machine, Machine, Machine];
+  runAgents(world, leaver);
+  assert.equal(second.pods.size, 1);
+  cut(world, [first, third], [second, leaver], true);
+  world.run(world.now + 5_000);
+  world.depart(leaver, "revoked");
+  enrolAt(world, first, revocation(world, first, leaver.identity.id));
+  world.run(world.now + 2_000);
+  const agents = leaver.node?.view.object(agentRef)?.value ?? {};
+  const metadata = { name: "agent", namespace: "default", annotations: { note: "late" } };
+  put(leaver, agentRef, { ...agents, metadata });
+  world.run(world.now + 2_000);
+  const noteAt = ({ node }: Machine): unknown =>
+    (node?.view.object(agentRef)?.value["metadata"] as { readonly annotations?: JsonObject }).annotations;
+  assert.deepEqual(noteAt(second), { note: "late" });
+  const stops: string[] = [];
+  world.observers.push({
+    podStopping: ({ name }, _pod, reason) => void (name === leaver.name || stops.push(`${name}: ${reason}`)),
+  });
+  cut(world, [first, third], [second, leaver], false);
+  world.run(world.now + 30_000);
+  assert.deepEqual(stops, []);
+  assert.equal(noteAt(second), undefined);
+  assert.equal(hashes([first, second, third]), 1);
+});
+
 /** Two regions of two sites; the first node, of another region, admits a newcomer to the last site. */
 function admittedFromAfar() {
   const layout = evenLayout(8, 4, 2).map((site) => ({ ...site, later: 1 }));

@@ -191,4 +191,11 @@ export const nodeMutations: readonly Mutation[] = [
     to: "if (useless.size > 1e9) unpersist(",
     tests: ["sim/comings.test.ts"],
   },
+  {
+    name: "roster: a void write ends what it was written of before that is given back",
+    file: "core/node/voided.ts",
+    from: "return voided.has(key) && workloads.has(key);",
+    to: "return voided.has(key) && !workloads.has(key);",
+    tests: ["sim/comings.test.ts"],
+  },
 ];

@@ -1,4 +1,5 @@
 import { comesTrue, sleep, type Cluster, type Member } from "./cluster.ts";
+import { settledAfterMs } from "../settled.ts";
 import { halve, idleCost, keepCoresBusy, type Cost } from "./cost.ts";
 
 /** The same life for both: updates, deaths, a cut, idle, busy cores. All times in ms. */
@@ -26,15 +27,13 @@ export type Lengths = {
 };
 
 const limitMs = 120_000;
-/** Who votes on leases is agreed on one member after the other, 15 s each: idle is what comes after that. */
-const growthMs = 16_000;
 
 export async function live(
   cluster: Cluster,
   lengths: Lengths,
   progress: (line: string) => void,
 ): Promise<Figures> {
-  const quietAt = Date.now() + cluster.members.length * growthMs;
+  const quietAt = Date.now() + settledAfterMs(cluster.members.length);
   await sleep(10_000);
   progress(`${lengths.updates} updates`);
   const updates = await cluster.update(lengths.updates);

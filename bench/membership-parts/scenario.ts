@@ -1,5 +1,4 @@
 import { comesTrue, sleep, type Cluster, type Member } from "./cluster.ts";
-import { settledAfterMs } from "../settled.ts";
 import { halve, idleCost, keepCoresBusy, type Cost } from "./cost.ts";
 
 /** The same life for both: updates, deaths, a cut, idle, busy cores. All times in ms. */
@@ -33,7 +32,7 @@ export async function live(
   lengths: Lengths,
   progress: (line: string) => void,
 ): Promise<Figures> {
-  const quietAt = Date.now() + settledAfterMs(cluster.members.length);
+  const quietAt = Date.now() + cluster.settledAfterMs;
   await sleep(10_000);
   progress(`${lengths.updates} updates`);
   const updates = await cluster.update(lengths.updates);

@@ -18,7 +18,7 @@ import type {
 } from "./contract.ts";
 import { countPod } from "./crowds.ts";
 import { explainWorkload } from "./explain.ts";
-import { isOfTier, mismatchOf, unavailable } from "./filter.ts";
+import { isOfTier, mismatchOf, struckOff, unavailable } from "./filter.ts";
 import { forecastOf } from "./forecast.ts";
 import { planOf } from "./plan.ts";
 import type { Group, Host, PlannerState, Site, Wanted } from "./planner-state.ts";
@@ -337,7 +337,9 @@ function workloadStanding(wanted: Wanted, { waiting, preemptions }: Pass): Workl
 }
 
 function fits({ node, used }: Host, { workload, ladder }: Wanted, wall: WallTime): boolean {
-  if (unavailable(node) !== undefined || mismatchOf(node, workload, ladder, wall) !== undefined) return false;
+  const isExcluded =
+    unavailable(node) ?? mismatchOf(node, workload, ladder, wall) ?? struckOff(node, workload, wall);
+  if (isExcluded !== undefined) return false;
   return ladder.some(
     ({ minTier, requests }) =>
       isOfTier(node, minTier) && shortageOf(node.allocatable, used, requests) === undefined,

@@ -1,11 +1,11 @@
-import { isMetered, linkClassOf } from "../core/records/link-class.ts";
 import { isObject } from "../core/kernel/json.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
-import { isScope, keeps } from "../core/records/scope.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
+import { checkAgreement, isInStep } from "./agreement.ts";
+import { hearsLate } from "./budgets.ts";
 import type { Machine } from "./machine.ts";
-import type { SimPod } from "./sim-pod.ts";
+import { jobOf, type SimPod } from "./sim-pod.ts";
 import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
 import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
@@ -45,11 +45,14 @@ export class Checks {
     this.#users = users;
     world.observers.push({
       podStarted: (machine, pod) => {
+        if (jobOf(pod.start) !== undefined) return;
         this.#lastChange = world.now;
         this.#onlyOne(machine, pod);
         this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined, surplus: false });
       },
-      podStopping: (machine, pod, reason) => this.#stopping(machine, pod, reason),
+      podStopping: (machine, pod, reason) => {
+        if (jobOf(pod.start) === undefined) this.#stopping(machine, pod, reason);
+      },
       noted: (machine, note) => {
         if (note.reason === "PodClaimed") this.#notTooEarly(machine, note.message.split(" ")[0] ?? "");
         // Nobody breaks the protocol here, and whoever is a member can prove it to all.
@@ -81,12 +84,8 @@ export class Checks {
     }
   }
 
-  /** Facts cross a metered link with the next comparison: until then each end may believe in a copy that went. */
-  #hearsLate(id: string, other: string): boolean {
-    const [here, there] = [id, other].map((node) => this.#world.machine(this.#world.hostOf(node)));
-    if (here === undefined || there === undefined) return false;
-    const sameSite = here.identity.site === there.identity.site;
-    return isMetered(linkClassOf(sameSite, here.config.uplink, there.config.uplink));
+  #machine(id: string): Machine {
+    return this.#world.machine(this.#world.hostOf(id));
   }
 
   /** 12. No two instances of an exclusive slot run at any true time, and its tokens grow. */
@@ -124,7 +123,11 @@ export class Checks {
       const staying = [...rivals, ...this.#aboutToStart(view, body)].some(
         (other) => other.uid !== uid && this.#lives.get(other.uid)?.surplus !== true,
       );
-      if (staying || rivals.some(({ node }) => this.#hearsLate(view.identity.id, node))) return undefined;
+      if (
+        staying ||
+        rivals.some(({ node }) => hearsLate(this.#machine(view.identity.id), this.#machine(node)))
+      )
+        return undefined;
       return "no other copy stays in its slot";
     }
     // Without a lease it has to go, whatever the world says.
@@ -185,8 +188,9 @@ export class Checks {
     return stillThere || (life.endedAt ?? this.#world.now) > this.#world.now - noticeMax;
   }
 
-  /** Whether somebody still holds what is deleted and ought to be forgotten. */
-  remembersDeletions(): boolean {
+  /** Whether a word is still under way, or somebody still holds what is deleted and ought to be forgotten. */
+  isUnderWay(): boolean {
+    if (!isInStep(this.#world)) return true;
     return deletionsHeld(this.#world, new Ends(this.#world)).length > 0;
   }
 
@@ -194,72 +198,13 @@ export class Checks {
   atEnd(calmSince: number): void {
     const ends = new Ends(this.#world);
     checkRoster(this.#world);
-    this.#converged();
+    checkAgreement(this.#world);
     checkDisks(this.#world, ends);
     this.#nothingLost(ends);
     this.#everySlotFilledOnce(ends);
     const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
     for (const what of deletionsHeld(this.#world, ends)) this.#world.violated(`10: ${what}`);
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
-  }
-
-  /** 2. Connected nodes hold the same of each scope, none that is not theirs, and agree that all are alive. */
-  #converged(): void {
-    const hashesByScope = new Map<string, Map<string, string[]>>();
-    for (const machine of this.#world.machines) {
-      const view = machine.node?.view;
-      if (view === undefined) return this.#world.violated(`2: ${machine.name} is not up`);
-      for (const part of view.stateHash().split(" ")) {
-        const [scope = "", hash = ""] = part.split("=");
-        if (!isScope(scope) || !keeps(machine.identity, scope))
-          this.#world.violated(`2: ${machine.name} keeps the scope ${scope}`);
-        const hashes = hashesByScope.get(scope) ?? new Map<string, string[]>();
-        hashesByScope.set(scope, hashes);
-        hashes.set(hash, [...(hashes.get(hash) ?? []), machine.name]);
-      }
-      const missing = view.members().filter(({ evidence }) => evidence.verdict !== "alive");
-      for (const { member, evidence } of missing) {
-        this.#world.violated(
-          `2: ${machine.name} holds ${member.name} for ${evidence.verdict}: ${evidence.observations[0]?.what ?? ""}`,
-        );
-      }
-    }
-    for (const [scope, hashes] of hashesByScope) {
-      const names = [...hashes.values()];
-      const keepers = this.#world.machines.filter(({ identity }) => isScope(scope) && keeps(identity, scope));
-      const groups = names.map((group) => group.join("+")).join(" | ");
-      if (hashes.size > 1) this.#world.violated(`2: states of ${scope} differ: ${groups}`);
-      if (names.flat().length < keepers.length) this.#world.violated(`2: ${scope} is only at ${groups}`);
-    }
-    for (const machine of this.#world.machines) this.#placesSeen(machine);
-  }
-
-  /** 11. Everybody is told of every site of its region and of every region, and of all of their nodes. */
-  #placesSeen(machine: Machine): void {
-    const { identity, node } = machine;
-    if (identity.mesh.detail === "mesh" || node === undefined) return;
-    const nodesBy = (place: "site" | "region", name: string): number =>
-      this.#world.machines.filter((other) => other.identity[place] === name).length;
-    const told = new Map<string, number>([
-      ...node.view.sites().map(({ name, summary }) => [`site ${name}`, summary.ready] as const),
-      ...node.view.regions().map(({ name, summary }) => [`region ${name}`, summary.ready] as const),
-    ]);
-    for (const { identity: other } of this.#world.machines) {
-      const [place, count] =
-        other.region === identity.region
-          ? [`site ${other.site}`, nodesBy("site", other.site)]
-          : [`region ${other.region}`, nodesBy("region", other.region)];
-      if (told.get(place) === count) continue;
-      this.#world.violated(
-        `11: ${machine.name} is told ${told.get(place) ?? "nothing"} of ${count} in ${place}`,
-      );
-      return;
-    }
-    const places = new Set(
-      this.#world.machines.flatMap(({ identity: { site, region } }) => [`site ${site}`, `region ${region}`]),
-    );
-    for (const place of told.keys())
-      if (!places.has(place)) this.#world.violated(`11: ${machine.name} is told of ${place}, which is empty`);
   }
 
   #voidAttempts(ends: Ends): ReadonlySet<Attempt> {
@@ -339,6 +284,7 @@ export class Checks {
     const running = new Map<string, string[]>();
     for (const machine of this.#world.machines) {
       for (const [uid, pod] of machine.pods) {
+        if (jobOf(pod.start) !== undefined) continue;
         const body = machine.node?.view.pod(uid)?.body;
         const place = body === undefined ? `? ${pod.start.name}` : `${body.workload.name} ${body.slot}`;
         const version = pod.start.env["main"]?.["VERSION"] ?? "";

@@ -6,6 +6,10 @@ import { Checks } from "./checks.ts";
 import { Comings, withNewcomers } from "./comings.ts";
 import { endFaults, plantFaults } from "./faults.ts";
 import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
+import { JobChecks } from "./job-checks.ts";
+import { JobUsers } from "./job-users.ts";
+import { Patience } from "./patience.ts";
+import { Ends } from "./roster-checks.ts";
 import { watchPromises } from "./promises.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
@@ -50,6 +54,11 @@ const deletionRounds = 5;
 const roundTakes = (config: NodeConfig): number =>
   2 * config.tombstoneEvery + 3 * 1.1 * siteEvery + regionEvery;
 const lookEvery = 5_000;
+/** What the weather left behind is put right by then, and nothing excuses what happens later. */
+const settles = 12_000;
+const calmLookEvery = 1_000;
+/** What is deleted in the calm is forgotten by then. */
+const forgets = 20_000;
 
 export const simConfig: NodeConfig = {
   pingEvery: 1_000,
@@ -85,6 +94,8 @@ export function runSeed(options: SeedOptions): SeedResult {
   const comings = new Comings(world);
   const users = new Users(world);
   const checks = new Checks(world, users);
+  const jobUsers = new JobUsers(world);
+  const jobChecks = new JobChecks(world, jobUsers);
   watchPromises(world);
   watchBudgets(world);
   const random = world.random("script");
@@ -96,16 +107,37 @@ export function runSeed(options: SeedOptions): SeedResult {
   plantFaults(world, 5_000, stormEnd, 5_000);
   comings.plan(5_000, stormEnd);
   for (let at = 1_500; at < stormEnd; at += between(random, 0, 5_000)) world.at(at, () => users.act());
+  jobUsers.plan(2_000, stormEnd);
   world.run(stormEnd);
   trace.add(world.now, "PHASE", "the storm is over");
   comings.end();
   endFaults(world);
   const calmSince = world.now;
+  const settledAt = calmSince + slowest(layout) + settles;
+  jobUsers.planCalm(settledAt + 1_000);
+  world.at(settledAt, () => {
+    jobChecks.calm();
+    const patience = new Patience(world);
+    const look = (): void => {
+      patience.look(jobChecks.wrong());
+      world.at(world.now + calmLookEvery, look);
+    };
+    look();
+  });
   const round = detail === "mesh" ? 0 : roundTakes(simConfig);
-  world.run(calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round));
-  const forgottenAt = calmSince + slowest(layout) + deletionRounds * round;
-  while (world.now < forgottenAt && checks.remembersDeletions()) world.run(world.now + lookEvery);
+  const calmEnd = calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round);
+  world.at(calmEnd - slowest(layout) - forgets, () => {
+    jobChecks.everyRunStarted();
+    jobUsers.pauseTimers();
+  });
+  world.run(calmEnd);
+  const forgottenAt = Math.max(
+    calmEnd + slowest(layout) + forgets,
+    calmSince + slowest(layout) + deletionRounds * round,
+  );
+  while (world.now < forgottenAt && checks.isUnderWay()) world.run(world.now + lookEvery);
   checks.atEnd(calmSince);
+  jobChecks.atEnd(new Ends(world));
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };
 }

@@ -51,6 +51,8 @@ export type Observer = {
   readonly sent?: (machine: Machine, peer: Machine, end: End, bytes: number) => void;
   /** The agent is about to be gone, and what its disk has not confirmed may be gone with it. */
   readonly dying?: (machine: Machine) => void;
+  /** Its program has done its work, or failed for good. */
+  readonly podEnded?: (machine: Machine, pod: SimPod) => void;
   readonly podStopping?: (machine: Machine, pod: SimPod, reason: string) => void;
 };
 
@@ -75,6 +77,7 @@ export class World {
   readonly violations: string[] = [];
   now = 0;
   readonly #byHost: Machine[] = [];
+  readonly #tries = new Map<string, number>();
   readonly #hostById = new Map<NodeId, number>();
 
   constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace, options: WorldOptions = {}) {
@@ -109,6 +112,13 @@ export class World {
 
   random(name: string): Random {
     return randomStream(this.seed, name);
+  }
+
+  /** Counts one more try of something, wherever it is tried. */
+  tries(what: string): number {
+    const tries = (this.#tries.get(what) ?? 0) + 1;
+    this.#tries.set(what, tries);
+    return tries;
   }
 
   trueTime(): number {
@@ -167,6 +177,10 @@ export class World {
 
   podStarted(machine: Machine, pod: SimPod): void {
     for (const observer of this.observers) observer.podStarted?.(machine, pod);
+  }
+
+  podEnded(machine: Machine, pod: SimPod): void {
+    for (const observer of this.observers) observer.podEnded?.(machine, pod);
   }
 
   podStopping(machine: Machine, pod: SimPod, reason: string): void {

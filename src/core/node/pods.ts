@@ -8,7 +8,7 @@ import { podBody, type PodBody } from "../records/bodies.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { PodReport, PodStart } from "./contract.ts";
 import { feedPlanner, touchOwnPods } from "./feed.ts";
-import { recordJobEnd, restartsOf } from "./job-ends.ts";
+import { recordJobEnd, recordRunBegun, restartsOf } from "./job-ends.ts";
 import { isJob } from "./job-standing.ts";
 import { isOrdered, keptFolders, ordinalName, ordinalOf } from "./ordinals.ts";
 import { publishPod } from "./own-records.ts";
@@ -80,6 +80,7 @@ export function claimSlot(
     return note(turn, "error", "PodRefused", why, workload.ref);
   }
   state.pods.set(uid, { body, start: undefined, stopping: false });
+  recordRunBegun(turn, body);
   forgetFormer(turn, workload.ref, slot);
   note(
     turn,

@@ -10,6 +10,7 @@ import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
 import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
+import { isScarce, whyNotPreempted } from "./scarce-users.ts";
 import { movedAway } from "./moved-away.ts";
 
 /**
@@ -46,7 +47,7 @@ export class Checks {
     world.observers.push({
       podStarted: (machine, pod) => {
         if (jobOf(pod.start) !== undefined) return;
-        this.#lastChange = world.now;
+        if (!isScarce(pod.start)) this.#lastChange = world.now;
         this.#onlyOne(machine, pod);
         this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined, surplus: false });
       },
@@ -74,11 +75,11 @@ export class Checks {
     const { uid } = pod.start;
     const life = this.#lives.get(uid);
     if (life !== undefined) life.endedAt = this.#world.now;
-    this.#lastChange = this.#world.now;
+    if (!isScarce(pod.start)) this.#lastChange = this.#world.now;
     const view = machine.node?.view;
     // What runs on after the end of a membership is nobody's workload.
     if (view === undefined || !this.#world.machines.includes(machine)) return;
-    const wrong = this.#whyWrong(view, uid, reason, life?.startedAt ?? 0);
+    const wrong = this.#whyWrong(view, pod, reason, life?.startedAt ?? 0);
     if (wrong !== undefined) {
       this.#world.violated(`1: ${machine.name} stops the healthy ${pod.start.name} (${reason}): ${wrong}`);
     }
@@ -105,7 +106,8 @@ export class Checks {
     this.#tokens.set(fence.name, fence.token);
   }
 
-  #whyWrong(view: NodeView, uid: string, reason: string, startedAt: number): string | undefined {
+  #whyWrong(view: NodeView, pod: SimPod, reason: string, startedAt: number): string | undefined {
+    const { uid } = pod.start;
     const body = view.pod(uid)?.body;
     if (reason === "unknown pod") {
       return this.#world.now - startedAt < orphanAgeMax ? undefined : "its claim was on disk long ago";
@@ -146,7 +148,10 @@ export class Checks {
       const wanted = whole && slotsOf(this.#world, object).has(body.slot);
       return wanted && !movedAway(this.#world, uid, body, slotsOf) ? "its slot is wanted" : undefined;
     }
+    // Of a machine that is short of memory: see 18.
+    if (reason.toLowerCase().startsWith("evicted") && reason.includes("low on resource")) return undefined;
     if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
+    if (reason.startsWith("preempted")) return whyNotPreempted(pod, reason);
     return "not a reason that this world gives";
   }
 
@@ -284,7 +289,7 @@ export class Checks {
     const running = new Map<string, string[]>();
     for (const machine of this.#world.machines) {
       for (const [uid, pod] of machine.pods) {
-        if (jobOf(pod.start) !== undefined) continue;
+        if (jobOf(pod.start) !== undefined || isScarce(pod.start)) continue;
         const body = machine.node?.view.pod(uid)?.body;
         const place = body === undefined ? `? ${pod.start.name}` : `${body.workload.name} ${body.slot}`;
         const version = pod.start.env["main"]?.["VERSION"] ?? "";

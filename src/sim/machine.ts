@@ -19,6 +19,7 @@ import { SimDisk } from "./disk.ts";
 import type { End } from "./network.ts";
 import { Turns, type Processor } from "./processor.ts";
 import { reportOf, type SimPod } from "./sim-pod.ts";
+import { SimMemory } from "./sim-memory.ts";
 import { SimRuntime } from "./sim-runtime.ts";
 import type { World } from "./world.ts";
 
@@ -63,6 +64,7 @@ export class Machine {
   readonly disk: SimDisk;
   readonly pods = new Map<string, SimPod>();
   readonly runtime: SimRuntime;
+  readonly memory: SimMemory;
   readonly #world: World;
   readonly config: NodeConfig;
   readonly #linkByEnd = new Map<End, number>();
@@ -97,6 +99,7 @@ export class Machine {
     const random = randomStream(world.seed, `machine ${identity.name}`);
     this.disk = new SimDisk(world.queue, () => world.now, random);
     this.runtime = new SimRuntime(world, this, random);
+    this.memory = new SimMemory(world, this);
   }
 
   get name(): string {

@@ -9,6 +9,10 @@ import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
 import { JobChecks } from "./job-checks.ts";
 import { JobUsers } from "./job-users.ts";
 import { Patience } from "./patience.ts";
+import { PlacementChecks } from "./placement-checks.ts";
+import { PressureChecks } from "./pressure-checks.ts";
+import { ScarceUsers } from "./scarce-users.ts";
+import { sickenOneForGood } from "./workload-faults.ts";
 import { Ends } from "./roster-checks.ts";
 import { watchPromises } from "./promises.ts";
 import { Trace } from "./trace.ts";
@@ -96,6 +100,9 @@ export function runSeed(options: SeedOptions): SeedResult {
   const checks = new Checks(world, users);
   const jobUsers = new JobUsers(world);
   const jobChecks = new JobChecks(world, jobUsers);
+  const scarceUsers = new ScarceUsers(world);
+  const placementChecks = new PlacementChecks(world, slowest(layout));
+  const pressureChecks = new PressureChecks(world);
   watchPromises(world);
   watchBudgets(world);
   const random = world.random("script");
@@ -108,6 +115,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   comings.plan(5_000, stormEnd);
   for (let at = 1_500; at < stormEnd; at += between(random, 0, 5_000)) world.at(at, () => users.act());
   jobUsers.plan(2_000, stormEnd);
+  scarceUsers.plan(1_500, stormEnd);
   world.run(stormEnd);
   trace.add(world.now, "PHASE", "the storm is over");
   comings.end();
@@ -117,9 +125,11 @@ export function runSeed(options: SeedOptions): SeedResult {
   jobUsers.planCalm(settledAt + 1_000);
   world.at(settledAt, () => {
     jobChecks.calm();
+    placementChecks.calm();
+    sickenOneForGood(world, world.random("calm"));
     const patience = new Patience(world);
     const look = (): void => {
-      patience.look(jobChecks.wrong());
+      patience.look(new Map([...jobChecks.wrong(), ...placementChecks.wrong()]));
       world.at(world.now + calmLookEvery, look);
     };
     look();
@@ -138,6 +148,8 @@ export function runSeed(options: SeedOptions): SeedResult {
   while (world.now < forgottenAt && checks.isUnderWay()) world.run(world.now + lookEvery);
   checks.atEnd(calmSince);
   jobChecks.atEnd(new Ends(world));
+  placementChecks.atEnd();
+  pressureChecks.atEnd();
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };
 }

@@ -1,4 +1,5 @@
-import { isObject } from "../core/kernel/json.ts";
+import { isObject, type Json } from "../core/kernel/json.ts";
+import { quantityIn } from "../core/intents/quantity.ts";
 import type { PodReport, PodStart } from "../core/node/contract.ts";
 import { completionIndexLabel } from "../core/node/pod-start.ts";
 
@@ -62,3 +63,14 @@ export function jobOf({ labels }: PodStart): { readonly name: string; readonly i
   const name = labels["job-name"];
   return name === undefined ? undefined : { name, index: Number(labels[completionIndexLabel]) };
 }
+
+/** What its containers ask for of a resource, in whole units. */
+export function requestsOf({ spec }: PodStart, resource: string): number {
+  const { containers } = spec as { readonly containers?: readonly Asking[] };
+  return (containers ?? []).reduce((sum, { resources }) => {
+    const asked = resources?.requests?.[resource];
+    return sum + (asked === undefined ? 0 : (quantityIn(asked, "one") ?? 0));
+  }, 0);
+}
+
+type Asking = { readonly resources?: { readonly requests?: { readonly [resource: string]: Json } } };

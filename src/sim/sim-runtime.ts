@@ -5,7 +5,7 @@ import { isBroken, jobOf, newPod, reportOf, workOf, type SimPod } from "./sim-po
 import type { World } from "./world.ts";
 
 /** As the real runtime waits before it starts a program again, only shorter: storms are. */
-const restartFirst = 1_000;
+const restartFirst = 500;
 const restartMax = 8_000;
 
 /** The runtime of one machine: programs that start, work, crash and are ended, whether the agent lives or not. */
@@ -65,10 +65,6 @@ export class SimRuntime {
   sicken(workload: string): void {
     this.#sick.add(workload);
     for (const pod of this.#machine.pods.values()) if (this.#isSick(pod) && !pod.waiting) this.#crash(pod);
-  }
-
-  isSickOf(workload: string): boolean {
-    return this.#sick.has(workload);
   }
 
   cure(workload: string): void {

@@ -5,7 +5,7 @@ import { withDefaults } from "../intents/validate.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { seconds, type WallTime } from "../kernel/time.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import type { JobProgress, JobStanding } from "./job-standing.ts";
+import { isJob, type JobProgress, type JobStanding } from "./job-standing.ts";
 import { jobStanding } from "./jobs.ts";
 import { progressByJob } from "./job-progress.ts";
 import { numberAt, objectAt, stringsAt, textAt } from "./json-at.ts";
@@ -45,8 +45,13 @@ export function cronRuns(
       const job = jobOf(cronJob, due);
       return { due, job, standing: jobStanding(state, job, wall) };
     });
+  const early = wall - state.config.driftMax;
+  const behind = ran.length === 0 || early < since ? 0 : (latestRun(cron, early, since) ?? 0);
   const policy = textAt(spec, "concurrencyPolicy");
-  const active = ran.filter(({ standing }) => standing.ended === undefined);
+  // What nodes said of a run that is long past goes piece by piece: without a pod it is over.
+  const active = ran.filter(
+    ({ due, job, standing }) => standing.ended === undefined && (due >= behind || hasPod(state.index, job)),
+  );
   const deadline =
     latest === undefined ? 0 : latest + seconds(numberAt(spec, "startingDeadlineSeconds", Infinity));
   const starts =
@@ -72,10 +77,20 @@ export function cronRuns(
     next ?? Number.POSITIVE_INFINITY,
     starts ? deadline + 1 : Number.POSITIVE_INFINITY,
   );
-  const early = wall - state.config.driftMax;
-  const behind = ran.length === 0 || early < since ? 0 : (latestRun(cron, early, since) ?? 0);
   const remembered = ran.filter((run) => run.due >= behind).map(({ job }) => job.uid);
   return { jobs: [...jobs], remembered, changesAt };
+}
+
+function hasPod(index: Index, { ref }: MergedObject): boolean {
+  for (const { pods } of index.factsByNode.values())
+    for (const { body } of pods.values())
+      if (
+        body.workload.name === ref.name &&
+        body.workload.namespace === ref.namespace &&
+        isJob(body.workload)
+      )
+        return body.phase === "Pending" || body.phase === "Running";
+  return false;
 }
 
 const endedAs = (runs: readonly Run[], as: "Complete" | "Failed"): readonly Run[] =>

@@ -199,15 +199,15 @@ export class Checks {
     return deletionsHeld(this.#world, new Ends(this.#world)).length > 0;
   }
 
-  /** Everything that must hold at the end of the liveness phase. */
-  atEnd(calmSince: number): void {
+  /** Everything that must hold at the end of the calm, whose last weather was put right by `settledAt`. */
+  atEnd(settledAt: number): void {
     const ends = new Ends(this.#world);
     checkRoster(this.#world);
     checkAgreement(this.#world);
     checkDisks(this.#world, ends);
     this.#nothingLost(ends);
     this.#everySlotFilledOnce(ends);
-    const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
+    const moving = this.#lastChange > settledAt + 0.75 * (this.#world.now - settledAt);
     for (const what of deletionsHeld(this.#world, ends)) this.#world.violated(`10: ${what}`);
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
   }

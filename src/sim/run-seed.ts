@@ -146,7 +146,7 @@ export function runSeed(options: SeedOptions): SeedResult {
     calmSince + slowest(layout) + deletionRounds * round,
   );
   while (world.now < forgottenAt && checks.isUnderWay()) world.run(world.now + lookEvery);
-  checks.atEnd(calmSince);
+  checks.atEnd(settledAt);
   jobChecks.atEnd(new Ends(world));
   placementChecks.atEnd();
   pressureChecks.atEnd();

@@ -6,17 +6,10 @@ import { Checks } from "./checks.ts";
 import { Comings, withNewcomers } from "./comings.ts";
 import { endFaults, plantFaults } from "./faults.ts";
 import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
-import { JobChecks } from "./job-checks.ts";
-import { JobUsers } from "./job-users.ts";
-import { Patience } from "./patience.ts";
-import { PlacementChecks } from "./placement-checks.ts";
-import { PressureChecks } from "./pressure-checks.ts";
-import { ScarceUsers } from "./scarce-users.ts";
-import { sickenOneForGood } from "./workload-faults.ts";
-import { Ends } from "./roster-checks.ts";
 import { watchPromises } from "./promises.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
+import { Work } from "./work.ts";
 import { World, type Layout } from "./world.ts";
 
 export type SeedOptions = {
@@ -60,7 +53,6 @@ const roundTakes = (config: NodeConfig): number =>
 const lookEvery = 5_000;
 /** What the weather left behind is put right by then, and nothing excuses what happens later. */
 const settles = 12_000;
-const calmLookEvery = 1_000;
 /** What is deleted in the calm is forgotten by then. */
 const forgets = 20_000;
 
@@ -98,11 +90,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   const comings = new Comings(world);
   const users = new Users(world);
   const checks = new Checks(world, users);
-  const jobUsers = new JobUsers(world);
-  const jobChecks = new JobChecks(world, jobUsers);
-  const scarceUsers = new ScarceUsers(world);
-  const placementChecks = new PlacementChecks(world, slowest(layout));
-  const pressureChecks = new PressureChecks(world);
+  const work = new Work(world, slowest(layout));
   watchPromises(world);
   watchBudgets(world);
   const random = world.random("script");
@@ -114,32 +102,16 @@ export function runSeed(options: SeedOptions): SeedResult {
   plantFaults(world, 5_000, stormEnd, 5_000);
   comings.plan(5_000, stormEnd);
   for (let at = 1_500; at < stormEnd; at += between(random, 0, 5_000)) world.at(at, () => users.act());
-  jobUsers.plan(2_000, stormEnd);
-  scarceUsers.plan(1_500, stormEnd);
+  work.plan(1_500, stormEnd);
   world.run(stormEnd);
   trace.add(world.now, "PHASE", "the storm is over");
   comings.end();
   endFaults(world);
   const calmSince = world.now;
   const settledAt = calmSince + slowest(layout) + settles;
-  jobUsers.planCalm(settledAt + 1_000);
-  world.at(settledAt, () => {
-    jobChecks.calm();
-    placementChecks.calm();
-    sickenOneForGood(world, world.random("calm"));
-    const patience = new Patience(world);
-    const look = (): void => {
-      patience.look(new Map([...jobChecks.wrong(), ...placementChecks.wrong()]));
-      world.at(world.now + calmLookEvery, look);
-    };
-    look();
-  });
   const round = detail === "mesh" ? 0 : roundTakes(simConfig);
   const calmEnd = calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round);
-  world.at(calmEnd - slowest(layout) - forgets, () => {
-    jobChecks.everyRunStarted();
-    jobUsers.pauseTimers();
-  });
+  work.planCalm(settledAt, calmEnd - slowest(layout) - forgets);
   world.run(calmEnd);
   const forgottenAt = Math.max(
     calmEnd + slowest(layout) + forgets,
@@ -147,9 +119,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   );
   while (world.now < forgottenAt && checks.isUnderWay()) world.run(world.now + lookEvery);
   checks.atEnd(settledAt);
-  jobChecks.atEnd(new Ends(world));
-  placementChecks.atEnd();
-  pressureChecks.atEnd();
+  work.atEnd();
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };
 }

@@ -205,8 +205,8 @@ const mutations: readonly Mutation[] = [
   {
     name: "roster: who has left goes on with what it runs",
     file: "core/node/placing.ts",
-    from: 'for (const uid of turn.state.pods.keys()) stopPod(turn, uid, "left"',
-    to: 'for (const uid of [...turn.state.pods.keys()].slice(0, 0)) stopPod(turn, uid, "left"',
+    from: 'for (const uid of state.pods.keys()) stopPod(turn, uid, "left"',
+    to: 'for (const uid of [...state.pods.keys()].slice(0, 0)) stopPod(turn, uid, "left"',
   },
   {
     name: "leases: who has gone votes on",

@@ -66,10 +66,10 @@ export class JobChecks {
   #started(machine: Machine, pod: SimPod): void {
     const { now } = this.#world;
     const key = this.#keyOf(machine, pod);
-    if (key === undefined || !this.#world.machines.includes(machine)) return;
+    if (key === undefined) return;
     const tries = this.#tries.get(key) ?? [];
     this.#tries.set(key, tries);
-    const inCalm = now >= this.#calmSince;
+    const inCalm = now >= this.#calmSince && this.#world.machines.includes(machine);
     if (inCalm)
       for (const before of tries) {
         if (hearsLate(machine, before.machine) || !this.#world.machines.includes(before.machine)) continue;

@@ -99,3 +99,19 @@ test("whoever waits for the first in line of a job asks it twice, not every 20 m
     [false],
   );
 });
+
+test("where detail stays in sites, a job per site that is over in its author's site goes on in the others", () => {
+  const layout = ["oslo", "bern"].map((site) => ({ site, region: site, nodes: 2 }));
+  const { world, write, running, end, stops } = fleet(layout, [], "site");
+  world.run(world.now + 60_000);
+  write(job({ ttlSecondsAfterFinished: 5 }, { "starlight.dev/placement": "perSite" }));
+  world.run(world.now + 20_000);
+  const at = (site: string) => running().filter(({ machine }) => machine.identity.site === site);
+  const [oslo] = at("oslo");
+  assert.ok(oslo !== undefined && at("bern").length === 1);
+  end(oslo);
+  world.run(world.now + 3 * minute);
+  assert.equal(at("oslo").length, 0);
+  assert.equal(at("bern").length, 1);
+  assert.deepEqual(stops, []);
+});

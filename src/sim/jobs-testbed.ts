@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { JsonObject } from "../core/kernel/json.ts";
+import type { Detail } from "../core/records/scope.ts";
 import type { JobStanding } from "../core/node/job-standing.ts";
 import type { Machine } from "./machine.ts";
 import { simConfig } from "./run-seed.ts";
@@ -13,8 +14,8 @@ const oneSite: Layout = [{ site: "oslo", region: "north", nodes: 3 }];
 
 export type Running = { readonly machine: Machine; readonly pod: SimPod };
 
-export function fleet(layout: Layout = oneSite, skews: readonly number[] = []) {
-  const world = new World(11, layout, simConfig, new Trace());
+export function fleet(layout: Layout = oneSite, skews: readonly number[] = [], detail: Detail = "mesh") {
+  const world = new World(11, layout, simConfig, new Trace(), { detail });
   const starts: string[] = [];
   const stops: string[] = [];
   world.observers.push({

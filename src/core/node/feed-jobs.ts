@@ -6,6 +6,7 @@ import { cronRuns, startedRuns } from "./cron-jobs.ts";
 import { isJob } from "./job-standing.ts";
 import { jobStanding } from "./jobs.ts";
 import { publishIntentGone, publishJob } from "./own-records.ts";
+import { detailOf } from "./levels.ts";
 import { entriesOf, factsOf, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { changed, type Turn } from "./turn.ts";
@@ -97,9 +98,12 @@ export function tendJobs(turn: Turn): void {
   for (const { object } of jobs.byKey.values()) uids.add(object.uid);
   for (const uid of jobs.remembered) uids.add(uid);
   for (const uid of [...(own?.keys() ?? [])].sort()) if (!uids.has(uid)) publishJob(turn, uid, undefined);
-  // Whoever wrote a job that has gone by itself takes its own part of it away.
+  // Whoever wrote a job that has gone by itself takes its own part of it away, if it can tell that all sites are done.
+  const seesAll = detailOf(state) === "mesh";
   for (const object of writtenJobs(state)) {
-    if (jobs.byKey.has(objectKey(object.ref)) || !jobStanding(state, object, env.wall).expired) continue;
+    if (jobs.byKey.has(objectKey(object.ref))) continue;
+    const { expired, bases } = jobStanding(state, object, env.wall);
+    if (!expired || !(seesAll || bases.every(({ base }) => base === "mesh"))) continue;
     for (const { author, manager } of entriesOf(index, object.ref))
       if (author === identity.id) publishIntentGone(turn, intentKey(object.ref, manager));
   }

@@ -120,7 +120,10 @@ export class JobChecks {
     const isWanted =
       standing !== undefined &&
       standing.ended === undefined &&
-      !standing.bases.some(({ base, done }) => this.#isBaseOf(base, machine) && done.includes(job.index));
+      !standing.bases.some(
+        ({ base, done, outcome }) =>
+          this.#isBaseOf(base, machine) && (outcome !== undefined || done.includes(job.index)),
+      );
     const [word] = reason.split(":");
     const known = ["surplus", "evicted", "stopping", "unknown pod", "deleted", "scaled-down"];
     if (!known.includes(word ?? ""))

@@ -22,9 +22,9 @@ export const isScarce = ({ labels }: PodStart): boolean => scarceNames.some((nam
 export const scarce: {
   readonly [N in ScarceName]: { readonly className: string; readonly lanes: readonly number[] };
 } = {
-  bulk: { className: "idle", lanes: [1] },
+  bulk: { className: "idle", lanes: [2] },
   render: { className: "busy", lanes: [3, 2, 1] },
-  alarm: { className: "urgent", lanes: [2] },
+  alarm: { className: "urgent", lanes: [3] },
 };
 const rungNames = ["full", "half", "thumb"];
 
@@ -94,7 +94,7 @@ export class ScarceUsers {
     const { className, lanes } = scarce[name];
     const machines = this.#world.machines.length;
     const allKnown = machine.identity.mesh.detail === "mesh";
-    const most = Math.ceil((allKnown ? machines : 3) * { bulk: 2.5, render: 0.7, alarm: 0.4 }[name]);
+    const most = Math.ceil((allKnown ? machines : 3) * { bulk: 1.5, render: 0.5, alarm: 0.4 }[name]);
     const ladder = lanes.map((count, rung) => ({
       name: rungNames[rung],
       minTier: 3,

@@ -1,5 +1,11 @@
 import { pick, randomStream } from "../core/kernel/random.ts";
-import { bytesPerSecondOf, paceOf, type LinkClass } from "../core/records/link-class.ts";
+import {
+  bytesPerSecondOf,
+  isMetered,
+  linkClassOf,
+  paceOf,
+  type LinkClass,
+} from "../core/records/link-class.ts";
 import type { Machine } from "./machine.ts";
 import type { End } from "./network.ts";
 import type { Layout, SiteLayout, World } from "./world.ts";
@@ -30,6 +36,10 @@ export function slowest(layout: Layout): number {
   const worst = Math.max(...paces);
   return worst === 1 ? 0 : worst * 15_000;
 }
+
+/** Facts cross a metered link with the next comparison: until then each end may believe in a copy that went. */
+export const hearsLate = (here: Machine, there: Machine): boolean =>
+  isMetered(linkClassOf(here.identity.site === there.identity.site, here.config.uplink, there.config.uplink));
 
 /** What one link may carry beyond its rate: the burst, and the last frame that overdraws. */
 const burstSeconds = 8;

@@ -1,15 +1,16 @@
 import { isObject } from "../core/kernel/json.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
-import { isScope, keeps } from "../core/records/scope.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
+import { checkAgreement, isInStep } from "./agreement.ts";
 import type { Machine } from "./machine.ts";
-import type { SimPod } from "./sim-pod.ts";
+import { jobOf, type SimPod } from "./sim-pod.ts";
 import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
 import { ExclusiveChecks } from "./exclusive-checks.ts";
 import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
+import { isScarce, whyNotPreempted } from "./scarce-users.ts";
 import { movedAway } from "./moved-away.ts";
 import { isLost, isTorn, isTornAt, voidAttempts } from "./torn.ts";
 
@@ -47,11 +48,14 @@ export class Checks {
     this.#exclusive = new ExclusiveChecks(world);
     world.observers.push({
       podStarted: (machine, pod) => {
-        this.#lastChange = world.now;
+        if (jobOf(pod.start) !== undefined) return;
+        if (!isScarce(pod.start)) this.#lastChange = world.now;
         this.#exclusive.started(machine, pod);
         this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined, surplus: false });
       },
-      podStopping: (machine, pod, reason) => this.#stopping(machine, pod, reason),
+      podStopping: (machine, pod, reason) => {
+        if (jobOf(pod.start) === undefined) this.#stopping(machine, pod, reason);
+      },
       noted: (machine, note) => {
         if (note.reason === "PodClaimed") this.#notTooEarly(machine, note.message.split(" ")[0] ?? "");
         // Nobody breaks the protocol here, and whoever is a member can prove it to all.
@@ -73,17 +77,18 @@ export class Checks {
     const { uid } = pod.start;
     const life = this.#lives.get(uid);
     if (life !== undefined) life.endedAt = this.#world.now;
-    this.#lastChange = this.#world.now;
+    if (!isScarce(pod.start)) this.#lastChange = this.#world.now;
     const view = machine.node?.view;
     // What runs on after the end of a membership is nobody's workload.
     if (view === undefined || !this.#world.machines.includes(machine)) return;
-    const wrong = this.#whyWrong(view, uid, reason, life?.startedAt ?? 0);
+    const wrong = this.#whyWrong(view, pod, reason, life?.startedAt ?? 0);
     if (wrong !== undefined) {
       this.#world.violated(`1: ${machine.name} stops the healthy ${pod.start.name} (${reason}): ${wrong}`);
     }
   }
 
-  #whyWrong(view: NodeView, uid: string, reason: string, startedAt: number): string | undefined {
+  #whyWrong(view: NodeView, pod: SimPod, reason: string, startedAt: number): string | undefined {
+    const { uid } = pod.start;
     const body = view.pod(uid)?.body;
     if (reason === "unknown pod") {
       return this.#world.now - startedAt < orphanAgeMax ? undefined : "its claim was on disk long ago";
@@ -122,7 +127,10 @@ export class Checks {
         leafOf(object, "version") === undefined && isTornAt(by, object.ref.name, this.#world, this.#users);
       return torn ? undefined : "its slot is wanted";
     }
+    // Of a machine that is short of memory: see 18.
+    if (reason.toLowerCase().startsWith("evicted") && reason.includes("low on resource")) return undefined;
     if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
+    if (reason.startsWith("preempted")) return whyNotPreempted(pod, reason);
     return "not a reason that this world gives";
   }
 
@@ -164,82 +172,24 @@ export class Checks {
     return stillThere || (life.endedAt ?? this.#world.now) > this.#world.now - noticeMax;
   }
 
-  /** Whether somebody still holds what is deleted and ought to be forgotten. */
-  remembersDeletions(): boolean {
+  /** Whether a word is still under way, or somebody still holds what is deleted and ought to be forgotten. */
+  isUnderWay(): boolean {
+    if (!isInStep(this.#world)) return true;
     return deletionsHeld(this.#world, new Ends(this.#world)).length > 0;
   }
 
-  /** Everything that must hold at the end of the liveness phase. */
-  atEnd(calmSince: number): void {
+  /** Everything that must hold at the end of the calm, whose last weather was put right by `settledAt`. */
+  atEnd(settledAt: number): void {
     const ends = new Ends(this.#world);
     checkRoster(this.#world);
-    this.#converged();
+    checkAgreement(this.#world);
     checkDisks(this.#world, ends);
     this.#nothingLost(ends);
     this.#everySlotFilledOnce(ends);
     this.#exclusive.atEnd();
-    const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
+    const moving = this.#lastChange > settledAt + 0.75 * (this.#world.now - settledAt);
     for (const what of deletionsHeld(this.#world, ends)) this.#world.violated(`10: ${what}`);
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");
-  }
-
-  /** 2. Connected nodes hold the same of each scope, none that is not theirs, and agree that all are alive. */
-  #converged(): void {
-    const hashesByScope = new Map<string, Map<string, string[]>>();
-    for (const machine of this.#world.machines) {
-      const view = machine.node?.view;
-      if (view === undefined) return this.#world.violated(`2: ${machine.name} is not up`);
-      for (const part of view.stateHash().split(" ")) {
-        const [scope = "", hash = ""] = part.split("=");
-        if (!isScope(scope) || !keeps(machine.identity, scope))
-          this.#world.violated(`2: ${machine.name} keeps the scope ${scope}`);
-        const hashes = hashesByScope.get(scope) ?? new Map<string, string[]>();
-        hashesByScope.set(scope, hashes);
-        hashes.set(hash, [...(hashes.get(hash) ?? []), machine.name]);
-      }
-      const missing = view.members().filter(({ evidence }) => evidence.verdict !== "alive");
-      for (const { member, evidence } of missing) {
-        this.#world.violated(
-          `2: ${machine.name} holds ${member.name} for ${evidence.verdict}: ${evidence.observations[0]?.what ?? ""}`,
-        );
-      }
-    }
-    for (const [scope, hashes] of hashesByScope) {
-      const names = [...hashes.values()];
-      const keepers = this.#world.machines.filter(({ identity }) => isScope(scope) && keeps(identity, scope));
-      const groups = names.map((group) => group.join("+")).join(" | ");
-      if (hashes.size > 1) this.#world.violated(`2: states of ${scope} differ: ${groups}`);
-      if (names.flat().length < keepers.length) this.#world.violated(`2: ${scope} is only at ${groups}`);
-    }
-    for (const machine of this.#world.machines) this.#placesSeen(machine);
-  }
-
-  /** 11. Everybody is told of every site of its region and of every region, and of all of their nodes. */
-  #placesSeen(machine: Machine): void {
-    const { identity, node } = machine;
-    if (identity.mesh.detail === "mesh" || node === undefined) return;
-    const nodesBy = (place: "site" | "region", name: string): number =>
-      this.#world.machines.filter((other) => other.identity[place] === name).length;
-    const told = new Map<string, number>([
-      ...node.view.sites().map(({ name, summary }) => [`site ${name}`, summary.ready] as const),
-      ...node.view.regions().map(({ name, summary }) => [`region ${name}`, summary.ready] as const),
-    ]);
-    for (const { identity: other } of this.#world.machines) {
-      const [place, count] =
-        other.region === identity.region
-          ? [`site ${other.site}`, nodesBy("site", other.site)]
-          : [`region ${other.region}`, nodesBy("region", other.region)];
-      if (told.get(place) === count) continue;
-      this.#world.violated(
-        `11: ${machine.name} is told ${told.get(place) ?? "nothing"} of ${count} in ${place}`,
-      );
-      return;
-    }
-    const places = new Set(
-      this.#world.machines.flatMap(({ identity: { site, region } }) => [`site ${site}`, `region ${region}`]),
-    );
-    for (const place of told.keys())
-      if (!places.has(place)) this.#world.violated(`11: ${machine.name} is told of ${place}, which is empty`);
   }
 
   /** 4. No acknowledged write is lost: the value that stands is it, or one written later. */
@@ -305,6 +255,7 @@ export class Checks {
     const running = new Map<string, string[]>();
     for (const machine of this.#world.machines) {
       for (const [uid, pod] of machine.pods) {
+        if (jobOf(pod.start) !== undefined || isScarce(pod.start)) continue;
         const body = machine.node?.view.pod(uid)?.body;
         const place = body === undefined ? `? ${pod.start.name}` : `${body.workload.name} ${body.slot}`;
         const version = pod.start.env["main"]?.["VERSION"] ?? "";

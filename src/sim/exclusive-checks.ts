@@ -54,7 +54,7 @@ export class ExclusiveChecks {
         const gone = voters.find(({ id }) => !members.has(id));
         if (gone === undefined) continue;
         const name = this.#world.everybody.find(({ identity }) => identity.id === gone.id)?.name ?? gone.id;
-        this.#world.violated(`15: ${machine.name} still counts ${name} as a voter of ${electorate}`);
+        this.#world.violated(`20: ${machine.name} still counts ${name} as a voter of ${electorate}`);
       }
     }
   }

@@ -1,6 +1,7 @@
 import { below, between, pick, shuffled, type Random } from "../core/kernel/random.ts";
 import type { Machine } from "./machine.ts";
 import { sendForgeries } from "./thief.ts";
+import { shortenMemory, sickenWorkload } from "./workload-faults.ts";
 import type { World } from "./world.ts";
 
 /** Edge weather: what goes wrong, drawn from the seed. Everything it starts, it also ends. */
@@ -22,6 +23,8 @@ const faults: readonly { readonly weight: number; readonly strike: Fault }[] = [
   { weight: 2, strike: sendForgeries },
   { weight: 2, strike: sendCourier },
   { weight: 1, strike: loseTime },
+  { weight: 2, strike: shortenMemory },
+  { weight: 2, strike: sickenWorkload },
 ];
 
 /** Strikes at random moments of `[from, until)`, on average every `gap` ms. */
@@ -38,10 +41,14 @@ export function plantFaults(world: World, from: number, until: number, gap: numb
   }
 }
 
-/** Ends all weather at once: links whole, power on, agents up, disks with room. Clocks stay as they are. */
+/** Ends all weather at once: links whole, power on, agents up, disks and memory with room, programs sound. Clocks stay as they are. */
 export function endFaults(world: World): void {
   world.network.mendAll();
-  for (const machine of world.everybody) machine.disk.full = false;
+  for (const machine of world.everybody) {
+    machine.disk.full = false;
+    machine.memory.relieve();
+    machine.runtime.cureAll();
+  }
   for (const machine of [...world.machines, ...revoked(world)]) {
     setClock(machine);
     machine.powerOn();

@@ -2,100 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { epochMs } from "../core/kernel/hybrid-clock.ts";
 import type { JsonObject } from "../core/kernel/json.ts";
-import type { JobStanding } from "../core/node/job-standing.ts";
 import { goneKey } from "../core/records/keys.ts";
 import { sealRecord, storedBytes } from "../core/records/seal.ts";
-import type { Machine } from "./machine.ts";
-import type { SimPod } from "./sim-pod.ts";
-import { simConfig } from "./run-seed.ts";
-import { Trace } from "./trace.ts";
-import { World, type Layout } from "./world.ts";
+import { cronJob, fleet, job, podTemplate } from "./jobs-testbed.ts";
 
 /** What a Job's and a CronJob's fields promise, and a node whose membership ends. */
 
 const minute = 60_000;
-const oneSite: Layout = [{ site: "oslo", region: "north", nodes: 3 }];
-
-type Running = { readonly machine: Machine; readonly pod: SimPod };
-
-function fleet(layout: Layout = oneSite) {
-  const world = new World(11, layout, simConfig, new Trace());
-  const starts: string[] = [];
-  const stops: string[] = [];
-  world.observers.push({
-    podStarted: (_machine, { start }) => starts.push(start.name),
-    podStopping: (_machine, { start, phase }) => {
-      if (phase === "Running") stops.push(start.name);
-    },
-  });
-  for (const machine of world.machines) machine.startAgent();
-  world.run(5_000);
-  const [first] = world.machines;
-  assert.ok(first !== undefined);
-  let requests = 0;
-  const running = (): readonly Running[] =>
-    world.machines.flatMap((machine) =>
-      [...machine.pods.values()].flatMap((pod) => (pod.phase === "Running" ? [{ machine, pod }] : [])),
-    );
-  return {
-    world,
-    first,
-    starts,
-    stops,
-    running,
-    write: (value: JsonObject): void => {
-      const [group = "", version] = String(value["apiVersion"]).split("/");
-      const { name } = value["metadata"] as { readonly name: string };
-      const kind = String(value["kind"]);
-      const ref = { group: version === undefined ? "" : group, kind, namespace: "default", name };
-      const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
-      first.deliver({ type: "write", request: ++requests, changes: [change], actor: "me", dryRun: false });
-    },
-    end: ({ machine, pod }: Running, exitCode = 0): void => {
-      pod.phase = exitCode === 0 ? "Succeeded" : "Failed";
-      pod.ready = false;
-      const about = { name: "main", image: "sim", state: "terminated", ready: false, restarts: 0 } as const;
-      const containers = [{ ...about, exitCode, ports: [] }];
-      const { uid } = pod.start;
-      const report = { uid, phase: pod.phase, ready: false, address: "10.0.0.1", containers } as const;
-      machine.deliver({ type: "pod-report", report });
-    },
-    standing: (name: string): JobStanding | undefined => {
-      const view = first.node?.view;
-      const job = view?.object({ group: "batch", kind: "Job", namespace: "default", name });
-      return job?.exists === true ? view?.job(job) : undefined;
-    },
-  };
-}
-
-const podTemplate: JsonObject = {
-  metadata: { labels: { app: "work" } },
-  spec: {
-    runtimeClassName: "process",
-    restartPolicy: "Never",
-    containers: [{ name: "main", image: "sim", command: ["run"] }],
-  },
-};
-
-const job = (spec: JsonObject = {}, annotations: JsonObject = {}): JsonObject => ({
-  apiVersion: "batch/v1",
-  kind: "Job",
-  metadata: { name: "work", namespace: "default", annotations },
-  spec: { template: podTemplate, ...spec },
-});
-
-const cronJob = (concurrencyPolicy: string, spec: JsonObject = {}): JsonObject => ({
-  apiVersion: "batch/v1",
-  kind: "CronJob",
-  metadata: { name: "tick", namespace: "default" },
-  spec: {
-    schedule: "* * * * *",
-    concurrencyPolicy,
-    jobTemplate: { spec: { template: podTemplate } },
-    ...spec,
-  },
-});
-
 test("with Allow three runs of a minute each are under way after three minutes", () => {
   const { world, write, running } = fleet();
   write(cronJob("Allow"));

@@ -1,6 +1,6 @@
 import { carryOut, type Handlers } from "../core/kernel/effects.ts";
 import { hex } from "../core/kernel/bytes.ts";
-import { between, randomStream, type Random } from "../core/kernel/random.ts";
+import { randomStream, type Random } from "../core/kernel/random.ts";
 import type { Signer } from "../core/kernel/crypto.ts";
 import type { LinkEnd } from "../core/membership/contract.ts";
 import type {
@@ -10,7 +10,6 @@ import type {
   NodeEvent,
   NodeIdentity,
   NodeMachine,
-  PodStart,
   WriteReply,
 } from "../core/node/contract.ts";
 import { createNode } from "../core/node/create-node.ts";
@@ -19,7 +18,9 @@ import { bundleToSign, readBundleFrame, type BundleMaker } from "../core/sync/bu
 import { SimDisk } from "./disk.ts";
 import type { End } from "./network.ts";
 import { Turns, type Processor } from "./processor.ts";
-import { isBroken, reportOf, type SimPod } from "./sim-pod.ts";
+import { reportOf, type SimPod } from "./sim-pod.ts";
+import { SimMemory } from "./sim-memory.ts";
+import { SimRuntime } from "./sim-runtime.ts";
 import type { World } from "./world.ts";
 
 /** A bundle on its way. */
@@ -28,7 +29,15 @@ export type Courier = { readonly frames: readonly Uint8Array[]; readonly maker: 
 /** A version of the agent: its core, and the protocols that it speaks. */
 export type Build = { readonly createNode: typeof createNode; readonly speaks: ProtocolRange };
 
-const resources = { cpuMilli: 4000, memoryBytes: 4 * 2 ** 30, pods: 60 };
+/** What only workloads ask for that are to be short of it. */
+export const lanesResource = "sim.dev/lanes";
+export const lanesOfMachine = 4;
+const resources = {
+  cpuMilli: 4000,
+  memoryBytes: 4 * 2 ** 30,
+  pods: 60,
+  extended: { [lanesResource]: lanesOfMachine },
+};
 
 /** What every machine of the simulator finds out about itself. */
 export const simStatus = {
@@ -54,13 +63,10 @@ export class Machine {
   readonly tlsKey: string;
   readonly disk: SimDisk;
   readonly pods = new Map<string, SimPod>();
-  /** Told to stop before they had started. */
-  readonly #cancelled = new Set<string>();
-  /** Until when the guard lets exclusive pods run. */
-  readonly #deadlines = new Map<string, number>();
+  readonly runtime: SimRuntime;
+  readonly memory: SimMemory;
   readonly #world: World;
   readonly config: NodeConfig;
-  readonly #random: Random;
   readonly #linkByEnd = new Map<End, number>();
   readonly #endByLink = new Map<number, End>();
   host = -1;
@@ -90,8 +96,10 @@ export class Machine {
     this.signer = signer;
     this.tlsKey = hex(world.crypto.sha256(signer.publicKey));
     this.config = config;
-    this.#random = randomStream(world.seed, `machine ${identity.name}`);
-    this.disk = new SimDisk(world.queue, () => world.now, this.#random);
+    const random = randomStream(world.seed, `machine ${identity.name}`);
+    this.disk = new SimDisk(world.queue, () => world.now, random);
+    this.runtime = new SimRuntime(world, this, random);
+    this.memory = new SimMemory(world, this);
   }
 
   get name(): string {
@@ -293,12 +301,9 @@ export class Machine {
         else this.deliver({ type: "store-failed", ticket, detail: failure });
       });
     },
-    "start-pod": ({ pod }) => this.#startPod(pod),
-    "arm-pod": ({ uid, until }) => {
-      if (this.pods.has(uid)) this.#guard(uid, until);
-      else this.#deadlines.set(uid, until);
-    },
-    "stop-pod": ({ uid, reason }) => this.#stopPod(uid, reason),
+    "start-pod": ({ pod }) => this.runtime.start(pod),
+    "arm-pod": ({ uid, until }) => this.runtime.arm(uid, until),
+    "stop-pod": ({ uid, reason }) => this.runtime.stop(uid, reason),
     reply: ({ request, reply }) => this.#answer(request, reply),
     "bundle-taken": () => {},
     changed: () => {},
@@ -311,57 +316,6 @@ export class Machine {
 
   #answer(request: number, reply: WriteReply): void {
     this.#world.answered(this, request, reply);
-  }
-
-  #startPod(start: PodStart): void {
-    const { boots } = this;
-    this.#later(between(this.#random, 2, 40), () => {
-      if (this.boots !== boots || !this.power || this.pods.has(start.uid)) return;
-      if (this.#cancelled.delete(start.uid)) return;
-      const pod: SimPod = { start, startedAt: this.#world.now, phase: "Running", ready: false };
-      // The guard starts nothing that it would have to end.
-      const deadline = this.#deadlines.get(start.uid) ?? start.fence?.until ?? Number.POSITIVE_INFINITY;
-      if (deadline <= this.#world.now) return this.deliver({ type: "pod-gone", uid: start.uid });
-      this.pods.set(start.uid, pod);
-      this.#guard(start.uid, deadline);
-      this.#world.podStarted(this, pod);
-      this.deliver({ type: "pod-report", report: reportOf(pod) });
-      if (isBroken(start)) return;
-      this.#later(between(this.#random, 5, 200), () => {
-        if (this.boots !== boots || this.pods.get(start.uid) !== pod) return;
-        pod.ready = true;
-        this.deliver({ type: "pod-report", report: reportOf(pod) });
-      });
-    });
-  }
-
-  /** What the guard does, a process of its own: no agent has to be alive for it. */
-  #guard(uid: string, deadline: number): void {
-    this.#deadlines.set(uid, deadline);
-    if (deadline === Number.POSITIVE_INFINITY) return;
-    const pod = this.pods.get(uid);
-    this.#world.queue.schedule(deadline, () => {
-      if (this.#deadlines.get(uid) !== deadline || this.pods.get(uid) !== pod || pod === undefined) return;
-      this.#world.trace.add(this.#world.now, this.name, `the guard ends ${pod.start.name}`);
-      this.pods.delete(uid);
-      this.deliver({ type: "pod-gone", uid });
-    });
-  }
-
-  #stopPod(uid: string, reason: string): void {
-    const pod = this.pods.get(uid);
-    if (pod === undefined) this.#cancelled.add(uid);
-    else this.#world.podStopping(this, pod, reason);
-    const { boots } = this;
-    this.#later(between(this.#random, 1, 60), () => {
-      if (this.boots !== boots) return;
-      this.pods.delete(uid);
-      this.deliver({ type: "pod-gone", uid });
-    });
-  }
-
-  #later(delay: number, run: () => void): void {
-    this.#world.queue.schedule(this.#world.now + delay, run);
   }
 
   #arm(): void {

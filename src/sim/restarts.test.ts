@@ -133,6 +133,22 @@ test("a copy that failed on every node stays on the last one until another may t
   assert.equal(starts.length, 5);
 });
 
+test("a copy that failed on every node is started on one that has struck it off when its own node is lost", () => {
+  const { world, write, crash, running, starts } = fleet(3);
+  write({});
+  for (let at = 0; at < 12; at++) crash();
+  const [last] = running();
+  assert.equal(starts.length, 3);
+  last.powerOff();
+  world.run(world.now + 20_000);
+  const [next] = running();
+  assert.notEqual(next, last);
+  assert.equal(starts.length, 4);
+  // It fails there as well, and does not hop on between those that have struck it off.
+  for (let at = 0; at < 20; at++) crash();
+  assert.equal(starts.length, 4);
+});
+
 test("a program that ends every 5 minutes is moved less than 25 times in a day, and less than 5 in its second half", () => {
   const { world, write, crash, starts } = fleet(3, quiet);
   write({});

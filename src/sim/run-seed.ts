@@ -10,6 +10,7 @@ import { watchDeaths } from "./deaths.ts";
 import { watchPromises } from "./promises.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
+import { Work } from "./work.ts";
 import { World, type Layout } from "./world.ts";
 
 export type SeedOptions = {
@@ -51,6 +52,10 @@ const deletionRounds = 4;
 const roundTakes = (config: NodeConfig): number =>
   2 * config.tombstoneEvery + 3 * 1.1 * siteEvery + regionEvery;
 const lookEvery = 5_000;
+/** What the weather left behind is put right by then, and nothing excuses what happens later. */
+const settles = 12_000;
+/** What is deleted in the calm is forgotten by then. */
+const forgets = 20_000;
 
 export const simConfig: NodeConfig = {
   pingEvery: 1_000,
@@ -86,7 +91,8 @@ export function runSeed(options: SeedOptions): SeedResult {
   const comings = new Comings(world);
   const users = new Users(world);
   const checks = new Checks(world, users);
-  watchDeaths(world, 15);
+  watchDeaths(world, 19);
+  const work = new Work(world, slowest(layout));
   watchPromises(world);
   watchBudgets(world);
   const random = world.random("script");
@@ -98,16 +104,24 @@ export function runSeed(options: SeedOptions): SeedResult {
   plantFaults(world, 5_000, stormEnd, 5_000);
   comings.plan(5_000, stormEnd);
   for (let at = 1_500; at < stormEnd; at += between(random, 0, 5_000)) world.at(at, () => users.act());
+  work.plan(1_500, stormEnd);
   world.run(stormEnd);
   trace.add(world.now, "PHASE", "the storm is over");
   comings.end();
   endFaults(world);
   const calmSince = world.now;
+  const settledAt = calmSince + slowest(layout) + settles;
   const round = detail === "mesh" ? 0 : roundTakes(simConfig);
-  world.run(calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round));
-  const forgottenAt = calmSince + slowest(layout) + deletionRounds * round;
-  while (world.now < forgottenAt && checks.remembersDeletions()) world.run(world.now + lookEvery);
-  checks.atEnd(calmSince);
+  const calmEnd = calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round);
+  work.planCalm(settledAt, calmEnd - slowest(layout) - forgets);
+  world.run(calmEnd);
+  const forgottenAt = Math.max(
+    calmEnd + slowest(layout) + forgets,
+    calmSince + slowest(layout) + deletionRounds * round,
+  );
+  while (world.now < forgottenAt && checks.isUnderWay()) world.run(world.now + lookEvery);
+  checks.atEnd(settledAt);
+  work.atEnd();
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };
 }

@@ -1,6 +1,7 @@
 import { epochMs } from "../core/kernel/hybrid-clock.ts";
 import { randomStream, type Random } from "../core/kernel/random.ts";
 import type { MeshIdentity, NodeConfig, Note, WriteReply } from "../core/node/contract.ts";
+import type { MemorySample } from "../core/node/memory.ts";
 import { statusKey } from "../core/records/keys.ts";
 import { sealRecord, storedBytes } from "../core/records/seal.ts";
 import { nodeIdOf, slotOf, type MeshRecord, type NodeId } from "../core/records/record.ts";
@@ -53,6 +54,10 @@ export type Observer = {
   readonly dying?: (machine: Machine) => void;
   /** Its membership ends now. */
   readonly departing?: (machine: Machine) => void;
+  /** Its program has done its work, or failed for good. */
+  readonly podEnded?: (machine: Machine, pod: SimPod) => void;
+  /** The shell says how much memory there is; whoever watches that passes it on. */
+  readonly memoryTold?: (machine: Machine, sample: MemorySample, tell: () => void) => void;
   readonly podStopping?: (machine: Machine, pod: SimPod, reason: string) => void;
 };
 
@@ -77,6 +82,7 @@ export class World {
   readonly violations: string[] = [];
   now = 0;
   readonly #byHost: Machine[] = [];
+  readonly #tries = new Map<string, number>();
   readonly #hostById = new Map<NodeId, number>();
 
   constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace, options: WorldOptions = {}) {
@@ -112,6 +118,13 @@ export class World {
 
   random(name: string): Random {
     return randomStream(this.seed, name);
+  }
+
+  /** Counts one more try of something, wherever it is tried. */
+  tries(what: string): number {
+    const tries = (this.#tries.get(what) ?? 0) + 1;
+    this.#tries.set(what, tries);
+    return tries;
   }
 
   trueTime(): number {
@@ -170,6 +183,16 @@ export class World {
 
   podStarted(machine: Machine, pod: SimPod): void {
     for (const observer of this.observers) observer.podStarted?.(machine, pod);
+  }
+
+  podEnded(machine: Machine, pod: SimPod): void {
+    for (const observer of this.observers) observer.podEnded?.(machine, pod);
+  }
+
+  memoryTold(machine: Machine, sample: MemorySample, tell: () => void): void {
+    const watching = this.observers.find(({ memoryTold }) => memoryTold !== undefined);
+    if (watching?.memoryTold === undefined) tell();
+    else watching.memoryTold(machine, sample, tell);
   }
 
   podStopping(machine: Machine, pod: SimPod, reason: string): void {

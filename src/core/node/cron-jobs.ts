@@ -1,10 +1,11 @@
 import type { MergedObject } from "../intents/contract.ts";
-import { latestRun, nextRun, parseCron } from "../intents/cron.ts";
+import { latestRun, nextRun, parseCron, type Cron } from "../intents/cron.ts";
 import { kindOf } from "../intents/kinds/index.ts";
 import { withDefaults } from "../intents/validate.ts";
+import type { JsonObject } from "../kernel/json.ts";
 import { seconds, type WallTime } from "../kernel/time.ts";
-import { objectKey, type ObjectRef } from "../records/keys.ts";
-import { isJob, type JobStanding } from "./job-standing.ts";
+import type { ObjectRef } from "../records/keys.ts";
+import { isJob, type JobProgress, type JobStanding } from "./job-standing.ts";
 import { jobStanding } from "./jobs.ts";
 import { progressByJob } from "./job-progress.ts";
 import { numberAt, objectAt, stringsAt, textAt } from "./json-at.ts";
@@ -18,7 +19,12 @@ import type { NodeState } from "./state.ts";
 
 const minuteMs = 60_000;
 
-export type CronRuns = { readonly jobs: readonly MergedObject[]; readonly changesAt: WallTime };
+export type CronRuns = {
+  readonly jobs: readonly MergedObject[];
+  /** Of runs that began, the uids that a node whose clock is behind by `driftMax` could still take for due. */
+  readonly remembered: readonly string[];
+  readonly changesAt: WallTime;
+};
 
 type Run = { readonly due: WallTime; readonly job: MergedObject; readonly standing: JobStanding };
 
@@ -28,13 +34,10 @@ export function cronRuns(
   started: ReadonlySet<number>,
   wall: WallTime,
 ): CronRuns {
-  const kind = kindOf("batch", "CronJob");
-  const spec = objectAt(kind === undefined ? cronJob.value : withDefaults(kind, cronJob.value), "spec");
-  const cron = parseCron(textAt(spec, "schedule") ?? "");
-  if (!cron.ok) return { jobs: [], changesAt: Number.POSITIVE_INFINITY };
+  const { spec, cron } = readCronJob(cronJob);
+  if (cron === undefined) return { jobs: [], remembered: [], changesAt: Number.POSITIVE_INFINITY };
   const since = cronJob.createdAt + 1;
-  const latest = latestRun(cron.value, wall, since);
-  const before = latest === undefined ? undefined : latestRun(cron.value, latest - 1, since);
+  const { latest, before, next: due } = dueTimes(cronJob, cron, since, wall);
   const ran = [...started]
     .map((minute) => minute * minuteMs)
     .sort((left, right) => right - left)
@@ -42,8 +45,13 @@ export function cronRuns(
       const job = jobOf(cronJob, due);
       return { due, job, standing: jobStanding(state, job, wall) };
     });
+  const early = wall - state.config.driftMax;
+  const behind = ran.length === 0 || early < since ? 0 : (latestRun(cron, early, since) ?? 0);
   const policy = textAt(spec, "concurrencyPolicy");
-  const active = ran.filter(({ standing }) => standing.ended === undefined);
+  // What nodes said of a run that is long past goes piece by piece: without a pod it is over.
+  const active = ran.filter(
+    ({ due, job, standing }) => standing.ended === undefined && (due >= behind || hasPod(state.index, job)),
+  );
   const deadline =
     latest === undefined ? 0 : latest + seconds(numberAt(spec, "startingDeadlineSeconds", Infinity));
   const starts =
@@ -51,8 +59,10 @@ export function cronRuns(
     !started.has(latest / minuteMs) &&
     spec["suspend"] !== true &&
     wall <= deadline &&
-    !(policy === "Forbid" && active.length > 0);
-  const newest = starts ? latest : active[0]?.due;
+    !(policy === "Forbid" && active.length > 0) &&
+    // Begun already, by a clock that is ahead: what is due here was replaced before it began.
+    !(policy === "Replace" && ran.some(({ due }) => due > latest));
+  const newest = starts ? latest : ran[0]?.due;
   const goOn = policy === "Replace" ? active.filter(({ due }) => due === newest) : active;
   const kept = [
     ...endedAs(ran, "Complete").slice(0, numberAt(spec, "successfulJobsHistoryLimit", 3)),
@@ -62,36 +72,81 @@ export function cronRuns(
   ];
   const jobs = new Set([...goOn, ...kept].map(({ job }) => job));
   if (starts && latest !== undefined) jobs.add(jobOf(cronJob, latest));
-  const next = spec["suspend"] === true ? undefined : nextRun(cron.value, Math.max(wall, since));
+  const next = spec["suspend"] === true ? undefined : due;
   const changesAt = Math.min(
     next ?? Number.POSITIVE_INFINITY,
     starts ? deadline + 1 : Number.POSITIVE_INFINITY,
   );
-  return { jobs: [...jobs], changesAt };
+  const remembered = ran.filter((run) => run.due >= behind).map(({ job }) => job.uid);
+  return { jobs: [...jobs], remembered, changesAt };
+}
+
+function hasPod(index: Index, { ref }: MergedObject): boolean {
+  for (const { pods } of index.factsByNode.values())
+    for (const { body } of pods.values())
+      if (
+        body.workload.name === ref.name &&
+        body.workload.namespace === ref.namespace &&
+        isJob(body.workload)
+      )
+        return body.phase === "Pending" || body.phase === "Running";
+  return false;
 }
 
 const endedAs = (runs: readonly Run[], as: "Complete" | "Failed"): readonly Run[] =>
   runs.filter(({ standing }) => standing.ended?.as === as && !standing.expired);
 
-/** By the key of the CronJob that a name may belong to: the minutes of runs that left something. */
+type Read = { readonly spec: JsonObject; readonly cron: Cron | undefined };
+const readByCronJob = new WeakMap<MergedObject, Read>();
+
+/** With defaults; without a schedule that can be read nothing is due. */
+function readCronJob(cronJob: MergedObject): Read {
+  const known = readByCronJob.get(cronJob);
+  if (known !== undefined) return known;
+  const kind = kindOf("batch", "CronJob");
+  const spec = objectAt(kind === undefined ? cronJob.value : withDefaults(kind, cronJob.value), "spec");
+  const cron = parseCron(textAt(spec, "schedule") ?? "");
+  const read = { spec, cron: cron.ok ? cron.value : undefined };
+  readByCronJob.set(cronJob, read);
+  return read;
+}
+
+type Due = {
+  readonly from: WallTime;
+  readonly latest: WallTime | undefined;
+  readonly before: WallTime | undefined;
+  readonly next: WallTime | undefined;
+};
+const dueByCronJob = new WeakMap<MergedObject, Due>();
+
+/** The latest due time, the one before it and the next one: the same until the next one. */
+function dueTimes(cronJob: MergedObject, cron: Cron, since: WallTime, wall: WallTime): Due {
+  const known = dueByCronJob.get(cronJob);
+  if (known !== undefined && known.from <= wall && wall < (known.next ?? Number.POSITIVE_INFINITY))
+    return known;
+  const latest = latestRun(cron, wall, since);
+  const before = latest === undefined ? undefined : latestRun(cron, latest - 1, since);
+  const next = nextRun(cron, Math.max(wall, since));
+  const due = { from: latest ?? wall, latest, before, next };
+  dueByCronJob.set(cronJob, due);
+  return due;
+}
+
+const startedByProgress = new WeakMap<ReadonlyMap<string, JobProgress>, Map<string, Set<number>>>();
+
+/** By the uid of the CronJob: the minutes of runs that began, as the nodes say that claimed a part of them. */
 export function startedRuns(index: Index): ReadonlyMap<string, ReadonlySet<number>> {
+  const progress = progressByJob(index);
+  const known = startedByProgress.get(progress);
+  if (known !== undefined) return known;
   const minutes = new Map<string, Set<number>>();
-  const add = (key: string, minute: number): void => {
-    const known = minutes.get(key) ?? new Set<number>();
-    minutes.set(key, known.add(minute));
-  };
-  for (const { pods } of index.factsByNode.values()) {
-    for (const { body } of pods.values()) {
-      if (!isJob(body.workload)) continue;
-      const run = /^(.+)-(\d{1,11})$/.exec(body.workload.name);
-      if (run === null) continue;
-      add(objectKey({ ...body.workload, kind: "CronJob", name: run[1] ?? "" }), Number(run[2]));
-    }
-  }
-  for (const uid of progressByJob(index).keys()) {
+  for (const uid of progress.keys()) {
     const run = /^(.+)\.(\d{1,11})$/.exec(uid);
-    if (run !== null) add(run[1] ?? "", Number(run[2]));
+    if (run === null) continue;
+    const [, of = "", minute] = run;
+    minutes.set(of, (minutes.get(of) ?? new Set<number>()).add(Number(minute)));
   }
+  startedByProgress.set(progress, minutes);
   return minutes;
 }
 

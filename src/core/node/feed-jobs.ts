@@ -6,6 +6,7 @@ import { cronRuns, startedRuns } from "./cron-jobs.ts";
 import { isJob } from "./job-standing.ts";
 import { jobStanding } from "./jobs.ts";
 import { publishIntentGone, publishJob } from "./own-records.ts";
+import { detailOf } from "./levels.ts";
 import { entriesOf, factsOf, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { changed, type Turn } from "./turn.ts";
@@ -68,10 +69,14 @@ export function jobMayStartAt(
   const since = known?.since ?? now;
   // Whoever becomes the first in line only by what it has heard meanwhile hears a moment longer.
   const rankedSince = known === undefined || after < known.after ? now : known.rankedSince;
-  jobs.open.set(place, { since, after, rankedSince });
   const base = slot.slice(0, slot.lastIndexOf("/"));
-  const notBefore = jobs.byKey.get(key)?.standing.bases.find((of) => of.base === base)?.notBefore ?? 0;
-  return Math.max(since + hearFirst + after, rankedSince + hearFirst, now + Math.max(0, notBefore - wall));
+  const failed = jobs.byKey.get(key)?.standing.bases.find((of) => of.base === base);
+  // The time of the failure is by the clock of the node where it happened: never longer than from when we knew.
+  const retryIn = Math.max(0, (failed?.notBefore ?? 0) - wall);
+  const retryAt =
+    retryIn === 0 ? (known?.retryAt ?? since) : Math.min(now + retryIn, since + (failed?.retryAfter ?? 0));
+  jobs.open.set(place, { since, after, rankedSince, retryAt });
+  return Math.max(since + hearFirst + after, rankedSince + hearFirst, retryAt);
 }
 
 /** Forgets since when slots were open that are so no longer. */
@@ -88,11 +93,17 @@ export function tendJobs(turn: Turn): void {
   for (const ref of jobs.touched.values()) changed(turn, { type: "object", ref });
   jobs.touched.clear();
   const own = factsOf(index, identity.id)?.jobs;
-  const uids = new Set([...jobs.byKey.values()].map(({ object }) => object.uid));
+  // By a clock that is behind, a job that has gone by itself is still there: what is done of it must stay known.
+  const uids = new Set(writtenJobs(state).map(({ uid }) => uid));
+  for (const { object } of jobs.byKey.values()) uids.add(object.uid);
+  for (const uid of jobs.remembered) uids.add(uid);
   for (const uid of [...(own?.keys() ?? [])].sort()) if (!uids.has(uid)) publishJob(turn, uid, undefined);
-  // Whoever wrote a job that has gone by itself takes its own part of it away.
+  // Whoever wrote a job that has gone by itself takes its own part of it away, if it can tell that all sites are done.
+  const seesAll = detailOf(state) === "mesh";
   for (const object of writtenJobs(state)) {
-    if (jobs.byKey.has(objectKey(object.ref)) || !jobStanding(state, object, env.wall).expired) continue;
+    if (jobs.byKey.has(objectKey(object.ref))) continue;
+    const { expired, bases } = jobStanding(state, object, env.wall);
+    if (!expired || !(seesAll || bases.every(({ base }) => base === "mesh"))) continue;
     for (const { author, manager } of entriesOf(index, object.ref))
       if (author === identity.id) publishIntentGone(turn, intentKey(object.ref, manager));
   }
@@ -115,18 +126,17 @@ function jobsIn(state: NodeState, wall: WallTime): Map<string, MergedObject> {
   const { index, jobs } = state;
   const found = new Map<string, MergedObject>();
   jobs.changesAt = Number.POSITIVE_INFINITY;
+  const remembered = new Set<string>();
+  jobs.remembered = remembered;
   const cronJobs = objectsOf(state, "CronJob");
   if (cronJobs.length > 0) {
     const started = startedRuns(index);
     const none: ReadonlySet<number> = new Set();
     for (const cronJob of cronJobs) {
-      const both = new Set([
-        ...(started.get(objectKey(cronJob.ref)) ?? none),
-        ...(started.get(cronJob.uid) ?? none),
-      ]);
-      const runs = cronRuns(state, cronJob, both, wall);
+      const runs = cronRuns(state, cronJob, started.get(cronJob.uid) ?? none, wall);
       jobs.changesAt = Math.min(jobs.changesAt, runs.changesAt);
       for (const job of runs.jobs) found.set(objectKey(job.ref), job);
+      for (const uid of runs.remembered) remembered.add(uid);
     }
   }
   for (const object of writtenJobs(state)) found.set(objectKey(object.ref), object);

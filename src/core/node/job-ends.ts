@@ -22,6 +22,15 @@ const hasEnded = ({ phase }: PodBody): boolean => phase === "Succeeded" || phase
 export const restartsOf = ({ containers }: PodBody): number =>
   containers.reduce((sum, { restarts }) => sum + restarts, 0);
 
+/** A run of a CronJob that began is known to have begun when its pod is gone: it goes on, and never begins anew. */
+export function recordRunBegun(turn: Turn, { workload, slot }: PodBody): void {
+  const { index, identity, jobs } = turn.state;
+  const uid = jobs.byKey.get(objectKey(workload))?.object.uid;
+  if (!isJob(workload) || uid === undefined || index.objectByKey.has(objectKey(workload))) return;
+  if (factsOf(index, identity.id)?.jobs.has(uid) === true) return;
+  publishJob(turn, uid, { base: slot.slice(0, slot.lastIndexOf("/")), done: [], failures: 0, at: 0 });
+}
+
 function record(turn: Turn, body: PodBody, failures: number): void {
   const { state, env } = turn;
   const job = state.jobs.byKey.get(objectKey(body.workload));

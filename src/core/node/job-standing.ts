@@ -1,4 +1,4 @@
-import type { WallTime } from "../kernel/time.ts";
+import type { Duration, WallTime } from "../kernel/time.ts";
 import type { Until } from "../placement/contract.ts";
 
 /** How a job stands: a pure function of the job, the facts about its pods, the sites in view and the time. */
@@ -20,8 +20,9 @@ export type JobBase = {
   readonly done: readonly number[];
   readonly failures: number;
   readonly outcome: "done" | "failed" | undefined;
-  /** After a failure nothing starts before this moment. */
+  /** After a failure nothing starts before this moment; how long that is from the failure. */
   readonly notBefore: WallTime;
+  readonly retryAfter: Duration;
 };
 
 export const isJob = ({ group, kind }: { readonly group: string; readonly kind: string }): boolean =>

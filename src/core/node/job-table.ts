@@ -7,6 +7,8 @@ import type { JobStanding } from "./job-standing.ts";
 export type Jobs = {
   /** By object key: those written and those that CronJobs make, none that has gone by itself. */
   readonly byKey: Map<string, { readonly object: MergedObject; standing: JobStanding; told: string }>;
+  /** Runs of CronJobs that began, by uid: what this node says of them is kept for clocks that are behind. */
+  remembered: ReadonlySet<string>;
   /** When time alone changes a job or makes one. */
   changesAt: WallTime;
   /** Slots that are to be filled. */
@@ -15,11 +17,17 @@ export type Jobs = {
   readonly touched: Map<string, ObjectRef>;
 };
 
-/** Since when it is known to be open, and how long this node waits for others, and since when no longer. */
-type OpenSlot = { readonly since: Instant; readonly after: Duration; readonly rankedSince: Instant };
+/** Since when it is known to be open, how long this node waits for others and since when no longer, and for failures. */
+type OpenSlot = {
+  readonly since: Instant;
+  readonly after: Duration;
+  readonly rankedSince: Instant;
+  readonly retryAt: Instant;
+};
 
 export const noJobs = (): Jobs => ({
   byKey: new Map(),
+  remembered: new Set(),
   changesAt: Number.POSITIVE_INFINITY,
   open: new Map(),
   touched: new Map(),

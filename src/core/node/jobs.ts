@@ -24,7 +24,8 @@ export function jobStanding(state: NodeState, object: MergedObject, wall: WallTi
     const inside = [...done].filter((index) => index < completions).sort((left, right) => left - right);
     const outcome = inside.length >= completions ? "done" : failures > limit ? "failed" : undefined;
     const wait = failures === 0 ? 0 : Math.min(backoffMax, backoffFirst * 2 ** Math.min(16, failures - 1));
-    return { base, done: inside, failures, outcome, notBefore: failures === 0 ? 0 : at + wait };
+    const notBefore = failures === 0 ? 0 : at + wait;
+    return { base, done: inside, failures, outcome, notBefore, retryAfter: wait };
   });
   const deadline =
     object.createdAt + seconds(numberAt(spec, "activeDeadlineSeconds", Number.POSITIVE_INFINITY));

@@ -11,9 +11,10 @@ import { isJob } from "./job-standing.ts";
 import { windowsChangeAt } from "./maintenance.ts";
 import { inOrdinalOrder } from "./ordinals.ts";
 import { placeKey } from "./place-key.ts";
-import { claimSlot, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
+import { claimSlot, releaseFormer, requestsOfStart, startWaitingPods, stopPod } from "./pods.ts";
 import type { Turn } from "./turn.ts";
 import { voidsEndAt } from "./voided.ts";
+import type { Requests } from "../placement/contract.ts";
 
 /** Those ahead of us need longer for many claims: so many of them take `claimDelay` once more. */
 const claimsAtOnce = 8;
@@ -41,6 +42,8 @@ export function placeIfDue(turn: Turn): void {
   const waiting = new Map<string, Instant>();
   forgetFilled(state, plan.starts);
   const exclusive: ExclusiveSlot[] = [];
+  // The plan gives our room to what we are first in line for: what we take over is reckoned with here.
+  const taken: Requests[] = [];
   const behind = plan.starts.filter(({ after }) => after > 0).length;
   for (const start of plan.starts) {
     const { workload: ref, slot, after } = start;
@@ -52,10 +55,14 @@ export function placeIfDue(turn: Turn): void {
     const placed = state.workloads.get(objectKey(ref));
     const needsLease = placed?.workload.policy.onPartition === "majority";
     const lease = needsLease ? leaseFor(turn, ref, slot) : undefined;
-    if (due > env.now || placed === undefined) waiting.set(key, due);
+    const requests = placed === undefined ? undefined : requestsOfStart(placed, start);
+    if (due > env.now || placed === undefined || requests === undefined) waiting.set(key, due);
     else if (after > 0 && !haveAnswered(turn, start.behind, asked)) waiting.set(key, asked);
-    else if (!needsLease || lease !== undefined) claimSlot(turn, placed, start, lease);
-    else if (mayBeExclusive(turn, ref, slot)) exclusive.push({ ref, slot, since: due });
+    else if (!state.planner.takes(taken, requests)) waiting.set(key, asked);
+    else if (!needsLease || lease !== undefined) {
+      taken.push(requests);
+      claimSlot(turn, placed, start, lease);
+    } else if (mayBeExclusive(turn, ref, slot)) exclusive.push({ ref, slot, since: due });
   }
   state.waitingStarts.clear();
   for (const [key, due] of waiting) {

@@ -3,12 +3,12 @@ import { shortName } from "../kernel/hash.ts";
 import { tick } from "../kernel/hybrid-clock.ts";
 import type { Random } from "../kernel/random.ts";
 import { seconds, type Duration } from "../kernel/time.ts";
-import type { PlacementPlan, StopReason } from "../placement/contract.ts";
+import type { PlacementPlan, Requests, StopReason } from "../placement/contract.ts";
 import { podBody, type PodBody } from "../records/bodies.ts";
 import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { PodReport, PodStart } from "./contract.ts";
 import { feedPlanner, touchOwnPods } from "./feed.ts";
-import { recordJobEnd, restartsOf } from "./job-ends.ts";
+import { recordJobEnd, recordRunBegun, restartsOf } from "./job-ends.ts";
 import { isJob } from "./job-standing.ts";
 import { isOrdered, keptFolders, ordinalName, ordinalOf } from "./ordinals.ts";
 import { publishPod } from "./own-records.ts";
@@ -68,7 +68,7 @@ export function claimSlot(
     },
     address: hostAddress(turn),
     containers: [],
-    requests: workload.variants.find(({ name }) => name === variant)?.requests ?? workload.requests,
+    requests: requestsOfStart(placed, { variant }),
     ...(variant === undefined ? {} : { variant }),
     ...(lease === undefined ? {} : { fence: lease.epoch }),
   };
@@ -80,6 +80,7 @@ export function claimSlot(
     return note(turn, "error", "PodRefused", why, workload.ref);
   }
   state.pods.set(uid, { body, start: undefined, stopping: false });
+  recordRunBegun(turn, body);
   forgetFormer(turn, workload.ref, slot);
   note(
     turn,
@@ -90,6 +91,12 @@ export function claimSlot(
   );
   startPod(turn, uid, placed);
 }
+
+/** What the copy reserves, by its variant. */
+export const requestsOfStart = (
+  { workload }: PlacedWorkload,
+  { variant }: Pick<PlacementPlan["starts"][number], "variant">,
+): Requests => workload.variants.find(({ name }) => name === variant)?.requests ?? workload.requests;
 
 const indexOf = (slot: string): string => slot.slice(slot.lastIndexOf("/") + 1);
 

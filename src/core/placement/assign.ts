@@ -6,11 +6,14 @@ import {
   openField,
   type Candidate,
   type Excluded,
+  hostsOf,
   type Field,
+  type Rung,
 } from "./line-up.ts";
 import { countIn, crowdOf } from "./crowds.ts";
 import type { Crowd, Group, Host, PlannerState, Wanted } from "./planner-state.ts";
 import { rungOf } from "./planner-state.ts";
+import { struckOff } from "./filter.ts";
 import { preemptionFor } from "./preempt.ts";
 import { take } from "./resources.ts";
 import type { SlotState } from "./standing.ts";
@@ -43,6 +46,8 @@ export type Assignment = {
   /** Never empty: the one who gets it, and who stands in line behind. */
   readonly line: readonly Candidate[];
   readonly excluded: readonly Excluded[];
+  /** All in line have struck the workload off. */
+  readonly lastResort: boolean;
   readonly why: string;
 };
 
@@ -55,8 +60,12 @@ export type Preempting = {
 
 /** Nobody waits for more than so many others: by then the first would long be known to be out of reach. */
 const lineMax = 16;
+type Terms = Omit<Rung, "variant">;
+const anywhere: Terms = { keepFree: 0 };
 /** A larger variant has to leave a tenth of its node free, or it would be the first to go again. */
-const upKeepFree = 10;
+const withSpare: Terms = { keepFree: 10 };
+/** Where it has failed too often is still better than nowhere, and worse than to end others for it. */
+const lastResort: Terms = { keepFree: 0, lastResort: true };
 
 /** @param watch `within` is shown the room as it is after the pass; `explained` gets whole lines. */
 export function assignAll<T>(
@@ -106,8 +115,13 @@ type Passing = {
 };
 
 /** A group's copies by host as they grow, and its fields by variant. */
-type Work = { readonly counts: Map<Host, number>; readonly fields: FieldOf[] };
-type FieldOf = { readonly variant: Variant; readonly keepFree: number; readonly field: Field };
+type Work = {
+  readonly counts: Map<Host, number>;
+  readonly fields: FieldOf[];
+  /** Whether a node has struck the workload off; not looked at yet when missing. */
+  struck?: boolean;
+};
+type FieldOf = { readonly rung: Rung; readonly field: Field };
 type Taken = {
   readonly host: Host;
   readonly requests: Requests;
@@ -117,13 +131,16 @@ type Taken = {
 
 function fill(passing: Passing, group: Group, slot: SlotState): void {
   const { ladder } = group.wanted;
-  if (give(passing, group, slot, ladder, 0, "no live copy fills the slot")) return;
+  const why = "no live copy fills the slot";
+  if (give(passing, group, slot, ladder, anywhere, why)) return;
   const smallest = ladder.at(-1);
   const preemption =
     smallest === undefined
       ? undefined
       : preemptionFor(passing.state, group, slot, smallest, passing.leaving, passing.at);
   if (preemption === undefined || smallest === undefined) {
+    const only = `${why}, and no node may take it but those that have struck it off`;
+    if (isStruckOff(passing, group) && give(passing, group, slot, ladder, lastResort, only)) return;
     passing.waiting.push({ group, slot });
     return;
   }
@@ -154,7 +171,7 @@ function update(passing: Passing, group: Group): number {
       const why = slot.old.some(({ yields }) => yields === true)
         ? "the copy that runs is evicted"
         : `update to revision ${revision}`;
-      if (!give(passing, group, slot, wanted.ladder, 0, why)) passing.waiting.push({ group, slot });
+      if (!give(passing, group, slot, wanted.ladder, anywhere, why)) passing.waiting.push({ group, slot });
     }
   }
   return budget;
@@ -167,7 +184,7 @@ function goUp(passing: Passing, group: Group, budget: number): void {
     if (left <= 0 || pod === undefined) return;
     const better = group.wanted.ladder.slice(0, rungOf(group.wanted, pod));
     const why = `there is room again for more than variant ${pod.variant ?? ""}`;
-    if (!give(passing, group, slot, better, upKeepFree, why)) continue;
+    if (!give(passing, group, slot, better, withSpare, why)) continue;
     left--;
     if (isExclusive(group)) passing.yielding.push({ group, slot, pods: slot.current, why });
   }
@@ -181,18 +198,19 @@ function give(
   group: Group,
   slot: SlotState,
   ladder: readonly Variant[],
-  keepFree: number,
+  terms: Terms,
   why: string,
 ): boolean {
   const whole = passing.explained === "all" || passing.explained === group.wanted;
   const ours = group.site === undefined || group.site.name === passing.site;
   for (const variant of ladder) {
-    const field = fieldFor(passing, group, variant, keepFree);
+    const field = fieldFor(passing, group, variant, terms);
     const excluded = whole ? exclusions(field, slot) : nobody;
     const line = lineUp(field, slot, whole ? Number.POSITIVE_INFINITY : ours ? lineMax : 1);
     const [best] = line;
     if (best === undefined) continue;
-    passing.assignments.push({ group, slot, variant, line, excluded, why });
+    const struck = terms.lastResort === true;
+    passing.assignments.push({ group, slot, variant, line, excluded, lastResort: struck, why });
     place(passing, group, best.host, variant);
     return true;
   }
@@ -232,13 +250,24 @@ function workFor({ workByGroup }: Passing, group: Group): Work {
   return work;
 }
 
-function fieldFor(passing: Passing, group: Group, variant: Variant, keepFree: number): Field {
+function fieldFor(passing: Passing, group: Group, variant: Variant, terms: Terms): Field {
   const { counts, fields } = workFor(passing, group);
-  for (const known of fields)
-    if (known.variant === variant && known.keepFree === keepFree) return known.field;
-  const field = openField(passing.state, group, { variant, keepFree }, counts, passing.at);
-  fields.push({ variant, keepFree, field });
+  for (const { rung, field } of fields) {
+    const { keepFree, lastResort: last } = rung;
+    if (rung.variant === variant && keepFree === terms.keepFree && last === terms.lastResort) return field;
+  }
+  const rung: Rung = { ...terms, variant };
+  const field = openField(passing.state, group, rung, counts, passing.at);
+  fields.push({ rung, field });
   return field;
+}
+
+function isStruckOff(passing: Passing, group: Group): boolean {
+  const work = workFor(passing, group);
+  work.struck ??= [...hostsOf(passing.state, group)].some(
+    ({ node }) => struckOff(node, group.wanted.workload, passing.at.wall) !== undefined,
+  );
+  return work.struck;
 }
 
 export function byImportance(left: Group, right: Group): number {

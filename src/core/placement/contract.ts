@@ -284,6 +284,8 @@ export type SlotExplanation = {
     readonly points: number;
     readonly note: string;
   }[];
+  /** All in the ranking have struck the workload off, and nobody else may take the slot. */
+  readonly lastResort: boolean;
   /** Every filter that fails there, the first one first. */
   readonly excluded: readonly {
     readonly node: string;

@@ -54,6 +54,7 @@ function explainSlot(
       points: candidate.points,
       note: noteOf(candidate),
     })),
+    lastResort: assigned?.lastResort === true,
     excluded: excluded.map(({ host, exclusion }) => ({ node: host.node.name, ...exclusion })),
   };
 }

@@ -65,18 +65,6 @@ export const fixedFilters: readonly { readonly name: string; readonly check: Fil
     },
   },
   {
-    name: "restarts",
-    check: ({ strikes }, { ref, revision }, _ladder, wall) => {
-      if (strikes === undefined) return undefined;
-      const struck = strikes.find(
-        (of) => of.revision === revision && of.until > wall && isSameObject(of.workload, ref),
-      );
-      if (struck === undefined) return undefined;
-      const minutes = Math.ceil((struck.until - wall) / 60_000);
-      return { filter: "restarts", detail: `it failed too often there, and may again in ${minutes} min` };
-    },
-  },
-  {
     name: "runtime",
     check: (node, { runtime }) => {
       if (node.runtimes.includes(runtime)) return undefined;
@@ -94,6 +82,20 @@ export const fixedFilters: readonly { readonly name: string; readonly check: Fil
     },
   },
 ];
+
+/** The node has seen it fail too often: it is given a copy only when no other node may take it. */
+export function struckOff(
+  { strikes }: PlaceNode,
+  { ref, revision }: Workload,
+  wall: WallTime,
+): Exclusion | undefined {
+  const struck = strikes?.find(
+    (of) => of.revision === revision && of.until > wall && isSameObject(of.workload, ref),
+  );
+  if (struck === undefined) return undefined;
+  const minutes = Math.ceil((struck.until - wall) / 60_000);
+  return { filter: "restarts", detail: `it failed too often there, and may again in ${minutes} min` };
+}
 
 const isSameObject = (left: ObjectRef, right: ObjectRef): boolean =>
   left.name === right.name &&

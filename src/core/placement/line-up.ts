@@ -1,5 +1,5 @@
 import type { Moment, Variant } from "./contract.ts";
-import { isAvoided, isOfTier, mismatchOf, unavailable, type Exclusion } from "./filter.ts";
+import { isAvoided, isOfTier, mismatchOf, struckOff, unavailable, type Exclusion } from "./filter.ts";
 import { rulesHold } from "./label-rules.ts";
 import type { Group, Host, PlannerState } from "./planner-state.ts";
 import { weightedScore } from "./rendezvous.ts";
@@ -38,7 +38,12 @@ export type Candidate = {
   readonly before: "runs it" | "ran it" | undefined;
 };
 
-export type Rung = { readonly variant: Variant; readonly keepFree: number };
+export type Rung = {
+  readonly variant: Variant;
+  readonly keepFree: number;
+  /** Nodes that have struck the workload off count as well: nobody else may take the slot. */
+  readonly lastResort?: boolean | undefined;
+};
 export type Excluded = { readonly host: Host; readonly exclusion: Exclusion };
 
 type Class = { readonly points: number; readonly sites: Sites };
@@ -128,13 +133,15 @@ export function noteOf({ before, copies }: Candidate): string {
 export function exclusionFor(
   { wanted }: Group,
   host: Host,
-  { variant, keepFree }: Rung,
+  { variant, keepFree, lastResort }: Rung,
   topology: Topology | undefined,
   at: Moment,
 ): Exclusion | undefined {
   const { node, used } = host;
   const fixed = unavailable(node) ?? mismatchOf(node, wanted.workload, wanted.ladder, at.wall);
   if (fixed !== undefined) return fixed;
+  const struck = lastResort === true ? undefined : struckOff(node, wanted.workload, at.wall);
+  if (struck !== undefined) return struck;
   if (!isOfTier(node, variant.minTier))
     return { filter: "tier", detail: `variant ${variant.name} wants tier ${variant.minTier} or better` };
   const shortage = shortageOf(node.allocatable, used, variant.requests, keepFree);

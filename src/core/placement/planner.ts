@@ -11,6 +11,7 @@ import type {
   PlacePod,
   PlannerConfig,
   PlannerEvent,
+  Requests,
   SlotExplanation,
   Variant,
   Workload,
@@ -18,7 +19,7 @@ import type {
 } from "./contract.ts";
 import { countPod } from "./crowds.ts";
 import { explainWorkload } from "./explain.ts";
-import { isOfTier, mismatchOf, unavailable } from "./filter.ts";
+import { isOfTier, mismatchOf, struckOff, unavailable } from "./filter.ts";
 import { forecastOf } from "./forecast.ts";
 import { planOf } from "./plan.ts";
 import type { Group, Host, PlannerState, Site, Wanted } from "./planner-state.ts";
@@ -45,6 +46,8 @@ export type Planner = {
   readonly forecast: (at: Moment) => readonly Forecast[];
   /** Whether some node could take another copy beside what runs, topology and preemption left aside. */
   readonly hasRoom: (ref: ObjectRef, wall: WallTime) => boolean;
+  /** Whether this node has room for one more copy beside what runs and what it takes on together with it. */
+  readonly takes: (together: readonly Requests[], one: Requests) => boolean;
   readonly standing: (ref: ObjectRef, at: Moment) => WorkloadStanding | undefined;
   /** What it was told of a workload's pods, sorted by uid. */
   readonly podsOf: (ref: ObjectRef) => readonly PlacePod[];
@@ -93,6 +96,14 @@ export function createPlanner(config: PlannerConfig): Planner {
     hasRoom: (ref, wall) => {
       const wanted = state.wantedByKey.get(workloadKey(ref));
       return wanted !== undefined && [...state.hostById.values()].some((host) => fits(host, wanted, wall));
+    },
+    takes: (together, one) => {
+      const self = state.hostById.get(config.self);
+      if (self === undefined) return false;
+      for (const requests of together) take(self.used, requests, 1);
+      const shortage = shortageOf(self.node.allocatable, self.used, one);
+      for (const requests of together) take(self.used, requests, -1);
+      return shortage === undefined;
     },
     standing: (ref, at) => {
       const wanted = state.wantedByKey.get(workloadKey(ref));
@@ -337,7 +348,9 @@ function workloadStanding(wanted: Wanted, { waiting, preemptions }: Pass): Workl
 }
 
 function fits({ node, used }: Host, { workload, ladder }: Wanted, wall: WallTime): boolean {
-  if (unavailable(node) !== undefined || mismatchOf(node, workload, ladder, wall) !== undefined) return false;
+  const isExcluded =
+    unavailable(node) ?? mismatchOf(node, workload, ladder, wall) ?? struckOff(node, workload, wall);
+  if (isExcluded !== undefined) return false;
   return ladder.some(
     ({ minTier, requests }) =>
       isOfTier(node, minTier) && shortageOf(node.allocatable, used, requests) === undefined,

@@ -1,6 +1,6 @@
 import type { Pass } from "./assign.ts";
 import type { Check, Moment, NodeOnSlot, SlotExplanation } from "./contract.ts";
-import { fixedFilters, isOfTier, unavailable, type Exclusion } from "./filter.ts";
+import { fixedFilters, isOfTier, struckOff, unavailable, type Exclusion } from "./filter.ts";
 import { withoutOwn } from "./explain.ts";
 import { hostsOf } from "./line-up.ts";
 import type { Group, Host, PlannerState, Wanted } from "./planner-state.ts";
@@ -70,6 +70,7 @@ function checksOf(
     checkOf("site", elsewhere(group, slot, host)),
     checkOf("reachable", unavailable(node)),
     ...fixedFilters.map(({ name, check }) => checkOf(name, check(node, workload, ladder, at.wall))),
+    checkOf("restarts", struckOff(node, workload, at.wall)),
     ...(rung?.name === "" ? [] : [checkOf("variant", tier)]),
     checkOf("resources", shortage && { filter: shortage.resource, detail: shortage.detail }),
     ...(topology === undefined ? [] : [checkOf("topology", topology.exclusionOf(host))]),

@@ -106,3 +106,24 @@ test("one poisoned clock among four moves nobody else's stamps", () => {
   const aheadMs = version / 4096 + 1_577_836_800_000 - world.trueTime();
   assert.ok(aheadMs < simConfig.driftMax, `${aheadMs}`);
 });
+
+test("what a node wrote alone 10 years ahead stands everywhere when its clock is set before it meets the others", () => {
+  const { world, replies } = newWorld();
+  const [wrong, right] = first(world);
+  wrong.skew = 10 * year;
+  cut(world, [wrong]);
+  for (const machine of world.machines) machine.startAgent();
+  world.run(15_000);
+  write(wrong, "a", "1");
+  world.run(18_000);
+  wrong.skew = 0;
+  world.run(19_000);
+  mend(world, [wrong]);
+  world.run(30_000);
+  write(right, "b", "2");
+  world.run(50_000);
+  assert.deepEqual(replies, [true, true]);
+  for (const machine of world.machines) assert.deepEqual(dataAt(machine), { a: "1", b: "2" }, machine.name);
+  assert.equal(statesOf(world.machines), 1);
+  assert.equal(setAside(world), 0);
+});

@@ -50,18 +50,18 @@ export function clockSeen(turn: Turn, peer: NodeId, ahead: Duration): void {
   clocks.aheadByPeer.set(peer, ahead + before);
   const own = env.wall - before;
   clocks.correction = correctionOf(state, own);
-  if (Math.abs(clocks.correction - before) < state.config.driftMax / 2) {
-    if (before !== 0 && clocks.correction !== 0) clocks.correction = before;
-    return;
-  }
-  const off = Math.round(-clocks.correction / 1000);
-  const message =
-    clocks.correction === 0
-      ? "agrees with the others again"
-      : `is ${off} s off; corrected by what the peers say`;
-  note(turn, "warning", "ClockCorrected", `this machine's clock ${message}`);
+  const turned = Math.abs(clocks.correction - before) >= state.config.driftMax / 2;
+  if (turned) {
+    const off = Math.round(-clocks.correction / 1000);
+    const message =
+      clocks.correction === 0
+        ? "agrees with the others again"
+        : `is ${off} s off; corrected by what the peers say`;
+    note(turn, "warning", "ClockCorrected", `this machine's clock ${message}`);
+    state.retryAsideAt = Math.min(state.retryAsideAt, env.now);
+  } else if (before !== 0 && clocks.correction !== 0) clocks.correction = before;
+  // Also where somebody set the clock right: then there is nothing to correct, and the stamps are as wrong.
   restamp(turn, own + clocks.correction);
-  state.retryAsideAt = Math.min(state.retryAsideAt, env.now);
 }
 
 export function clockLost({ state }: Turn, peer: NodeId): void {

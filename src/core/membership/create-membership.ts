@@ -62,6 +62,7 @@ export function createMembership(config: MembershipConfig): Membership {
   return {
     handle: (event, env) => handle(state, event, env),
     wake: () => state.wake,
+    standing: (peer) => state.peers.get(peer),
     evidence: (peer) => evidenceOf(state, peer),
     selfDoubt: () => doubtsOf(state),
     linked: () => activePeers(state),

@@ -41,7 +41,7 @@ export function speakersOf(state: NodeState): readonly NodeId[] {
   const { index, identity, membership } = state;
   const here = [...index.memberById]
     .filter(([id, { body }]) => isMember(index, id) && inPlace(state, body))
-    .filter(([id]) => id === identity.id || membership.evidence(id)?.verdict === "alive")
+    .filter(([id]) => id === identity.id || membership.standing(id)?.verdict === "alive")
     .map(([id]) => id);
   return ranked(here, "gateway");
 }
@@ -65,8 +65,8 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
     const [preferred, ...others] = [...gateways.slice(at % gateways.length), ...gateways];
     if (preferred === undefined) return;
     want(preferred, region);
-    const evidence = state.membership.evidence(preferred.id);
-    const lost = evidence !== undefined && evidence.verdict !== "alive" && now > evidence.since + patience;
+    const held = state.membership.standing(preferred.id);
+    const lost = held !== undefined && held.verdict !== "alive" && now > held.since + patience;
     if (lost) for (const other of others) want(other, region);
   };
   // Of our own site, too, there may be members that nobody has told us of yet.
@@ -124,9 +124,10 @@ function trials(state: NodeState, now: Instant): readonly Contact[] {
       note({ id, name, site, region, addresses: addressesOf(state, id) });
   }
   const epoch = Math.floor(now / trialEvery);
-  return ranked([...known.keys()], `trial ${epoch} ${identity.id}`)
-    .slice(0, trialsMax)
-    .flatMap((id) => known.get(id) ?? []);
+  if (known.size === 0) return [];
+  return foremost(known.keys(), `trial ${epoch} ${identity.id}`, trialsMax).flatMap(
+    (id) => known.get(id) ?? [],
+  );
 }
 
 function inPlace(
@@ -134,6 +135,20 @@ function inPlace(
   member: { readonly site: string; readonly region: string },
 ): boolean {
   return identity.mesh.detail === "site" ? member.site === identity.site : member.region === identity.region;
+}
+
+/** The first `count` of `ranked`, of names that are all different. */
+function foremost(names: Iterable<string>, salt: string, count: number): readonly string[] {
+  const best: { readonly name: string; readonly score: number }[] = [];
+  for (const name of names) {
+    const score = hash53(`${salt} ${name}`);
+    const last = best[count - 1];
+    if (last !== undefined && (score < last.score || (score === last.score && name > last.name))) continue;
+    const at = best.findIndex((each) => score > each.score || (score === each.score && name < each.name));
+    best.splice(at < 0 ? best.length : at, 0, { name, score });
+    if (best.length > count) best.pop();
+  }
+  return best.map(({ name }) => name);
 }
 
 /** In an order by hash that is the same everywhere. */

@@ -69,6 +69,8 @@ export type Index = {
   readonly later: LaterRecords;
   /** Keys of objects that were deleted, without a conflict about it, and whose records are still here. */
   readonly dead: Set<string>;
+  /** Keys of objects with conflicts. */
+  readonly conflicted: Set<string>;
   /** `group/kind` -> keys of the objects that exist or have conflicts. */
   readonly keysByKind: Map<string, Set<string>>;
   /** What the facts of all nodes say together of jobs; undefined when it is to be added up again. */
@@ -103,6 +105,7 @@ export const emptyIndex = (): Index => ({
   keysByKind: new Map(),
   later: new Map(),
   dead: new Set(),
+  conflicted: new Set(),
   progress: undefined,
   touched: { nodes: new Set(), pods: new Map(), objects: new Map() },
 });
@@ -223,6 +226,8 @@ function remerge(index: Index, ref: ObjectRef, key: string, entries: Map<string,
   index.keysByKind.set(kindKey(ref.group, ref.kind), keys);
   if (merged?.exists === false && merged.conflicts.length === 0) index.dead.add(key);
   else index.dead.delete(key);
+  if (merged !== undefined && merged.conflicts.length > 0) index.conflicted.add(key);
+  else index.conflicted.delete(key);
   if (entries.size === 0) index.entriesByObject.delete(key);
   if (merged === undefined) {
     index.objectByKey.delete(key);

@@ -88,7 +88,7 @@ function isRivals(
 ): boolean {
   const { identity, index, membership, levels, awaySince, bootedAt } = state;
   if (author === identity.id || !isMember(index, author)) return false;
-  if (membership.evidence(author)?.verdict === "alive") return false;
+  if (membership.standing(author)?.verdict === "alive") return false;
   const lostAt = awaySince.get(author) ?? bootedAt;
   if (levels.siteHeardAt <= lostAt + onItsWayMax) return false;
   return body.island > island || (body.island === island && author > identity.id);

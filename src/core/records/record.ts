@@ -172,8 +172,7 @@ export function assemble(given: RecordParts, crypto: Pick<Crypto, "sha256" | "sh
       version,
       kind,
       body: body.length === 0 ? none : made.subarray(bodyEnd - body.length, bodyEnd),
-      extension:
-        extension.length === 0 ? none : made.subarray(bodyEnd + lengthBytes(extension.length), end),
+      extension: extension.length === 0 ? none : made.subarray(bodyEnd + lengthBytes(extension.length), end),
       frame: made.subarray(1, end),
       hash: made.subarray(end),
     };

@@ -132,9 +132,7 @@ export function storedBytes(
 ): Uint8Array {
   const { seal } = record;
   if (seal === undefined) throw new RangeError(`${record.key} is not sealed`);
-  const writer = new Writer()
-    .byte(judged ? storedFormat : unjudgedFormat)
-    .bytes(record.frame);
+  const writer = new Writer().byte(judged ? storedFormat : unjudgedFormat).bytes(record.frame);
   writer.uint(record.at).uint(seal.count).uint(seal.previous).uint(seal.last);
   writeSeal(writer, seal, [record], crypto);
   return writer.done();

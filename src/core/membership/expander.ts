@@ -8,8 +8,16 @@ import { hash53 } from "../kernel/hash.ts";
  * comes or goes changes one place of each circle. From two circles on such a graph is an expander with high
  * probability: no part of it hangs on few edges, and ways are about log n long (Law and Siu, "Distributed
  * Construction of Random Expander Networks", INFOCOM 2003).
+ *
+ * @param isLost Names that are out of reach: they stay neighbours, and those behind them are, too. So all who
+ *   find the same names lost stand in circles of their own.
  */
-export function ringNeighbours(self: string, names: Iterable<string>, rings: number): Set<string> {
+export function ringNeighbours(
+  self: string,
+  names: Iterable<string>,
+  rings: number,
+  isLost: (name: string) => boolean = nobody,
+): Set<string> {
   const others = [...new Set(names)].filter((name) => name !== self);
   if (others.length <= 2 * rings) return new Set(others);
   const neighbours = new Set<string>();
@@ -28,9 +36,27 @@ export function ringNeighbours(self: string, names: Iterable<string>, rings: num
     // Who has nobody behind it is followed by the first of the circle.
     for (const found of [next ?? least, previous ?? greatest])
       if (found !== undefined) neighbours.add(found.name);
+    const circle = [...neighbours].some(isLost)
+      ? others.map((name, at) => placeIn(ring, name, hashes[at] ?? 0))
+      : [];
+    circle.sort((left, right) => (isBefore(left, right) ? -1 : 1));
+    const onward = [
+      ...circle.filter((place) => isBefore(own, place)),
+      ...circle.filter((place) => isBefore(place, own)),
+    ];
+    for (const walk of [onward, onward.toReversed()]) {
+      for (const { name } of walk.slice(0, passedOverMax + 1)) {
+        neighbours.add(name);
+        if (!isLost(name)) break;
+      }
+    }
   }
   return neighbours;
 }
+
+const nobody = (): boolean => false;
+/** Of a circle and a direction; enough where three of four are lost. */
+const passedOverMax = 8;
 
 type RingPlace = { readonly at: number; readonly name: string };
 

@@ -54,7 +54,8 @@ export function createMembership(config: MembershipConfig): Membership {
       lostAll: undefined,
     },
     probes: 0,
-    published: " ",
+    published: undefined,
+    announceAt: Number.POSITIVE_INFINITY,
     observed: true,
     wake: asleep,
     wakeDoubt: 0,
@@ -94,7 +95,7 @@ function handle(
   take(step, event);
   tend(step, event.type !== "wake" || isStirred(step));
   if (event.type !== "heard" && event.type !== "frame" && event.type !== "wake") state.observed = true;
-  if (state.observed) {
+  if (state.observed || now >= state.announceAt) {
     judge(step);
     announce(step);
     state.observed = false;

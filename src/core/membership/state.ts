@@ -44,7 +44,9 @@ export type State = {
   readonly health: Health;
   /** Numbers the questions that we ask others. */
   probes: number;
-  published: string;
+  /** What we told last of our links, and when what came since is told. */
+  published: { readonly peers: readonly NodeId[]; readonly gone: readonly NodeId[] } | undefined;
+  announceAt: Instant;
   /** Something that verdicts or our links depend on was seen since the last judgement. */
   observed: boolean;
   wake: Wake;

@@ -7,7 +7,7 @@ import type { Bench, Metric } from "./metric.ts";
 const here = import.meta.dirname;
 
 /** Every bench is a file beside this one; these are not. */
-const helpers = new Set(["main.ts", "metric.ts"]);
+const helpers = new Set(["main.ts", "metric.ts", "settled.ts"]);
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

@@ -5,6 +5,8 @@ import type { NetHost, Topology } from "../../test/support/netns.ts";
 export type Cluster = {
   readonly topology: Topology;
   readonly members: readonly Member[];
+  /** So long after its start it has nothing left to agree on. */
+  readonly settledAfterMs: number;
   /** Kept up to date with what the agents log. */
   readonly beliefs: Beliefs;
   /** `kill -9`. */

@@ -26,15 +26,13 @@ export type Lengths = {
 };
 
 const limitMs = 120_000;
-/** Who votes on leases is agreed on one member after the other, 15 s each: idle is what comes after that. */
-const growthMs = 16_000;
 
 export async function live(
   cluster: Cluster,
   lengths: Lengths,
   progress: (line: string) => void,
 ): Promise<Figures> {
-  const quietAt = Date.now() + cluster.members.length * growthMs;
+  const quietAt = Date.now() + cluster.settledAfterMs;
   await sleep(10_000);
   progress(`${lengths.updates} updates`);
   const updates = await cluster.update(lengths.updates);

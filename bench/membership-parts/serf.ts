@@ -70,6 +70,7 @@ export async function createSerf(program: string, count: number): Promise<Cluste
   const cluster: Cluster = {
     topology,
     members,
+    settledAfterMs: 0,
     beliefs,
     kill,
     start,

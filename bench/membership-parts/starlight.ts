@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { layoutOf } from "../../src/shells/identity-file/layout.ts";
 import { createNetFleet, type NetNode } from "../../test/support/net-fleet.ts";
+import { settledAfterMs } from "../settled.ts";
 import { comesTrue, createBeliefs, type Belief, type Cluster, type Member } from "./cluster.ts";
 
 /** Starlight agents with their default settings, in one site; what they hold of each other is in their logs. */
@@ -29,6 +30,7 @@ export async function createStarlight(count: number): Promise<Cluster> {
   const cluster: Cluster = {
     topology: fleet.topology,
     members,
+    settledAfterMs: settledAfterMs(count),
     beliefs,
     kill: (member) => {
       fleet.killAgent(node(member));

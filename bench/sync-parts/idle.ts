@@ -1,3 +1,4 @@
+import { settledAfterMs } from "../settled.ts";
 import { createNetFleet } from "../../test/support/net-fleet.ts";
 import { whyNoNamespaces } from "../../test/support/netns.ts";
 
@@ -22,7 +23,8 @@ export async function idleBytesPerSecond(
   }
   const fleet = await createNetFleet("slidle", sizes, settings);
   try {
-    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    const settledMs = settledAfterMs(Math.max(...Object.values(sizes)));
+    await new Promise((resolve) => setTimeout(resolve, settledMs));
     const count = (): { sent: number; received: number } => {
       let [sent, received] = [0, 0];
       for (const node of fleet.nodes) {

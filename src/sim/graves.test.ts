@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { Machine } from "./machine.ts";
 import { runSeed, simConfig } from "./run-seed.ts";
-import { cut, mend, send, statesOf, upsert } from "./testbed.ts";
+import { cut, mend, send, statesOf, upsert, workload, workloadRef } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
 
@@ -136,4 +136,31 @@ test("whatever is written, deleted, cut and restarted in between: all nodes agre
     }),
     { numRuns: 40 },
   );
+});
+
+test("while copies come and end a bundle of the time before brings none of them back, whenever it comes", () => {
+  const { world, machines } = meshOf(1);
+  const [here, there] = [machines[0] as Machine, machines[1] as Machine];
+  const refOfRound = (round: number) => workloadRef("Deployment", `w${round}`);
+  const bundles: ReturnType<Machine["exportBundle"]>[] = [];
+  let looks = 0;
+  for (let round = 0; round < 8; round++) {
+    upsert(here, refOfRound(round), workload("Deployment", `w${round}`, 3));
+    world.run(world.now + 900);
+    bundles.push(here.exportBundle());
+    send(here, { type: "delete", ref: refOfRound(round), manager: "m", class: "user" });
+    for (let step = 0; step < 30; step++) {
+      world.run(world.now + 100);
+      // Two rounds ago is long enough for all to have forgotten the copies.
+      const old = bundles[round - 2];
+      if (old === undefined) continue;
+      there.importBundle(old);
+      world.run(world.now + 1);
+      for (const { name, node } of machines)
+        for (const { body } of node?.view.pods() ?? [])
+          assert.notEqual(body.workload.name, `w${round - 2}`, `${name} believes in a copy of it`);
+      looks++;
+    }
+  }
+  assert.equal(looks, 6 * 30);
 });

@@ -6,6 +6,7 @@ import { isScope, keeps } from "../records/scope.ts";
 import { dropRecord } from "../records/store.ts";
 import type { LogRef } from "../sync/contract.ts";
 import { unpersist } from "./durable.ts";
+import { floorsKey, meshFloorsKey } from "../records/keys.ts";
 import { heldUpTo, isIntent } from "./held.ts";
 import { publishAcks, publishFloors, publishMeshFloors } from "./own-records.ts";
 import { buryDead, deadByLog, ownIntentsHead } from "./graves.ts";
@@ -129,6 +130,10 @@ function raiseFloors(
   const { state } = turn;
   const { identity, index, store } = state;
   const before = factsOf(index, identity.id)?.[fact]?.body.logs ?? [];
+  // The word that we are about to give takes the place of the last one, which nobody will hold beside it.
+  const own = fact === "floors" ? floorsKey(identity.id) : meshFloorsKey(identity.id);
+  const digestUpTo = (log: Log, upTo: Version): string =>
+    digestOf([...standingUpTo(log, upTo)].filter(({ key }) => key !== own));
   let raised = false;
   const floors = before.map((floor) => {
     const { scope, kind, upTo } = floor;
@@ -141,7 +146,7 @@ function raiseFloors(
   for (const [at, floor] of floors.entries()) {
     const { scope, kind, upTo } = floor;
     const log = isScope(scope) ? store.logs.get(logName({ scope, kind, author: identity.id })) : undefined;
-    const digest = log === undefined ? floor.digest : digestOf(standingUpTo(log, upTo));
+    const digest = log === undefined ? floor.digest : digestUpTo(log, upTo);
     // Something below the floor was written anew: what is left there is less, and must be said.
     if (digest === floor.digest) continue;
     floors[at] = { ...floor, digest };
@@ -151,7 +156,7 @@ function raiseFloors(
     if (log.author !== identity.id || !within(log.scope) || newestTombstone(log) === 0) continue;
     const upTo = knownToAll(turn, log);
     if (!log.records.some((record) => record.live && isTombstone(record) && record.version <= upTo)) continue;
-    const digest = digestOf(standingUpTo(log, upTo));
+    const digest = digestUpTo(log, upTo);
     const { scope, kind } = log;
     const held = floors.findIndex((floor) => floor.scope === scope && floor.kind === kind);
     if (held >= 0) floors.splice(held, 1);

@@ -2,7 +2,7 @@ import { equalBytes, hex } from "../kernel/bytes.ts";
 import { between } from "../kernel/random.ts";
 import type { Duration } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
-import { logName, newestOf, recordsAfter, type Log } from "../records/log.ts";
+import { logName, recordsAfter, type Log } from "../records/log.ts";
 import { isMetered, paceOf } from "../records/link-class.ts";
 import { recordKinds, type MeshRecord, type RecordKind } from "../records/record.ts";
 import type { Scope } from "../records/scope.ts";
@@ -17,12 +17,15 @@ import {
   type SyncFrame,
 } from "./frames.ts";
 import { bytesPerUnit, roomOf, work, worksAt } from "./budget.ts";
+import { askHowFar } from "./how-far.ts";
 import { beginRepair } from "./repair.ts";
 import { lengthMax } from "./sketch.ts";
 import {
+  ask,
   confirm,
   headOf,
   isShared,
+  logsOf,
   refOf,
   send,
   sendRecords,
@@ -49,9 +52,6 @@ const meteredSymbolsMax = 8_192;
 /** A search beside lists of logs that do not help: what they miss are few. */
 const stuckSymbolsMax = 512;
 const workOfAnswer = 100;
-/** Between two looks for logs of which we hold more than we know to be all; twice as long after each in vain. */
-export const howFarFirst: Duration = 10_000;
-const howFarMax: Duration = 600_000;
 /** The hash of a scope without records. */
 const emptyHash = new Uint8Array(16);
 
@@ -236,14 +236,6 @@ export function noteCovers(peer: Peer, covers: readonly Cover[]): void {
   }
 }
 
-export function ask(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[], graft = false): void {
-  const room = Math.max(0, logsMax - peer.asked.size);
-  const open = logs.filter((log) => !peer.asked.has(logName(log))).slice(0, room);
-  if (open.length === 0) return;
-  for (const log of open) peer.asked.set(logName(log), log);
-  send(step, link, { type: "wants", graft, logs: open });
-}
-
 /**
  * Sends what the peer lacks, one window of it at once; the rest is offered.
  *
@@ -322,10 +314,6 @@ function headsOf(step: Step, scope: Scope): LogAt[] {
     .slice(0, logsMax);
 }
 
-function logsOf({ env }: Step, scope: Scope): Log[] {
-  return [...env.store.logs.values()].filter((log) => log.scope === scope);
-}
-
 function nowInStep(step: Step, link: LinkId, peer: Peer): void {
   askHowFar(step, link, peer);
   const others = step.state.peers.size / linksAtFullPace;
@@ -338,20 +326,4 @@ function nowInStep(step: Step, link: LinkId, peer: Peer): void {
   step.out.push({ type: "in-step", link, sent: peer.sent, received: peer.received });
   peer.sent = 0;
   peer.received = 0;
-}
-
-/**
- * Both hold the same records, and of some logs we do not know that we hold all: what a search found came
- * without covers, and from then on the hashes are equal. The peer may know.
- */
-function askHowFar(step: Step, link: LinkId, peer: Peer): void {
-  const { env } = step;
-  if (env.now < peer.howFarAt) return;
-  const behind = sharedScopes(step, peer)
-    .flatMap((scope) => logsOf(step, scope))
-    .filter((log) => newestOf(log) > log.head)
-    .map((log) => ({ ...refOf(log), at: log.head }));
-  peer.howFarPause = behind.length === 0 ? howFarFirst : Math.min(howFarMax, 2 * peer.howFarPause);
-  peer.howFarAt = env.now + paceOf[env.linkClass(peer.id)] * peer.howFarPause;
-  ask(step, link, peer, behind);
 }

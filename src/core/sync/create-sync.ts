@@ -9,7 +9,6 @@ import {
   freshRounds,
   headsArrived,
   headsAsked,
-  howFarFirst,
   noteCovers,
   offerArrived,
   sendOwed,
@@ -41,7 +40,7 @@ const othersWithin = 10_000;
  * the difference (repair.ts).
  */
 export function createSync(config: SyncConfig): Sync {
-  const state: State = { config, peers: new Map(), sketches: { byScope: new Map() } };
+  const state: State = { config, peers: new Map(), sketches: { byScope: new Map() }, doubts: new Map() };
   let wake: Wake = asleep;
   return {
     handle: (event, env) => {
@@ -115,8 +114,6 @@ function newPeer(
     repair: undefined,
     restarts: 0,
     repairAfter: Number.NEGATIVE_INFINITY,
-    howFarAt: env.now + howFarFirst,
-    howFarPause: howFarFirst,
     shown: undefined,
   };
 }

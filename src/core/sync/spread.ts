@@ -8,9 +8,8 @@ import { slotOf, type MeshRecord } from "../records/record.ts";
 import type { Seal } from "../records/record.ts";
 import type { Cover } from "./contract.ts";
 import { roomOf } from "./budget.ts";
-import { ask } from "./compare.ts";
 import { encodeFrame, logsMax, type LogAt } from "./frames.ts";
-import { headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type Step } from "./state.ts";
+import { ask, headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type Step } from "./state.ts";
 
 /**
  * Fresh records on their way to everybody: pushed along a spanning tree that builds itself, announced on

@@ -1,12 +1,13 @@
 import type { Version } from "../kernel/hybrid-clock.ts";
 import type { Bucket } from "../kernel/bucket.ts";
-import type { Duration, Instant } from "../kernel/time.ts";
+import type { Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
-import { logName } from "../records/log.ts";
+import { logName, type Log } from "../records/log.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import { keeps, type Place, type Scope } from "../records/scope.ts";
 import type { Cover, LogRef, SyncConfig, SyncEffect, SyncEnv } from "./contract.ts";
-import { encodeFrame, type LogAt, type SyncFrame } from "./frames.ts";
+import { encodeFrame, logsMax, type LogAt, type SyncFrame } from "./frames.ts";
+import type { Doubt } from "./how-far.ts";
 import type { Repair, Sketches } from "./repair.ts";
 import type { Symbols } from "./sketch.ts";
 
@@ -53,9 +54,6 @@ export type Peer = {
   restarts: number;
   /** After a search that found no end, none before. */
   repairAfter: Instant;
-  /** In step, no look before for logs of which we do not know how far we hold them. */
-  howFarAt: Instant;
-  howFarPause: Duration;
   /** What we showed of our sketch, for a search that the peer leads. */
   shown: { readonly scope: Scope; readonly hash: Uint8Array; readonly symbols: Symbols } | undefined;
 };
@@ -64,6 +62,8 @@ export type State = {
   readonly config: SyncConfig;
   readonly peers: Map<LinkId, Peer>;
   readonly sketches: Sketches;
+  /** Logs of which we hold more than we know to be all, by name: see how-far.ts. */
+  readonly doubts: Map<string, Doubt>;
 };
 export type Step = {
   readonly state: State;
@@ -84,6 +84,19 @@ export function sendBytes({ out, sent }: Step, link: LinkId, bytes: Uint8Array):
 }
 
 const confirmAfter = 20;
+
+export function ask(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[], graft = false): void {
+  const room = Math.max(0, logsMax - peer.asked.size);
+  const open = logs.filter((log) => !peer.asked.has(logName(log))).slice(0, room);
+  if (open.length === 0) return;
+  for (const log of open) peer.asked.set(logName(log), log);
+  send(step, link, { type: "wants", graft, logs: open });
+}
+
+/** All logs that we hold something of in a scope. */
+export function logsOf({ env }: Step, scope: Scope): Log[] {
+  return [...env.store.logs.values()].filter((log) => log.scope === scope);
+}
 
 export const refOf = ({ scope, kind, author }: LogRef): LogRef => ({ scope, kind, author });
 

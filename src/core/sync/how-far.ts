@@ -1,0 +1,41 @@
+import type { Version } from "../kernel/hybrid-clock.ts";
+import type { Duration, Instant } from "../kernel/time.ts";
+import type { LinkId } from "../membership/contract.ts";
+import { logName, newestOf, type Log } from "../records/log.ts";
+import type { LogAt } from "./frames.ts";
+import { ask, logsOf, refOf, sharedScopes, type Peer, type Step } from "./state.ts";
+
+/**
+ * Logs of which we hold more than we know to be all. What a search found came without covers, and from then on
+ * the hashes are equal: a peer in step may know. Nobody knows it of the mesh root's log, since the root is no node.
+ */
+
+/** One peer is asked after the other, after twice the time each: whether new links come meanwhile or not. */
+export type Doubt = { readonly newest: Version; readonly askAt: Instant; readonly pause: Duration };
+
+const pauseFirst: Duration = 10_000;
+const pauseMax: Duration = 600_000;
+
+/** The peer holds the same records as we do. */
+export function askHowFar(step: Step, link: LinkId, peer: Peer): void {
+  const due: LogAt[] = [];
+  for (const log of sharedScopes(step, peer).flatMap((scope) => logsOf(step, scope)))
+    if (isDue(step, log)) due.push({ ...refOf(log), at: log.head });
+  ask(step, link, peer, due);
+}
+
+/** A log that is new to us in this state is given the first pause, too: covers may be on their way. */
+function isDue({ state: { doubts }, env }: Step, log: Log): boolean {
+  const name = logName(log);
+  const newest = newestOf(log);
+  if (newest <= log.head) {
+    doubts.delete(name);
+    return false;
+  }
+  const doubt = doubts.get(name);
+  const known = doubt?.newest === newest;
+  if (known && env.now < doubt.askAt) return false;
+  const pause = known ? Math.min(pauseMax, 2 * doubt.pause) : pauseFirst;
+  doubts.set(name, { newest, askAt: env.now + pause, pause });
+  return known;
+}

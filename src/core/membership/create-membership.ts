@@ -1,3 +1,4 @@
+import { hash53 } from "../kernel/hash.ts";
 import { between } from "../kernel/random.ts";
 import { asleep, earliest, type Duration, type WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
@@ -38,6 +39,7 @@ const lateMax: Duration = 500;
 export function createMembership(config: MembershipConfig): Membership {
   const state: State = {
     config,
+    phase: (hash53(config.self) % 997) / 997,
     place: { site: "", region: "" },
     peers: new Map(),
     tended: new Map(),

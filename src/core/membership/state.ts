@@ -34,6 +34,8 @@ export type Health = {
 
 export type State = {
   readonly config: MembershipConfig;
+  /** Where in a round our signs of life begin, as a share of it: others begin elsewhere. */
+  readonly phase: number;
   place: Place;
   readonly peers: Map<NodeId, PeerState>;
   /** Those that we keep links with, or have one with: all that time alone can change something about. */

@@ -92,7 +92,7 @@ export function tellMembership(turn: Turn, event: MembershipEvent): boolean {
   const membershipEnv = {
     now: env.now,
     wall: env.wall,
-    random: env.random("membership"),
+    random: () => env.random("membership")(),
     ownEndUp: env.ownEndUp,
   };
   let found = false;

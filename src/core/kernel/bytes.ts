@@ -48,6 +48,8 @@ const spareBuffers: Uint8Array<ArrayBuffer>[] = [];
 const sparesMax = 4;
 const spareBytes = 2_048;
 const spareBytesMax = 1024 * 1024;
+/** The buffer of a writer that is done. */
+const over = new Uint8Array(0);
 
 export class Writer {
   #buffer: Uint8Array<ArrayBuffer> = spareBuffers.pop() ?? new Uint8Array(spareBytes);
@@ -99,19 +101,21 @@ export class Writer {
     return this;
   }
 
-  /** A copy of what was written. Nothing is written after it. */
+  /** A copy of what was written, and the end of this writer: its buffer is another's now. */
   done(): Uint8Array<ArrayBuffer> {
     const buffer = this.#buffer;
+    if (buffer === over) throw new RangeError("a writer is done once");
     const written = buffer.slice(0, this.#length);
     if (spareBuffers.length < sparesMax && buffer.length >= spareBytes && buffer.length <= spareBytesMax)
       spareBuffers.push(buffer);
-    this.#buffer = empty;
+    this.#buffer = over;
     this.#length = 0;
     return written;
   }
 
   #reserve(more: number): void {
     if (this.#length + more <= this.#buffer.length) return;
+    if (this.#buffer === over) throw new RangeError("a writer that is done takes nothing more");
     const grown = new Uint8Array(Math.max(this.#buffer.length * 4, this.#length + more));
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;

@@ -8,6 +8,7 @@ import type { Machine } from "./machine.ts";
 import type { SimPod } from "./sim-pod.ts";
 import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
+import { ExclusiveChecks } from "./exclusive-checks.ts";
 import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
 import { movedAway } from "./moved-away.ts";
@@ -37,16 +38,17 @@ export class Checks {
   readonly #world: World;
   readonly #users: Users;
   readonly #lives = new Map<string, PodLife>();
-  readonly #tokens = new Map<string, number>();
+  readonly #exclusive: ExclusiveChecks;
   #lastChange = 0;
 
   constructor(world: World, users: Users) {
     this.#world = world;
     this.#users = users;
+    this.#exclusive = new ExclusiveChecks(world);
     world.observers.push({
       podStarted: (machine, pod) => {
         this.#lastChange = world.now;
-        this.#onlyOne(machine, pod);
+        this.#exclusive.started(machine, pod);
         this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined, surplus: false });
       },
       podStopping: (machine, pod, reason) => this.#stopping(machine, pod, reason),
@@ -87,23 +89,6 @@ export class Checks {
     if (here === undefined || there === undefined) return false;
     const sameSite = here.identity.site === there.identity.site;
     return isMetered(linkClassOf(sameSite, here.config.uplink, there.config.uplink));
-  }
-
-  /** 12. No two instances of an exclusive slot run at any true time, and its tokens grow. */
-  #onlyOne(machine: Machine, pod: SimPod): void {
-    const { fence, name, uid } = pod.start;
-    if (fence === undefined) return;
-    for (const other of this.#world.everybody) {
-      for (const running of other.pods.values()) {
-        if (running.start.uid === uid || running.start.fence?.name !== fence.name) continue;
-        this.#world.violated(`12: ${machine.name} starts ${name} while ${other.name} runs ${fence.name}`);
-      }
-    }
-    const last = this.#tokens.get(fence.name) ?? 0;
-    if (fence.token <= last) {
-      this.#world.violated(`12: ${machine.name} starts ${name} under ${fence.token}, after ${last}`);
-    }
-    this.#tokens.set(fence.name, fence.token);
   }
 
   #whyWrong(view: NodeView, uid: string, reason: string, startedAt: number): string | undefined {
@@ -198,6 +183,7 @@ export class Checks {
     checkDisks(this.#world, ends);
     this.#nothingLost(ends);
     this.#everySlotFilledOnce(ends);
+    this.#exclusive.atEnd();
     const moving = this.#lastChange > calmSince + 0.75 * (this.#world.now - calmSince);
     for (const what of deletionsHeld(this.#world, ends)) this.#world.violated(`10: ${what}`);
     if (moving) this.#world.violated("7: pods still start or stop long after everything is calm");

@@ -30,12 +30,10 @@ export function withNewcomers(layout: Layout, seed: number): Layout {
 export class Comings {
   readonly #world: World;
   readonly #random: Random;
-  /** Sites that somebody has left: another member of the same has to stay for the votes. */
+  /** Sites that somebody has left: the other members of the same have to stay for the votes. */
   readonly #touched = new Set<string>();
   /** Enrollers whose word others rely on stay. */
   readonly #admitted = new Set<Machine>();
-  /** The first members of a new site are admitted by one node: nobody else could tell them of each other. */
-  readonly #foundedBy = new Map<string, Machine>();
   #ended = false;
 
   constructor(world: World) {
@@ -61,17 +59,11 @@ export class Comings {
 
   #join(newcomer: Machine): void {
     if (!this.#world.spares.includes(newcomer)) return;
-    const { site } = newcomer.identity;
-    const before = this.#foundedBy.get(site);
     const enroller = pick(
       this.#random,
-      this.#enrollers().filter(
-        (machine) => this.#reachesSiteOf(machine, newcomer) && (before === undefined || machine === before),
-      ),
+      this.#enrollers().filter((machine) => this.#reachesSiteOf(machine, newcomer)),
     );
     if (enroller === undefined) return this.#again(() => this.#join(newcomer));
-    if (!this.#world.machines.some(({ identity }) => identity.site === site))
-      this.#foundedBy.set(site, enroller);
     this.#log(`${newcomer.name} joins through ${enroller.name}`);
     this.#admitted.add(enroller);
     const record = admission(this.#world, enroller, newcomer);
@@ -192,8 +184,8 @@ export class Comings {
   }
 
   /**
-   * Somebody who may go: not the last of its site or of the enrollers, and nobody whose word others rely on. Who
-   * joins a site that everybody has left founds it anew, with votes and tokens that begin again: left out here.
+   * Somebody who may go: one of each site, the last one too, but neither of the last two enrollers nor anybody
+   * whose word others rely on.
    */
   #goer(may: (machine: Machine) => boolean): Machine | undefined {
     const enrollers = this.#world.machines.filter((machine) => this.#world.enrollers.has(machine));
@@ -201,9 +193,6 @@ export class Comings {
       this.#random,
       this.#world.machines.filter((machine) => {
         if (this.#touched.has(machine.identity.site) || this.#admitted.has(machine) || !may(machine))
-          return false;
-        const { site } = machine.identity;
-        if (!this.#world.machines.some((other) => other !== machine && other.identity.site === site))
           return false;
         return !this.#world.enrollers.has(machine) || enrollers.length > 2;
       }),

@@ -1,9 +1,14 @@
 import type { Electorate, LeaseEffect, LeaseEvent, Leases } from "../core/leases/contract.ts";
 import { createLeases } from "../core/leases/create-leases.ts";
 import { decodeRow } from "../core/leases/rows.ts";
+import { stampOf } from "../core/leases/state.ts";
 import { carryOut, type Handlers } from "../core/kernel/effects.ts";
+import { versionAt, wallOf, type Version } from "../core/kernel/hybrid-clock.ts";
 import { between, randomStream, type Random } from "../core/kernel/random.ts";
 import type { LeaseStorm } from "./lease-storm.ts";
+
+/** How far stamps may be ahead of an honest clock, in ms. */
+const driftMax = 600_000;
 
 /** A workload under a name, as the machine's process table and its guard have it. */
 export type Instance = {
@@ -25,15 +30,20 @@ export class LeaseNode {
   readonly #disk = new Map<string, Uint8Array>();
   readonly running = new Map<string, Instance>();
   /** What of the roster has reached this node. */
-  members = new Set<string>();
+  readonly members = new Set<string>();
+  readonly gone = new Set<string>();
   leases: Leases | undefined;
   power = true;
   diskFull = false;
   lost = false;
+  overAt = Number.POSITIVE_INFINITY;
   pausedUntil = 0;
   frozenUntil = 0;
   readonly #resumed = new Map<string, number>();
   #firstLife = true;
+  /** How far its wall clock is off, in ms, and the largest stamp that it made or saw. */
+  readonly #skew: number;
+  #stamp: Version = 0;
   #rate: number;
   #clockAt = 0;
   #clock = 0;
@@ -41,12 +51,37 @@ export class LeaseNode {
   #inbox: LeaseEvent[] = [];
   #memories = 0;
   #armed = 0;
+  #writtenAt = 0;
 
   constructor(storm: LeaseStorm, id: string) {
     this.#storm = storm;
     this.id = id;
     this.random = randomStream(storm.seed, `node ${id}`);
     this.#rate = 1 + between(this.random, -storm.drift, storm.drift);
+    const isFarBehind = this.random() < 0.15;
+    this.#skew = isFarBehind ? -30 * 86_400_000 : between(this.random, -60_000, 60_000);
+  }
+
+  /** A stamp of its hybrid clock, as records are stamped. */
+  stamp(): Version {
+    this.observe(Math.max(this.#stamp + 1, versionAt(this.#storm.wall() + this.#skew)));
+    return this.#stamp;
+  }
+
+  observe(stamp: Version): void {
+    this.#stamp = Math.max(this.#stamp, stamp);
+  }
+
+  /** Whether its disk was never lost, so that it may found. */
+  get original(): boolean {
+    const row = this.#disk.get("meta/lease-memory");
+    const decoded = row === undefined ? undefined : decodeRow(row);
+    return decoded?.type === "memory" && decoded.original;
+  }
+
+  /** Whether it knows that it is no member, and what it held when it heard of that has run out. */
+  get isOver(): boolean {
+    return this.#storm.now >= this.overAt;
   }
 
   /** The memory that its disk has now: it changes when the disk is lost. */
@@ -143,7 +178,8 @@ export class LeaseNode {
 
   tellRoster(): void {
     const members = [...this.members].sort();
-    const electorate: Electorate = { name: "site/x", members, founder: this.#storm.founderOf(this.members) };
+    const founder = this.#storm.roster.founderOf(this.members);
+    const electorate: Electorate = { name: "site/x", members, founder, ended: this.gone.size, listenFor: 0 };
     this.deliver({ type: "electorates", electorates: [electorate], members: this.members });
   }
 
@@ -179,7 +215,9 @@ export class LeaseNode {
   #handle(event: LeaseEvent): void {
     const { leases } = this;
     if (leases === undefined) return;
-    const env = { now: this.local(), wall: this.#storm.wall(), random: this.random };
+    const stamp = this.stamp();
+    const latest = versionAt(wallOf(stamp) + driftMax);
+    const env = { now: this.local(), stamp, latest, random: this.random };
     for (const effect of leases.handle(event, env)) carryOut(this.#handlers, effect);
     this.#arm();
   }
@@ -188,7 +226,9 @@ export class LeaseNode {
     send: ({ peer, bytes }) => this.#storm.send(this, peer, bytes),
     persist: ({ ticket, puts }) => {
       const process = this.#process;
-      this.#storm.at(this.#storm.now + between(this.random, 0.2, 15), () => {
+      // One after the other, as transactions are.
+      this.#writtenAt = Math.max(this.#writtenAt, this.#storm.now + between(this.random, 0.2, 15));
+      this.#storm.at(this.#writtenAt, () => {
         if (this.#process !== process) return;
         if (this.diskFull) return this.deliver({ type: "store-failed", ticket });
         for (const { slot, bytes } of puts) this.#disk.set(slot, bytes);
@@ -209,7 +249,10 @@ export class LeaseNode {
       this.#guard(instance);
     },
     lost: ({ name }) => this.#end(name),
-    "roll-changed": ({ roll }) => this.#storm.rollChanged(this, roll),
+    "roll-changed": ({ roll }) => {
+      this.observe(stampOf(roll));
+      this.#storm.rollChanged(this, roll);
+    },
     "protocol-error": ({ detail }) => this.#storm.violated(`${this.id}: ${detail}`),
   };
 

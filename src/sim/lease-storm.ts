@@ -1,8 +1,10 @@
-import { epochMs } from "../core/kernel/hybrid-clock.ts";
+import { epochMs, versionAt } from "../core/kernel/hybrid-clock.ts";
 import { below, between, pick, randomStream, shuffled, type Random } from "../core/kernel/random.ts";
 import type { Roll } from "../core/leases/contract.ts";
 import { EventQueue } from "./event-queue.ts";
-import { LeaseNode, type Instance } from "./lease-node.ts";
+import { LeaseChecks } from "./lease-checks.ts";
+import type { Instance, LeaseNode } from "./lease-node.ts";
+import { LeaseRoster } from "./lease-roster.ts";
 
 export type LeaseStormOptions = {
   readonly seed: number;
@@ -40,30 +42,35 @@ export class LeaseStorm {
   readonly #cuts = new Map<string, number>();
   readonly #links = new Map<string, number>();
   readonly #arrivals = new Map<string, number>();
-  readonly #runningByName = new Map<string, Set<Instance>>();
-  readonly #tokens = new Map<string, { readonly token: number; readonly node: string }>();
-  readonly #rolls = new Map<number, string>();
-  /** The order in which members joined, for the founder. */
-  readonly #joined: string[] = [];
-  readonly #gone = new Set<string>();
+  readonly #checks: LeaseChecks;
+  readonly roster: LeaseRoster;
   now = 0;
-  #calm = false;
+  isCalm = false;
   #linksMade = 0;
 
   constructor({ seed, nodes, print }: LeaseStormOptions) {
     this.seed = seed;
     this.#random = randomStream(seed, "lease storm");
     this.#print = print ?? (() => {});
-    for (let count = 0; count < nodes; count++) this.#join();
+    this.roster = new LeaseRoster(this);
+    this.#checks = new LeaseChecks(
+      (what) => this.violated(what),
+      (id) => this.#node(id),
+      (id) => this.roster.gone.has(id),
+    );
+    for (let count = 0; count < nodes; count++) this.roster.join();
     for (const node of this.nodes) for (const { id } of this.nodes) node.members.add(id);
+    for (const node of this.nodes) node.observe(versionAt(this.wall()));
   }
 
   run(stormMs: number, calmMs: number): void {
     for (const node of this.nodes) node.start();
-    for (let at = 0; at < stormMs + calmMs; at += 500) this.at(at, () => this.#linkUp());
+    for (let at = 0; at < stormMs + calmMs; at += 500) this.at(at, () => this.linkUp());
     for (let at = between(this.#random, 0, 6_000); at < stormMs; at += between(this.#random, 0, 6_000)) {
       this.at(at, () => this.#strike());
     }
+    // In every third storm the site is left by all, early enough to begin anew and to be left again.
+    if (this.seed % 3 === 0) this.at(between(this.#random, 0, stormMs / 2), () => this.roster.empty());
     this.at(stormMs, () => this.#mend());
     this.#runUntil(stormMs + calmMs);
     this.#atEnd();
@@ -78,45 +85,24 @@ export class LeaseStorm {
   }
 
   violated(what: string): void {
-    this.#log(`VIOLATED ${what}`);
+    this.log(`VIOLATED ${what}`);
     if (this.violations.length < 10) this.violations.push(`at ${(this.now / 1000).toFixed(3)} s: ${what}`);
   }
 
-  founderOf(members: ReadonlySet<string>): string | undefined {
-    return this.#joined.find((id) => members.has(id));
-  }
-
-  /** A: no two instances of a name at any true moment. B: tokens grow with every start. */
   started(instance: Instance): void {
-    const { name, token, node } = instance;
-    this.#log(`${node} starts ${name} under ${token}`);
-    const others = this.#runningByName.get(name) ?? new Set();
-    this.#runningByName.set(name, others);
-    for (const other of others) {
-      // What is stopped with its whole machine does nothing; its guard is the first to wake.
-      if ((this.#node(other.node)?.frozenUntil ?? 0) > this.now) continue;
-      this.violated(`${name} runs on ${other.node} under ${other.token} and on ${node} under ${token}`);
-    }
-    others.add(instance);
-    const last = this.#tokens.get(name);
-    if (last !== undefined && last.token >= token) {
-      this.violated(`${name} had token ${last.token} on ${last.node} and now ${token} on ${node}`);
-    }
-    this.#tokens.set(name, { token, node });
+    this.log(`${instance.node} starts ${instance.name} under ${instance.token}`);
+    this.#checks.started(instance, this.now);
   }
 
   ended(instance: Instance): void {
-    this.#log(`${instance.node} ends ${instance.name}`);
-    this.#runningByName.get(instance.name)?.delete(instance);
+    this.log(`${instance.node} ends ${instance.name}`);
+    this.#checks.ended(instance);
   }
 
-  /** C: nobody ever goes by another roll of the same number. */
-  rollChanged(node: LeaseNode, { number, voters }: Roll): void {
-    const text = voters.map(({ id, memory }) => `${id.slice(-2)}/${memory}`).join(" ");
-    this.#log(`${node.id} goes by roll ${number}: ${text}`);
-    const known = this.#rolls.get(number);
-    if (known !== undefined && known !== text) this.violated(`roll ${number} is "${known}" and "${text}"`);
-    this.#rolls.set(number, text);
+  rollChanged(node: LeaseNode, roll: Roll): void {
+    const names = roll.voters.map(({ id, memory }) => `${id.slice(-2)}/${memory}`).join(" ");
+    this.log(`${node.id} goes by roll ${roll.number} of ${roll.founding}: ${names}`);
+    this.#checks.rollChanged(node, roll);
   }
 
   linkedWith({ id }: LeaseNode): string[] {
@@ -132,7 +118,9 @@ export class LeaseStorm {
     if (link === undefined || this.#isCut(from.id, peer)) return;
     const way = `${from.id}>${peer}`;
     const slow =
-      !this.#calm && this.#random() < 0.03 ? between(this.#random, 200, 8_000) : between(this.#random, 1, 40);
+      !this.isCalm && this.#random() < 0.03
+        ? between(this.#random, 200, 8_000)
+        : between(this.#random, 1, 40);
     const arrival = Math.max(this.now + slow, this.#arrivals.get(way) ?? 0);
     this.#arrivals.set(way, arrival);
     this.at(arrival, () => {
@@ -156,7 +144,7 @@ export class LeaseStorm {
       random,
       this.nodes.filter(({ lost }) => !lost),
     );
-    if (node === undefined || this.#calm) return;
+    if (node === undefined || this.isCalm) return;
     const dice = random();
     const later = (most: number, run: () => void): void =>
       this.at(this.now + between(random, 200, most), run);
@@ -164,21 +152,21 @@ export class LeaseStorm {
     else if (dice < 0.18) this.#split(between(random, 2_000, 60_000));
     else if (dice < 0.28) this.#cutOff(node, between(random, 2_000, 60_000));
     else if (dice < 0.4) {
-      this.#log(`the agent of ${node.id} is killed`);
+      this.log(`the agent of ${node.id} is killed`);
       node.kill();
       later(random() < 0.5 ? 1_000 : 20_000, () => node.start());
     } else if (dice < 0.5) {
-      this.#log(`${node.id} loses power`);
+      this.log(`${node.id} loses power`);
       node.powerOff();
       later(30_000, () => node.powerOn());
     } else if (dice < 0.62) {
-      this.#log(`the agent of ${node.id} is stopped`);
+      this.log(`the agent of ${node.id} is stopped`);
       node.pause(this.now + between(random, 500, 40_000));
     } else if (dice < 0.7) {
-      this.#log(`all of ${node.id} is stopped`);
+      this.log(`all of ${node.id} is stopped`);
       node.freeze(this.now + between(random, 500, 40_000));
     } else if (dice < 0.76) {
-      this.#log(`${node.id} loses its disk`);
+      this.log(`${node.id} loses its disk`);
       node.loseDisk();
       later(10_000, () => node.start());
     } else if (dice < 0.8) {
@@ -186,33 +174,39 @@ export class LeaseStorm {
       later(10_000, () => (node.diskFull = false));
     } else if (dice < 0.86) node.changeRate();
     else if (dice < 0.9) node.release(pick(random, this.names) ?? "");
-    else if (dice < 0.95) this.#joinLate();
-    else this.#revoke(node);
+    else if (dice < 0.95) this.roster.joinLate();
+    else if (dice < 0.975) this.roster.revoke(node);
+    else this.roster.empty();
   }
 
   /** Everything comes back; nobody joins or leaves any more. */
   #mend(): void {
-    this.#calm = true;
-    this.#log("calm");
+    this.isCalm = true;
+    this.log("calm");
     this.#cuts.clear();
     for (const node of this.nodes) {
       node.diskFull = false;
       node.powerOn();
       node.start();
     }
-    this.#linkUp();
+    this.roster.tellAll();
+    this.linkUp();
   }
 
   /** D: with a majority connected and calm, every name runs once. */
   #atEnd(): void {
-    const alive = this.nodes.filter(({ lost, id }) => !lost && !this.#gone.has(id));
-    const roll = alive.map(({ leases }) => leases?.roll("site/x")).find((found) => found !== undefined);
+    this.#checks.atEnd();
+    const alive = this.roster.present();
     // Voters whose promises are lost for good may leave less than a majority: then nothing may run.
     const rolls = alive.flatMap(({ leases }) => leases?.roll("site/x") ?? []);
     const newest = Math.max(0, ...rolls.map(({ number }) => number));
-    if (roll === undefined || !this.mayDecide(rolls.find(({ number }) => number === newest))) return;
+    const roll = rolls.find(({ number }) => number === newest);
+    const isVacant = roll?.voters.some(({ id }) => alive.some((node) => node.id === id)) !== true;
+    const founder = this.roster.founderOf(new Set(alive.map(({ id }) => id)));
+    const mayFound = isVacant && founder !== undefined && this.#node(founder)?.original === true;
+    if (!mayFound && !this.mayDecide(roll)) return;
     for (const name of this.names) {
-      const count = this.#runningByName.get(name)?.size ?? 0;
+      const count = this.#checks.running(name);
       if (count !== 1) this.violated(`after the calm ${name} runs ${count} times under roll ${newest}`);
     }
   }
@@ -224,35 +218,6 @@ export class LeaseStorm {
       return node !== undefined && !node.lost && node.memory() === memory;
     });
     return there.length > roll.voters.length / 2;
-  }
-
-  #join(): LeaseNode {
-    const id = (this.nodes.length + 1).toString(16).padStart(20, "a");
-    const node = new LeaseNode(this, id);
-    this.nodes.push(node);
-    this.#joined.push(id);
-    return node;
-  }
-
-  #joinLate(): void {
-    if (this.nodes.length >= 9) return;
-    const teacher = pick(
-      this.#random,
-      this.nodes.filter(({ lost, up }) => !lost && up),
-    );
-    if (teacher === undefined) return;
-    const node = this.#join();
-    this.#log(`${node.id} joins at ${teacher.id}`);
-    node.members = new Set([...teacher.members, node.id]);
-    node.start();
-    this.#linkUp();
-    for (const other of this.nodes) {
-      this.at(this.now + between(this.#random, 0, 20_000), () => {
-        other.members.add(node.id);
-        if (this.#gone.has(node.id)) other.members.delete(node.id);
-        other.tellRoster();
-      });
-    }
   }
 
   /** A holder is cut off, and the others are restarted: who forgets a promise then breaks it. */
@@ -272,35 +237,17 @@ export class LeaseStorm {
     }
   }
 
-  /** Most of the members stay, or nothing could ever be decided again. */
-  #revoke(node: LeaseNode): void {
-    const staying = this.nodes.filter(({ lost, id }) => !lost && !this.#gone.has(id));
-    if (staying.length <= 3 || this.#gone.has(node.id) || this.#random() < 0.5) return;
-    this.#log(`${node.id} is revoked`);
-    this.#gone.add(node.id);
-    for (const other of this.nodes) {
-      this.at(this.now + between(this.#random, 0, 20_000), () => {
-        other.members.delete(node.id);
-        other.tellRoster();
-      });
-    }
-    this.at(this.now + between(this.#random, 0, 20_000), () => {
-      node.powerOff();
-      node.lost = true;
-    });
-  }
-
   #split(duration: number): void {
     const mixed = shuffled(this.#random, this.nodes);
     const inside = mixed.slice(0, 1 + below(this.#random, Math.max(1, mixed.length - 1)));
     const outside = mixed.filter((node) => !inside.includes(node));
     const oneWay = this.#random() < 0.2;
-    this.#log(`${inside.map(({ id }) => id.slice(-2)).join(" ")} split off${oneWay ? " one way" : ""}`);
+    this.log(`${inside.map(({ id }) => id.slice(-2)).join(" ")} split off${oneWay ? " one way" : ""}`);
     this.#cut(inside, outside, duration, oneWay);
   }
 
   #cutOff(node: LeaseNode, duration: number): void {
-    this.#log(`${node.id} is cut off`);
+    this.log(`${node.id} is cut off`);
     this.#cut(
       [node],
       this.nodes.filter((other) => other !== node),
@@ -318,7 +265,7 @@ export class LeaseStorm {
     this.at(this.now + between(this.#random, 500, 4_000), () => this.#dropCut());
     this.at(this.now + duration, () => {
       for (const way of ways) this.#cuts.set(way, Math.max(0, (this.#cuts.get(way) ?? 0) - 1));
-      this.#linkUp();
+      this.linkUp();
     });
   }
 
@@ -330,7 +277,7 @@ export class LeaseStorm {
     }
   }
 
-  #linkUp(): void {
+  linkUp(): void {
     for (const a of this.nodes) {
       for (const b of this.nodes) {
         const known = a.members.has(b.id) && b.members.has(a.id);
@@ -357,7 +304,7 @@ export class LeaseStorm {
     return this.nodes.find((node) => node.id === id);
   }
 
-  #log(line: string): void {
+  log(line: string): void {
     this.#print(`${(this.now / 1000).toFixed(3).padStart(9)} ${line}`);
   }
 }

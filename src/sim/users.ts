@@ -82,9 +82,10 @@ export class Users {
   }
 
   #fresh(ref: ObjectRef): Written {
-    // Where nobody knows all members, only a site's own slots can be exclusive.
+    // Where nobody knows all members, only a site's own slots can be exclusive; elsewhere either may be.
     const allKnown = this.#world.machines[0]?.identity.mesh.detail === "mesh";
-    const perSite = ref.name === "shop" || ref.name === "till" || (ref.name === "vault" && !allKnown);
+    const isVaultPerSite = !allKnown || this.#world.seed % 2 === 1;
+    const perSite = ref.name === "shop" || ref.name === "till" || (ref.name === "vault" && isVaultPerSite);
     const written = `v${++this.#values}`;
     const labels = { app: ref.name };
     const container = {

@@ -1,3 +1,4 @@
+import type { Version } from "../kernel/hybrid-clock.ts";
 import type { Duration, Instant, Wake } from "../kernel/time.ts";
 import type { Random } from "../kernel/random.ts";
 import type { NodeId } from "../records/record.ts";
@@ -14,8 +15,15 @@ import type { NodeId } from "../records/record.ts";
  */
 export type Voter = { readonly id: NodeId; readonly memory: string };
 
-/** The list that majorities are counted on. Its number grows by one with every change. */
-export type Roll = { readonly number: number; readonly voters: readonly Voter[] };
+/**
+ * The list that majorities are counted on. Its number grows by one with every change. `founding` is the number
+ * of the first roll that it came from: of two foundings of one electorate the larger one stands.
+ */
+export type Roll = {
+  readonly founding: number;
+  readonly number: number;
+  readonly voters: readonly Voter[];
+};
 
 /** What the signed roster says of those who vote on the names of one site, or of the mesh. */
 export type Electorate = {
@@ -25,6 +33,10 @@ export type Electorate = {
   readonly members: readonly NodeId[];
   /** Who may write the first roll: the first member of the site that did not leave. */
   readonly founder: NodeId | undefined;
+  /** How many memberships are known to have ended, whoever's: any of them may have held something here. */
+  readonly ended: number;
+  /** How long a founder listens first, because there may be members and voters that it was not told of. */
+  readonly listenFor: Duration;
 };
 
 export type Wanted = {
@@ -52,6 +64,8 @@ export const promiseFor = (leaseFor: Duration): Duration => leaseFor * 1.5;
 export const votersMax = 64;
 export const namesMax = 10_000;
 export const nameLengthMax = 1_024;
+/** Numbers of rolls up to here keep epochs exact. */
+export const numberMax = 2 ** 39 - 1;
 
 export type LeaseEvent =
   /**
@@ -94,7 +108,14 @@ export type LeaseEffect =
   | { readonly type: "roll-changed"; readonly electorate: string; readonly roll: Roll }
   | { readonly type: "protocol-error"; readonly peer: NodeId; readonly detail: string };
 
-export type LeaseEnv = { readonly now: Instant; readonly wall: number; readonly random: Random };
+export type LeaseEnv = {
+  readonly now: Instant;
+  /** Larger than every stamp that this node made or saw, the rolls that it heard of among them (`stampOf`). */
+  readonly stamp: Version;
+  /** No clock of an honest member is ahead of this. */
+  readonly latest: Version;
+  readonly random: Random;
+};
 
 export type Leases = {
   readonly handle: (event: LeaseEvent, env: LeaseEnv) => readonly LeaseEffect[];

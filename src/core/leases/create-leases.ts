@@ -1,10 +1,10 @@
 import { carryOut, type Handlers } from "../kernel/effects.ts";
-import { asleep, earliest, type Wake } from "../kernel/time.ts";
+import { asleep, earliest, type Instant, type Wake } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { LeaseConfig, LeaseEnv, LeaseEvent, Leases } from "./contract.ts";
 import { decodeMessages, encodeMessages, type Message } from "./frames.ts";
 import { acceptedBy, answered, letGo, newHolding, rollChangeAt, tendHoldings } from "./holder.ts";
-import { concerns, found, helloHeard, sayHello, sayHelloToAll, storeBook } from "./rolls.ts";
+import { concerns, found, foundingAt, helloHeard, sayHello, sayHelloToAll, storeBook } from "./rolls.ts";
 import { decodeRow, encodeRow, type Row } from "./rows.ts";
 import { bookOf, newLeaseState, rollName, store, type LeaseState, type LeaseTurn } from "./state.ts";
 import { acceptAsked, asked, released } from "./voter.ts";
@@ -22,7 +22,7 @@ export function createLeases(config: LeaseConfig): Leases {
       for (const peer of [...turn.mail.keys()].sort()) {
         turn.out.push({ type: "send", peer, bytes: encodeMessages(turn.mail.get(peer) ?? []) });
       }
-      wake = wakeOf(state);
+      wake = wakeOf(state, env.now);
       return turn.out;
     },
     wake: () => wake,
@@ -57,7 +57,7 @@ function handlers(turn: LeaseTurn): Handlers<LeaseEvent> {
     },
     "peer-down": ({ peer }) => {
       state.linked.delete(peer);
-      for (const book of state.books.values()) book.without.delete(peer);
+      for (const book of state.books.values()) book.told.delete(peer);
     },
     frame: ({ peer, bytes }) => {
       const messages = decodeMessages(bytes);
@@ -112,7 +112,10 @@ function handlers(turn: LeaseTurn): Handlers<LeaseEvent> {
       state.storing.delete(ticket);
       then?.failed();
     },
-    wake: () => storeAgainIfDue(turn),
+    wake: () => {
+      storeAgainIfDue(turn);
+      for (const book of sorted(state.books.values())) found(turn, book);
+    },
   };
 }
 
@@ -142,13 +145,15 @@ function restoreRow(state: LeaseState, row: Row, { now }: LeaseEnv): void {
       book.roll = row.roll;
       book.settled = row.settled;
       book.floor = row.floor;
+      book.highest = Math.max(book.highest, row.floor);
       book.accepted = row.accepted;
       break;
     }
     case "promise": {
-      const { promises } = bookOf(state, row.electorate, now);
+      const book = bookOf(state, row.electorate, now);
       const until = now + state.config.promiseFor;
-      promises.set(row.name, { epoch: row.epoch, holder: row.holder, until, stored: true });
+      book.promises.set(row.name, { epoch: row.epoch, holder: row.holder, until, stored: true });
+      book.highest = Math.max(book.highest, row.epoch);
       break;
     }
     case "claim":
@@ -216,7 +221,7 @@ function deliverOwnMail(turn: LeaseTurn): void {
 const sorted = <T extends { readonly electorate: string }>(items: Iterable<T>): T[] =>
   [...items].sort((left, right) => (left.electorate < right.electorate ? -1 : 1));
 
-function wakeOf(state: LeaseState): Wake {
+function wakeOf(state: LeaseState, now: Instant): Wake {
   let wake = asleep;
   for (const holding of state.holdings.values()) {
     const at = holding.token > 0 ? Math.min(holding.nextAt, holding.until) : holding.nextAt;
@@ -224,6 +229,7 @@ function wakeOf(state: LeaseState): Wake {
   }
   for (const book of state.books.values()) {
     wake = earliest(wake, { at: rollChangeAt({ state }, book), why: `the roll of ${book.electorate}` });
+    wake = earliest(wake, { at: foundingAt(state, book, now), why: `the first roll of ${book.electorate}` });
   }
   return earliest(wake, { at: state.storeAgainAt, why: "leases that the disk refused" });
 }

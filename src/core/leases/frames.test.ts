@@ -10,10 +10,13 @@ const memory = fc.stringMatching(/^[0-9a-f]{1,16}$/);
 const number = fc.nat({ max: 2 ** 31 - 1 });
 const name = fc.string({ minLength: 1, maxLength: 200 });
 const claims = fc.array(fc.record({ name, epoch: number }), { maxLength: 5 });
-const roll = fc.record({
-  number,
-  voters: fc.array(fc.record({ id, memory }), { minLength: 1, maxLength: 5 }),
-});
+const roll = fc
+  .record({
+    founding: number,
+    later: number,
+    voters: fc.array(fc.record({ id, memory }), { minLength: 1, maxLength: 5 }),
+  })
+  .map(({ founding, later, voters }) => ({ founding, number: founding + later, voters }));
 const electorate = fc.constantFrom("mesh", "site/oslo");
 const vote = fc.record({ name, epoch: number, granted: fc.boolean(), waitMs: number });
 
@@ -55,7 +58,7 @@ test(`a roll of more than ${votersMax} voters, and more than ${claimsMax} claims
     memory: "m",
   }));
   const hello = encodeMessages([
-    { type: "hello", electorate: "mesh", memory: "m", roll: { number: 1, voters } },
+    { type: "hello", electorate: "mesh", memory: "m", roll: { founding: 1, number: 1, voters } },
   ]);
   assert.equal(decodeMessages(hello).ok, false);
   const many = Array.from({ length: claimsMax + 1 }, (_, at) => ({ name: String(at), epoch: 1 }));
@@ -63,13 +66,14 @@ test(`a roll of more than ${votersMax} voters, and more than ${claimsMax} claims
   assert.equal(decodeMessages(release).ok, false);
 });
 
-test("a frame of an older version is refused, a later one ignored, a message of a later type ends it", () => {
+test("a frame of version 0 is refused, one of version 1 or 3 is ignored, a message of a later type ends it", () => {
   assert.deepEqual(decodeMessages(Uint8Array.of(0)), {
     ok: false,
-    error: "lease frames of version 0; we speak 1",
+    error: "lease frames of version 0; we speak 2",
   });
-  assert.deepEqual(decodeMessages(Uint8Array.of(2, 9, 9)), { ok: true, value: [] });
-  assert.deepEqual(decodeMessages(Uint8Array.of(1, 200, 5, 5)), { ok: true, value: [] });
+  assert.deepEqual(decodeMessages(Uint8Array.of(3, 9, 9)), { ok: true, value: [] });
+  assert.deepEqual(decodeMessages(Uint8Array.of(1, 9, 9)), { ok: true, value: [] });
+  assert.deepEqual(decodeMessages(Uint8Array.of(2, 200, 5, 5)), { ok: true, value: [] });
 });
 
 test("rows of the disk are read again", () => {
@@ -78,7 +82,7 @@ test("rows of the disk are read again", () => {
     {
       type: "roll",
       electorate: "site/oslo",
-      roll: { number: 7, voters: [{ id: "0".repeat(20), memory: "abc" }] },
+      roll: { founding: 6, number: 7, voters: [{ id: "0".repeat(20), memory: "abc" }] },
       settled: true,
       floor: 9,
       accepted: undefined,

@@ -1,7 +1,7 @@
 import { Reader, Writer } from "../kernel/bytes.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { isNodeId } from "../records/record.ts";
-import { nameLengthMax, votersMax, type Roll, type Voter } from "./contract.ts";
+import { nameLengthMax, numberMax, votersMax, type Roll, type Voter } from "./contract.ts";
 
 /**
  * What nodes say to each other about leases: a version, then messages until the end of the frame. Every
@@ -52,7 +52,7 @@ export type Claim = { readonly name: string; readonly epoch: number };
 export type Vote = Claim & { readonly granted: boolean; readonly waitMs: number };
 export type Accepted = { readonly ballot: number; readonly next: Roll };
 
-const version = 1;
+const version = 2;
 const types = ["hello", "ask", "answer", "release", "accept", "accepted"] as const;
 const electorateLengthMax = 300;
 const memoryLengthMax = 32;
@@ -72,8 +72,8 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
 export function decodeMessages(bytes: Uint8Array): Result<readonly Message[], string> {
   const reader = new Reader(bytes);
   const spoken = reader.byte();
-  // A later version is for later machines; who speaks it votes with its like.
-  if (spoken > version) return ok([]);
+  // Another version is for other machines; who speaks it votes with its like.
+  if (spoken > 0 && spoken !== version) return ok([]);
   if (spoken !== version) return err(`lease frames of version ${spoken}; we speak ${version}`);
   const messages: Message[] = [];
   while (!reader.done) {
@@ -176,21 +176,22 @@ function readClaims(reader: Reader): Claim[] {
 export function writeRoll(writer: Writer, roll: Roll | undefined): void {
   writer.uint(roll?.voters.length ?? 0);
   if (roll === undefined) return;
-  writer.uint(roll.number);
+  writer.uint(roll.founding).uint(roll.number);
   for (const { id, memory } of roll.voters) writer.text(id).text(memory);
 }
 
 export function readRoll(reader: Reader): Roll | undefined {
   const count = countOf(reader, votersMax);
   if (count === 0) return undefined;
-  const number = reader.uint();
+  const [founding, number] = [reader.uint(), reader.uint()];
   const voters: Voter[] = [];
   for (let at = 0; at < count && !reader.failed; at++) {
     const [id, memory] = [reader.text(20), reader.text(memoryLengthMax)];
     if (!isNodeId(id)) reader.bytes(-1);
     voters.push({ id, memory });
   }
-  return { number, voters };
+  if (number < founding || number > numberMax) reader.bytes(-1);
+  return { founding, number, voters };
 }
 
 /** A count beyond the bound fails the reader. */

@@ -2,11 +2,13 @@ import { between } from "../kernel/random.ts";
 import { never } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import { claimsMax, type Claim, type Message } from "./frames.ts";
+import { endResuming, lapse } from "./lapse.ts";
 import { encodeRow } from "./rows.ts";
 import { adopt, isVoter, proposalOf, votesNeeded } from "./rolls.ts";
 import {
   bookOf,
   epochBase,
+  epochMax,
   mailTo,
   rollName,
   store,
@@ -58,7 +60,9 @@ function prepare(turn: LeaseTurn, book: Book, holding: Holding): boolean {
   const failed = holding.attempt !== undefined && holding.token === 0;
   if (failed) giveUp(turn, book, holding);
   if (failed && env.now < holding.nextAt) return false;
-  if (roll === undefined || !state.memoryStored) return wait(turn, holding, retryMax);
+  // Who has left or was revoked asks for nothing: what it holds runs out.
+  const mayAsk = state.memoryStored && state.members.has(state.config.self);
+  if (roll === undefined || !mayAsk) return wait(turn, holding, retryMax);
   const onRoll = holding.name === rollName(book.electorate);
   const needed = votesNeeded(state, book, onRoll, env.now);
   const reachable = roll.voters.filter(
@@ -66,12 +70,14 @@ function prepare(turn: LeaseTurn, book: Book, holding: Holding): boolean {
   );
   // A minority asks nobody; what it holds runs out.
   if (reachable.length < needed) return wait(turn, holding, retryMax);
-  const base = epochBase(roll);
+  const base = epochBase(roll.number);
   // Others may have claimed it in vain meanwhile: who holds it goes on under a higher epoch.
   const resuming = holding.token === 0 && holding.resuming > 0;
   const stale = !resuming && holding.epoch <= Math.max(base, holding.seen);
   if (stale) {
-    holding.epoch = Math.max(base, holding.seen, holding.epoch) + 1;
+    const next = Math.max(base, holding.seen, holding.epoch) + 1;
+    if (next > epochMax(roll.number)) return wait(turn, holding, retryMax);
+    holding.epoch = next;
     holding.epochStored = false;
   }
   if (holding.epochStored) return true;
@@ -175,13 +181,6 @@ function giveUp(turn: LeaseTurn, book: Book, holding: Holding): void {
   holding.nextAt = env.now + Math.min(soonest, 1_000) + between(env.random, retryMin, backoff);
 }
 
-/** Somebody else may have held it meanwhile: what runs under the old claim must end. */
-function endResuming(turn: LeaseTurn, holding: Holding): void {
-  turn.out.push({ type: "lost", name: holding.name, epoch: holding.resuming });
-  holding.resuming = 0;
-  holding.seen = Math.max(holding.seen, holding.epoch);
-}
-
 /** The claim is used up: a message about it that comes late can then do no harm. */
 export function letGo(turn: LeaseTurn, { electorate, roll }: Book, holding: Holding): void {
   const { name, epoch } = holding;
@@ -189,16 +188,6 @@ export function letGo(turn: LeaseTurn, { electorate, roll }: Book, holding: Hold
   for (const { id } of roll?.voters ?? []) {
     mailTo(turn, id, { type: "release", electorate, claims: [{ name, epoch }] });
   }
-}
-
-function lapse(turn: LeaseTurn, holding: Holding): void {
-  turn.out.push({ type: "lost", name: holding.name, epoch: holding.token });
-  holding.token = 0;
-  holding.attempt = undefined;
-  holding.until = Number.NEGATIVE_INFINITY;
-  // Whoever comes next is a new owner, be it us again.
-  holding.seen = Math.max(holding.seen, holding.epoch);
-  holding.nextAt = turn.env.now;
 }
 
 function wait({ env }: LeaseTurn, holding: Holding, most: number): false {

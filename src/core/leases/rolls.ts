@@ -1,13 +1,17 @@
 import type { NodeId } from "../records/record.ts";
-import { votersMax, type Electorate, type Roll, type Voter } from "./contract.ts";
+import { never, type Duration } from "../kernel/time.ts";
+import { numberMax, votersMax, type Electorate, type Roll, type Voter } from "./contract.ts";
 import type { Message } from "./frames.ts";
+import { endAllOf } from "./lapse.ts";
 import { encodeRow } from "./rows.ts";
 import {
   bookOf,
   firstNumber,
+  isWorn,
   mailTo,
   majorityOf,
   sameVoter,
+  stampOf,
   store,
   votesIn,
   type Book,
@@ -50,29 +54,50 @@ export function helloHeard(
   const book = bookOf(state, electorate, env.now);
   state.memories.set(peer, memory);
   if (!state.members.has(peer)) return;
+  book.told.set(peer, roll?.number ?? 0);
   if (roll === undefined) {
-    book.without.add(peer);
     if (book.roll !== undefined) sayHello(turn, book, peer);
-    return found(turn, book);
+  } else if (stampOf(roll) <= env.latest) {
+    const order = book.roll === undefined ? 1 : compareRolls(roll, book.roll);
+    if (order > 0) adopt(turn, book, roll);
+    else if (order < 0) sayHello(turn, book, peer);
+    else confirmed(turn, book, peer);
   }
-  const ours = book.roll?.number ?? 0;
-  if (roll.number > ours) return adopt(turn, book, roll);
-  if (roll.number < ours) return sayHello(turn, book, peer);
-  confirmed(turn, book, peer);
+  found(turn, book);
 }
 
-/** Takes up a newer roll: from now on nothing is promised by the old one. */
+/**
+ * Which of two rolls stands: the later one, be it of another founding. Two foundings within the same 4 ms, in
+ * islands that had not met, are told apart by who votes.
+ */
+function compareRolls(left: Roll, right: Roll): number {
+  const [one, other] = [left, right].map(({ voters }) =>
+    voters.map(({ id, memory }) => `${id}/${memory}`).join(" "),
+  ) as [string, string];
+  return left.number - right.number || (one === other ? 0 : one < other ? -1 : 1);
+}
+
+/**
+ * Takes up a later roll: from now on nothing is promised by the old one. When it comes from another founding,
+ * what we hold ends at once, for the two never agreed on who holds what.
+ */
 export function adopt(turn: LeaseTurn, book: Book, roll: Roll): void {
-  if (book.roll !== undefined && roll.number <= book.roll.number) return;
+  if (book.roll !== undefined && compareRolls(roll, book.roll) <= 0) return;
+  const { roll: known } = book;
+  const isForeign = known?.founding !== roll.founding || known.number === roll.number;
+  if (known !== undefined && isForeign) endAllOf(turn, book.electorate);
   book.roll = roll;
+  book.vacant = undefined;
   book.since = turn.env.now;
   book.settled = false;
   book.confirmed.clear();
   book.accepted = undefined;
   turn.out.push({ type: "roll-changed", electorate: book.electorate, roll });
   storeBook(turn, book, (stored) => {
-    confirmed(stored, book, stored.state.config.self);
     sayHelloToAll(stored, book);
+    confirmed(stored, book, stored.state.config.self);
+    // Those whom we have it from said so before it was ours.
+    for (const [peer, number] of book.told) if (number === roll.number) confirmed(stored, book, peer);
   });
 }
 
@@ -111,20 +136,45 @@ export function confirmed(turn: LeaseTurn, book: Book, peer: NodeId): void {
 
 /**
  * The first roll of an electorate. It is written by one node, the founder, once, with every member that
- * the roster names having said that it never saw one, and never by a node that lost its disk.
+ * the roster names having said that it never saw one, and never by a node that lost its disk. Where all who
+ * voted have left or were revoked, or may have, it is written anew: after `promiseFor`, when whoever
+ * knows that it has gone holds nothing any more, and with a number larger than theirs.
  */
 export function found(turn: LeaseTurn, book: Book): void {
   const { state, env } = turn;
   const electorate = state.electorates.get(book.electorate);
-  if (book.roll !== undefined || electorate === undefined || !state.memoryStored) return;
-  if (electorate.founder !== state.config.self || !state.original) return;
+  if (electorate === undefined || !isVacant(state, book)) return void (book.vacant = undefined);
+  if (book.vacant === undefined || book.vacant.ended !== electorate.ended)
+    book.vacant = { since: env.now, ended: electorate.ended };
+  if (electorate.founder !== state.config.self || !state.original || !state.memoryStored) return;
+  if (env.now < book.vacant.since + vacantFor(state, electorate)) return;
+  const ours = book.roll?.number ?? 0;
   const others = electorate.members.filter((id) => id !== state.config.self);
-  if (!others.every((id) => state.linked.has(id) && book.without.has(id) && state.memories.has(id))) return;
+  const agrees = (id: NodeId): boolean =>
+    state.linked.has(id) && state.memories.has(id) && (book.told.get(id) ?? numberMax) <= ours;
+  if (!others.every(agrees)) return;
   const voters = [state.config.self, ...others]
     .slice(0, votersMax)
     .sort()
     .map((id): Voter => ({ id, memory: memoryOf(state, id) ?? "" }));
-  adopt(turn, book, { number: firstNumber(env.wall), voters });
+  const founding = firstNumber(env.stamp, env.random);
+  adopt(turn, book, { founding, number: founding, voters });
+}
+
+/** No roll, as far as we know, or one whose voters are no members any more. */
+const isVacant = ({ members }: LeaseState, { roll }: Book): boolean =>
+  roll === undefined || !roll.voters.some(({ id }) => members.has(id));
+
+/** Where nobody has ever gone nothing can have been held before. */
+const vacantFor = ({ config }: LeaseState, { ended, listenFor }: Electorate): Duration =>
+  Math.max(listenFor, ended === 0 ? 0 : config.promiseFor);
+
+/** When a founder's waiting ends, for the wake-up. */
+export function foundingAt(state: LeaseState, book: Book, now: number): number {
+  const electorate = state.electorates.get(book.electorate);
+  if (electorate?.founder !== state.config.self || book.vacant === undefined) return never;
+  const at = book.vacant.since + vacantFor(state, electorate);
+  return at > now ? at : never;
 }
 
 /** The next roll that we would propose, one voter away from this one; undefined when it is as it ought to be. */
@@ -132,19 +182,25 @@ export function proposalOf(state: LeaseState, book: Book): Roll | undefined {
   const { roll } = book;
   const electorate = state.electorates.get(book.electorate);
   if (roll === undefined || electorate === undefined) return undefined;
+  const { founding } = roll;
   const number = roll.number + 1;
   const leaving = roll.voters.find((voter) => isLeaving(state, electorate, voter));
   if (leaving !== undefined && roll.voters.length > 1) {
-    return { number, voters: roll.voters.filter((voter) => voter !== leaving) };
+    return { founding, number, voters: roll.voters.filter((voter) => voter !== leaving) };
   }
-  if (roll.voters.length >= votersMax) return undefined;
+  const hasRoom = roll.voters.length < votersMax;
   const coming = electorate.members.find((id) => {
     const reachable = id === state.config.self || state.linked.has(id);
-    return reachable && memoryOf(state, id) !== undefined && !roll.voters.some((voter) => voter.id === id);
+    return (
+      hasRoom &&
+      reachable &&
+      memoryOf(state, id) !== undefined &&
+      !roll.voters.some((voter) => voter.id === id)
+    );
   });
-  if (coming === undefined) return undefined;
+  if (coming === undefined) return isWorn(roll, book.highest) ? { ...roll, number } : undefined;
   const voters = [...roll.voters, { id: coming, memory: memoryOf(state, coming) ?? "" }];
-  return { number, voters: voters.sort((left, right) => (left.id < right.id ? -1 : 1)) };
+  return { founding, number, voters: voters.sort((left, right) => (left.id < right.id ? -1 : 1)) };
 }
 
 /** No longer on the roster, or back with another memory: this vote cannot be had any more. */

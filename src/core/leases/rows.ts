@@ -33,7 +33,9 @@ export type Row =
     };
 
 const format = 0x4c;
-const types = ["memory", "roll", "promise", "claim"] as const;
+/** What was written under 1 to 3 counted epochs otherwise, and is not read any more. */
+const codes = { memory: 0, roll: 4, promise: 5, claim: 6 } as const;
+const types = Object.keys(codes) as readonly Row["type"][];
 
 export const isLeaseRow = (bytes: Uint8Array): boolean => bytes[0] === format;
 
@@ -51,7 +53,7 @@ export function slotOfRow(row: Row): string {
 }
 
 export function encodeRow(row: Row): { readonly slot: string; readonly bytes: Uint8Array } {
-  const writer = new Writer().byte(format).byte(types.indexOf(row.type));
+  const writer = new Writer().byte(format).byte(codes[row.type]);
   switch (row.type) {
     case "memory":
       writer.text(row.memory).byte(row.original ? 1 : 0);
@@ -79,7 +81,8 @@ export function encodeRow(row: Row): { readonly slot: string; readonly bytes: Ui
 export function decodeRow(bytes: Uint8Array): Row | undefined {
   const reader = new Reader(bytes);
   if (reader.byte() !== format) return undefined;
-  const type = types[reader.byte()];
+  const code = reader.byte();
+  const type = types.find((each) => codes[each] === code);
   const row = type === undefined ? undefined : readRow(reader, type);
   return reader.failed ? undefined : row;
 }

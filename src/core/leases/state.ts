@@ -1,7 +1,16 @@
-import { epochMs } from "../kernel/hybrid-clock.ts";
+import type { Version } from "../kernel/hybrid-clock.ts";
+import { below, type Random } from "../kernel/random.ts";
 import { never, type Instant } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
-import type { Electorate, LeaseConfig, LeaseEffect, LeaseEnv, Roll, Voter } from "./contract.ts";
+import {
+  numberMax,
+  type Electorate,
+  type LeaseConfig,
+  type LeaseEffect,
+  type LeaseEnv,
+  type Roll,
+  type Voter,
+} from "./contract.ts";
 import type { Accepted, Message } from "./frames.ts";
 
 /** What a voter said of a name. The end is by the voter's own clock; after a restart it starts anew. */
@@ -28,8 +37,12 @@ export type Book = {
   readonly promises: Map<string, Promised>;
   /** At least the epoch of every promise that was forgotten to stay in bounds. */
   floor: number;
-  /** Linked peers that said they never saw a roll. */
-  readonly without: Set<NodeId>;
+  /** The largest epoch that was ever promised. */
+  highest: number;
+  /** The number of the roll that each linked peer said it goes by; 0: it never saw one. */
+  readonly told: Map<NodeId, number>;
+  /** Since when nobody on the roster votes here, as far as we know, and how many had gone by then. */
+  vacant: { readonly since: Instant; readonly ended: number } | undefined;
 };
 
 /** A name that this node wants or holds. */
@@ -130,7 +143,9 @@ export function bookOf(state: LeaseState, electorate: string, now: Instant): Boo
       accepted: undefined,
       promises: new Map(),
       floor: 0,
-      without: new Set(),
+      highest: 0,
+      told: new Map(),
+      vacant: undefined,
     };
     state.books.set(electorate, book);
   }
@@ -147,25 +162,33 @@ export const votesIn = (state: LeaseState, roll: Roll): boolean =>
   state.memoryStored &&
   roll.voters.some((voter) => sameVoter(voter, { id: state.config.self, memory: state.memory }));
 
-const epochsPerRoll = 2 ** 26;
+const epochsPerRoll = 2 ** 14;
 
 /**
  * Every epoch claimed under a roll is larger than this, and so than every epoch claimed under the rolls
  * before: new voters need not know the old ones.
  */
-export const epochBase = ({ number }: Roll): number => number * epochsPerRoll;
+export const epochBase = (number: number): number => number * epochsPerRoll;
 
-export const epochMax = ({ number }: Roll): number => (number + 1) * epochsPerRoll - 1;
+export const epochMax = (number: number): number => (number + 1) * epochsPerRoll - 1;
 
-/** Numbers up to 2^27 keep epochs exact. */
-export const numberMax = 2 ** 27 - 1;
+/** Most epochs of the roll are used up: the same voters go on under the next number. */
+export const isWorn = ({ number }: Roll, highest: number): boolean =>
+  highest > epochBase(number) + 0.75 * epochsPerRoll;
+
+const spread = 2 ** 8;
 
 /**
- * The number of a first roll: tens of seconds since 2020. If all voters of a site ever lose their disks and
- * a new node founds it again, its epochs still grow, as far as the wall clock does.
+ * The number of a first roll. Its epochs begin where the stamps of the founder's hybrid clock are, so they lie
+ * above those of every founding that the founder can know of; stamps grow by 2^14 in 4 ms, and a roll changes
+ * once in `promiseFor` at most, so no older founding catches up. Up to a second of that is drawn, because two
+ * founders whose clocks are behind the same stamp would begin at the same number.
  */
-export const firstNumber = (wall: number): number =>
-  Math.min(numberMax / 2, Math.max(1, Math.floor((wall - epochMs) / 10_000)));
+export const firstNumber = (stamp: Version, random: Random): number =>
+  Math.min(numberMax, Math.floor(stamp / epochsPerRoll) + 1 + below(random, spread));
+
+/** Who has seen this stamp founds no electorate with epochs as low as this roll's. */
+export const stampOf = ({ number }: Roll): Version => epochMax(number);
 
 /** The name whose holder may change the roll of an electorate. No workload's name begins so. */
 export const rollName = (electorate: string): string => `~roll/${electorate}`;

@@ -1,4 +1,4 @@
-import { namesMax } from "./contract.ts";
+import { namesMax, numberMax } from "./contract.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Message, Vote } from "./frames.ts";
 import { encodeRow } from "./rows.ts";
@@ -7,7 +7,6 @@ import {
   epochBase,
   epochMax,
   mailTo,
-  numberMax,
   rollName,
   sameVoter,
   store,
@@ -69,19 +68,21 @@ function voteOn(
 ): Vote {
   const held = book.promises.get(name);
   const holder = { id: peer, memory };
-  const base = book.roll === undefined ? 0 : epochBase(book.roll);
+  const base = book.roll === undefined ? 0 : epochBase(book.roll.number);
   const highest = Math.max(held?.epoch ?? 0, book.floor, base);
   const ours = held !== undefined && sameVoter(held.holder, holder);
   if (held !== undefined && !ours && env.now < held.until) {
     return { name, epoch: highest, granted: false, waitMs: held.until - env.now };
   }
-  const again = ours && held.epoch === epoch;
-  const inRange = book.roll !== undefined && epoch <= epochMax(book.roll);
+  // What was promised by the votes of another founding is not renewed by this one's.
+  const again = ours && held.epoch === epoch && epoch > epochBase(book.roll?.founding ?? 0);
+  const inRange = book.roll !== undefined && epoch <= epochMax(book.roll.number);
   if (!again && (epoch <= highest || !inRange)) return { name, epoch: highest, granted: false, waitMs: 0 };
   if (!again && !makeRoom(book, env.now)) return { name, epoch: highest, granted: false, waitMs: 60_000 };
   const until = env.now + state.config.promiseFor;
   if (again) held.until = until;
   else book.promises.set(name, { epoch, holder, until, stored: false });
+  book.highest = Math.max(book.highest, epoch);
   return { name, epoch, granted: true, waitMs: 0 };
 }
 
@@ -141,6 +142,7 @@ export function acceptAsked(
   if (
     roll.number !== number ||
     next.number !== number + 1 ||
+    next.founding !== roll.founding ||
     next.number > numberMax ||
     next.voters.length === 0
   )

@@ -4,8 +4,11 @@ import {
   type Electorate,
   type LeaseEffect,
   type LeaseEvent,
+  type Roll,
   type Wanted,
 } from "../leases/contract.ts";
+import { observe, versionAt, wallOf, type Version } from "../kernel/hybrid-clock.ts";
+import { stampOf } from "../leases/state.ts";
 import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import type { NodeId } from "../records/record.ts";
@@ -56,7 +59,12 @@ export function mayBeExclusive(turn: Turn, ref: ObjectRef, slot: string): boolea
 
 export function tellLeases(turn: Turn, event: LeaseEvent): void {
   const { state, env } = turn;
-  const leaseEnv = { now: env.now, wall: env.wall, random: env.random("leases") };
+  const leaseEnv = {
+    now: env.now,
+    stamp: Math.max(state.clock.last + 1, versionAt(env.wall)),
+    latest: latestStamp(turn),
+    random: env.random("leases"),
+  };
   const effects = state.leases.handle(event, leaseEnv);
   if (effects.length === 0) return;
   const handlers = leaseHandlers(turn);
@@ -107,9 +115,33 @@ export function tellElectorates(turn: Turn): void {
     const [founder] = inSite.sort(
       (left, right) => joinedAt(turn, left) - joinedAt(turn, right) || (left < right ? -1 : 1),
     );
-    return { name, members: voting, founder };
+    const listenFor = voting.length === 1 ? aloneFor(turn) : 0;
+    return { name, members: voting, founder, ended: index.goneSince.size, listenFor };
   });
   tellLeases(turn, { type: "electorates", electorates, members: new Set(members) });
+  for (const { name } of electorates) keepAhead(turn, state.leases.roll(name));
+}
+
+/**
+ * Who is alone in its electorate may have been admitted by somebody who does not know the others: below mesh
+ * detail nobody elsewhere knows them, and finding them takes a minute. The mesh's first node has no others.
+ */
+function aloneFor({ state }: Turn): Duration {
+  const { identity, index, config } = state;
+  if (index.memberById.get(identity.id)?.author === identity.mesh.id) return 0;
+  return detailOf(state) === "mesh" ? promiseFor(config.leaseFor) : seconds(60);
+}
+
+/** What a clock within the bound may show now, also where ours is behind what it has seen. */
+const latestStamp = ({ state, env }: Turn): Version =>
+  versionAt(Math.max(env.wall, wallOf(state.clock.last)) + state.config.driftMax);
+
+/**
+ * Whoever knows of a roll stamps what it writes from then on above it: also the word that it leaves, or that
+ * another is revoked, and so whoever founds the electorate again has seen a larger stamp.
+ */
+function keepAhead(turn: Turn, roll: Roll | undefined): void {
+  if (roll !== undefined && stampOf(roll) <= latestStamp(turn)) observe(turn.state.clock, stampOf(roll));
 }
 
 /** A member's own site, and the one it is a witness for. */
@@ -208,7 +240,9 @@ function leaseHandlers(turn: Turn): Handlers<LeaseEffect> {
       const why = "this node could not reach a majority of the voters in time";
       stopPod(turn, found[0], "lease-lost", why);
     },
-    "roll-changed": ({ electorate, roll: { number, voters } }) => {
+    "roll-changed": ({ electorate, roll }) => {
+      keepAhead(turn, roll);
+      const { number, voters } = roll;
       const names = voters.map(({ id }) => state.index.memberById.get(id)?.body.name ?? id);
       note(turn, "info", "VotersChanged", `${electorate} votes by roll ${number}: ${names.join(", ")}`);
     },

@@ -35,9 +35,15 @@ function* inTurn<T>(first: T, others: Iterable<T>): Generator<T> {
   yield* others;
 }
 
-/** Who belongs, where they are reached, and what is told of other places. */
+/**
+ * Who belongs, where they are reached, what is told of other places, and what people said of nodes: a witness
+ * that is named for a site has to be known before anybody there founds its electorate.
+ */
 const isIntroducing = ({ kind, key }: MeshRecord): boolean =>
-  kind === "roster" || key.endsWith("/status") || key.endsWith("/summary");
+  kind === "roster" ||
+  key.endsWith("/status") ||
+  key.endsWith("/summary") ||
+  key.startsWith(objectKey({ group: "", kind: "Node", namespace: "", name: "" }));
 
 export function createView(state: NodeState, given: Given): NodeView {
   const { identity, config, index, store } = state;

@@ -34,24 +34,29 @@ export function ringNeighbours(
       else previous = previous === undefined || isBefore(previous, place) ? place : previous;
     }
     // Who has nobody behind it is followed by the first of the circle.
-    for (const found of [next ?? least, previous ?? greatest])
-      if (found !== undefined) neighbours.add(found.name);
-    const circle = [...neighbours].some(isLost)
-      ? others.map((name, at) => placeIn(ring, name, hashes[at] ?? 0))
-      : [];
-    circle.sort((left, right) => (isBefore(left, right) ? -1 : 1));
-    const onward = [
-      ...circle.filter((place) => isBefore(own, place)),
-      ...circle.filter((place) => isBefore(place, own)),
-    ];
-    for (const walk of [onward, onward.toReversed()]) {
-      for (const { name } of walk.slice(0, passedOverMax + 1)) {
-        neighbours.add(name);
-        if (!isLost(name)) break;
-      }
-    }
+    const near = [next ?? least, previous ?? greatest].flatMap((found) => found?.name ?? []);
+    for (const name of near) neighbours.add(name);
+    if (!near.some(isLost)) continue;
+    const circle = others.map((name, at) => placeIn(ring, name, hashes[at] ?? 0));
+    for (const name of upToReached(own, circle, isLost)) neighbours.add(name);
   }
   return neighbours;
+}
+
+/** In both directions of a circle, whoever stands there up to the first that is not lost. */
+function upToReached(
+  own: RingPlace,
+  circle: readonly RingPlace[],
+  isLost: (name: string) => boolean,
+): readonly string[] {
+  const sorted = circle.toSorted((left, right) => (isBefore(left, right) ? -1 : 1));
+  const behind = sorted.findIndex((place) => isBefore(own, place));
+  const onward = behind < 0 ? sorted : [...sorted.slice(behind), ...sorted.slice(0, behind)];
+  return [onward, onward.toReversed()].flatMap((walk) => {
+    const reached = walk.findIndex(({ name }) => !isLost(name));
+    const steps = reached < 0 ? passedOverMax : Math.min(passedOverMax, reached);
+    return walk.slice(0, steps + 1).map(({ name }) => name);
+  });
 }
 
 const nobody = (): boolean => false;

@@ -1,27 +1,26 @@
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { fileURLToPath } from "node:url";
+import { membershipMutations } from "./mutants/membership.ts";
+import type { Mutation } from "./mutants/mutation.ts";
+import { nodeMutations } from "./mutants/node.ts";
+import { recordMutations } from "./mutants/records.ts";
 
 /**
- * Breaks the core on purpose, one rule at a time, and sees whether the simulator notices: a check that
- * lets a broken rule pass is worth nothing. `npm run mutate`; exits 1 when a mutation survives.
+ * Breaks the code on purpose, one rule at a time, and sees whether the simulator or the tests named notice: a
+ * check that lets a broken rule pass is worth nothing. `npm run mutate`; exits 1 when a mutation survives.
  */
-type Mutation = {
-  readonly name: string;
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-  /** What the simulator is told, when a mesh of 8 nodes is not what shows it. */
-  readonly flags?: readonly string[];
-};
 
 /** Leases alone; what a broken one does takes many storms to come about. */
 const leaseStorms = ["--leases", "--seeds", "150", "--storm-s", "180", "--calm-s", "120"];
 
 const mutations: readonly Mutation[] = [
+  ...membershipMutations,
+  ...nodeMutations,
+  ...recordMutations,
   {
     name: "leases: half of the voters are enough",
     file: "core/leases/state.ts",
@@ -150,6 +149,7 @@ const mutations: readonly Mutation[] = [
     file: "core/placement/plan.ts",
     from: "after: rank * state.config.claimDelay,",
     to: "after: 0 * state.config.claimDelay,",
+    tests: ["sim/busy-site.test.ts"],
   },
   {
     name: "roster: what came before the end of its author's membership was known stays",
@@ -168,6 +168,7 @@ const mutations: readonly Mutation[] = [
     file: "core/node/admission.ts",
     from: "if (strangers.length > 0) dropWhere",
     to: "if (strangers.length > 1e9) dropWhere",
+    tests: ["sim/comings.test.ts"],
   },
   {
     name: "roster: facts of who has gone are kept",
@@ -180,12 +181,14 @@ const mutations: readonly Mutation[] = [
     file: "core/node/view.ts",
     from: "const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();",
     to: 'const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id) && state.membership.evidence(id)?.verdict !== "dead").sort();',
+    tests: ["sim/stopped-agents.test.ts"],
   },
   {
     name: "roster: who has left goes on with what it runs",
     file: "core/node/placing.ts",
-    from: 'for (const uid of turn.state.pods.keys()) stopPod(turn, uid, "left"',
-    to: 'for (const uid of [...turn.state.pods.keys()].slice(0, 0)) stopPod(turn, uid, "left"',
+    from: 'for (const uid of state.pods.keys()) stopPod(turn, uid, "left"',
+    to: 'for (const uid of [...state.pods.keys()].slice(0, 0)) stopPod(turn, uid, "left"',
+    tests: ["sim/comings.test.ts"],
   },
   {
     name: "leases: who has gone votes on",
@@ -198,12 +201,14 @@ const mutations: readonly Mutation[] = [
     file: "core/placement/plan.ts",
     from: 'if (isReplaced) stop(planning, pod, "evicted"',
     to: 'if (live.length > 0) stop(planning, pod, "evicted"',
+    tests: ["core/placement/evict.test.ts"],
   },
   {
     name: "eviction: a copy that is to go stays",
     file: "core/node/evict.ts",
     from: "pod.body = { ...pod.body, yields: true };",
     to: "",
+    tests: ["sim/pressure.test.ts"],
   },
   {
     name: "tombstones: those who have gone are waited for",
@@ -274,11 +279,35 @@ const { values } = parseArgs({
 const chosen = mutations.filter(({ name }) => name.includes(values.only));
 const survivors: string[] = [];
 const queue = [...chosen];
-await Promise.all([worker(), worker()]);
-process.stdout.write(
-  `${chosen.length - survivors.length} of ${chosen.length} mutations noticed within ${values.seeds} seeds of 8 nodes\n`,
-);
+const sources = mkdtempSync(join(tmpdir(), "starlight-mutations-"));
+// As they are now: whoever goes on working meanwhile changes nothing of what is tried.
+cpSync(join(here, "../src"), sources, { recursive: true });
+try {
+  for (const mutation of mutations) mustFit(mutation);
+  await mustPass([...new Set(chosen.flatMap(({ tests = [] }) => tests))]);
+  await Promise.all([worker(), worker()]);
+} finally {
+  rmSync(sources, { recursive: true, force: true });
+}
+process.stdout.write(`${chosen.length - survivors.length} of ${chosen.length} mutations noticed\n`);
 process.exitCode = survivors.length === 0 ? 0 : 1;
+
+/** A mutation of code that has moved on would end a long run, or prove nothing. */
+function mustFit({ name, file, from, tests = [] }: Mutation): void {
+  const places = readFileSync(join(sources, file), "utf8").split(from).length - 1;
+  if (places !== 1) throw new Error(`${name}: ${places} places in ${file} read: ${from}`);
+  const missing = tests.find((test) => !existsSync(join(sources, test)));
+  if (missing !== undefined) throw new Error(`${name}: there is no ${missing}`);
+}
+
+/** Tests that fail anyway notice nothing. */
+async function mustPass(tests: readonly string[]): Promise<void> {
+  if (tests.length === 0) return;
+  const failure = await withSources((folder) =>
+    complaintOf(["--test", "--test-reporter=tap"], tests, folder),
+  );
+  if (failure !== undefined) throw new Error(`without any mutation: ${failure}`);
+}
 
 async function worker(): Promise<void> {
   for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
@@ -289,30 +318,51 @@ async function worker(): Promise<void> {
   }
 }
 
-/** The first violation that the mutated core shows; undefined when it shows none. */
-async function trial({ file, from, to, flags: told }: Mutation): Promise<string | undefined> {
-  const folder = mkdtempSync(join(tmpdir(), "starlight-mutation-"));
-  try {
-    cpSync(join(here, "../src"), join(folder, "src"), { recursive: true });
-    symlinkSync(join(here, "../node_modules"), join(folder, "node_modules"));
-    writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-    const target = join(folder, "src", file);
-    const source = readFileSync(target, "utf8");
-    if (source.split(from).length !== 2) throw new Error(`${file} has no single place: ${from}`);
+/** The first violation that the mutated code shows; undefined when it shows none. */
+async function trial({ file, from, to, tests, flags = [] }: Mutation): Promise<string | undefined> {
+  return withSources((folder) => {
+    const target = join(folder, file);
     writeFileSync(
       target,
-      source.replace(from, () => to),
+      readFileSync(target, "utf8").replace(from, () => to),
     );
-    const flags = told ?? ["--seeds", values.seeds, "--nodes", "8", "--storm-s", "60", "--calm-s", "60"];
-    const main = join(folder, "src/sim/main.ts");
-    const args = ["--disable-warning=ExperimentalWarning", main, ...flags, "--until-failed"];
-    await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 28 });
+    if (tests !== undefined) return complaintOf(["--test", "--test-reporter=tap"], tests, folder);
+    const usual = ["--seeds", values.seeds, "--nodes", "8", "--storm-s", "60", "--calm-s", "60"];
+    // Of a flag that is given twice the last one counts.
+    return complaintOf([], ["sim/main.ts"], folder, [...usual, ...flags, "--until-failed"]);
+  });
+}
+
+/** A copy of the sources that may be changed. */
+async function withSources<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "starlight-mutation-"));
+  try {
+    cpSync(sources, join(folder, "src"), { recursive: true });
+    symlinkSync(join(here, "../node_modules"), join(folder, "node_modules"));
+    writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+    return await use(join(folder, "src"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The first violation of a seed, or the first test that fails; undefined when all is well. */
+async function complaintOf(
+  flags: readonly string[],
+  files: readonly string[],
+  folder: string,
+  args: readonly string[] = [],
+): Promise<string | undefined> {
+  const paths = files.map((file) => join(folder, file));
+  try {
+    const all = ["--disable-warning=ExperimentalWarning", ...flags, ...paths, ...args];
+    await promisify(execFile)(process.execPath, all, { maxBuffer: 2 ** 28 });
     return undefined;
   } catch (error) {
     const { stdout, message } = error as Error & { stdout?: string };
     if (stdout === undefined) throw error;
-    return (stdout.split("\n")[0] || message.split("\n").at(-2)) ?? message;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    const lines = stdout.split("\n");
+    const first = lines.find((line) => line.startsWith("seed ") || line.trim().startsWith("not ok"));
+    return first ?? message.split("\n").at(-2) ?? message;
   }
 }

@@ -77,3 +77,22 @@ test("a copy that no place has room for waits, and starts within 60 s of room so
   world.run(360_000);
   assert.equal(sitesOf("second").length, 1);
 });
+
+test("a site that comes up later, behind 300 B/s, starts none of the 8 copies that run elsewhere", () => {
+  const thin = { uplink: "satellite", uplinkBytesPerSecond: 300, uplinkBytesPerDay: 0 } as const;
+  const layout = evenLayout(8, 4, 1).map((site, at) => (at === 3 ? { ...site, uplink: thin } : site));
+  const world = new World(11, layout, simConfig, new Trace(), { detail: "site" });
+  const starts: string[] = [];
+  world.observers.push({ podStarted: ({ identity }) => starts.push(identity.site) });
+  const late = world.machines.filter(({ identity }) => identity.site === "site-3");
+  for (const machine of world.machines) if (!late.includes(machine)) machine.startAgent();
+  world.run(60_000);
+  const [first] = world.machines;
+  assert.ok(first !== undefined);
+  upsert(first, workloadRef("Deployment", "small"), workload("Deployment", "small", 8));
+  world.run(150_000);
+  assert.equal(starts.length, 8);
+  for (const machine of late) machine.startAgent();
+  world.run(240_000);
+  assert.deepEqual(starts.slice(8), []);
+});

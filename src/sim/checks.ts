@@ -1,4 +1,3 @@
-import { isMetered, linkClassOf } from "../core/records/link-class.ts";
 import { isObject } from "../core/kernel/json.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
@@ -12,6 +11,7 @@ import { ExclusiveChecks } from "./exclusive-checks.ts";
 import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
 import { movedAway } from "./moved-away.ts";
+import { isLost, isTorn, isTornAt, voidAttempts } from "./torn.ts";
 
 /**
  * What must always hold, and what must hold once things have calmed down. The checks look at the
@@ -83,14 +83,6 @@ export class Checks {
     }
   }
 
-  /** Facts cross a metered link with the next comparison: until then each end may believe in a copy that went. */
-  #hearsLate(id: string, other: string): boolean {
-    const [here, there] = [id, other].map((node) => this.#world.machine(this.#world.hostOf(node)));
-    if (here === undefined || there === undefined) return false;
-    const sameSite = here.identity.site === there.identity.site;
-    return isMetered(linkClassOf(sameSite, here.config.uplink, there.config.uplink));
-  }
-
   #whyWrong(view: NodeView, uid: string, reason: string, startedAt: number): string | undefined {
     const body = view.pod(uid)?.body;
     if (reason === "unknown pod") {
@@ -109,8 +101,7 @@ export class Checks {
       const staying = [...rivals, ...this.#aboutToStart(view, body)].some(
         (other) => other.uid !== uid && this.#lives.get(other.uid)?.surplus !== true,
       );
-      if (staying || rivals.some(({ node }) => this.#hearsLate(view.identity.id, node))) return undefined;
-      return "no other copy stays in its slot";
+      return staying ? undefined : "no other copy stays in its slot";
     }
     // Without a lease it has to go, whatever the world says.
     if (reason.startsWith("lease-lost")) return body.fence === undefined ? "it needs no lease" : undefined;
@@ -123,10 +114,13 @@ export class Checks {
       return known ? "its workload exists and wants it" : undefined;
     }
     if (reason.startsWith("scaled-down")) {
-      // A void write leaves an object without its template, and that wants nothing.
-      const whole = object?.exists === true && leafOf(object, "version") !== undefined;
-      const wanted = whole && slotsOf(this.#world, object).has(body.slot);
-      return wanted && !movedAway(this.#world, uid, body, slotsOf) ? "its slot is wanted" : undefined;
+      if (object?.exists !== true || !slotsOf(this.#world, object).has(body.slot)) return undefined;
+      if (movedAway(this.#world, uid, body, object, slotsOf)) return undefined;
+      // An object whose maker wrote it after its end has no template, and wants nothing.
+      const by = this.#world.machine(this.#world.hostOf(view.identity.id));
+      const torn =
+        leafOf(object, "version") === undefined && isTornAt(by, object.ref.name, this.#world, this.#users);
+      return torn ? undefined : "its slot is wanted";
     }
     if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
     return "not a reason that this world gives";
@@ -248,33 +242,27 @@ export class Checks {
       if (!places.has(place)) this.#world.violated(`11: ${machine.name} is told of ${place}, which is empty`);
   }
 
-  #voidAttempts(ends: Ends): ReadonlySet<Attempt> {
-    const idByName = new Map(this.#world.everybody.map(({ name, identity }) => [name, identity.id]));
-    return new Set(
-      this.#users.attempts.filter(({ by, acknowledged }) =>
-        ends.isVoid(idByName.get(by) ?? "", acknowledged ?? 0),
-      ),
-    );
-  }
-
   /** 4. No acknowledged write is lost: the value that stands is it, or one written later. */
   #nothingLost(ends: Ends): void {
     const view = this.#world.machines[0]?.node?.view;
     if (view === undefined) return;
-    const voids = this.#voidAttempts(ends);
+    const voids = voidAttempts(this.#world, this.#users, ends);
     this.#voidsCountNowhere(voids);
     const counting = this.#users.attempts.filter((attempt) => !attempt.refused && !voids.has(attempt));
     for (const name of workloadNames) {
       const attempts = counting.filter(({ object }) => object === name);
-      if (this.#users.deletions.some(({ object }) => object === name) || isTorn(name, voids)) continue;
-      if (!attempts.some(({ acknowledged }) => acknowledged !== undefined)) continue;
+      if (this.#users.deletions.some(({ object }) => object === name)) continue;
+      const kept = attempts.filter((attempt) => !isLost(attempt, voids));
+      if (!kept.some(({ acknowledged }) => acknowledged !== undefined)) continue;
       const object = findWorkload(view, name);
       if (object === undefined) {
         this.#world.violated(`4: ${name} was created, never deleted, and does not exist`);
         continue;
       }
+      // A variable is not shown when the container around it went with the object's maker.
+      const torn = isTorn(name, this.#users, voids);
       for (const leaf of new Set(attempts.map((attempt) => attempt.leaf)))
-        this.#leafKept(object, leaf, attempts, voids);
+        if (leaf !== "version" || !torn) this.#leafKept(object, leaf, attempts, voids);
     }
   }
 
@@ -298,15 +286,7 @@ export class Checks {
     voids: ReadonlySet<Attempt>,
   ): void {
     const onLeaf = attempts.filter((attempt) => attempt.leaf === leaf);
-    // One record holds all that a manager at one node wrote of an object: with its last write it is void. And
-    // what was void had taken the field over, so whoever wrote then let go of it.
-    const sure = onLeaf.filter(
-      ({ by, manager, object: name, at }) =>
-        ![...voids].some((other) => {
-          const sameRecord = other.by === by && other.manager === manager;
-          return other.object === name && other.at > at && (sameRecord || other.leaf === leaf);
-        }),
-    );
+    const sure = onLeaf.filter((attempt) => !isLost(attempt, voids));
     const newest = Math.max(0, ...sure.map(({ acknowledged }) => acknowledged ?? 0));
     if (newest === 0) return;
     const value = leafOf(object, leaf);
@@ -332,32 +312,28 @@ export class Checks {
         running.set(place, [...(running.get(place) ?? []), entry]);
       }
     }
+    const voids = voidAttempts(this.#world, this.#users, ends);
     for (const name of workloadNames) {
       const object = findWorkload(view, name);
       // What is left of an object whose maker wrote it after its own end has no template, and wants nothing.
-      const whole = object !== undefined && leafOf(object, "version") !== undefined;
+      const version = object === undefined ? undefined : leafOf(object, "version");
+      const whole = object !== undefined && (version !== undefined || !isTorn(name, this.#users, voids));
       for (const slot of whole ? slotsOf(this.#world, object) : []) {
         const place = `${name} ${slot}`;
         const copies = running.get(place) ?? [];
         running.delete(place);
-        const wanted = String(whole ? leafOf(object, "version") : "");
+        const wanted = String(version);
         const [only = ""] = copies;
         if (copies.length !== 1 || only.split(" ")[1] !== wanted || only.endsWith("not ready")) {
           this.#world.violated(`5: ${place} should run once at ${wanted}, runs [${copies.join(", ")}]`);
         }
       }
     }
-    const voids = this.#voidAttempts(ends);
     for (const [place, copies] of running) {
-      if (isTorn(place.split(" ")[0] ?? "", voids)) continue;
       this.#world.violated(`6: ${place} runs on ${copies.join(", ")} and nobody wants it`);
     }
   }
 }
-
-/** Whether somebody made it after the end of a membership: what others edited of it may have nothing to stand on. */
-const isTorn = (name: string, voids: ReadonlySet<Attempt>): boolean =>
-  [...voids].some(({ object, creates }) => object === name && creates);
 
 function findWorkload(view: NodeView, name: string): MergedObject | undefined {
   const kinds = ["Deployment", "DaemonSet", "StatefulSet"];

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import type { Change } from "../core/intents/contract.ts";
 import type { JsonObject } from "../core/kernel/json.ts";
 import type { WriteReply } from "../core/node/contract.ts";
-import type { Detail } from "../core/records/scope.ts";
+import { keeps, type Detail } from "../core/records/scope.ts";
+import { openStored } from "../core/records/seal.ts";
 import type { Machine } from "./machine.ts";
 import { admission, enrolAt, introductionBy, revocation } from "./enrolment.ts";
 import { evenLayout, simConfig } from "./run-seed.ts";
@@ -275,4 +276,88 @@ test("whom a revoked enroller admits is refused by each of 2 others 30 times in 
   })))
     assert.ok(times > 0 && times <= 30, `${name}: ${times} times`);
   assert.ok(!reasons.has("ProtocolError") && !reasons.has("PeerShutOut"), [...reasons].join());
+});
+
+test("what a revoked node made before its end runs on where it wrote of it since, unheard of its end", () => {
+  const world = fleet(4, 1);
+  const [first, second, third, leaver] = world.machines as [Machine, Machine, Machine, Machine];
+  runAgents(world, leaver);
+  assert.equal(second.pods.size, 1);
+  cut(world, [first, third], [second, leaver], true);
+  world.run(world.now + 5_000);
+  world.depart(leaver, "revoked");
+  enrolAt(world, first, revocation(world, first, leaver.identity.id));
+  world.run(world.now + 2_000);
+  const agents = leaver.node?.view.object(agentRef)?.value ?? {};
+  const metadata = { name: "agent", namespace: "default", annotations: { note: "late" } };
+  put(leaver, agentRef, { ...agents, metadata });
+  world.run(world.now + 2_000);
+  const noteAt = ({ node }: Machine): unknown =>
+    (node?.view.object(agentRef)?.value["metadata"] as { readonly annotations?: JsonObject } | undefined)
+      ?.annotations;
+  assert.deepEqual(noteAt(second), { note: "late" });
+  const stops: string[] = [];
+  world.observers.push({
+    podStopping: ({ name }, _pod, reason) => void (name === leaver.name || stops.push(`${name}: ${reason}`)),
+  });
+  cut(world, [first, third], [second, leaver], false);
+  world.run(world.now + 30_000);
+  assert.deepEqual(stops, []);
+  assert.equal(noteAt(second), undefined);
+  assert.equal(hashes([first, second, third]), 1);
+});
+
+/** Two regions of two sites; the first node, of another region, admits a newcomer to the last site. */
+function admittedFromAfar() {
+  const layout = evenLayout(8, 4, 2).map((site) => ({ ...site, later: 1 }));
+  const world = new World(5, layout, config, new Trace(), { detail: "site", enrollers: true });
+  for (const machine of world.machines) machine.startAgent();
+  world.run(90_000);
+  const [first] = world.machines as [Machine];
+  const newcomer = world.spares.find(({ identity }) => identity.site === "site-3");
+  assert.ok(newcomer);
+  const record = admission(world, first, newcomer);
+  enrolAt(world, first, record);
+  world.run(world.now + 1_000);
+  newcomer.disk.preload(introductionBy(world, first, record));
+  world.spares.splice(world.spares.indexOf(newcomer), 1);
+  world.machines.push(newcomer);
+  const rolls: string[] = [];
+  world.observers.push({
+    noted: ({ name }, { reason, message }) => {
+      if (reason === "VotersChanged" && message.includes("site-3")) rolls.push(`${name}: ${message}`);
+    },
+  });
+  const mates = world.machines.filter(
+    ({ identity }) => identity.site === "site-3" && identity !== newcomer.identity,
+  );
+  return { world, newcomer, mates, rolls };
+}
+
+test("a newcomer admitted from another region writes no first list of voters while it does not reach its site for 60 s", () => {
+  const { world, newcomer, mates, rolls } = admittedFromAfar();
+  cut(world, [newcomer], mates, true);
+  newcomer.startAgent();
+  world.run(world.now + 60_000);
+  assert.equal(rolls.length, 0, rolls.join("; "));
+  cut(world, [newcomer], mates, false);
+  world.run(world.now + 60_000);
+  for (const roll of rolls) assert.match(roll, /site-3-1/, "the list that there was goes on");
+  const last = rolls.findLast((roll) => roll.startsWith(`${newcomer.name}: `)) ?? "";
+  for (const { name } of [newcomer, ...mates]) assert.ok(last.includes(name), last);
+});
+
+test("of what its enroller told it of another region, a newcomer keeps who is who, and nothing else", () => {
+  const { world, newcomer } = admittedFromAfar();
+  newcomer.startAgent();
+  world.run(world.now + 5_000);
+  const foreign = newcomer.disk.frames().flatMap((bytes) => {
+    const record = openStored(bytes, world.crypto);
+    return record.ok && !keeps(newcomer.identity, record.value.scope) ? [record.value.key] : [];
+  });
+  assert.ok(foreign.length > 0);
+  assert.deepEqual(
+    foreign.filter((key) => !/^(roster\/member\/|node\/[0-9a-f]+\/status$)/.test(key)),
+    [],
+  );
 });

@@ -42,7 +42,7 @@ test("a peer that is away for 60 s is named, no sooner, and no longer when it is
   assert.deepEqual(types(first, first), []);
 });
 
-test("a trouble keeps its beginning and is written once, however long it lasts", () => {
+test("a trouble keeps its beginning, however long it lasts and over a restart, and is written once", () => {
   const { world, first, second } = fleet(3);
   const third = world.machines[2];
   assert.ok(third !== undefined);
@@ -58,6 +58,12 @@ test("a trouble keeps its beginning and is written once, however long it lasts",
   world.run(100_000 + simConfig.tombstoneEvery / 2);
   assert.deepEqual(troubles(second, first), before);
   assert.equal(newest(), head);
+  world.run(200_000);
+  assert.deepEqual(troubles(second, first), before);
+  first.killAgent();
+  first.startAgent();
+  world.run(300_000);
+  assert.deepEqual(troubles(second, first), before);
 });
 
 test("an agent that is started again twice within an hour says so, and no more an hour later", () => {

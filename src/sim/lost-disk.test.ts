@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { simConfig } from "./run-seed.ts";
-import { cut, upsert, workload, workloadRef } from "./testbed.ts";
+import { cut, mend, upsert, workload, workloadRef } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
 
@@ -52,4 +52,30 @@ test("a pod that no record anywhere knows is stopped once a peer was asked", () 
   machine.startAgent();
   world.run(40_000);
   assert.equal(machine.pods.has("stray"), false);
+});
+
+test("of three nodes two lose their databases: pods of theirs run on, known to the third alone, which is cut off for 5 s", () => {
+  const world = new World(1, [{ site: "oslo", region: "north", nodes: 3 }], simConfig, new Trace());
+  for (const machine of world.machines) machine.startAgent();
+  world.run(5_000);
+  const [first, second, third] = world.machines;
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  upsert(first, workloadRef("Deployment", "shop"), workload("Deployment", "shop", 6));
+  world.run(12_000);
+  const losers = [first, second];
+  const before = losers.map(({ pods }) => [...pods.keys()]);
+  assert.ok(before.every((uids) => uids.length > 0));
+  cut(world, [third]);
+  for (const machine of losers) {
+    machine.killAgent();
+    machine.disk.lose();
+    machine.startAgent();
+  }
+  world.run(17_000);
+  mend(world, [third]);
+  world.run(60_000);
+  assert.deepEqual(
+    losers.map(({ pods }) => [...pods.keys()]),
+    before,
+  );
 });

@@ -148,6 +148,17 @@ test("with 40 of 100 MiB left a pod fails at once as Evicted, stays to be seen, 
   );
 });
 
+test("a pod that is being handed over ends at once when memory falls from 80 to 40 of 100 MiB", () => {
+  const { world, events, write, holderOf } = fleet(3);
+  write(workload({ spec: { replicas: 1 } }));
+  world.run(15_000);
+  const holder = holderOf("shop");
+  short(holder, 80);
+  assert.equal(events.length, 1, "the replacement is waited for");
+  short(holder, 40);
+  assert.equal(events.at(-1), `-shop ${holder.name}`);
+});
+
 test("a lone node's pod fails as Evicted, waits while memory is short, and returns after 20 s with plenty", () => {
   const { world, events, write, facts, first } = fleet(1);
   write(workload({ spec: { replicas: 1 } }));
@@ -166,6 +177,7 @@ test("a lone node's pod fails as Evicted, waits while memory is short, and retur
   for (let at = 90_000; at < 120_000; at += 1_000) {
     short(first, 200);
     world.run(at);
+    if (at < 109_000) assert.equal(events.length, 2, `after ${at - 89_000} ms of plenty`);
   }
   assert.deepEqual(events.slice(2), [`+shop ${first.name}`]);
   assert.deepEqual(conditionsOf(first, first), []);
@@ -262,14 +274,21 @@ test("an exclusive pod starts elsewhere only when nothing is left of it here", (
   assert.equal(most, 1);
 });
 
-test("a job's pod that is evicted does not count as a failure of the job", () => {
+test("a job's pod that is evicted runs nowhere else before its end, and does not count as a failure of the job", () => {
   const { world, write, holderOf, first } = fleet(3);
   write(workload({ kind: "Job", spec: { backoffLimit: 0 } }));
   world.run(10_000);
   const holder = holderOf("shop");
+  let most = 0;
+  world.observers.push({
+    podStarted: () => {
+      most = world.machines.reduce((sum, { pods }) => sum + pods.size, 0);
+    },
+  });
   short(holder, 40);
   world.run(30_000);
   assert.notEqual(holderOf("shop"), holder);
+  assert.equal(most, 1);
   const ref = { group: "batch", kind: "Job", namespace: "default", name: "shop" };
   const job = first.node?.view.object(ref);
   assert.ok(job !== undefined);

@@ -18,10 +18,9 @@ export class Ends {
   readonly #world: World;
   readonly #since: ReadonlyMap<NodeId, Version>;
 
-  constructor(world: World) {
+  constructor(world: World, by = world.machines[0]) {
     this.#world = world;
-    const [first] = world.machines;
-    this.#since = first === undefined ? new Map() : goneSince(world, first);
+    this.#since = by === undefined ? new Map() : goneSince(world, by);
   }
 
   isGone(author: NodeId): boolean {

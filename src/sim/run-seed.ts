@@ -6,6 +6,7 @@ import { Checks } from "./checks.ts";
 import { Comings, withNewcomers } from "./comings.ts";
 import { endFaults, plantFaults } from "./faults.ts";
 import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
+import { watchDeaths } from "./deaths.ts";
 import { watchPromises } from "./promises.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
@@ -43,10 +44,10 @@ const clockErrorMax = 30_000;
  * for others of its places; each up to a tenth longer. That is one round. A copy that another place is to have
  * needs two: it starts there, and is heard of. A deleted object needs three: all know it; all have dropped
  * what others wrote of it; all have dropped the deletion. Where members come and go until the storm ends,
- * places count anew and others speak for them: two more.
+ * places count anew and others speak for them: one more.
  */
 const placementRounds = 2;
-const deletionRounds = 5;
+const deletionRounds = 4;
 const roundTakes = (config: NodeConfig): number =>
   2 * config.tombstoneEvery + 3 * 1.1 * siteEvery + regionEvery;
 const lookEvery = 5_000;
@@ -85,6 +86,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   const comings = new Comings(world);
   const users = new Users(world);
   const checks = new Checks(world, users);
+  watchDeaths(world, 15);
   watchPromises(world);
   watchBudgets(world);
   const random = world.random("script");

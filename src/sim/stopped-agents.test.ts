@@ -48,6 +48,19 @@ test("agents upgraded one after the other, each 8 s away, move nothing, and nobo
   assert.deepEqual(moves, []);
 });
 
+test("of two nodes the one that restarts its agent for 8 s is held for alive by the other all the time", () => {
+  const world = new World(3, [{ site: "oslo", region: "north", nodes: 2 }], simConfig, new Trace());
+  for (const machine of world.machines) machine.startAgent();
+  world.run(15_000);
+  const [, stopped] = world.machines;
+  assert(stopped !== undefined);
+  stopped.stopAgent();
+  for (let second = 1; second <= 8; second++) {
+    world.run(world.now + 1_000);
+    assert.equal(verdictAt(world, 0, stopped.identity.id), "alive", `after ${second} s`);
+  }
+});
+
 test("an agent that said it would be back and is not is dead after 10 s, and its copies run elsewhere", () => {
   const { world, moves, stopped, seenBy } = fleet();
   const held = stopped.pods.size;
@@ -59,6 +72,8 @@ test("an agent that said it would be back and is not is dead after 10 s, and its
   world.run(world.now + 1_000);
   assert.equal(seenBy(0), "dead");
   assert.equal(seenBy(4), "dead");
+  for (const { node } of world.machines.filter((machine) => machine !== stopped))
+    assert.equal(node?.view.members().length, 5, "whoever is dead is a member all the same");
   world.run(world.now + 2_000);
   assert.equal(moves.filter((move) => move.startsWith("+")).length, held);
 });

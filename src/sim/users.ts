@@ -2,7 +2,8 @@ import { below, pick, type Random } from "../core/kernel/random.ts";
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import type { Change, MergedObject } from "../core/intents/contract.ts";
 import type { WriteReply } from "../core/node/contract.ts";
-import type { ObjectRef } from "../core/records/keys.ts";
+import { partsOf, type ObjectRef } from "../core/records/keys.ts";
+import { openStored } from "../core/records/seal.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -26,6 +27,8 @@ export type Attempt = {
   /** The version of the write, once it was acknowledged. */
   acknowledged: number | undefined;
   refused: boolean;
+  /** No other member had it when its author's membership ended: nobody asks that one for it any more. */
+  unheard: boolean;
 };
 
 type Leaf = { readonly leaf: string; readonly value: Json };
@@ -51,7 +54,10 @@ export class Users {
   constructor(world: World) {
     this.#world = world;
     this.#random = world.random("users");
-    world.observers.push({ answered: (machine, request, reply) => this.#answered(machine, request, reply) });
+    world.observers.push({
+      answered: (machine, request, reply) => this.#answered(machine, request, reply),
+      departing: (machine) => this.#departing(machine),
+    });
   }
 
   /** Something a user does now, at a random node that is up. */
@@ -155,6 +161,7 @@ export class Users {
       saw: machine.node?.view.object(ref)?.version ?? 0,
       acknowledged: undefined,
       refused: false,
+      unheard: !this.#world.machines.includes(machine),
     }));
     const what = leaves.map(({ leaf, value: written }) => `${leaf} = ${JSON.stringify(written)}`).join(", ");
     this.#send(machine, change, attempts, `${mode} ${ref.name} ${what}`);
@@ -185,6 +192,23 @@ export class Users {
     this.#world.violated(
       `4: ${machine.name} acknowledges ${attempt.object} ${attempt.leaf} = ${JSON.stringify(attempt.value)} and answers with ${JSON.stringify(value)}`,
     );
+  }
+
+  #departing(machine: Machine): void {
+    const newest = new Map<string, number>();
+    for (const { disk } of this.#world.machines.filter((other) => other !== machine))
+      for (const frame of disk.frames()) {
+        const opened = openStored(frame, this.#world.crypto);
+        const parts =
+          opened.ok && opened.value.author === machine.identity.id ? partsOf(opened.value.key) : undefined;
+        if (!opened.ok || parts?.type !== "intent") continue;
+        const { name } = parts.ref;
+        newest.set(name, Math.max(newest.get(name) ?? 0, opened.value.version));
+      }
+    for (const attempt of this.attempts)
+      if (attempt.by === machine.name)
+        attempt.unheard =
+          (attempt.acknowledged ?? Number.POSITIVE_INFINITY) > (newest.get(attempt.object) ?? 0);
   }
 
   #answered(machine: Machine, request: number, reply: WriteReply): void {

@@ -51,6 +51,8 @@ export type Observer = {
   readonly sent?: (machine: Machine, peer: Machine, end: End, bytes: number) => void;
   /** The agent is about to be gone, and what its disk has not confirmed may be gone with it. */
   readonly dying?: (machine: Machine) => void;
+  /** Its membership ends now. */
+  readonly departing?: (machine: Machine) => void;
   readonly podStopping?: (machine: Machine, pod: SimPod, reason: string) => void;
 };
 
@@ -102,6 +104,7 @@ export class World {
 
   /** A machine is no member any more, in truth; others will hear of it. */
   depart(machine: Machine, how: Departed["how"]): void {
+    for (const observer of this.observers) observer.departing?.(machine);
     const at = this.machines.indexOf(machine);
     if (at >= 0) this.machines.splice(at, 1);
     this.departed.push({ machine, how });

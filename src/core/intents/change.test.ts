@@ -289,7 +289,7 @@ test("a merge that is already broken may be mended step by step, but not broken 
   ]);
 });
 
-test("a field that was taken over leaves the loser's record with its next write", () => {
+test("a field that was taken over stays in the loser's record, which owns it no more", () => {
   const bed = new Testbed(configMapRef, 2);
   bed.update(0, configMap({ key: "1", other: "1" }), { manager: "me" });
   bed.sync(0, 1);
@@ -297,7 +297,9 @@ test("a field that was taken over leaves the loser's record with its next write"
   bed.sync(0, 1);
   const outcome = bed.edit(0, "data/other", "3", { manager: "me" });
   assert.ok(outcome.type === "written");
-  assert.deepEqual(Object.keys(outcome.entry.body.fields), ["data.other"]);
+  assert.deepEqual(Object.keys(outcome.entry.body.fields), ["data.key", "data.other"]);
+  assert.equal(at(bed.value(0), "data/key"), "2");
+  assert.deepEqual(owners(bed, "f:key"), ["you"]);
 });
 
 test("a record stays small over 400 edits of ever new keys", () => {

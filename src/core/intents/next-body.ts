@@ -20,6 +20,8 @@ export type NextWrite = {
 
 /** How many of our words that no longer give a value are remembered; the oldest go first. */
 const spentMax = 256;
+/** Leaves of ours that others have overwritten and that are kept; the oldest go first. */
+const overwrittenMax = 256;
 /** Deletions of our own that are remembered, for writes that have not heard of them yet. */
 const deletionsMax = 8;
 /** From here on, leaves that stand undisputed are gathered under the new write. */
@@ -33,9 +35,15 @@ type Held = { readonly path: string; readonly field: IntentField; readonly write
  *
  * Kept is whatever another node may still need in order to come to the same answer: leaves that count,
  * sides of live conflicts, releases and removals (up to a bound), the object's first write (its uid),
- * deletions, and edits that outlived one.
+ * deletions, and edits that outlived one. Kept too, as far as there is room, is what somebody else overwrote:
+ * it counts again when that one turns out to have written after the end of its membership.
  */
 export function nextBody(next: NextWrite): IntentBody {
+  const body = bodyWith(next, overwrittenMax);
+  return bodyTooLarge(body) ? bodyWith(next, 0) : body;
+}
+
+function bodyWith(next: NextWrite, overwrittenKept: number): IntentBody {
   const { state, manager, by, wishes, deletes } = next;
   const own = state.entries.find((entry) => entry.author === by.author && entry.manager === manager);
   const write: IntentWrite = {
@@ -44,12 +52,13 @@ export function nextBody(next: NextWrite): IntentBody {
     actor: by.actor.slice(0, actorLengthMax),
     ...(deletes ? { deletes } : {}),
   };
-  let held: Held[] = [];
+  const ours: Held[] = [];
   for (const [path, field] of Object.entries(own?.body.fields ?? {})) {
     const made = own?.body.writes[field.write];
-    if (made !== undefined && !wishes.has(path)) held.push({ path, field, write: made });
+    if (made !== undefined && !wishes.has(path)) ours.push({ path, field, write: made });
   }
-  held = unsettled(held, next);
+  const { unsettled, overwritten } = sorted(ours, next);
+  let held = unsettled;
   const kept = keptWrites(own?.body.writes ?? [], next);
   if (kept.length + new Set(held.map(({ write: made }) => made)).size > writesBeforeGathering && !deletes) {
     held = gathered(held, write, next);
@@ -59,6 +68,7 @@ export function nextBody(next: NextWrite): IntentBody {
       wish.op === "set" ? { op: "set", write: 0, value: wish.value } : { op: wish.op, write: 0 };
     held.push({ path, field, write });
   }
+  held.push(...overwritten.slice(0, overwrittenKept));
   const body = bodyOf(next.class, held, [...kept, write]);
   const past = nextPast(own?.body.past ?? [], next);
   return past.length > 0 ? { ...body, past } : body;
@@ -88,23 +98,30 @@ function seenBy(state: ObjectState, self: NodeId): { readonly [author: NodeId]: 
   return seen;
 }
 
-function unsettled(held: readonly Held[], { state, manager, by }: NextWrite): Held[] {
+/** Our leaves that still say something, and, newest first, those that others have overwritten. */
+function sorted(
+  held: readonly Held[],
+  { state, manager, by }: NextWrite,
+): { readonly unsettled: Held[]; readonly overwritten: readonly Held[] } {
   const claimOf = claimsByPath(state.living, by.author, manager);
   const alive = new Set(state.life.alive);
   const dead = new Set(state.writes.filter((write) => !alive.has(write)).map(({ version }) => version));
   const kept: Held[] = [];
   const spent: Held[] = [];
+  const overwritten: Held[] = [];
   for (const field of held) {
     const claim = claimOf.get(field.path);
     if (claim === undefined) {
       // Not ours to judge when the kind does not have it; settled when it is of an earlier life.
       if (!dead.has(field.write.version)) kept.push(field);
-    } else if (isSettled(claim, state)) continue;
-    else if (isSpent(claim, state)) spent.push(field);
+    } else if (isSettled(claim, state)) {
+      if (isOverwritten(claim, state)) overwritten.push(field);
+    } else if (isSpent(claim, state)) spent.push(field);
     else kept.push(field);
   }
-  spent.sort((left, right) => right.write.version - left.write.version);
-  return [...kept, ...spent.slice(0, spentMax)];
+  const newestFirst = (left: Held, right: Held): number => right.write.version - left.write.version;
+  spent.sort(newestFirst);
+  return { unsettled: [...kept, ...spent.slice(0, spentMax)], overwritten: overwritten.sort(newestFirst) };
 }
 
 /**
@@ -123,6 +140,14 @@ function isSettled(claim: Claim, state: ObjectState): boolean {
       other.write.manager === claim.write.manager &&
       compareWrites(other.write, claim.write) > 0 &&
       sees(other.write, claim.write),
+  );
+}
+
+/** Others gave the leaf another value: theirs may be void one day. Nothing stands again that was let go of. */
+function isOverwritten(claim: Claim, state: ObjectState): boolean {
+  const later = state.leaves.get(claim.path)?.claims.filter(({ write }) => sees(write, claim.write)) ?? [];
+  return (
+    claim.op === "set" && later.every(({ op, write }) => op === "set" && write.author !== claim.write.author)
   );
 }
 

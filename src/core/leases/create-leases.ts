@@ -3,7 +3,7 @@ import { asleep, earliest, type Instant, type Wake } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { LeaseConfig, LeaseEnv, LeaseEvent, Leases } from "./contract.ts";
 import { decodeMessages, encodeMessages, type Message } from "./frames.ts";
-import { acceptedBy, answered, letGo, newHolding, rollChangeAt, tendHoldings } from "./holder.ts";
+import { acceptedBy, answered, letGo, lookAgain, newHolding, rollChangeAt, tendHoldings } from "./holder.ts";
 import { concerns, found, foundingAt, helloHeard, sayHello, sayHelloToAll, storeBook } from "./rolls.ts";
 import { decodeRow, encodeRow, type Row } from "./rows.ts";
 import { bookOf, newLeaseState, rollName, store, type LeaseState, type LeaseTurn } from "./state.ts";
@@ -17,6 +17,7 @@ export function createLeases(config: LeaseConfig): Leases {
     handle: (event, env) => {
       const turn: LeaseTurn = { state, env, out: [], mail: new Map() };
       carryOut(handlers(turn), event);
+      if (event.type !== "wake") lookAgain(turn);
       tendHoldings(turn);
       deliverOwnMail(turn);
       for (const peer of [...turn.mail.keys()].sort()) {

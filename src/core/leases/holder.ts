@@ -1,5 +1,5 @@
 import { between } from "../kernel/random.ts";
-import { never } from "../kernel/time.ts";
+import { never, type Instant } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import { claimsMax, type Claim, type Message } from "./frames.ts";
 import { endResuming, lapse } from "./lapse.ts";
@@ -57,19 +57,21 @@ export function tendHoldings(turn: LeaseTurn): void {
 function prepare(turn: LeaseTurn, book: Book, holding: Holding): boolean {
   const { state, env } = turn;
   const { roll } = book;
+  holding.lacksVotes = false;
   const failed = holding.attempt !== undefined && holding.token === 0;
   if (failed) giveUp(turn, book, holding);
   if (failed && env.now < holding.nextAt) return false;
   // Who has left or was revoked asks for nothing: what it holds runs out.
   const mayAsk = state.memoryStored && state.members.has(state.config.self);
-  if (roll === undefined || !mayAsk) return wait(turn, holding, retryMax);
+  if (roll === undefined || !mayAsk) return waitForNews(holding, never);
   const onRoll = holding.name === rollName(book.electorate);
   const needed = votesNeeded(state, book, onRoll, env.now);
   const reachable = roll.voters.filter(
     (voter) => state.linked.has(voter.id) || (voter.id === state.config.self && votesIn(state, roll)),
   );
-  // A minority asks nobody; what it holds runs out.
-  if (reachable.length < needed) return wait(turn, holding, retryMax);
+  // A minority asks nobody; what it holds runs out. Time alone helps only the last voter of two: see `votesNeeded`.
+  const alone = book.since + state.config.promiseFor;
+  if (reachable.length < needed) return waitForNews(holding, alone > env.now ? alone : never);
   const base = epochBase(roll.number);
   // Others may have claimed it in vain meanwhile: who holds it goes on under a higher epoch.
   const resuming = holding.token === 0 && holding.resuming > 0;
@@ -195,6 +197,22 @@ function wait({ env }: LeaseTurn, holding: Holding, most: number): false {
   return false;
 }
 
+/** An island without a majority may last for weeks: it does not look again until it hears something. */
+function waitForNews(holding: Holding, at: Instant): false {
+  holding.nextAt = at;
+  holding.lacksVotes = true;
+  return false;
+}
+
+/** Something was heard: who lacked voters looks again, soon, and not all at once. */
+export function lookAgain({ state, env }: LeaseTurn): void {
+  for (const holding of state.holdings.values()) {
+    if (!holding.lacksVotes) continue;
+    holding.lacksVotes = false;
+    holding.nextAt = Math.min(holding.nextAt, env.now + between(env.random, retryMax / 2, retryMax));
+  }
+}
+
 /** We want to change the roll when it is not what the roster says, or when somebody left a change half done. */
 function wantRollChange(turn: LeaseTurn, book: Book): void {
   const { state, env } = turn;
@@ -272,6 +290,7 @@ export function newHolding(name: string, electorate: string, nextAt: number): Ho
     seen: 0,
     attempt: undefined,
     nextAt,
+    lacksVotes: false,
     failures: 0,
   };
 }

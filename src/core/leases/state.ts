@@ -62,6 +62,8 @@ export type Holding = {
   seen: number;
   attempt: Attempt | undefined;
   nextAt: Instant;
+  /** Too few voters are in reach, or the roll is not known: only news can change that. */
+  lacksVotes: boolean;
   failures: number;
 };
 

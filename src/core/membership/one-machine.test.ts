@@ -317,3 +317,37 @@ test("a killed member is dead although a dial met a host that did not refuse whi
   one.refuseOn(2);
   assert.equal(one.verdict(2), "dead");
 });
+
+test("what a lost member said of others does not count when it is back, until it says it anew", () => {
+  const one = new Machine();
+  one.open(7, 2);
+  one.tell({ type: "observed", observer: idOf(2), peers: [idOf(0)], gone: [] });
+  assert.equal(one.verdict(0), "alive");
+  one.close(7, "silent");
+  assert.equal(one.verdict(0), "unreachable");
+  one.open(8, 2);
+  assert.equal(one.verdict(2), "alive");
+  assert.equal(one.verdict(0), "unreachable", "nobody has said since that it is there");
+  one.tell({ type: "observed", observer: idOf(2), peers: [idOf(0)], gone: [] });
+  assert.equal(one.verdict(0), "alive");
+});
+
+test("whoever stood still for 600 ms gives others 600 ms more to answer before it asks about them", () => {
+  const askedAfter = (stall: number): number => {
+    const one = new Machine();
+    one.open(6, 0);
+    one.open(7, 2);
+    one.frame(6, { type: "use" });
+    one.tell({ type: "observed", observer: idOf(0), peers: [idOf(2)], gone: [] });
+    one.frame(7, { type: "beat", next: 100 });
+    one.tell({ type: "stalled", by: stall });
+    const from = one.now;
+    for (let asked = false; !asked;) {
+      one.frame(6, { type: "beat", next: 1_000 });
+      asked = short(one.wakeAfter(one.machine.wake().at - one.now)).includes("probe 6");
+      assert.ok(one.now - from < 3_000, "nobody was asked");
+    }
+    return one.now - from;
+  };
+  assert.equal(Math.round(askedAfter(600) - askedAfter(1)), 600);
+});

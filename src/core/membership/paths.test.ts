@@ -163,3 +163,22 @@ test("of contacts in other places those are wanted that the policy does not forb
   const wanted = permittedPeers(idOf(0), { site: "oslo", region: "north" }, peers, () => true);
   assert.deepEqual([...wanted].sort(), [idOf(1), idOf(2)]);
 });
+
+test("the end of a relayed link is no death, though the host that it led to refuses dials for 500 ms", () => {
+  const end = (via: string | undefined): string | undefined => {
+    const one = createMembership({ self: idOf(1), ...config });
+    const env = (now: number) => ({ now, wall: 0, random: () => 0.5 });
+    const place = { site: "oslo", region: "north" };
+    one.handle({ type: "peers", peers: [peerOf(0), peerOf(2)], place }, env(0));
+    one.handle({ type: "link-opened", link: 6, peer: idOf(0), outbound: true }, env(0));
+    one.handle({ type: "link-opened", link: 7, peer: idOf(2), outbound: true, via }, env(0));
+    one.handle({ type: "link-closed", link: 7, end: "closed" }, env(0));
+    for (const now of [1, 501]) {
+      const refused = { type: "dial-failed", peer: idOf(2), why: "refused", detail: "" } as const;
+      one.handle(refused, env(now));
+    }
+    return one.evidence(idOf(2))?.verdict;
+  };
+  assert.equal(end(idOf(0)), "unreachable");
+  assert.equal(end(undefined), "dead");
+});

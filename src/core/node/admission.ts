@@ -20,6 +20,7 @@ import { isShutOut, offend } from "./offences.ts";
 import { isCollected } from "./tombstones.ts";
 import { memberOf, trustView } from "./trust-view.ts";
 import { changed, note, type Turn } from "./turn.ts";
+import { objectVoided } from "./voided.ts";
 
 /**
  * Records on their way into the state: opened, checked against time, roster and signature, stored,
@@ -194,6 +195,7 @@ function dropWhere(turn: Turn, isVoid: (record: MeshRecord) => boolean): void {
     const parts = partsOf(record.key);
     if (record.kind === "roster") shared.add(record.key);
     if (parts?.type === "member") members.add(parts.node);
+    if (parts?.type === "intent") objectVoided(turn, parts.ref);
     dropRecord(state.store, record);
     notTaken(turn, record);
     const change = indexRecord(state.index, record, true);

@@ -17,10 +17,11 @@ import { detailOf } from "./levels.ts";
 import { labelsOf } from "./nodes.ts";
 import { keptVolumes } from "./ordinals.ts";
 import { publishExclusive } from "./own-records.ts";
+import { lookAtOwnPlace } from "./own-place.ts";
 import { placeKey } from "./place-key.ts";
 import { stopPod } from "./pods.ts";
 import { factsOf, isMember } from "./records-index.ts";
-import type { LocalPod } from "./state.ts";
+import type { LocalPod, NodeState } from "./state.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
 
 /**
@@ -98,8 +99,12 @@ export function leasesStored(turn: Turn, ticket: number, type: "stored" | "store
 export function tellElectorates(turn: Turn): void {
   const { state } = turn;
   const { index, identity } = state;
-  if (!state.booted || index.rosterChanges === state.electoratesTold) return;
-  state.electoratesTold = index.rosterChanges;
+  if (!state.booted) return;
+  lookAtOwnPlace(state);
+  const mayFound = state.levels.ownPlace.heard && !state.levels.ownPlace.elders;
+  const told = `${index.rosterChanges} ${mayFound}`;
+  if (told === state.electoratesTold) return;
+  state.electoratesTold = told;
   const members = [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();
   const sitesOf = new Map<NodeId, readonly string[]>();
   for (const id of members) sitesOf.set(id, sitesVotedIn(turn, id));
@@ -115,21 +120,19 @@ export function tellElectorates(turn: Turn): void {
     const [founder] = inSite.sort(
       (left, right) => joinedAt(turn, left) - joinedAt(turn, right) || (left < right ? -1 : 1),
     );
-    const listenFor = voting.length === 1 ? aloneFor(turn) : 0;
-    return { name, members: voting, founder, ended: index.goneSince.size, listenFor };
+    const listenFor = voting.length === 1 ? aloneFor(state) : 0;
+    const mayBegin = founder !== identity.id || mayFound;
+    const ended = index.goneSince.size;
+    return { name, members: voting, founder: mayBegin ? founder : undefined, ended, listenFor };
   });
   tellLeases(turn, { type: "electorates", electorates, members: new Set(members) });
   for (const { name } of electorates) keepAhead(turn, state.leases.roll(name));
 }
 
-/**
- * Who is alone in its electorate may have been admitted by somebody who does not know the others: below mesh
- * detail nobody elsewhere knows them, and finding them takes a minute. The mesh's first node has no others.
- */
-function aloneFor({ state }: Turn): Duration {
-  const { identity, index, config } = state;
-  if (index.memberById.get(identity.id)?.author === identity.mesh.id) return 0;
-  return detailOf(state) === "mesh" ? promiseFor(config.leaseFor) : seconds(60);
+/** Who is alone in its electorate may have been admitted by somebody who does not know the others, or not all. */
+function aloneFor({ identity, index, config }: NodeState): Duration {
+  const isFirstOfMesh = index.memberById.get(identity.id)?.author === identity.mesh.id;
+  return isFirstOfMesh ? 0 : promiseFor(config.leaseFor);
 }
 
 /** What a clock within the bound may show now, also where ours is behind what it has seen. */

@@ -15,6 +15,7 @@ import { labelsOf, nodeObject } from "./nodes.ts";
 import { factsOf, isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { strikesOn } from "./struck-off.ts";
+import { endVoids, isHeld } from "./voided.ts";
 import { isWorkloadKind, workloadKeys, workloadOf } from "./workloads.ts";
 
 /**
@@ -24,6 +25,7 @@ import { isWorkloadKind, workloadKeys, workloadOf } from "./workloads.ts";
 export function feedPlanner(state: NodeState, { now, wall }: Moment): void {
   const { touched } = state.index;
   const nodes = new Set(touched.nodes);
+  for (const ref of endVoids(state, now)) touched.objects.set(objectKey(ref), ref);
   for (const ref of touched.objects.values()) feedObject(state, ref, nodes);
   for (const [id, node] of state.placeNodes) if (hasOtherVerdict(state, node)) nodes.add(id);
   for (const [id, until] of state.windows) if (until <= wall) nodes.add(id);
@@ -59,6 +61,7 @@ function feedObject(state: NodeState, ref: ObjectRef, nodes: Set<NodeId>): void 
 }
 
 function feedWorkload(state: NodeState, ref: ObjectRef): void {
+  if (isHeld(state, ref)) return;
   const { index, config, planner, workloads } = state;
   const key = objectKey(ref);
   const placed = workloadOf(index, config, ref);

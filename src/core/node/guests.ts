@@ -36,11 +36,17 @@ export function admitGuest(turn: Turn, record: MeshRecord): void {
   if (turn.state.levels.guests.size > guestsMax) makeRoom(turn);
 }
 
-/** The same from our own disk, where it was judged when it came. */
+/**
+ * The same from our own disk, where it was judged when it came. Whoever introduced us told us of its own place
+ * too: what of that tells of no guest goes, since nobody would ever tell us that it is void.
+ */
 export function restoreGuests(turn: Turn, records: readonly MeshRecord[]): void {
+  const useless = new Set(records);
   // Where somebody is reached is kept with who it is.
   for (const kind of ["roster", "fact"])
-    for (const record of records) if (record.kind === kind && isAboutGuests(record)) keepGuest(turn, record);
+    for (const record of records)
+      if (record.kind === kind && isAboutGuests(record) && keepGuest(turn, record)) useless.delete(record);
+  if (useless.size > 0) unpersist(turn, [...useless].map(slotOf));
 }
 
 /** The records that prove a node's membership, and where it is reached. */

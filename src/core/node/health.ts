@@ -118,11 +118,13 @@ function failingPods({ pods }: NodeState): readonly string[] {
 }
 
 /** Of our own site; those of others are seen through whoever has a link there. */
-function peersAway({ placeNodes, identity }: NodeState, now: Instant): readonly string[] {
+function peersAway({ placeNodes, identity, awaySince }: NodeState, now: Instant): readonly string[] {
   const names: string[] = [];
   for (const { id, site, name, verdict, verdictSince } of placeNodes.values()) {
     if (id === identity.id || site !== identity.site || verdict === "alive") continue;
-    if (now - verdictSince >= awayMax) names.push(name);
+    // Whom we lacked before our restart has been away for longer than we look.
+    const since = Math.min(verdictSince, awaySince.get(id) ?? verdictSince);
+    if (now - since >= awayMax) names.push(name);
   }
   return names.sort();
 }

@@ -29,6 +29,7 @@ export type Levels = {
    * and half of an object may look like the end of a workload.
    */
   placeFrom: Instant;
+  readonly ownPlace: OwnPlace;
   /** Somebody was added to the guests in this turn. */
   grew: boolean;
   /** When it is to be found anew whom we keep links with. */
@@ -41,6 +42,14 @@ export type Levels = {
   regionStaleSince: Instant | undefined;
   /** How often in a row we replaced another's word on our region. */
   regionDuels: number;
+};
+
+/** What we know of who is in our own place; see own-place.ts. */
+export type OwnPlace = {
+  /** We were told of it by somebody who knows it. */
+  heard: boolean;
+  /** Somebody whom we do not know has spoken for it: it is older than we are. */
+  elders: boolean;
 };
 
 export type Guest = {
@@ -78,6 +87,7 @@ export function newLevels(): Levels {
     askedAt: new Map(),
     covers: new Map(),
     placeFrom: Number.NEGATIVE_INFINITY,
+    ownPlace: { heard: false, elders: false },
     grew: false,
     peersAt: Number.POSITIVE_INFINITY,
     contactsAt: Number.POSITIVE_INFINITY,

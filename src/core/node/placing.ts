@@ -13,6 +13,7 @@ import { inOrdinalOrder } from "./ordinals.ts";
 import { placeKey } from "./place-key.ts";
 import { claimSlot, releaseFormer, startWaitingPods, stopPod } from "./pods.ts";
 import type { Turn } from "./turn.ts";
+import { voidsEndAt } from "./voided.ts";
 
 /** Those ahead of us need longer for many claims: so many of them take `claimDelay` once more. */
 const claimsAtOnce = 8;
@@ -34,6 +35,7 @@ export function placeIfDue(turn: Turn): void {
     env.now + Math.max(1, plan.again),
     shareChangesAt(state, env.now),
     windowsChangeAt(state, env),
+    voidsEndAt(state),
     jobsChangeAt(state, env),
   );
   const waiting = new Map<string, Instant>();

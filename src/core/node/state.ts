@@ -26,6 +26,7 @@ import { newLevels, type Levels } from "./levels.ts";
 import type { WallClock } from "./wall.ts";
 import { emptyIndex, type Index } from "./records-index.ts";
 import type { PlacedWorkload } from "./workloads.ts";
+import type { Voided } from "./voided.ts";
 
 export type WriteRequest = Extract<NodeEvent, { type: "write" }>;
 
@@ -79,7 +80,7 @@ export type NodeState = {
   readonly leaseTickets: Map<number, number>;
   leaseRows: Uint8Array[];
   /** What the lease machine was told last of the roster, and of what we want. */
-  electoratesTold: number;
+  electoratesTold: string;
   wantedTold: string;
 
   booted: boolean;
@@ -101,6 +102,8 @@ export type NodeState = {
   /** Workloads that this node struck off, by object key, oldest first; and when that of any node changes next. */
   readonly strikes: Map<string, Strike>;
   readonly strikesUntil: Map<NodeId, WallTime>;
+  /** objectKey -> a workload that lost a void record, and until when it is placed as it was. */
+  readonly voided: Map<string, Voided>;
   readonly planner: Planner;
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
@@ -207,7 +210,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     leases: createLeases({ self, leaseFor: config.leaseFor, promiseFor: promiseFor(config.leaseFor) }),
     leaseTickets: new Map(),
     leaseRows: [],
-    electoratesTold: -1,
+    electoratesTold: "",
     wantedTold: "",
     booted: false,
     bootedAt: 0,
@@ -222,6 +225,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     health: newHealth(),
     strikes: new Map(),
     strikesUntil: new Map(),
+    voided: new Map(),
     planner: createPlanner({
       self,
       quietPeriod: config.quietPeriod,

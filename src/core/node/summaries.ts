@@ -59,7 +59,7 @@ export function tendSummaries(turn: Turn): void {
   const pace = paceOf[state.config.uplink];
   levels.summariesAt = env.now + between(env.random("summaries"), 0.9, 1.1) * pace * siteEvery;
   const [speaker] = speakersOf(state);
-  if (speaker !== state.identity.id || state.status === undefined) {
+  if (speaker !== state.identity.id || state.status === undefined || !levels.ownPlace.heard) {
     levels.regionStaleSince = undefined;
     return;
   }

@@ -1,5 +1,5 @@
 import { shuffled } from "../../core/kernel/random.ts";
-import type { Machine } from "../machine.ts";
+import { watchDeaths } from "../deaths.ts";
 import { siteOf, type Fleet } from "./fleet.ts";
 
 /** What must hold at every moment, in any weather. */
@@ -10,32 +10,16 @@ export type Watch = {
   readonly told: ReadonlyMap<string, number>;
 };
 
-/** A process that ended so long ago at most may still be held dead by who did not hear of the next one. */
-const oldNewsMs = 60_000;
 const sampled = 50;
 
 export function watchFleet(fleet: Fleet): Watch {
   const { world, members } = fleet;
   const random = world.random("watch");
-  const machineByName = new Map(world.machines.map((machine) => [machine.name, machine] as const));
-  const endedAt = new Map<Machine, number>();
   const told = new Map<string, number>();
+  watchDeaths(world, 1);
   world.observers.push({
-    dying: (machine) => void endedAt.set(machine, world.now),
-    noted: (machine, { reason, message }) => {
-      told.set(reason, (told.get(reason) ?? 0) + 1);
-      if (reason === "NodeDead") notDeadInVain(machine, message);
-    },
+    noted: (_, { reason }) => void told.set(reason, (told.get(reason) ?? 0) + 1),
   });
-
-  /** 1. Who is held dead has no process, or had none a moment ago. */
-  function notDeadInVain(by: Machine, message: string): void {
-    const of = machineByName.get(message.split(":")[0] ?? "");
-    if (of === undefined || of.node === undefined) return;
-    const ended = endedAt.get(of);
-    if (ended === undefined || world.now - ended > oldNewsMs)
-      world.violated(`1: ${by.name} holds ${of.name} dead, whose process runs on`);
-  }
 
   function nobodyForgotten(): void {
     for (const machine of shuffled(random, [...members]).slice(0, sampled)) {

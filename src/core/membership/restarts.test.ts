@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createMembership } from "./create-membership.ts";
+import { encodeFrame } from "./frames.ts";
+import { config, idOf, peerOf } from "./testbed.ts";
+
+const day = 86_400_000;
+
+test("a peer that says its restart takes a day is held for alive for 15,000 ms, and not longer", () => {
+  const one = createMembership({ self: idOf(1), ...config });
+  const env = (now: number) => ({ now, wall: 0, random: () => 0.5 });
+  const place = { site: "oslo", region: "north" };
+  const verdict = (): string | undefined => one.evidence(idOf(2))?.verdict;
+  one.handle({ type: "peers", peers: [peerOf(2)], place }, env(0));
+  one.handle({ type: "link-opened", link: 7, peer: idOf(2), outbound: true }, env(0));
+  one.handle({ type: "frame", link: 7, bytes: encodeFrame({ type: "away", for: day }) }, env(0));
+  one.handle({ type: "link-closed", link: 7, end: "closed" }, env(0));
+  for (let now = one.wake().at; now < 15_000; now = one.wake().at) {
+    one.handle({ type: "wake" }, env(now));
+    assert.equal(verdict(), "alive", `at ${now}`);
+  }
+  assert.equal(one.wake().at, 15_000);
+  one.handle({ type: "wake" }, env(15_000));
+  assert.equal(verdict(), "unreachable");
+});

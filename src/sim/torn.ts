@@ -1,0 +1,33 @@
+import type { Machine } from "./machine.ts";
+import { Ends } from "./roster-checks.ts";
+import type { Attempt, Users } from "./users.ts";
+import type { World } from "./world.ts";
+
+/** What a void record takes with it: all that its manager at that node ever wrote of the object. */
+
+/** What counts nowhere as far as a machine has heard, because its author wrote it after the end of its membership. */
+export function voidAttempts(world: World, users: Users, ends: Ends = new Ends(world)): ReadonlySet<Attempt> {
+  const idByName = new Map(world.everybody.map(({ name, identity }) => [name, identity.id]));
+  return new Set(
+    users.attempts.filter(({ by, acknowledged }) => ends.isVoid(idByName.get(by) ?? "", acknowledged ?? 0)),
+  );
+}
+
+/**
+ * Whether nobody promises it any more. One record holds all that a manager at one node wrote of an object: with
+ * its last write it is void.
+ */
+export const isLost = (attempt: Attempt, voids: ReadonlySet<Attempt>): boolean =>
+  attempt.unheard ||
+  [...voids].some(
+    ({ object, by, manager, at }) =>
+      object === attempt.object && by === attempt.by && manager === attempt.manager && at >= attempt.at,
+  );
+
+/** Whether the object's maker lost it: what others edited of it has no template to stand on. */
+export const isTorn = (name: string, { attempts }: Users, voids: ReadonlySet<Attempt>): boolean =>
+  attempts.some((attempt) => attempt.object === name && attempt.creates && isLost(attempt, voids));
+
+/** The same, as one machine knows of ends at this moment. */
+export const isTornAt = (machine: Machine, name: string, world: World, users: Users): boolean =>
+  isTorn(name, users, voidAttempts(world, users, new Ends(world, machine)));

@@ -15,8 +15,8 @@ import type { MeasuredPhase, WeatherPoint } from "./weather.ts";
 /** The day of one fleet, in a process of its own: `weather-run.ts NODES HOURS SEED FILE` writes it to the file. */
 
 const cutMs = 180_000;
-/** Several rounds of summaries of regions, the slowest of all that is told. */
-const calmMaxMs = 600_000;
+/** Several rounds of summaries of regions, which come and go over metered links with their comparisons only. */
+const calmMaxMs = 900_000;
 
 const [, , nodesText = "", hoursText = "", seedText = "", file = ""] = process.argv;
 const [nodes, hours, seed] = [Number(nodesText), Number(hoursText), Number(seedText)];

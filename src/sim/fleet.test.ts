@@ -53,3 +53,23 @@ test("9 sites that were settled before find, after a power cut of all, nothing n
     if (name !== first?.identity.site) assert.ok(age > 40_000, `${name} was told of ${age} ms ago`);
   }
 });
+
+test("of 24 regions each tells what changed 90 s later, of 8 it would be 30 s: a node hears of no more at a time", () => {
+  const layout = evenLayout(48, 24, 24);
+  const options = { detail: "site", settled: () => true } as const;
+  const world = new World(7, layout, simConfig, new Trace(), options);
+  for (const [at, machine] of world.machines.entries()) world.at(5 * at, () => machine.startAgent());
+  world.run(60_000);
+  const [killed, ...others] = world.machines;
+  killed?.killAgent();
+  const heard = (): boolean =>
+    others.some(({ node }) =>
+      node?.view
+        .regions()
+        .some(({ name, summary }) => name === killed?.identity.region && summary.ready === 1),
+    );
+  world.run(60_000 + 90_000);
+  assert.ok(!heard(), "not yet");
+  world.run(60_000 + 130_000);
+  assert.ok(heard(), "now");
+});

@@ -62,7 +62,8 @@ export class Network {
   readonly #now: () => number;
   readonly #cuts = new Map<string, number>();
   readonly #walls = new Walls();
-  readonly #connections = new Set<Connection>();
+  /** Of each host, those that end there and those that it carries for others; in the order of their numbers. */
+  readonly #connectionsByHost: Set<Connection>[] = [];
   readonly #sentByHost: number[] = [];
   #made = 0;
   frames = 0;
@@ -79,6 +80,7 @@ export class Network {
   }
 
   add(host: Host): number {
+    this.#connectionsByHost.push(new Set());
     return this.#hosts.push(host) - 1;
   }
 
@@ -94,7 +96,7 @@ export class Network {
     if (left > 0) this.#cuts.set(key, left);
     else {
       this.#cuts.delete(key);
-      this.#release((connection) => this.#crosses(connection, from, to));
+      this.#release(this.#at(from), (connection) => this.#crosses(connection, from, to));
     }
   }
 
@@ -103,7 +105,7 @@ export class Network {
     this.#cuts.clear();
     for (const key of keys) {
       const [from = 0, to = 0] = key.split(">").map(Number);
-      this.#release((connection) => this.#crosses(connection, from, to));
+      this.#release(this.#at(from), (connection) => this.#crosses(connection, from, to));
     }
   }
 
@@ -114,7 +116,9 @@ export class Network {
 
   lower(wall: Wall): void {
     this.#walls.lower(wall);
-    this.#release(({ ends: [near, far], via }) => {
+    const touched = new Set([...wall].flatMap((host) => [...this.#at(host)]));
+    const inOrder = [...touched].sort((left, right) => left.number - right.number);
+    this.#release(inOrder, ({ ends: [near, far], via }) => {
       const inside = wall.has(near.host);
       return inside !== wall.has(far.host) || (via !== undefined && inside !== wall.has(via.host));
     });
@@ -200,7 +204,7 @@ export class Network {
   /** The process behind these ends died and its kernel says so to every peer. */
   processDied(host: number): void {
     for (const end of this.#endsOf(host)) this.close(end);
-    for (const connection of this.#connections)
+    for (const connection of this.#at(host))
       if (connection.via?.host === host) for (const end of connection.ends) this.#lost(end);
   }
 
@@ -224,7 +228,7 @@ export class Network {
     const near = end(from);
     const far = end(to);
     connection.ends.push(near, far);
-    this.#connections.add(connection);
+    for (const each of this.#hostsOf(connection)) this.#at(each).add(connection);
     this.#toward(far, () => {
       if (this.#isLive(near) && !near.closed) this.#host(from).opened(near, to, true, relay);
     });
@@ -250,8 +254,8 @@ export class Network {
     this.#queue.schedule(at, land);
   }
 
-  #release(crosses: (connection: Connection) => boolean): void {
-    for (const connection of this.#connections) {
+  #release(among: Iterable<Connection>, crosses: (connection: Connection) => boolean): void {
+    for (const connection of among) {
       for (const end of connection.ends) {
         if (end.held.length === 0 || !crosses(connection)) continue;
         this.#after(between(this.#random, 0, 4) * this.#config.retransmitAfter, () => {
@@ -285,7 +289,7 @@ export class Network {
   }
 
   #linked(one: number, other: number): boolean {
-    for (const { ends, via } of this.#connections) {
+    for (const { ends, via } of this.#at(one)) {
       if (via !== undefined) continue;
       const [near, far] = [ends[0].host, ends[1].host];
       if ((near === one && far === other) || (near === other && far === one)) return true;
@@ -300,7 +304,7 @@ export class Network {
   }
 
   #finish(end: End): void {
-    this.#connections.delete(end.connection);
+    for (const host of this.#hostsOf(end.connection)) this.#at(host).delete(end.connection);
     if (end.closed) return;
     end.closed = true;
     if (this.#isLive(end)) this.#host(end.host).closed(end, "closed");
@@ -313,9 +317,20 @@ export class Network {
 
   #endsOf(host: number): End[] {
     const ends: End[] = [];
-    for (const { ends: pair } of this.#connections)
+    for (const { ends: pair } of this.#at(host))
       for (const end of pair) if (end.host === host) ends.push(end);
     return ends;
+  }
+
+  #at(host: number): Set<Connection> {
+    const held = this.#connectionsByHost[host];
+    if (held === undefined) throw new RangeError(`no host ${host}`);
+    return held;
+  }
+
+  #hostsOf({ ends, via }: Connection): readonly number[] {
+    const hosts = ends.map(({ host }) => host);
+    return via === undefined ? hosts : [...hosts, via.host];
   }
 
   /** One way, in ms: a LAN inside a site, a WAN elsewhere. */

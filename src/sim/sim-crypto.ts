@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { hex } from "../core/kernel/bytes.ts";
 import type { Crypto, Signer } from "../core/kernel/crypto.ts";
 
@@ -11,11 +11,13 @@ export type SimCrypto = Crypto & { readonly signer: (name: string) => Signer };
 /** @param sharing Equal records of all nodes are one piece of memory; those that are gone stay, too. */
 export function createSimCrypto(seed: number, sharing = false): SimCrypto {
   const sharedByHash = new Map<string, object>();
-  const share = <T extends object>(thing: T, hash: Uint8Array): T => {
+  const share = <T extends object>(hash: Uint8Array, make: () => T): T => {
     const name = Buffer.from(hash.buffer, hash.byteOffset, 16).toString("latin1");
     const held = sharedByHash.get(name);
-    if (held === undefined) sharedByHash.set(name, thing);
-    return (held as T | undefined) ?? thing;
+    if (held !== undefined) return held as T;
+    const made = make();
+    sharedByHash.set(name, made);
+    return made;
   };
   const secretByKey = new Map<string, Uint8Array>();
   const mac = (secret: Uint8Array, bytes: Uint8Array): Uint8Array =>
@@ -37,5 +39,5 @@ export function createSimCrypto(seed: number, sharing = false): SimCrypto {
 }
 
 function sha256(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
+  return hash("sha256", bytes, "buffer");
 }

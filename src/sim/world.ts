@@ -169,8 +169,7 @@ export class World {
   }
 
   sent(machine: Machine, end: End, bytes: number): void {
-    const peer = this.machine(peerOf(end));
-    for (const observer of this.observers) observer.sent?.(machine, peer, end, bytes);
+    for (const { sent } of this.observers) sent?.(machine, this.machine(peerOf(end)), end, bytes);
   }
 
   dying(machine: Machine): void {

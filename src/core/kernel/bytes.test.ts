@@ -161,14 +161,43 @@ test("text keeps a byte order mark and a NUL", () => {
   for (const kept of ["\uFEFFx", "a\0b"]) assert.equal(textOf(utf8(kept)), kept);
 });
 
-test("a writer's result is a copy: writing on does not change it, also beyond 256 bytes", () => {
+test("a writer's result is a copy that later writers leave alone, and a writer that is done takes nothing more", () => {
   const writer = new Writer().raw(new Uint8Array(300).fill(1));
   const first = writer.done();
-  writer.byte(2);
-  assert.equal(first.length, 300);
-  assert.equal(writer.done().length, 301);
-  first[0] = 9;
-  assert.equal(writer.done()[0], 1);
+  assert.deepEqual(new Writer().raw(new Uint8Array(300).fill(2)).done(), new Uint8Array(300).fill(2));
+  assert.deepEqual(first, new Uint8Array(300).fill(1));
+  assert.throws(() => writer.byte(3), RangeError);
+  assert.throws(() => writer.done(), RangeError);
+});
+
+test("10 writers that are open at once do not write into each other, also beyond 2,048 bytes", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(9), fc.nat(1_500)), { maxLength: 60 }), (writes) => {
+      const writers = Array.from({ length: 10 }, () => new Writer());
+      const wanted = writers.map((): number[] => []);
+      for (const [at, count] of writes) {
+        writers[at]?.raw(new Uint8Array(count).fill(at));
+        for (let left = count; left > 0; left--) wanted[at]?.push(at);
+      }
+      assert.deepEqual(
+        writers.map((writer) => [...writer.done()]),
+        wanted,
+      );
+    }),
+  );
+});
+
+test("texts of ASCII and others, short and long, are the same UTF-8 as the platform's", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.string({ maxLength: 200 }), fc.string({ unit: "binary", maxLength: 120 })),
+      (text) => {
+        const wanted = new Uint8Array(Buffer.from(text));
+        assert.deepEqual(utf8(text), wanted);
+        assert.deepEqual(new Reader(new Writer().text(text).done()).bytes(10_000), wanted);
+      },
+    ),
+  );
 });
 
 test("hex reads back in either case; odd lengths and other characters are refused", () => {

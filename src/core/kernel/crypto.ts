@@ -8,7 +8,7 @@ export type Crypto = {
    * One piece of memory for what has equal hashes, where very many nodes live in one process: the
    * simulator's. What is shared never changes.
    */
-  readonly share?: (<T extends object>(thing: T, hash: Uint8Array) => T) | undefined;
+  readonly share?: (<T extends object>(hash: Uint8Array, make: () => T) => T) | undefined;
   readonly verify: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
 };
 

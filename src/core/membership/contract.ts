@@ -178,10 +178,14 @@ export type MembershipEnv = {
   readonly ownEndUp?: ((link: LinkId) => boolean | undefined) | undefined;
 };
 
+export type Standing = Pick<Evidence, "verdict" | "since">;
+
 export type Membership = {
   readonly handle: (event: MembershipEvent, env: MembershipEnv) => readonly MembershipEffect[];
   readonly wake: () => Wake;
-  /** Undefined for ourselves and for nodes not on the roster. */
+  /** What a peer is held for, and since when: costs a look-up. Undefined where `evidence` is. */
+  readonly standing: (peer: NodeId) => Standing | undefined;
+  /** The same with the reasons. Undefined for ourselves and for nodes not on the roster. */
   readonly evidence: (peer: NodeId) => Evidence | undefined;
   /** What speaks against ourselves: standstills, a network of our own that fails, everybody lost at once. */
   readonly selfDoubt: () => readonly Observation[];

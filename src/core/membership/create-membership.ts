@@ -1,3 +1,4 @@
+import { hash53 } from "../kernel/hash.ts";
 import { between } from "../kernel/random.ts";
 import { asleep, earliest, type Duration, type WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
@@ -38,6 +39,7 @@ const lateMax: Duration = 500;
 export function createMembership(config: MembershipConfig): Membership {
   const state: State = {
     config,
+    phase: (hash53(config.self) % 997) / 997,
     place: { site: "", region: "" },
     peers: new Map(),
     tended: new Map(),
@@ -54,7 +56,8 @@ export function createMembership(config: MembershipConfig): Membership {
       lostAll: undefined,
     },
     probes: 0,
-    published: " ",
+    published: undefined,
+    announceAt: Number.POSITIVE_INFINITY,
     observed: true,
     wake: asleep,
     wakeDoubt: 0,
@@ -62,6 +65,7 @@ export function createMembership(config: MembershipConfig): Membership {
   return {
     handle: (event, env) => handle(state, event, env),
     wake: () => state.wake,
+    standing: (peer) => state.peers.get(peer),
     evidence: (peer) => evidenceOf(state, peer),
     selfDoubt: () => doubtsOf(state),
     linked: () => activePeers(state),
@@ -93,7 +97,7 @@ function handle(
   take(step, event);
   tend(step, event.type !== "wake" || isStirred(step));
   if (event.type !== "heard" && event.type !== "frame" && event.type !== "wake") state.observed = true;
-  if (state.observed) {
+  if (state.observed || now >= state.announceAt) {
     judge(step);
     announce(step);
     state.observed = false;

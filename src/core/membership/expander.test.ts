@@ -96,3 +96,20 @@ test("the order of the names, and names given twice, do not matter", () => {
     }),
   );
 });
+
+test("where any part of the names is lost to the others, up to three of four, these still reach each other in 3 circles", () => {
+  fc.assert(
+    fc.property(size, salt, fc.integer({ min: 1, max: 100 }), (size, salt, share) => {
+      const names = namesOf(size, salt);
+      const lost = new Set(names.filter((_, at) => (at * 37) % 100 < Math.min(75, share)));
+      const left = names.filter((name) => !lost.has(name));
+      const graph = new Map(
+        left.map((name) => {
+          const near = ringNeighbours(name, names, 3, (other) => lost.has(other));
+          return [name, new Set([...near].filter((other) => !lost.has(other)))] as const;
+        }),
+      );
+      assert.ok(left.length === 0 || depthOf(graph) !== undefined);
+    }),
+  );
+});

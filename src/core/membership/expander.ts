@@ -8,8 +8,16 @@ import { hash53 } from "../kernel/hash.ts";
  * comes or goes changes one place of each circle. From two circles on such a graph is an expander with high
  * probability: no part of it hangs on few edges, and ways are about log n long (Law and Siu, "Distributed
  * Construction of Random Expander Networks", INFOCOM 2003).
+ *
+ * @param isLost Names that are out of reach: they stay neighbours, and those behind them are, too. So all who
+ *   find the same names lost stand in circles of their own.
  */
-export function ringNeighbours(self: string, names: Iterable<string>, rings: number): Set<string> {
+export function ringNeighbours(
+  self: string,
+  names: Iterable<string>,
+  rings: number,
+  isLost: (name: string) => boolean = nobody,
+): Set<string> {
   const others = [...new Set(names)].filter((name) => name !== self);
   if (others.length <= 2 * rings) return new Set(others);
   const neighbours = new Set<string>();
@@ -26,11 +34,34 @@ export function ringNeighbours(self: string, names: Iterable<string>, rings: num
       else previous = previous === undefined || isBefore(previous, place) ? place : previous;
     }
     // Who has nobody behind it is followed by the first of the circle.
-    for (const found of [next ?? least, previous ?? greatest])
-      if (found !== undefined) neighbours.add(found.name);
+    const near = [next ?? least, previous ?? greatest].flatMap((found) => found?.name ?? []);
+    for (const name of near) neighbours.add(name);
+    if (!near.some(isLost)) continue;
+    const circle = others.map((name, at) => placeIn(ring, name, hashes[at] ?? 0));
+    for (const name of upToReached(own, circle, isLost)) neighbours.add(name);
   }
   return neighbours;
 }
+
+/** In both directions of a circle, whoever stands there up to the first that is not lost. */
+function upToReached(
+  own: RingPlace,
+  circle: readonly RingPlace[],
+  isLost: (name: string) => boolean,
+): readonly string[] {
+  const sorted = circle.toSorted((left, right) => (isBefore(left, right) ? -1 : 1));
+  const behind = sorted.findIndex((place) => isBefore(own, place));
+  const onward = behind < 0 ? sorted : [...sorted.slice(behind), ...sorted.slice(0, behind)];
+  return [onward, onward.toReversed()].flatMap((walk) => {
+    const reached = walk.findIndex(({ name }) => !isLost(name));
+    const steps = reached < 0 ? passedOverMax : Math.min(passedOverMax, reached);
+    return walk.slice(0, steps + 1).map(({ name }) => name);
+  });
+}
+
+const nobody = (): boolean => false;
+/** Of a circle and a direction; enough where three of four are lost. */
+const passedOverMax = 8;
 
 type RingPlace = { readonly at: number; readonly name: string };
 

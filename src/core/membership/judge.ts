@@ -1,4 +1,5 @@
 import { between } from "../kernel/random.ts";
+import type { Duration } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import { directPeers } from "./paths.ts";
 import { forgetEnd, isProcessGone } from "./peer-state.ts";
@@ -42,17 +43,33 @@ export function judge(step: Step): void {
   if (lost) noticeLoss(state, now);
 }
 
+/**
+ * Our links as others are to know them. What is lost is told at once; links that came may be the first of
+ * several, and each word costs everybody a record, so they are told together.
+ */
 export function announce(step: Step): void {
   const { state, now } = step;
   const peers = directPeers(state, now);
   const gone = [...state.peers]
     .flatMap(([id, peer]) => (isProcessGone(peer) && now >= peer.awayUntil ? [id] : []))
     .sort();
-  const text = `${peers.join()} ${gone.join()}`;
-  if (text === state.published) return;
-  state.published = text;
+  const { published } = state;
+  if (published !== undefined && published.gone.join() === gone.join()) {
+    if (published.peers.join() === peers.join()) {
+      state.announceAt = Number.POSITIVE_INFINITY;
+      return;
+    }
+    if (published.peers.every((id) => peers.includes(id))) {
+      state.announceAt = Math.min(state.announceAt, now + companyFor);
+      if (now < state.announceAt) return;
+    }
+  }
+  state.announceAt = Number.POSITIVE_INFINITY;
+  state.published = { peers, gone };
   step.out.push({ type: "links-changed", peers, gone });
 }
+/** A link that came waits so long for others. */
+const companyFor: Duration = 100;
 
 export function activePeers(state: State): NodeId[] {
   return [...state.tended]

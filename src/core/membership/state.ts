@@ -34,6 +34,8 @@ export type Health = {
 
 export type State = {
   readonly config: MembershipConfig;
+  /** Where in a round our signs of life begin, as a share of it: others begin elsewhere. */
+  readonly phase: number;
   place: Place;
   readonly peers: Map<NodeId, PeerState>;
   /** Those that we keep links with, or have one with: all that time alone can change something about. */
@@ -44,7 +46,9 @@ export type State = {
   readonly health: Health;
   /** Numbers the questions that we ask others. */
   probes: number;
-  published: string;
+  /** What we told last of our links, and when what came since is told. */
+  published: { readonly peers: readonly NodeId[]; readonly gone: readonly NodeId[] } | undefined;
+  announceAt: Instant;
   /** Something that verdicts or our links depend on was seen since the last judgement. */
   observed: boolean;
   wake: Wake;

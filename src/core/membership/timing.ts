@@ -1,6 +1,5 @@
 import { between, type Random } from "../kernel/random.ts";
 import type { Duration, Instant } from "../kernel/time.ts";
-import { hash53 } from "../kernel/hash.ts";
 import { ownDelay, patience } from "./health.ts";
 import type { Link, PeerState } from "./peer-state.ts";
 import type { State } from "./state.ts";
@@ -26,7 +25,7 @@ const redialShare = 1 / 16;
  * others. A sign of life out of turn puts the next one off to its link's turn, a fifth of a round away at least.
  */
 export function beatAfter(
-  { config, peerByLink }: State,
+  { config, phase: first, peerByLink }: State,
   peer: PeerState,
   now: Instant,
   random: Random,
@@ -35,7 +34,7 @@ export function beatAfter(
   const round = config.pingEvery * peer.peer.pace * Math.max(1, links / linksAtFullPace);
   let before = 0;
   for (const id of peerByLink.values()) if (id < peer.peer.id) before++;
-  const phase = (hash53(config.self) % 997) / 997 + before / Math.max(1, links);
+  const phase = first + before / Math.max(1, links);
   const least = now / round + 0.2 - phase;
   const jitter = between(random, -jitterShare, jitterShare) / Math.max(1, links);
   return Math.ceil((Math.ceil(least) + phase + jitter) * round - now);

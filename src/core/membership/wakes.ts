@@ -12,6 +12,7 @@ import { dialMax } from "./timing.ts";
 /** @param anew Whether what is due when for any peer may have changed. */
 export function nextWake(state: State, anew: boolean): Wake {
   let first: Wake = { at: recoversAt(state), why: "trust in ourselves" };
+  if (state.announceAt < first.at) first = { at: state.announceAt, why: "links that came" };
   if (anew) state.wakeDoubt = doubtLevel(state);
   for (const peer of state.tended.values()) {
     if (anew) peer.wake = wakeFor(state, peer);

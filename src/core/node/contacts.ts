@@ -24,9 +24,13 @@ const rings = 3;
 const linksPerRegionPair = 2;
 /** A gateway that is out of reach for so long is passed over. */
 const patience: Duration = seconds(10);
+/** Of the neighbours of a place. Without one of them the others still join all; without more, parts may come apart. */
+const lostMin = 2;
 /** Who reaches nobody outside tries so many others at a time, and others again after a while. */
 const trialsMax = 3;
 const trialEvery: Duration = seconds(15);
+
+type PlacesByName = ReadonlyMap<string, { readonly body: { readonly gateways: readonly Gateway[] } }>;
 
 export type Contact = {
   readonly id: NodeId;
@@ -41,7 +45,7 @@ export function speakersOf(state: NodeState): readonly NodeId[] {
   const { index, identity, membership } = state;
   const here = [...index.memberById]
     .filter(([id, { body }]) => isMember(index, id) && inPlace(state, body))
-    .filter(([id]) => id === identity.id || membership.evidence(id)?.verdict === "alive")
+    .filter(([id]) => id === identity.id || membership.standing(id)?.verdict === "alive")
     .map(([id]) => id);
   return ranked(here, "gateway");
 }
@@ -65,16 +69,30 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
     const [preferred, ...others] = [...gateways.slice(at % gateways.length), ...gateways];
     if (preferred === undefined) return;
     want(preferred, region);
-    const evidence = state.membership.evidence(preferred.id);
-    const lost = evidence !== undefined && evidence.verdict !== "alive" && now > evidence.since + patience;
-    if (lost) for (const other of others) want(other, region);
+    if (isLost(preferred)) for (const other of others) want(other, region);
+  };
+  const isLost = ({ id }: Gateway): boolean => {
+    const held = state.membership.standing(id);
+    return held !== undefined && held.verdict !== "alive" && now > held.since + patience;
+  };
+  /** Neighbours in three circles, and who stands behind those that are lost. */
+  const neighbours = (self: string, places: PlacesByName): Iterable<string> => {
+    const near = ringNeighbours(self, places.keys(), rings);
+    const isOut = (name: string): boolean => {
+      const tried = (places.get(name)?.body.gateways ?? []).filter(
+        ({ id }) => state.membership.standing(id) !== undefined,
+      );
+      return tried.length > 0 && tried.every(isLost);
+    };
+    if ([...near].filter(isOut).length < lostMin) return near;
+    return ringNeighbours(self, places.keys(), rings, isOut);
   };
   // Of our own site, too, there may be members that nobody has told us of yet.
   for (const gateway of index.siteSummaries.get(identity.site)?.body.gateways ?? [])
     want(gateway, identity.region);
   const at = gatewaysOf(state).indexOf(identity.id);
   if (detail === "site" && at >= 0) {
-    for (const site of ringNeighbours(identity.site, [...index.siteSummaries.keys()], rings)) {
+    for (const site of neighbours(identity.site, index.siteSummaries)) {
       const summary = index.siteSummaries.get(site)?.body;
       if (summary !== undefined) prefer(summary.gateways, at, summary.region);
     }
@@ -85,7 +103,7 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
     for (const gateway of ours) if (!index.siteSummaries.has(gateway.site)) want(gateway, identity.region);
   const mine = ours.findIndex(({ id }) => id === identity.id);
   if (mine >= 0) {
-    for (const region of ringNeighbours(identity.region, [...index.regionSummaries.keys()], rings)) {
+    for (const region of neighbours(identity.region, index.regionSummaries)) {
       const theirs = index.regionSummaries.get(region)?.body.gateways ?? [];
       const turn = hash53([identity.region, region].sort().join(" ")) % 1_000;
       for (let link = 0; link < linksPerRegionPair; link++) {
@@ -124,9 +142,10 @@ function trials(state: NodeState, now: Instant): readonly Contact[] {
       note({ id, name, site, region, addresses: addressesOf(state, id) });
   }
   const epoch = Math.floor(now / trialEvery);
-  return ranked([...known.keys()], `trial ${epoch} ${identity.id}`)
-    .slice(0, trialsMax)
-    .flatMap((id) => known.get(id) ?? []);
+  if (known.size === 0) return [];
+  return foremost(known.keys(), `trial ${epoch} ${identity.id}`, trialsMax).flatMap(
+    (id) => known.get(id) ?? [],
+  );
 }
 
 function inPlace(
@@ -134,6 +153,20 @@ function inPlace(
   member: { readonly site: string; readonly region: string },
 ): boolean {
   return identity.mesh.detail === "site" ? member.site === identity.site : member.region === identity.region;
+}
+
+/** The first `count` of `ranked`, of names that are all different. */
+function foremost(names: Iterable<string>, salt: string, count: number): readonly string[] {
+  const best: { readonly name: string; readonly score: number }[] = [];
+  for (const name of names) {
+    const score = hash53(`${salt} ${name}`);
+    const last = best[count - 1];
+    if (last !== undefined && (score < last.score || (score === last.score && name > last.name))) continue;
+    const at = best.findIndex((each) => score > each.score || (score === each.score && name < each.name));
+    best.splice(at < 0 ? best.length : at, 0, { name, score });
+    if (best.length > count) best.pop();
+  }
+  return best.map(({ name }) => name);
 }
 
 /** In an order by hash that is the same everywhere. */

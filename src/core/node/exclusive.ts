@@ -66,7 +66,10 @@ export function tellLeases(turn: Turn, event: LeaseEvent): void {
     latest: latestStamp(turn),
     random: env.random("leases"),
   };
-  for (const effect of state.leases.handle(event, leaseEnv)) carryOut(leaseHandlers(turn), effect);
+  const effects = state.leases.handle(event, leaseEnv);
+  if (effects.length === 0) return;
+  const handlers = leaseHandlers(turn);
+  for (const effect of effects) carryOut(handlers, effect);
 }
 
 /** What the disk holds of leases, and which of our own still runs from before. */
@@ -204,10 +207,12 @@ export function releaseLease(turn: Turn, { body }: LocalPod): void {
 /** What we hold, for people to see; votes never go by records. */
 export function publishExclusives(turn: Turn): void {
   const { state } = turn;
-  const holds = [...state.leases.holding()].map(([name, { epoch }]) => ({ name, token: epoch }));
+  const held = state.leases.holding();
+  const known = factsOf(state.index, state.identity.id)?.exclusive;
+  if (known === undefined && held.size === 0 && state.pods.size === 0) return;
+  const holds = [...held].map(([name, { epoch }]) => ({ name, token: epoch }));
   holds.sort((left, right) => (left.name < right.name ? -1 : 1));
   const body = { holds: holds.slice(0, 1024), volumes: keptVolumes(turn) };
-  const known = factsOf(state.index, state.identity.id)?.exclusive;
   if (known === undefined && body.holds.length === 0 && body.volumes.length === 0) return;
   publishExclusive(turn, body);
 }

@@ -165,11 +165,8 @@ function placeNodeOf(state: NodeState, id: NodeId, wall: WallTime): PlaceNode | 
 function verdictOn(state: NodeState, id: NodeId): Pick<PlaceNode, "verdict" | "verdictSince" | "lostBySite"> {
   const { identity, membership, bootedAt } = state;
   if (id === identity.id) return { verdict: "alive", verdictSince: bootedAt, lostBySite: false };
-  const {
-    verdict = "unreachable",
-    since: verdictSince = bootedAt,
-    lostBySite = false,
-  } = membership.evidence(id) ?? {};
+  const { verdict = "unreachable", since: verdictSince = bootedAt } = membership.standing(id) ?? {};
+  const lostBySite = verdict === "unreachable" && membership.evidence(id)?.lostBySite === true;
   return { verdict, verdictSince, lostBySite };
 }
 

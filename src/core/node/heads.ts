@@ -27,11 +27,14 @@ export function noteHeadsIfDue(turn: Turn): void {
   const { state, env } = turn;
   if (env.now < state.noteHeadsAt) return;
   state.noteHeadsAt = Number.POSITIVE_INFINITY;
-  const logs = [...state.store.logs.values()]
-    .filter(({ author }) => author !== state.identity.id)
+  const logs: LogHead[] = [];
+  for (const log of state.store.logs.values()) {
+    const { scope, kind, author } = log;
+    if (author === state.identity.id) continue;
     // Of intents only what the disk has: others may rely on what a note says of them.
-    .map((log) => ({ ...log, head: isIntent(log) ? heldUpTo(state, log.author) : log.head }))
-    .filter(({ head }) => head > 0);
+    const head = isIntent(log) ? heldUpTo(state, author) : log.head;
+    if (head > 0) logs.push({ scope, kind, author, head });
+  }
   // Peers are in step again and again while nothing is written.
   const mark = logs.reduce((mixed, { head }) => (31 * mixed + (head % prime)) % prime, logs.length);
   if (mark === state.headsNoted) return;
@@ -40,7 +43,9 @@ export function noteHeadsIfDue(turn: Turn): void {
   turn.out.push({ type: "persist", ticket, puts: [{ slot: headsSlot, bytes: headsNote(logs) }] });
 }
 
-export function headsNote(logs: readonly Pick<Log, "scope" | "kind" | "author" | "head">[]): Uint8Array {
+type LogHead = Pick<Log, "scope" | "kind" | "author" | "head">;
+
+export function headsNote(logs: readonly LogHead[]): Uint8Array {
   const writer = new Writer().byte(format).uint(logs.length);
   for (const { scope, kind, author, head } of logs) {
     writer.text(scope).byte(recordKinds.indexOf(kind)).text(author).uint(head);

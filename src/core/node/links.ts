@@ -92,7 +92,7 @@ export function tellMembership(turn: Turn, event: MembershipEvent): boolean {
   const membershipEnv = {
     now: env.now,
     wall: env.wall,
-    random: env.random("membership"),
+    random: () => env.random("membership")(),
     ownEndUp: env.ownEndUp,
   };
   let found = false;
@@ -118,7 +118,11 @@ export function tellSync(turn: Turn, event: SyncEvent): void {
     settled: () => settledMembers(turn),
     linkedTo: (node: string) => factsOf(state.index, node)?.links?.body.peers ?? nobody,
   };
-  for (const effect of state.sync.handle(event, syncEnv)) carryOut(syncHandlers(turn), effect);
+  let handlers: Handlers<SyncEffect> | undefined;
+  for (const effect of state.sync.handle(event, syncEnv)) {
+    handlers ??= syncHandlers(turn);
+    carryOut(handlers, effect);
+  }
 }
 
 /** What our uplink counts as may have changed: the others are told before we fall silent for longer. */
@@ -139,8 +143,8 @@ export function tendUplink(turn: Turn): void {
 function settledMembers({ state, env }: Turn): number {
   let settled = 1;
   for (const id of state.index.memberById.keys()) {
-    const evidence = state.membership.evidence(id);
-    if (evidence?.verdict === "alive" && env.now - evidence.since >= settledAfter) settled++;
+    const held = state.membership.standing(id);
+    if (held?.verdict === "alive" && env.now - held.since >= settledAfter) settled++;
   }
   return settled;
 }

@@ -28,9 +28,11 @@ import { healthBody, type HealthBody } from "../records/health.ts";
 import {
   regionSummaryBody,
   siteSummaryBody,
+  type Gateway,
   type RegionSummary,
   type SiteSummary,
 } from "../records/summaries.ts";
+import { equalJson } from "../kernel/json.ts";
 import { objectKey, partsOf, type KeyParts, type ObjectRef } from "../records/keys.ts";
 import { bodyOf, isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import type { Changed } from "./contract.ts";
@@ -69,6 +71,8 @@ export type Index = {
   readonly later: LaterRecords;
   /** Keys of objects that were deleted, without a conflict about it, and whose records are still here. */
   readonly dead: Set<string>;
+  /** Keys of objects with conflicts. */
+  readonly conflicted: Set<string>;
   /** `group/kind` -> keys of the objects that exist or have conflicts. */
   readonly keysByKind: Map<string, Set<string>>;
   /** What the facts of all nodes say together of jobs; undefined when it is to be added up again. */
@@ -89,7 +93,12 @@ export type Summary<T> = Fact<T> & { readonly author: NodeId };
 type MemberRecord = { readonly body: MemberBody; readonly version: Version; readonly author: NodeId };
 
 /** What a new record changed, so that the caller knows whom to tell. */
-export type IndexChange = { readonly parts: KeyParts; readonly changed: readonly Changed[] };
+export type IndexChange = {
+  readonly parts: KeyParts;
+  readonly changed: readonly Changed[];
+  /** Of a summary: whether it names other gateways than the one before. */
+  readonly gateways?: boolean;
+};
 
 export const emptyIndex = (): Index => ({
   rosterChanges: 0,
@@ -103,6 +112,7 @@ export const emptyIndex = (): Index => ({
   keysByKind: new Map(),
   later: new Map(),
   dead: new Set(),
+  conflicted: new Set(),
   progress: undefined,
   touched: { nodes: new Set(), pods: new Map(), objects: new Map() },
 });
@@ -162,11 +172,17 @@ export function indexRecord(index: Index, record: MeshRecord, removed = false): 
       return { parts, changed };
     }
     case "site-summary":
-      indexSummary(index.siteSummaries, siteSummaryBody, parts.place, record, removed);
-      return { parts, changed: [] };
+      return {
+        parts,
+        changed: [],
+        gateways: indexSummary(index.siteSummaries, siteSummaryBody, parts.place, record, removed),
+      };
     case "region-summary":
-      indexSummary(index.regionSummaries, regionSummaryBody, parts.place, record, removed);
-      return { parts, changed: [] };
+      return {
+        parts,
+        changed: [],
+        gateways: indexSummary(index.regionSummaries, regionSummaryBody, parts.place, record, removed),
+      };
     case "pod":
       indexPod(index, parts.node, parts.uid, record, removed);
       return { parts, changed: [{ type: "pod", node: parts.node, uid: parts.uid }] };
@@ -223,6 +239,8 @@ function remerge(index: Index, ref: ObjectRef, key: string, entries: Map<string,
   index.keysByKind.set(kindKey(ref.group, ref.kind), keys);
   if (merged?.exists === false && merged.conflicts.length === 0) index.dead.add(key);
   else index.dead.delete(key);
+  if (merged !== undefined && merged.conflicts.length > 0) index.conflicted.add(key);
+  else index.conflicted.delete(key);
   if (entries.size === 0) index.entriesByObject.delete(key);
   if (merged === undefined) {
     index.objectByKey.delete(key);
@@ -251,16 +269,19 @@ export function sharedBody<T>(shape: Shape<T>, record: MeshRecord): T | undefine
   return body;
 }
 
-function indexSummary<T>(
+/** @returns whether its gateways are others now. */
+function indexSummary<T extends { readonly gateways: readonly Gateway[] }>(
   summaries: Map<string, Summary<T>>,
   shape: Shape<T>,
   place: string,
   record: MeshRecord,
   removed: boolean,
-): void {
+): boolean {
+  const before = summaries.get(place)?.body;
   const body = removed ? undefined : sharedBody(shape, record);
-  if (body === undefined) return void summaries.delete(place);
-  summaries.set(place, { body, version: record.version, author: record.author });
+  if (body === undefined) summaries.delete(place);
+  else summaries.set(place, { body, version: record.version, author: record.author });
+  return !equalJson(before?.gateways, body?.gateways);
 }
 
 function indexFact(

@@ -115,7 +115,9 @@ function update({ state, env }: Turn, reunion: Reunion): void {
 
 function conflictNames(state: NodeState): string[] {
   const names: string[] = [];
-  for (const object of state.index.objectByKey.values()) {
+  for (const key of state.index.conflicted) {
+    const object = state.index.objectByKey.get(key);
+    if (object === undefined) continue;
     const { kind, namespace, name } = object.ref;
     for (const { path } of object.conflicts) names.push(`${kind} ${namespace}/${name}\0${path}`);
   }

@@ -22,6 +22,8 @@ import type { Turn } from "./turn.ts";
 
 export const siteEvery: Duration = seconds(10);
 export const regionEvery: Duration = seconds(30);
+/** Everybody hears of every region: more of them share what the words of so many would cost. */
+const regionsAtFullPace = 8;
 const refreshEvery: Duration = seconds(2 * 3600);
 /** After a start the links within the site come first. */
 const hearFirst: Duration = seconds(4);
@@ -40,9 +42,9 @@ export function firstSummary(turn: Turn): void {
   state.levels.summariesAt = env.now + hearFirst;
 }
 
-/** Somebody spoke for a place: for ours, or for one that we may want links with. */
+/** Somebody spoke for a place: for ours, or for one whose gateways we may want links with. */
 export function summaryHeard({ state, env }: Turn, changes: readonly IndexChange[]): void {
-  peersSoon(state, env.now);
+  if (changes.some(({ gateways }) => gateways === true)) peersSoon(state, env.now);
   const own = changes.some(
     ({ parts }) => parts.type === "site-summary" && parts.place === state.identity.site,
   );
@@ -88,7 +90,7 @@ function isRivals(
 ): boolean {
   const { identity, index, membership, levels, awaySince, bootedAt } = state;
   if (author === identity.id || !isMember(index, author)) return false;
-  if (membership.evidence(author)?.verdict === "alive") return false;
+  if (membership.standing(author)?.verdict === "alive") return false;
   const lostAt = awaySince.get(author) ?? bootedAt;
   if (levels.siteHeardAt <= lostAt + onItsWayMax) return false;
   return body.island > island || (body.island === island && author > identity.id);
@@ -110,7 +112,8 @@ function speakForRegion(turn: Turn, pace: number): void {
     return;
   }
   levels.regionStaleSince ??= env.now;
-  const first = standing === undefined ? 0 : regionEvery * 2 ** levels.regionDuels;
+  const share = Math.max(1, index.regionSummaries.size / regionsAtFullPace);
+  const first = standing === undefined ? 0 : regionEvery * share * 2 ** levels.regionDuels;
   if (env.now < levels.regionStaleSince + pace * (first + standby * regionStep)) return;
   levels.regionStaleSince = undefined;
   if (standing !== undefined && standing.author !== identity.id)

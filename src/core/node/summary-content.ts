@@ -215,7 +215,7 @@ function wantedAmong(
 }
 
 function isAlive({ identity, membership }: NodeState, id: NodeId): boolean {
-  return id === identity.id || membership.evidence(id)?.verdict === "alive";
+  return id === identity.id || membership.standing(id)?.verdict === "alive";
 }
 
 function gatewayOf({ index, identity, status }: NodeState, id: NodeId): Gateway | undefined {

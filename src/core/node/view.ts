@@ -51,7 +51,7 @@ export function createView(state: NodeState, given: Given): NodeView {
   const podView = (node: string, uid: string): PodView | undefined => {
     const fact = factsOf(index, node)?.pods.get(uid);
     if (fact === undefined || !isMember(index, node)) return undefined;
-    const current = node === identity.id || state.membership.evidence(node)?.verdict === "alive";
+    const current = node === identity.id || state.membership.standing(node)?.verdict === "alive";
     const age = Math.max(0, given.wall - wallOf(fact.version));
     return { uid, node, body: fact.body, age, current };
   };
@@ -103,7 +103,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         ? placedOf(object, index, config)?.workload
         : undefined,
     island: () =>
-      ids().filter((id) => id === identity.id || state.membership.evidence(id)?.verdict === "alive"),
+      ids().filter((id) => id === identity.id || state.membership.standing(id)?.verdict === "alive"),
     admits: (peer, tlsKey) => {
       if (index.goneSince.has(peer)) return false;
       const known = memberOf(state, peer);

@@ -13,8 +13,13 @@ export type Hashes = Map<number, Uint8Array>;
 
 export const rangeKey = (offset: number, size: number): number => offset * 2 * leavesMax + size;
 
+/** What is hashed of a leaf begins with this byte, what is hashed of two ranges with another. */
+export const leafPrefix = 0;
+const rangePrefix = 1;
+
 export function leafHash(frame: Uint8Array, crypto: Pick<Crypto, "sha256">): Uint8Array {
   const bytes = new Uint8Array(frame.length + 1);
+  bytes[0] = leafPrefix;
   bytes.set(frame, 1);
   return crypto.sha256(bytes);
 }
@@ -36,7 +41,7 @@ export function rangeHash(
   const right = left === undefined ? undefined : rangeHash(known, offset + split, size - split, crypto);
   if (left === undefined || right === undefined) return undefined;
   const bytes = new Uint8Array(1 + 2 * hashBytes);
-  bytes[0] = 1;
+  bytes[0] = rangePrefix;
   bytes.set(left, 1);
   bytes.set(right, 1 + hashBytes);
   const hash = crypto.sha256(bytes);

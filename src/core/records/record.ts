@@ -3,7 +3,7 @@ import type { Crypto } from "../kernel/crypto.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 import { jsonBytes, parseJson, type Json } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { hashBytes, leafHash, type Hashes } from "./merkle.ts";
+import { hashBytes, leafPrefix, type Hashes } from "./merkle.ts";
 import { isScope, type Scope } from "./scope.ts";
 
 /** A node's identity: the first 10 bytes of the SHA-256 of its Ed25519 public key, in hex. */
@@ -103,8 +103,8 @@ export const recordKinds: readonly RecordKind[] = Array.from(
 const nodeIdBytes = 10;
 const format = 2;
 const none = new Uint8Array(0);
-/** Format, kind, version and lengths take less in a frame. */
-const frameExtra = 32;
+/** Room for a hash that is found later. */
+const noHash = new Uint8Array(hashBytes);
 
 export function nodeIdOf(publicKey: Uint8Array, crypto: Pick<Crypto, "sha256">): NodeId {
   return hex(crypto.sha256(publicKey).subarray(0, nodeIdBytes));
@@ -147,8 +147,9 @@ type SignedParts = RecordParts & Pick<MeshRecord, "frame" | "hash">;
 /** The record of these parts, in a buffer of its own: what arrived in one frame is not kept alive by it. */
 export function assemble(given: RecordParts, crypto: Pick<Crypto, "sha256" | "share">): MeshRecord {
   const { scope, key, author, version, kind, body, extension } = given;
-  const names = scope.length + key.length + author.length;
-  const written = new Writer(names + body.length + extension.length + frameExtra)
+  // One buffer for the frame, as a leaf of its seal's tree, and its hash: every buffer has a price of its own.
+  const made = new Writer()
+    .byte(leafPrefix)
     .byte(format)
     .byte(recordKinds.indexOf(kind))
     .text(scope)
@@ -157,26 +158,27 @@ export function assemble(given: RecordParts, crypto: Pick<Crypto, "sha256" | "sh
     .uint(version)
     .bytes(body)
     .bytes(extension)
+    .raw(noHash)
     .done();
-  // One buffer for all: records are many, and every buffer has a price of its own.
-  const made = new Uint8Array(written.length + hashBytes);
-  const hash = leafHash(written, crypto);
-  made.set(written);
-  made.set(hash, written.length);
-  const bodyEnd = written.length - extension.length - lengthBytes(extension.length);
-  const parts: SignedParts = {
-    scope,
-    key,
-    author,
-    version,
-    kind,
-    body: body.length === 0 ? none : made.subarray(bodyEnd - body.length, bodyEnd),
-    extension:
-      extension.length === 0 ? none : made.subarray(bodyEnd + lengthBytes(extension.length), written.length),
-    frame: made.subarray(0, written.length),
-    hash: made.subarray(written.length),
+  const end = made.length - hashBytes;
+  const hash = crypto.sha256(made.subarray(0, end));
+  const parts = (): SignedParts => {
+    made.set(hash, end);
+    const bodyEnd = end - extension.length - lengthBytes(extension.length);
+    return {
+      scope,
+      key,
+      author,
+      version,
+      kind,
+      body: body.length === 0 ? none : made.subarray(bodyEnd - body.length, bodyEnd),
+      extension: extension.length === 0 ? none : made.subarray(bodyEnd + lengthBytes(extension.length), end),
+      frame: made.subarray(1, end),
+      hash: made.subarray(end),
+    };
   };
-  return { ...(crypto.share?.(parts, hash) ?? parts), seal: undefined, at: 0, live: false };
+  const { share } = crypto;
+  return { ...(share === undefined ? parts() : share(hash, parts)), seal: undefined, at: 0, live: false };
 }
 
 /** Takes a frame apart and puts it together again. The seal is not looked at here: see seal.ts. */

@@ -100,7 +100,8 @@ export function readSeal(
   if (reader.failed || root === undefined) return undefined;
   const seal: Seal = { ...head, root, signature, hashes, holds: undefined, live: 0 };
   // That of a single record is complete: nothing is added to it later.
-  return head.count === 1 ? (crypto.share?.(seal, sealHash(seal, crypto)) ?? seal) : seal;
+  if (head.count > 1 || crypto.share === undefined) return seal;
+  return crypto.share(sealHash(seal, crypto), () => seal);
 }
 
 /** Hashes that a receiver of these records lacks, and the signature. */
@@ -131,9 +132,7 @@ export function storedBytes(
 ): Uint8Array {
   const { seal } = record;
   if (seal === undefined) throw new RangeError(`${record.key} is not sealed`);
-  const writer = new Writer(record.frame.length + signatureBytes + 64)
-    .byte(judged ? storedFormat : unjudgedFormat)
-    .bytes(record.frame);
+  const writer = new Writer().byte(judged ? storedFormat : unjudgedFormat).bytes(record.frame);
   writer.uint(record.at).uint(seal.count).uint(seal.previous).uint(seal.last);
   writeSeal(writer, seal, [record], crypto);
   return writer.done();
@@ -216,13 +215,13 @@ export function sameSeal(left: Seal, right: Seal): boolean {
 
 /** Names a seal of a single record: its root is that record's hash. */
 const sealHash = ({ signature, root, previous, last }: Seal, crypto: Pick<Crypto, "sha256">): Uint8Array =>
-  crypto.sha256(new Writer(256).raw(signature).raw(root).uint(previous).uint(last).done());
+  crypto.sha256(new Writer().raw(signature).raw(root).uint(previous).uint(last).done());
 
 function toSign(
   { author, scope, kind }: MeshRecord,
   { count, previous, last, root }: Pick<Seal, "count" | "previous" | "last" | "root">,
 ): Uint8Array {
-  const writer = new Writer(256).raw(signedAs).text(author).text(scope).byte(recordKinds.indexOf(kind));
+  const writer = new Writer().raw(signedAs).text(author).text(scope).byte(recordKinds.indexOf(kind));
   return writer.uint(count).uint(previous).uint(last).raw(root).done();
 }
 

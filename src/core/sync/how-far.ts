@@ -26,9 +26,12 @@ export function askHowFar(step: Step, link: LinkId, peer: Peer): void {
 
 /** A log that is new to us in this state is given the first pause, too: covers may be on their way. */
 function isDue({ state: { doubts }, env }: Step, log: Log): boolean {
-  const name = logName(log);
   const newest = newestOf(log);
-  if (newest <= log.head) {
+  const isWhole = newest <= log.head;
+  // Mostly nothing is doubted.
+  if (isWhole && doubts.size === 0) return false;
+  const name = logName(log);
+  if (isWhole) {
     doubts.delete(name);
     return false;
   }

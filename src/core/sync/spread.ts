@@ -8,8 +8,8 @@ import { slotOf, type MeshRecord } from "../records/record.ts";
 import type { Seal } from "../records/record.ts";
 import type { Cover } from "./contract.ts";
 import { roomOf } from "./budget.ts";
-import { logsMax, type LogAt } from "./frames.ts";
-import { ask, headOf, isKnown, isShared, refOf, send, sendRecords, type Peer, type Step } from "./state.ts";
+import { encodeFrame, logsMax, type LogAt } from "./frames.ts";
+import { ask, headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type Step } from "./state.ts";
 
 /**
  * Fresh records on their way to everybody: pushed along a spanning tree that builds itself, announced on
@@ -32,6 +32,7 @@ const announcedMax = 10_000;
  */
 export function spread(step: Step, records: readonly MeshRecord[], from: LinkId | undefined): void {
   const { env, state } = step;
+  const made: Push[] = [];
   for (const [link, peer] of state.peers) {
     if (link === from) continue;
     const metered = isMetered(env.linkClass(peer.id));
@@ -53,11 +54,26 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
       (pushes ? pushed : announced).push(...parcel);
       if (pushes) bytes += length;
     }
-    if (pushed.length > 0)
-      sendRecords(step, link, peer, "push", { records: pushed, covers: coversOf(step, pushed) });
+    if (pushed.length > 0) push(step, link, peer, pushed, made);
     if (announced.length > 0) owe(step, peer, announced);
   }
 }
+
+/** A frame of fresh records; most peers lack the same of them. */
+type Push = { readonly records: readonly MeshRecord[]; readonly bytes: Uint8Array };
+
+function push(step: Step, link: LinkId, peer: Peer, records: readonly MeshRecord[], made: Push[]): void {
+  const known = made.find((each) => isSame(each.records, records));
+  const bytes =
+    known?.bytes ??
+    encodeFrame({ type: "records", mode: "push", records, covers: coversOf(step, records) }, step.env.crypto);
+  if (known === undefined) made.push({ records, bytes });
+  peer.sent += records.length;
+  sendBytes(step, link, bytes);
+}
+
+const isSame = (left: readonly MeshRecord[], right: readonly MeshRecord[]): boolean =>
+  left.length === right.length && left.every((record, at) => record === right[at]);
 
 /** What was written together is pushed together or not at all: what a push covers is the parcel. */
 function parcelsOf(records: readonly MeshRecord[]): (readonly [MeshRecord, ...MeshRecord[]])[] {

@@ -73,8 +73,12 @@ export type Step = {
   readonly sent: Map<LinkId, number>;
 };
 
-export function send({ out, env, sent }: Step, link: LinkId, frame: SyncFrame): void {
-  const bytes = encodeFrame(frame, env.crypto);
+export function send(step: Step, link: LinkId, frame: SyncFrame): void {
+  sendBytes(step, link, encodeFrame(frame, step.env.crypto));
+}
+
+/** The same frame may go out on many links. */
+export function sendBytes({ out, sent }: Step, link: LinkId, bytes: Uint8Array): void {
   sent.set(link, (sent.get(link) ?? 0) + bytes.length);
   out.push({ type: "send", link, bytes });
 }

@@ -9,50 +9,83 @@ import { knowsGone } from "./roster-changes.ts";
  * each member; summaries are equal where their scope is, so that one node a region is asked what they say.
  */
 
-/** 3. Every acknowledged write is everywhere, and every end of a membership. */
-export function unspread({ members, gone }: Fleet, { acknowledged }: Notes): string | undefined {
-  for (const machine of members) {
-    if (machine.state !== "up") return `3: ${machine.name} is ${machine.state}`;
-    for (const note of acknowledged)
-      if (!holds(machine, note)) return `3: ${machine.name} does not hold ${note}`;
-    for (const other of gone)
-      if (!knowsGone(machine, other)) return `3: ${machine.name} still counts on ${other.name}`;
+/** Members that differed last: mostly they still do, so that they are asked before all others. */
+const suspectsOf = new WeakMap<Fleet, readonly Machine[]>();
+
+type Difference = { readonly what: string; readonly machines: readonly Machine[] };
+type Check = (fleet: Fleet, among: Iterable<Machine>, notes: Notes) => Difference | undefined;
+
+export const unspread = (fleet: Fleet, notes: Notes): string | undefined =>
+  firstOf([unspreadAmong], fleet, notes);
+
+export const disagreement = (fleet: Fleet, notes: Notes): string | undefined =>
+  firstOf([unspreadAmong, unlikeRosters, unlikeStates], fleet, notes) ?? untrueSummaries(fleet);
+
+function firstOf(checks: readonly Check[], fleet: Fleet, notes: Notes): string | undefined {
+  const suspects = (suspectsOf.get(fleet) ?? []).filter((machine) => fleet.members.has(machine));
+  for (const among of [suspects, fleet.members]) {
+    for (const check of checks) {
+      const found = check(fleet, among, notes);
+      if (found === undefined) continue;
+      suspectsOf.set(fleet, found.machines);
+      return found.what;
+    }
   }
   return undefined;
 }
 
-export function disagreement(fleet: Fleet, notes: Notes): string | undefined {
-  return unspread(fleet, notes) ?? unlikeRosters(fleet) ?? unlikeStates(fleet) ?? untrueSummaries(fleet);
+/** 3. Every acknowledged write is everywhere, and every end of a membership. */
+function unspreadAmong(
+  { gone }: Fleet,
+  among: Iterable<Machine>,
+  { acknowledged }: Notes,
+): Difference | undefined {
+  for (const machine of among) {
+    const machines = [machine];
+    if (machine.state !== "up") return { what: `3: ${machine.name} is ${machine.state}`, machines };
+    for (const note of acknowledged)
+      if (!holds(machine, note)) return { what: `3: ${machine.name} does not hold ${note}`, machines };
+    for (const other of gone)
+      if (!knowsGone(machine, other))
+        return { what: `3: ${machine.name} still counts on ${other.name}`, machines };
+  }
+  return undefined;
 }
 
 /** 4. Each member knows exactly the members of its site, and holds all of them for alive. */
-function unlikeRosters(fleet: Fleet): string | undefined {
-  for (const machine of fleet.members) {
+function unlikeRosters(fleet: Fleet, among: Iterable<Machine>): Difference | undefined {
+  for (const machine of among) {
+    const machines = [machine];
     const members = membersOf(fleet, machine.identity.site);
     const views = machine.node?.view.members() ?? [];
     const away = views.find(({ evidence }) => evidence.verdict !== "alive");
     if (away !== undefined)
-      return `4: ${machine.name} holds ${away.member.name} for ${away.evidence.verdict}`;
+      return { what: `4: ${machine.name} holds ${away.member.name} for ${away.evidence.verdict}`, machines };
     const known = views.map(({ member }) => member.name).sort();
     const wanted = members.map(({ name }) => name).sort();
     if (known.join() !== wanted.join())
-      return `4: ${machine.name} knows ${known.join(" ")} of ${wanted.join(" ")}`;
+      return { what: `4: ${machine.name} knows ${known.join(" ")} of ${wanted.join(" ")}`, machines };
   }
   return undefined;
 }
 
 /** 5. Whoever keeps a scope holds the same of it. */
-function unlikeStates(fleet: Fleet): string | undefined {
-  const firstByScope = new Map<string, { readonly hash: string; readonly name: string }>();
-  for (const { identity, name, node } of fleet.members) {
+function unlikeStates(_: Fleet, among: Iterable<Machine>): Difference | undefined {
+  const firstByScope = new Map<string, { readonly hash: string; readonly machine: Machine }>();
+  for (const machine of among) {
+    const { identity, name, node } = machine;
     const hashes = new Map(
       (node?.view.stateHash() ?? "").split(" ").map((part) => part.split("=") as [string, string]),
     );
     for (const scope of ["mesh", `region:${identity.region}`, `site:${identity.site}`]) {
       const hash = hashes.get(scope) ?? "nothing";
       const first = firstByScope.get(scope);
-      if (first === undefined) firstByScope.set(scope, { hash, name });
-      else if (first.hash !== hash) return `5: ${name} and ${first.name} differ in ${scope}`;
+      if (first === undefined) firstByScope.set(scope, { hash, machine });
+      else if (first.hash !== hash)
+        return {
+          what: `5: ${name} and ${first.machine.name} differ in ${scope}`,
+          machines: [first.machine, machine],
+        };
     }
   }
   return undefined;

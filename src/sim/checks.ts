@@ -3,6 +3,7 @@ import type { NodeView, PodView } from "../core/node/contract.ts";
 import type { PodBody } from "../core/records/bodies.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import { checkAgreement, isInStep } from "./agreement.ts";
+import { hearsLate } from "./budgets.ts";
 import type { Machine } from "./machine.ts";
 import { jobOf, type SimPod } from "./sim-pod.ts";
 import type { Attempt, Users } from "./users.ts";
@@ -106,13 +107,14 @@ export class Checks {
       const staying = [...rivals, ...this.#aboutToStart(view, body)].some(
         (other) => other.uid !== uid && this.#lives.get(other.uid)?.surplus !== true,
       );
-      return staying ? undefined : "no other copy stays in its slot";
+      return staying || this.#believesLate(view, uid, body) ? undefined : "no other copy stays in its slot";
     }
     // Without a lease it has to go, whatever the world says.
     if (reason.startsWith("lease-lost")) return body.fence === undefined ? "it needs no lease" : undefined;
     if (reason.startsWith("updated")) {
       const perNode = body.slot.startsWith("node/") || body.fence !== undefined;
-      return perNode || rivals.length > 0 ? undefined : "no newer copy fills its slot";
+      if (perNode || rivals.length > 0 || this.#believesLate(view, uid, body)) return undefined;
+      return "no newer copy fills its slot";
     }
     if (reason.startsWith("deleted")) {
       const known = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
@@ -132,6 +134,15 @@ export class Checks {
     if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
     if (reason.startsWith("preempted")) return whyNotPreempted(pod, reason);
     return "not a reason that this world gives";
+  }
+
+  /** A copy of the slot that it knows of is where words come from late: it may have gone. */
+  #believesLate(view: NodeView, uid: string, { slot, workload }: PodBody): boolean {
+    const here = this.#world.machine(this.#world.hostOf(view.identity.id));
+    return view.pods().some(({ uid: other, node, body, current }) => {
+      if (other === uid || body.slot !== slot || body.workload.name !== workload.name) return false;
+      return current && hearsLate(here, this.#world.machine(this.#world.hostOf(node)));
+    });
   }
 
   /** Copies of the same slot that are claimed by a machine that is up, and do not run yet. */

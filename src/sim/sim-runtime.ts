@@ -19,6 +19,7 @@ export class SimRuntime {
   readonly #deadlines = new Map<string, number>();
   /** Workloads whose programs end here as soon as they begin. */
   readonly #sick = new Set<string>();
+  readonly #everSick = new Set<string>();
 
   constructor(world: World, machine: Machine, random: Random) {
     this.#world = world;
@@ -64,7 +65,13 @@ export class SimRuntime {
   /** From now on the workload's programs end on this machine, those that run included. */
   sicken(workload: string): void {
     this.#sick.add(workload);
+    this.#everSick.add(workload);
     for (const pod of this.#machine.pods.values()) if (this.#isSick(pod) && !pod.waiting) this.#crash(pod);
+  }
+
+  /** Whether its node may have struck the workload off. */
+  wasSick(workload: string): boolean {
+    return this.#everSick.has(workload);
   }
 
   cure(workload: string): void {

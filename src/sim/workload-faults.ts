@@ -1,5 +1,6 @@
 import { below, between, pick, type Random } from "../core/kernel/random.ts";
 import type { World } from "./world.ts";
+import type { Machine } from "./machine.ts";
 
 /** What goes wrong on one machine with what it runs, not with its agent. */
 
@@ -28,17 +29,17 @@ export function sickenWorkload(world: World, random: Random): void {
   world.at(world.now + lasts, () => machine.runtime.cure(name));
 }
 
-/** When all is calm: one copy fails where it is, for good, and another machine of its site may run it. */
+/** When all is calm: one copy fails where it is, for good, and a machine of its site where it never did may run it. */
 export function sickenOneForGood(world: World, random: Random): void {
-  const candidates = world.machines.flatMap((machine) => {
-    const hasPeer = world.machines.some(
-      (other) => other !== machine && other.identity.site === machine.identity.site,
-    );
-    return [...machine.pods.values()].flatMap(({ start, ready }) => {
+  const isFit = (other: Machine, machine: Machine, name: string): boolean =>
+    other !== machine && other.identity.site === machine.identity.site && !other.runtime.wasSick(name);
+  const candidates = world.machines.flatMap((machine) =>
+    [...machine.pods.values()].flatMap(({ start, ready }) => {
       const name = movable.find((known) => known === start.labels["app"]);
-      return name === undefined || !ready || !hasPeer ? [] : [{ machine, name }];
-    });
-  });
+      if (name === undefined || !ready) return [];
+      return world.machines.some((other) => isFit(other, machine, name)) ? [{ machine, name }] : [];
+    }),
+  );
   const one = pick(random, candidates);
   if (one === undefined) return;
   world.trace.add(world.now, "FAULT", `${one.name} fails on ${one.machine.name} for good`);

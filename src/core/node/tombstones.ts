@@ -56,8 +56,13 @@ export function collect(turn: Turn, author: NodeId): void {
   if (slots.length > 0) unpersist(turn, slots);
 }
 
-/** Whether a record that we do not hold was dropped for good: its author said so, and we agree with it. */
+/**
+ * Whether a record that we do not hold was dropped for good: its author said so, and we agree with it. Of the
+ * facts of somebody who is gone only some still stand, so nobody can agree with what was left of them; what
+ * somebody still holds of those stands everywhere.
+ */
 export function isCollected(turn: Turn, record: MeshRecord): boolean {
+  if (record.kind === "fact" && turn.state.index.goneSince.has(record.author)) return false;
   const floor = floorOf(turn, record);
   if (floor === undefined || record.version > floor.upTo) return false;
   return isTombstone(record) || matches(turn, record, floor);

@@ -273,9 +273,9 @@ test("why-not tells every filter of a node, why of a pod its one slot, timeline 
       "nodeSelector",
       "nodeAffinity",
       "taint",
-      "restarts",
       "runtime",
       "tier",
+      "restarts",
       "resources",
     ],
   );

@@ -63,7 +63,10 @@ export function cronRuns(
     // Begun already, by a clock that is ahead: what is due here was replaced before it began.
     !(policy === "Replace" && ran.some(({ due }) => due > latest));
   const newest = starts ? latest : ran[0]?.due;
-  const goOn = policy === "Replace" ? active.filter(({ due }) => due === newest) : active;
+  // Two nodes whose clocks disagree may begin two runs at once: the later one waits for the other.
+  const oldest = Math.min(...active.map(({ due }) => due));
+  const only = policy === "Replace" ? newest : policy === "Forbid" ? oldest : undefined;
+  const goOn = only === undefined ? active : active.filter(({ due }) => due === only);
   const kept = [
     ...endedAs(ran, "Complete").slice(0, numberAt(spec, "successfulJobsHistoryLimit", 3)),
     ...endedAs(ran, "Failed").slice(0, numberAt(spec, "failedJobsHistoryLimit", 1)),

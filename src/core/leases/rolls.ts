@@ -209,20 +209,20 @@ function isLeaving(state: LeaseState, { members }: Electorate, { id, memory }: V
 }
 
 /**
- * How many voters a claim needs. Of two voters, when the other one has left for good or lost its memory,
- * the remaining one decides alone to go on without it; both must have gone by this roll before, for
- * then nobody can act by an older one.
+ * How many voters a claim needs. Of an even number of voters of whom one has left for good or lost its memory,
+ * half of them decide to go on without it, of two the last one: the other half is no majority. All must have gone
+ * by this roll before, for then nobody can act by an older one.
  */
 export function votesNeeded(state: LeaseState, book: Book, onRoll: boolean, now: number): number {
   const { roll } = book;
   if (roll === undefined) return Number.POSITIVE_INFINITY;
   const majority = majorityOf(roll);
-  if (!onRoll || roll.voters.length !== 2 || !votesIn(state, roll)) return majority;
-  const other = roll.voters.find(({ id }) => id !== state.config.self);
   const electorate = state.electorates.get(book.electorate);
-  if (other === undefined || electorate === undefined || !isLeaving(state, electorate, other))
+  if (!onRoll || roll.voters.length % 2 === 1 || electorate === undefined || !votesIn(state, roll))
     return majority;
-  return book.settled && now - book.since >= state.config.promiseFor ? 1 : majority;
+  if (!roll.voters.some((voter) => isLeaving(state, electorate, voter))) return majority;
+  const isOver = book.settled && now - book.since >= state.config.promiseFor;
+  return isOver ? roll.voters.length / 2 : majority;
 }
 
 export function memoryOf(state: LeaseState, node: NodeId): string | undefined {

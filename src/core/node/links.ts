@@ -107,6 +107,8 @@ export function tellMembership(turn: Turn, event: MembershipEvent): boolean {
 
 export function tellSync(turn: Turn, event: SyncEvent): void {
   const { state, env } = turn;
+  // What this turn has made until now is in the store, and a peer may be owed it.
+  if (event.type !== "stored") sealFresh(turn);
   const syncEnv = {
     now: env.now,
     random: env.random("sync"),
@@ -154,11 +156,10 @@ function settledMembers({ state, env }: Turn): number {
  * peers that may lack it.
  */
 export function flush(turn: Turn): void {
-  const { state, env } = turn;
   while (turn.fresh.length > 0) {
     // What was replaced within the turn is nobody's business.
     const fresh = turn.fresh.splice(0).filter(({ record }) => record.live);
-    for (const own of unsealed(fresh)) sealNext(state.store, own, state.ownLogsWhole, env.signer, env.crypto);
+    seal(turn, fresh);
     persist(
       turn,
       fresh.map(({ record }) => record),
@@ -168,6 +169,18 @@ export function flush(turn: Turn): void {
       tellSync(turn, { type: "stored", records, from });
     }
   }
+}
+
+function sealFresh(turn: Turn): void {
+  if (turn.fresh.length > 0)
+    seal(
+      turn,
+      turn.fresh.filter(({ record }) => record.live),
+    );
+}
+
+function seal({ state, env }: Turn, fresh: Turn["fresh"]): void {
+  for (const own of unsealed(fresh)) sealNext(state.store, own, state.ownLogsWhole, env.signer, env.crypto);
 }
 
 /** Own records without a seal, by log. */

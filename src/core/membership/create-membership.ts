@@ -250,9 +250,8 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
       return;
     }
     case "use":
-      if (decides(state, link.peer)) return;
-      link.chosen = true;
-      return use(step, peer, link);
+      if (!decides(state, link.peer)) use(step, peer, link);
+      return;
     case "probe":
       return probed(step, id, frame, (of, to) => ping(step, of, to));
     case "away":

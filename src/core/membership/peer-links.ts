@@ -129,10 +129,7 @@ export function linkClosed(step: Step, id: LinkId, told: LinkEnd): void {
     if (!peer.wanted) state.tended.delete(peer.peer.id);
     return;
   }
-  if (peer.active !== undefined) return;
-  if (decides(state, peer.peer.id)) return useNewest(step, peer);
-  // The word for this link overtook that for another one: what is left of the chosen ones is what the peer uses.
-  for (const other of peer.links.values()) if (other.chosen) return use(step, peer, other);
+  if (peer.active === undefined && decides(state, peer.peer.id)) useNewest(step, peer);
 }
 
 function useNewest(step: Step, peer: PeerState): void {

@@ -48,8 +48,6 @@ export type Link = {
   answeredFrom: Instant | undefined;
   /** What the way alone takes: round trips without most of what the ends were too busy for. */
   wayTrip: Duration;
-  /** The end that decides said once that this link is used. */
-  chosen: boolean;
 };
 
 export type PeerState = {
@@ -166,7 +164,6 @@ export function newLink(
     roundTrip: undefined,
     answeredFrom: undefined,
     wayTrip: 0,
-    chosen: false,
   };
 }
 

@@ -105,5 +105,5 @@ function writeNote(machine: Machine | undefined, number: number): void {
   const { namespace, name } = ref;
   const value = { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data: { a: "1" } };
   const change = { type: "update", ref, value, manager: "bench", class: "user", mode: "create" } as const;
-  machine?.deliver({ type: "write", request: number + 1, changes: [change], actor: "bench", dryRun: false });
+  machine?.write(number + 1, change, "bench");
 }

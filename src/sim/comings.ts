@@ -94,7 +94,7 @@ export class Comings {
       class: "user",
       mode: "upsert",
     } as const;
-    machine.deliver({ type: "write", request: -1, changes: [change], actor: "user", dryRun: false });
+    machine.write(-1, change);
     this.#drain(machine, this.#world.now + drainMax);
   }
 

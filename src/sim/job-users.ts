@@ -194,14 +194,14 @@ export class JobUsers {
     if (job !== undefined) this.#waiting.set(`${machine.name} ${machine.processes} ${request}`, job);
     this.#world.trace.add(this.#world.now, machine.name, `user: writes ${ref.kind} ${ref.name}`);
     const change = { type: "update", ref, value, manager: "kubectl", class: "user", mode: "upsert" } as const;
-    machine.deliver({ type: "write", request, changes: [change], actor: "user", dryRun: false });
+    machine.write(request, change);
   }
 
   #delete(machine: Machine, ref: ObjectRef): void {
     const request = ++this.#requests;
     this.#world.trace.add(this.#world.now, machine.name, `user: deletes ${ref.kind} ${ref.name}`);
     const change = { type: "delete", ref, manager: "kubectl", class: "user" } as const;
-    machine.deliver({ type: "write", request, changes: [change], actor: "user", dryRun: false });
+    machine.write(request, change);
   }
 
   #answered(machine: Machine, request: number, reply: WriteReply): void {

@@ -1,3 +1,4 @@
+import type { Change } from "../core/intents/contract.ts";
 import { carryOut, type Handlers } from "../core/kernel/effects.ts";
 import { hex } from "../core/kernel/bytes.ts";
 import { randomStream, type Random } from "../core/kernel/random.ts";
@@ -204,6 +205,11 @@ export class Machine {
       for (const event of waiting) this.deliver(event);
       this.#arm();
     });
+  }
+
+  /** Somebody writes here. */
+  write(request: number, change: Change, actor = "user"): void {
+    this.deliver({ type: "write", request, changes: [change], actor, dryRun: false });
   }
 
   deliver(event: NodeEvent): void {

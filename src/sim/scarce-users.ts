@@ -143,13 +143,7 @@ export class ScarceUsers {
     if (machine?.node?.view.object(scarceRef(name))?.exists !== true) return;
     this.#world.trace.add(this.#world.now, machine.name, `user: deletes ${name}`);
     const change = { type: "delete", ref: scarceRef(name), manager: "kubectl", class: "user" } as const;
-    machine.deliver({
-      type: "write",
-      request: ++this.#requests,
-      changes: [change],
-      actor: "user",
-      dryRun: false,
-    });
+    machine.write(++this.#requests, change);
   }
 
   #somebody(): Machine | undefined {
@@ -161,13 +155,7 @@ export class ScarceUsers {
 
   #write(machine: Machine, ref: ObjectRef, value: JsonObject): void {
     const change = { type: "update", ref, value, manager: "kubectl", class: "user", mode: "upsert" } as const;
-    machine.deliver({
-      type: "write",
-      request: ++this.#requests,
-      changes: [change],
-      actor: "user",
-      dryRun: false,
-    });
+    machine.write(++this.#requests, change);
   }
 }
 

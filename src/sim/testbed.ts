@@ -11,7 +11,7 @@ type WorkloadKind = "Deployment" | "StatefulSet";
 let requests = 0;
 
 export function send(machine: Machine, change: Change): void {
-  machine.deliver({ type: "write", request: ++requests, changes: [change], actor: "me", dryRun: false });
+  machine.write(++requests, change, "me");
 }
 
 /** Writes the whole object, whether it exists or not. */

@@ -177,7 +177,7 @@ export class Users {
     this.attempts.push(...attempts);
     this.#waiting.set(`${machine.name} ${machine.processes} ${request}`, attempts);
     this.#world.trace.add(this.#world.now, machine.name, `user: ${what}`);
-    machine.deliver({ type: "write", request, changes: [change], actor: "user", dryRun: false });
+    machine.write(request, change);
   }
 
   /** 4. What is acknowledged stands in the very reply, unless somebody wrote it at the same time. */

@@ -1,12 +1,10 @@
 import type { MergedObject } from "../intents/contract.ts";
 import { latestRun, nextRun, parseCron, type Cron } from "../intents/cron.ts";
-import { kindOf } from "../intents/kinds/index.ts";
-import { withDefaults } from "../intents/validate.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { seconds, type WallTime } from "../kernel/time.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import { isJob, type JobProgress, type JobStanding } from "./job-standing.ts";
-import { jobStanding } from "./jobs.ts";
+import { jobStanding, specOf } from "./jobs.ts";
 import { progressByJob } from "./job-progress.ts";
 import { numberAt, objectAt, stringsAt, textAt } from "./json-at.ts";
 import type { Index } from "./records-index.ts";
@@ -102,12 +100,11 @@ const endedAs = (runs: readonly Run[], as: "Complete" | "Failed"): readonly Run[
 type Read = { readonly spec: JsonObject; readonly cron: Cron | undefined };
 const readByCronJob = new WeakMap<MergedObject, Read>();
 
-/** With defaults; without a schedule that can be read nothing is due. */
+/** Without a schedule that can be read nothing is due. */
 function readCronJob(cronJob: MergedObject): Read {
   const known = readByCronJob.get(cronJob);
   if (known !== undefined) return known;
-  const kind = kindOf("batch", "CronJob");
-  const spec = objectAt(kind === undefined ? cronJob.value : withDefaults(kind, cronJob.value), "spec");
+  const spec = specOf(cronJob);
   const cron = parseCron(textAt(spec, "schedule") ?? "");
   const read = { spec, cron: cron.ok ? cron.value : undefined };
   readByCronJob.set(cronJob, read);

@@ -80,11 +80,11 @@ function basesOf({ placeNodes }: NodeState, object: MergedObject): readonly stri
 
 const specs = new WeakMap<MergedObject, JsonObject>();
 
-/** With defaults, which are the same for every look at one object. */
-function specOf(object: MergedObject): JsonObject {
+/** The spec of a Job or a CronJob with defaults, which are the same for every look at one object. */
+export function specOf(object: MergedObject): JsonObject {
   const known = specs.get(object);
   if (known !== undefined) return known;
-  const kind = kindOf("batch", "Job");
+  const kind = kindOf("batch", object.ref.kind);
   const spec = objectAt(kind === undefined ? object.value : withDefaults(kind, object.value), "spec");
   specs.set(object, spec);
   return spec;

@@ -23,7 +23,7 @@ export function keepNotes({ world }: Fleet): Notes {
     const { namespace, name } = ref;
     const value = { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data: { a: "1" } };
     const change = { type: "update", ref, value, manager: "people", class: "user", mode: "create" } as const;
-    author?.deliver({ type: "write", request, changes: [change], actor: "people", dryRun: false });
+    author?.write(request, change, "people");
     return name;
   };
   return { write, acknowledged };

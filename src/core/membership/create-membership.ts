@@ -13,7 +13,7 @@ import type {
 } from "./contract.ts";
 import { send } from "./duties.ts";
 import { evidenceOf } from "./evidence.ts";
-import { decodeFrame } from "./frames.ts";
+import { decodeFrame, isAboutOthers } from "./frames.ts";
 import { doubt, doubtLevel, doubtsOf, noticeLag, noticeStall, recover, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
 import { closeLink, decides, linkClosed, linkOpened, settleStandby, use } from "./peer-links.ts";
@@ -95,20 +95,35 @@ function handle(
   }
   if (event.type === "frame" && lag < 0 && beatArrived(step, event.link, event.bytes)) return step.out;
   take(step, event);
-  tend(step, event.type !== "wake" || isStirred(step));
+  const stirs = stirsOthers(event);
+  if (event.type === "frame" || event.type === "heard") tendSoon(step, event.link);
+  tend(step, stirs || isStirred(step));
   if (event.type !== "heard" && event.type !== "frame" && event.type !== "wake") state.observed = true;
   if (state.observed || now >= state.announceAt) {
     judge(step);
     announce(step);
     state.observed = false;
   }
-  state.wake = nextWake(state, event.type !== "wake" || isStirred(step));
+  state.wake = nextWake(state, stirs || isStirred(step));
   return step.out;
 }
 
 /** More happened than signs of life: what was due when for any peer is to be found anew. */
 function isStirred({ state, out }: Step): boolean {
-  return doubtLevel(state) !== state.wakeDoubt || out.some(({ type }) => type !== "send");
+  return (
+    doubtLevel(state) !== state.wakeDoubt || out.some(({ type }) => type !== "send" && type !== "clock-seen")
+  );
+}
+
+/** What a peer says about others may make something due for any of them; all else that it says concerns it alone. */
+function stirsOthers(event: MembershipEvent): boolean {
+  return event.type === "frame" ? isAboutOthers(event.bytes) : event.type !== "heard" && event.type !== "wake";
+}
+
+/** What was due when for the peer at this link is to be found anew. */
+function tendSoon({ state, now }: Step, id: LinkId): void {
+  const peer = state.peers.get(state.peerByLink.get(id) ?? "");
+  if (peer !== undefined) peer.wake = { at: now, why: "a frame" };
 }
 
 function take(step: Step, event: MembershipEvent): void {

@@ -53,6 +53,11 @@ export function encodeFrame(frame: MembershipFrame): Uint8Array {
   }
 }
 
+const aboutOthers: ReadonlySet<number> = new Set([types.indexOf("probe"), types.indexOf("answer")]);
+
+/** Whether the frame is about a third member; told without reading it. */
+export const isAboutOthers = (bytes: Uint8Array): boolean => aboutOthers.has(bytes[0] ?? types.length);
+
 /** Undefined for anything that is not exactly one frame. */
 export function decodeFrame(bytes: Uint8Array): MembershipFrame | undefined {
   const reader = new Reader(bytes);

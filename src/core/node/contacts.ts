@@ -3,7 +3,7 @@ import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import { ringNeighbours } from "../membership/expander.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Gateway } from "../records/summaries.ts";
-import { addressesOf } from "./guests.ts";
+import { gatewaysTold, ownAddresses } from "./guests.ts";
 import { detailOf } from "./levels.ts";
 import { isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
@@ -134,18 +134,27 @@ function trials(state: NodeState, now: Instant): readonly Contact[] {
     for (const [region, { body }] of index.regionSummaries)
       for (const gateway of body.gateways) note({ ...gateway, region });
   }
+  let toldBy: ReadonlyMap<NodeId, readonly string[]> | undefined;
   for (const [id, { member }] of levels.guests) {
     const { name, site, region } = member;
     const told =
       region === identity.region ? index.siteSummaries.has(site) : index.regionSummaries.has(region);
-    if (belongs(state, id) && (alone || !told))
-      note({ id, name, site, region, addresses: addressesOf(state, id) });
+    if (!belongs(state, id) || (told && !alone)) continue;
+    toldBy ??= addressesTold(state);
+    note({ id, name, site, region, addresses: ownAddresses(state, id) ?? toldBy.get(id) ?? [] });
   }
   const epoch = Math.floor(now / trialEvery);
   if (known.size === 0) return [];
   return foremost(known.keys(), `trial ${epoch} ${identity.id}`, trialsMax).flatMap(
     (id) => known.get(id) ?? [],
   );
+}
+
+/** Where those who speak for places are reached, as their places say; the first word on each counts. */
+function addressesTold(state: NodeState): ReadonlyMap<NodeId, readonly string[]> {
+  const told = new Map<NodeId, readonly string[]>();
+  for (const { id, addresses } of gatewaysTold(state)) if (!told.has(id)) told.set(id, addresses);
+  return told;
 }
 
 function inPlace(

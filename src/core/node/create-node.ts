@@ -62,6 +62,9 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
   let promised: Wake = asleep;
   /** The next deadline but those of membership; undefined when it is to be found anew. */
   let others: Wake | undefined;
+  // Empty in most turns: made once, and emptied before each.
+  const floorMatches = new Map<string, boolean>();
+  const voided = new Set<string>();
   return {
     handle: (event, world) => {
       const env = withTrustedWall(state, world);
@@ -69,7 +72,9 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       given.wall = env.wall;
       given.crypto = env.crypto;
       const lag = Math.max(0, env.now - promised.at);
-      const turn: Turn = { state, env, lag, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
+      if (floorMatches.size > 0) floorMatches.clear();
+      if (voided.size > 0) voided.clear();
+      const turn: Turn = { state, env, lag, out: [], fresh: [], floorMatches, voided };
       settleSent(turn);
       const sign = others === undefined || env.now >= others.at ? undefined : signOfLife(state, event);
       if (sign === undefined) carryOut(handlers(turn), event);

@@ -2,6 +2,7 @@ import { memberBody, statusBody } from "../records/bodies.ts";
 import { memberKey, partsOf } from "../records/keys.ts";
 import { newestOf } from "../records/log.ts";
 import { bodyOf, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import type { Gateway } from "../records/summaries.ts";
 import { findRecord } from "../records/store.ts";
 import { refusalOf } from "../trust/authorise.ts";
 import { persist, unpersist } from "./durable.ts";
@@ -74,13 +75,22 @@ export function proofOf(state: NodeState, id: NodeId): readonly MeshRecord[] {
  * elsewhere and the others of its site know each other by name alone until they meet.
  */
 export function addressesOf(state: NodeState, id: NodeId): readonly string[] {
-  const { index, levels } = state;
-  const status = factsOf(index, id)?.status?.body ?? levels.guests.get(id)?.status?.body;
-  if (status !== undefined) return status.addresses;
-  for (const summaries of [index.siteSummaries, index.regionSummaries])
-    for (const { body } of summaries.values())
-      for (const gateway of body.gateways) if (gateway.id === id) return gateway.addresses;
+  const own = ownAddresses(state, id);
+  if (own !== undefined) return own;
+  for (const gateway of gatewaysTold(state)) if (gateway.id === id) return gateway.addresses;
   return [];
+}
+
+/** As far as the node told us itself. */
+export function ownAddresses({ index, levels }: NodeState, id: NodeId): readonly string[] | undefined {
+  const status = factsOf(index, id)?.status?.body ?? levels.guests.get(id)?.status?.body;
+  return status?.addresses;
+}
+
+/** Of our region's sites and of all regions. */
+export function* gatewaysTold({ index }: NodeState): Generator<Gateway> {
+  for (const summaries of [index.siteSummaries, index.regionSummaries])
+    for (const { body } of summaries.values()) yield* body.gateways;
 }
 
 /** What proves the authors of all that we hold, enrollers first; bounded. */

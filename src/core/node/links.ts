@@ -10,7 +10,7 @@ import { sealNext } from "../records/store.ts";
 import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
-import { contactsOf } from "./contacts.ts";
+import { contactsOf, type Contact } from "./contacts.ts";
 import { addressesOf } from "./guests.ts";
 import { peersSoon } from "./levels.ts";
 import { coverLater } from "./unknown-authors.ts";
@@ -22,6 +22,7 @@ import { coverAndHold } from "./held.ts";
 import { tellLeases } from "./exclusive.ts";
 import { linkPolicyOf, refreshLinkPolicy, whyForbidden } from "./link-policy.ts";
 import { publishLinks, publishStatus } from "./own-records.ts";
+import { areSamePeers } from "./peers-told.ts";
 import { reconcileOwnFacts } from "./pods.ts";
 import { countReunionTraffic, nodeReturned } from "./reunion.ts";
 import { collect, dropDead } from "./tombstones.ts";
@@ -214,8 +215,12 @@ function tellItsEnd(turn: Turn, node: NodeId, record: MeshRecord): void {
     if (peer === node) send(turn, link, syncChannel, encodeFrame(frame, env.crypto));
 }
 
-/** The roster and the members' addresses, as the membership machine wants them. */
-export function peersOf(turn: Turn): Peer[] {
+/**
+ * The roster and the members' addresses, as the membership machine wants them.
+ *
+ * @param contacts What `contactsOf` says now, where that is known.
+ */
+export function peersOf(turn: Turn, contacts = contactsOf(turn.state, turn.env.now)): Peer[] {
   const { state } = turn;
   const { index, identity } = state;
   const peers: Peer[] = [];
@@ -226,7 +231,7 @@ export function peersOf(turn: Turn): Peer[] {
     peers.push({ id, name: body.name, site: body.site, region: body.region, addresses, pace });
   }
   const listed = new Set<string>();
-  for (const contact of contactsOf(state, turn.env.now)) {
+  for (const contact of contacts) {
     listed.add(contact.id);
     peers.push({ ...contact, pace: paceTo(state, contact.id), contact: "wanted" });
   }
@@ -241,12 +246,19 @@ export function peersOf(turn: Turn): Peer[] {
   return peers.sort((left, right) => (left.id < right.id ? -1 : 1));
 }
 
-export function tellPeers(turn: Turn): void {
+/** Says who our peers are, if that is not what was said last. */
+export function tellPeers(turn: Turn, contacts?: readonly Contact[]): void {
   const { state } = turn;
   const { site, region } = state.identity;
   refreshLinkPolicy(turn);
-  const peers = peersOf(turn).map((peer) => ({ ...peer, forbidden: whyForbidden(state, peer.id, peer) }));
+  const peers = peersOf(turn, contacts).map((peer) => ({
+    ...peer,
+    forbidden: whyForbidden(state, peer.id, peer),
+  }));
   const permits = linkPolicyOf(state)?.permits;
+  const told = state.peersTold;
+  if (told !== undefined && told.permits === permits && areSamePeers(told.peers, peers)) return;
+  state.peersTold = { peers, permits };
   tellMembership(turn, { type: "peers", peers, place: { site, region }, permits });
 }
 

@@ -18,6 +18,7 @@ import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid }
 import { newHealth, type Health } from "./health-state.ts";
 import { noPressure, type Pressure } from "./memory.ts";
 import type { HeldLinkPolicy } from "./link-policy.ts";
+import type { PeersTold } from "./peers-told.ts";
 import { nothingHeld, type Held } from "./progress.ts";
 import { noJobs, type Jobs } from "./job-table.ts";
 import type { Offender } from "./offences.ts";
@@ -71,6 +72,7 @@ export type NodeState = {
   readonly peerByLink: Map<LinkId, NodeId>;
   readonly offenders: Map<NodeId, Offender>;
   linkPolicy: HeldLinkPolicy;
+  peersTold: PeersTold | undefined;
   readonly store: RecordStore;
   readonly index: Index;
   readonly membership: Membership;
@@ -196,6 +198,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     peerByLink: new Map(),
     offenders: new Map(),
     linkPolicy: { madeOf: "", policy: undefined },
+    peersTold: undefined,
     clocks: { aheadByPeer: new Map(), correction: 0, base: undefined },
     store: emptyStore(),
     index: emptyIndex(),

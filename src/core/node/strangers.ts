@@ -2,7 +2,7 @@ import { seconds, type Duration } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import { admitPending, admitRecords } from "./admission.ts";
-import { contactsOf, gatewaysOf } from "./contacts.ts";
+import { contactsOf, gatewaysOf, type Contact } from "./contacts.ts";
 import type { NodeEvent } from "./contract.ts";
 import { coverAndHold } from "./held.ts";
 import { credentialsOf, proofOf } from "./guests.ts";
@@ -89,11 +89,11 @@ export function tendStrangers(turn: Turn): void {
   const { levels } = state;
   if (detailOf(state) === "mesh") return;
   if (levels.grew) welcome(turn);
-  if (state.booted && env.now >= levels.contactsAt) review(turn);
+  const contacts = state.booted && env.now >= levels.contactsAt ? review(turn) : undefined;
   if (env.now >= levels.peersAt && state.booted) {
     levels.peersAt = Number.POSITIVE_INFINITY;
     levels.contactsAt = Math.min(levels.contactsAt, env.now + contactsEvery);
-    tellPeers(turn);
+    tellPeers(turn, contacts);
   }
   for (const [link, { until }] of levels.waiting)
     if (env.now >= until) close(turn, link, "it did not show who it is");
@@ -125,20 +125,23 @@ function welcome(turn: Turn): void {
   }
 }
 
-/** Time passes over gateways that are out of reach, and over links that nobody needs any more. */
-function review(turn: Turn): void {
+/** Time passes over gateways that are out of reach, and over links that nobody needs any more. @returns our contacts, unless a link ended. */
+function review(turn: Turn): readonly Contact[] | undefined {
   const { state, env } = turn;
   const { levels } = state;
   const gateway = gatewaysOf(state).includes(state.identity.id);
   levels.contactsAt = gateway || levels.links.size > 0 ? env.now + contactsEvery : Number.POSITIVE_INFINITY;
   levels.peersAt = env.now;
-  const wanted = new Set(contactsOf(state, env.now).map(({ id }) => id));
+  const contacts = contactsOf(state, env.now);
+  const wanted = new Set(contacts.map(({ id }) => id));
   for (const held of levels.links.values()) {
     if (!held.outbound || wanted.has(held.peer)) held.unwantedSince = undefined;
     else held.unwantedSince ??= env.now;
   }
+  const before = levels.links.size;
   for (const [link, { unwantedSince }] of levels.links)
     if (unwantedSince !== undefined && env.now >= unwantedSince + unwantedMax) hangUp(turn, link);
+  return levels.links.size === before ? contacts : undefined;
 }
 
 function accept(turn: Turn, link: LinkId): void {

@@ -19,6 +19,9 @@ export type RecordStore = {
   readonly hashByScope: Map<Scope, ScopeHash>;
   /** By `logName`. */
   readonly logs: Map<string, Log>;
+  readonly logsByScope: Map<Scope, Log[]>;
+  /** Logs that may hold more than their head says; whoever asks leaves those out that do not any more. */
+  readonly beyondHead: Set<Log>;
   /** Seals of more than one record, so that what arrives piece by piece shares one. */
   readonly seals: Map<string, Seal>;
   /** Told of every record that comes and goes: summaries are kept up to date by it. */
@@ -41,6 +44,8 @@ export const emptyStore = (): RecordStore => ({
   bySlot: new Map(),
   hashByScope: new Map(),
   logs: new Map(),
+  logsByScope: new Map(),
+  beyondHead: new Set(),
   seals: new Map(),
   watchers: [],
 });
@@ -115,6 +120,9 @@ export function logOf(store: RecordStore, record: Pick<MeshRecord, "scope" | "ki
     const { scope, kind, author } = record;
     log = { scope, kind, author, head: 0, records: [], stale: 0, ahead: [] };
     store.logs.set(name, log);
+    const held = store.logsByScope.get(scope);
+    if (held === undefined) store.logsByScope.set(scope, [log]);
+    else held.push(log);
   }
   return log;
 }
@@ -158,7 +166,9 @@ function replace(store: RecordStore, slot: string, old: MeshRecord | undefined, 
   next.live = true;
   shareSeal(store, next);
   if (next.seal !== undefined) next.seal.live++;
-  putIntoLog(logOf(store, next), next);
+  const log = logOf(store, next);
+  putIntoLog(log, next);
+  if (next.version > log.head) store.beyondHead.add(log);
   count(hashOf(store, next.scope), next, 1);
   for (const watcher of store.watchers) watcher(next, 1);
 }

@@ -3,7 +3,7 @@ import type { Duration, Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { logName, newestOf, type Log } from "../records/log.ts";
 import type { LogAt } from "./frames.ts";
-import { ask, logsOf, refOf, sharedScopes, type Peer, type Step } from "./state.ts";
+import { ask, isShared, refOf, type Peer, type Step } from "./state.ts";
 
 /**
  * Logs of which we hold more than we know to be all. What a search found came without covers, and from then on
@@ -18,23 +18,24 @@ const pauseMax: Duration = 600_000;
 
 /** The peer holds the same records as we do. */
 export function askHowFar(step: Step, link: LinkId, peer: Peer): void {
+  const { beyondHead } = step.env.store;
+  if (beyondHead.size === 0) return;
   const due: LogAt[] = [];
-  for (const log of sharedScopes(step, peer).flatMap((scope) => logsOf(step, scope)))
-    if (isDue(step, log)) due.push({ ...refOf(log), at: log.head });
+  for (const log of beyondHead) {
+    if (newestOf(log) <= log.head) {
+      beyondHead.delete(log);
+      step.state.doubts.delete(logName(log));
+    } else if (isShared(step, peer, log.scope) && isDue(step, log)) {
+      due.push({ ...refOf(log), at: log.head });
+    }
+  }
   ask(step, link, peer, due);
 }
 
 /** A log that is new to us in this state is given the first pause, too: covers may be on their way. */
 function isDue({ state: { doubts }, env }: Step, log: Log): boolean {
   const newest = newestOf(log);
-  const isWhole = newest <= log.head;
-  // Mostly nothing is doubted.
-  if (isWhole && doubts.size === 0) return false;
   const name = logName(log);
-  if (isWhole) {
-    doubts.delete(name);
-    return false;
-  }
   const doubt = doubts.get(name);
   const known = doubt?.newest === newest;
   if (known && env.now < doubt.askAt) return false;

@@ -94,9 +94,10 @@ export function ask(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]
 }
 
 /** All logs that we hold something of in a scope. */
-export function logsOf({ env }: Step, scope: Scope): Log[] {
-  return [...env.store.logs.values()].filter((log) => log.scope === scope);
+export function logsOf({ env }: Step, scope: Scope): readonly Log[] {
+  return env.store.logsByScope.get(scope) ?? none;
 }
+const none: readonly Log[] = [];
 
 export const refOf = ({ scope, kind, author }: LogRef): LogRef => ({ scope, kind, author });
 

@@ -105,7 +105,7 @@ export class Writer {
   done(): Uint8Array<ArrayBuffer> {
     const buffer = this.#buffer;
     if (buffer === over) throw new RangeError("a writer is done once");
-    const written = copyOf(buffer, this.#length);
+    const written = buffer.slice(0, this.#length);
     if (spareBuffers.length < sparesMax && buffer.length >= spareBytes && buffer.length <= spareBytesMax)
       spareBuffers.push(buffer);
     this.#buffer = over;
@@ -120,16 +120,6 @@ export class Writer {
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
   }
-}
-
-/** A few bytes are copied faster one by one than by what copies many. */
-const fewBytes = 48;
-
-function copyOf(buffer: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
-  if (length > fewBytes) return buffer.slice(0, length);
-  const copy = new Uint8Array(length);
-  for (let at = 0; at < length; at++) copy[at] = buffer[at] ?? 0;
-  return copy;
 }
 
 export class Reader {

@@ -22,6 +22,8 @@ const gatewaysPerRegion = 4;
 const rings = 3;
 /** Links that join two neighbouring regions. */
 const linksPerRegionPair = 2;
+/** After a start the links within the site come first, for so long at most. */
+const siteFirst: Duration = seconds(4);
 /** A gateway that is out of reach for so long is passed over. */
 const patience: Duration = seconds(10);
 /** Of the neighbours of a place. Without one of them the others still join all; without more, parts may come apart. */
@@ -54,6 +56,23 @@ export function speakersOf(state: NodeState): readonly NodeId[] {
 export function gatewaysOf(state: NodeState): readonly NodeId[] {
   return speakersOf(state).slice(0, detailOf(state) === "site" ? gatewaysPerSite : gatewaysPerRegion);
 }
+
+/**
+ * Who has just started may take itself for the only one of its place that runs: it has links with the others of
+ * its site, or gives them some time, before it looks for links with other places.
+ */
+export function isSiteFirst(state: NodeState, now: Instant): boolean {
+  const { index, identity, membership, settling } = state;
+  if (settling) return true;
+  if (now >= siteFirstUntil(state)) return false;
+  for (const [id, { body }] of index.memberById) {
+    if (body.site !== identity.site || id === identity.id || !isMember(index, id)) continue;
+    if (membership.standing(id)?.verdict !== "alive") return true;
+  }
+  return false;
+}
+
+export const siteFirstUntil = ({ bootedAt }: NodeState): Instant => bootedAt + siteFirst;
 
 export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
   const { index, identity } = state;
@@ -90,7 +109,7 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
   // Of our own site, too, there may be members that nobody has told us of yet.
   for (const gateway of index.siteSummaries.get(identity.site)?.body.gateways ?? [])
     want(gateway, identity.region);
-  const at = gatewaysOf(state).indexOf(identity.id);
+  const at = isSiteFirst(state, now) ? -1 : gatewaysOf(state).indexOf(identity.id);
   if (detail === "site" && at >= 0) {
     for (const site of neighbours(identity.site, index.siteSummaries)) {
       const summary = index.siteSummaries.get(site)?.body;

@@ -1,9 +1,8 @@
 import { carryOut, type Handlers } from "../kernel/effects.ts";
 import { asleep, earliest, type Instant, type Wake } from "../kernel/time.ts";
-import { membershipChannel } from "./channels.ts";
+import { membershipChannel, syncChannel } from "./channels.ts";
 import { admitAside, admitStored, restoreFrames } from "./admission.ts";
 import { bundleArrived } from "./bundles.ts";
-import type { MembershipEvent } from "../membership/contract.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, NodeMachine } from "./contract.ts";
 import {
   absorb,
@@ -60,7 +59,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
   const state = newState(identity, config, speaks);
   const given: Given = { now: 0, wall: 0, crypto: undefined };
   let promised: Wake = asleep;
-  /** The next deadline but those of membership; undefined when it is to be found anew. */
+  /** The next deadline but those of membership and sync; undefined when it is to be found anew. */
   let others: Wake | undefined;
   // Empty in most turns: made once, and emptied before each.
   const floorMatches = new Map<string, boolean>();
@@ -76,9 +75,9 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       if (voided.size > 0) voided.clear();
       const turn: Turn = { state, env, lag, out: [], fresh: [], floorMatches, voided };
       settleSent(turn);
-      const sign = others === undefined || env.now >= others.at ? undefined : signOfLife(state, event);
-      if (sign === undefined) carryOut(handlers(turn), event);
-      else if (!tellMembership(turn, sign)) return turn.out;
+      if (others === undefined || env.now >= others.at || !isBetweenPeers(state, event))
+        carryOut(handlers(turn), event);
+      else if (!peersHeard(turn, event)) return turn.out;
       others = undefined;
       if (touchedLinkPolicy(turn)) tellPeers(turn);
       settleIfReady(turn);
@@ -102,7 +101,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
     },
     wake: () => {
       others ??= othersWake(state);
-      promised = earliest(state.membership.wake(), others);
+      promised = earliest(earliest(state.membership.wake(), state.sync.wake()), others);
       return promised;
     },
     view: createView(state, given),
@@ -110,18 +109,22 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
 }
 
 /**
- * What only membership has to hear of, while nothing else is due: a peer's beat, and the time for ours. Most of
- * what happens is that; unless membership finds something out, the rest of the node has nothing to do.
+ * What only membership and sync have to hear of, while nothing else is due: a peer's beat, a comparison, and the
+ * time for ours. Most of what happens is that; unless they find something out, the rest of the node has nothing
+ * to do. Who is not sure yet who is in its own place learns that from comparisons.
  */
-function signOfLife(
-  { booted, settling, peerByLink }: NodeState,
-  event: NodeEvent,
-): MembershipEvent | undefined {
-  if (!booted || settling) return undefined;
-  if (event.type === "wake") return event;
-  if (event.type !== "frame" || event.bytes[0] !== membershipChannel) return undefined;
-  const { link, bytes } = event;
-  return peerByLink.has(link) ? { type: "frame", link, bytes: bytes.subarray(1) } : undefined;
+function isBetweenPeers({ booted, settling, levels, peerByLink }: NodeState, event: NodeEvent): boolean {
+  if (!booted || settling || !levels.ownPlace.heard || levels.ownPlace.elders) return false;
+  if (event.type === "wake") return true;
+  if (event.type !== "frame" || !peerByLink.has(event.link)) return false;
+  return event.bytes[0] === membershipChannel || event.bytes[0] === syncChannel;
+}
+
+/** @returns whether the rest of the node has to do with it. */
+function peersHeard(turn: Turn, event: NodeEvent): boolean {
+  if (event.type === "frame") return frameArrived(turn, event.link, event.bytes);
+  const found = tellMembership(turn, { type: "wake" });
+  return turn.env.now >= turn.state.sync.wake().at ? tellSync(turn, { type: "wake" }) || found : found;
 }
 
 function handlers(turn: Turn): Handlers<NodeEvent> {
@@ -258,13 +261,14 @@ function settleIfReady(turn: Turn): void {
   }
   if (ready) state.settledAt = env.now;
   state.settling = env.now < state.settledAt;
+  if (!state.settling) state.levels.contactsAt = Math.min(state.levels.contactsAt, env.now);
 }
 /** A peer in reach is waited for up to so many times `bootSettle`. */
 const settlesMax = 4;
 
 function othersWake(state: NodeState): Wake {
   const { levels, reunion } = state;
-  let first = earliest(state.sync.wake(), state.leases.wake());
+  let first = state.leases.wake();
   const consider = (at: Instant, why: string): void => {
     if (at < first.at) first = { at, why };
   };

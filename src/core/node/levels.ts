@@ -36,6 +36,7 @@ export type Levels = {
   peersAt: Instant;
   contactsAt: Instant;
   summariesAt: Instant;
+  roomAt: Instant;
   /** When the standing summary of our site came. */
   siteHeardAt: Instant;
   /** Since when the standing summary of our region is not what we would say. */
@@ -92,6 +93,7 @@ export function newLevels(): Levels {
     peersAt: Number.POSITIVE_INFINITY,
     contactsAt: Number.POSITIVE_INFINITY,
     summariesAt: Number.POSITIVE_INFINITY,
+    roomAt: Number.NEGATIVE_INFINITY,
     siteHeardAt: 0,
     regionStaleSince: undefined,
     regionDuels: 0,

@@ -39,20 +39,22 @@ const nobody: readonly string[] = [];
 /** Members that came into view within so long may be one returning island. */
 const settledAfter = 10_000;
 
-export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): void {
+/** @returns whether it brought anything that the rest of the node has to do with. */
+export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): boolean {
   const [channel] = bytes;
   const payload = bytes.subarray(1);
-  if (channel === membershipChannel) {
-    tellMembership(turn, { type: "frame", link, bytes: payload });
-    return;
-  }
-  tellMembership(turn, { type: "heard", link });
+  if (channel === membershipChannel) return tellMembership(turn, { type: "frame", link, bytes: payload });
+  let found = tellMembership(turn, { type: "heard", link });
   // Other channels are for machines of a later version.
-  if (channel === syncChannel) tellSync(turn, { type: "frame", link, bytes: payload });
+  if (channel === syncChannel) found = tellSync(turn, { type: "frame", link, bytes: payload }) || found;
   const peer = turn.state.peerByLink.get(link);
-  if (channel === leaseChannel && peer !== undefined)
+  if (channel === leaseChannel && peer !== undefined) {
     tellLeases(turn, { type: "frame", peer, bytes: payload });
-  if (isShutOut(turn, link)) endLink(turn, link);
+    found = true;
+  }
+  if (!isShutOut(turn, link)) return found;
+  endLink(turn, link);
+  return true;
 }
 
 /** A link of a peer that is shut out is not used; a dial is not even tried. */
@@ -106,7 +108,8 @@ export function tellMembership(turn: Turn, event: MembershipEvent): boolean {
   return found;
 }
 
-export function tellSync(turn: Turn, event: SyncEvent): void {
+/** @returns whether it found something out, other than what it tells its peers. */
+export function tellSync(turn: Turn, event: SyncEvent): boolean {
   const { state, env } = turn;
   // What this turn has made until now is in the store, and a peer may be owed it.
   if (event.type !== "stored") sealFresh(turn);
@@ -121,11 +124,14 @@ export function tellSync(turn: Turn, event: SyncEvent): void {
     settled: () => settledMembers(turn),
     linkedTo: (node: string) => factsOf(state.index, node)?.links?.body.peers ?? nobody,
   };
+  let found = false;
   let handlers: Handlers<SyncEffect> | undefined;
   for (const effect of state.sync.handle(event, syncEnv)) {
+    found ||= effect.type !== "send";
     handlers ??= syncHandlers(turn);
     carryOut(handlers, effect);
   }
+  return found;
 }
 
 /** What our uplink counts as may have changed: the others are told before we fall silent for longer. */

@@ -1,8 +1,8 @@
-import { seconds, type Duration } from "../kernel/time.ts";
+import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import { admitPending, admitRecords } from "./admission.ts";
-import { contactsOf, gatewaysOf, type Contact } from "./contacts.ts";
+import { contactsOf, gatewaysOf, isSiteFirst, siteFirstUntil, type Contact } from "./contacts.ts";
 import type { NodeEvent } from "./contract.ts";
 import { coverAndHold } from "./held.ts";
 import { credentialsOf, proofOf } from "./guests.ts";
@@ -27,6 +27,8 @@ const linksMax = 64;
 /** A stranger has this long to show who it is. */
 const introductionMax: Duration = seconds(10);
 const contactsEvery: Duration = seconds(10);
+/** The same while all whom we want links with are there, and nobody else. */
+const calmContactsEvery: Duration = seconds(60);
 /** A link of ours that no neighbour needs is closed after so long. */
 const unwantedMax: Duration = seconds(60);
 
@@ -92,7 +94,7 @@ export function tendStrangers(turn: Turn): void {
   const contacts = state.booted && env.now >= levels.contactsAt ? review(turn) : undefined;
   if (env.now >= levels.peersAt && state.booted) {
     levels.peersAt = Number.POSITIVE_INFINITY;
-    levels.contactsAt = Math.min(levels.contactsAt, env.now + contactsEvery);
+    if (contacts === undefined) levels.contactsAt = Math.min(levels.contactsAt, env.now + contactsEvery);
     tellPeers(turn, contacts);
   }
   for (const [link, { until }] of levels.waiting)
@@ -129,8 +131,6 @@ function welcome(turn: Turn): void {
 function review(turn: Turn): readonly Contact[] | undefined {
   const { state, env } = turn;
   const { levels } = state;
-  const gateway = gatewaysOf(state).includes(state.identity.id);
-  levels.contactsAt = gateway || levels.links.size > 0 ? env.now + contactsEvery : Number.POSITIVE_INFINITY;
   levels.peersAt = env.now;
   const contacts = contactsOf(state, env.now);
   const wanted = new Set(contacts.map(({ id }) => id));
@@ -138,10 +138,23 @@ function review(turn: Turn): readonly Contact[] | undefined {
     if (!held.outbound || wanted.has(held.peer)) held.unwantedSince = undefined;
     else held.unwantedSince ??= env.now;
   }
+  levels.contactsAt = reviewAt(turn, contacts);
   const before = levels.links.size;
   for (const [link, { unwantedSince }] of levels.links)
     if (unwantedSince !== undefined && env.now >= unwantedSince + unwantedMax) hangUp(turn, link);
   return levels.links.size === before ? contacts : undefined;
+}
+
+/** Verdicts, summaries and links that change make us look sooner; between them only time over what is lost or unwanted. */
+function reviewAt({ state, env }: Turn, contacts: readonly Contact[]): Instant {
+  const { levels, membership } = state;
+  if (isSiteFirst(state, env.now)) return Math.max(env.now + 1, siteFirstUntil(state));
+  if (!gatewaysOf(state).includes(state.identity.id) && levels.links.size === 0)
+    return Number.POSITIVE_INFINITY;
+  const isCalm =
+    contacts.every(({ id }) => membership.standing(id)?.verdict === "alive") &&
+    [...levels.links.values()].every(({ unwantedSince }) => unwantedSince === undefined);
+  return env.now + (isCalm ? calmContactsEvery : contactsEvery);
 }
 
 function accept(turn: Turn, link: LinkId): void {

@@ -22,9 +22,12 @@ import type { Turn } from "./turn.ts";
 
 export const siteEvery: Duration = seconds(10);
 export const regionEvery: Duration = seconds(30);
-/** Everybody hears of every region: more of them share what the words of so many would cost. */
+/** Everybody hears of every site of its region, and of every region: more of them share what the words of so many would cost. */
+const sitesAtFullPace = 20;
 const regionsAtFullPace = 8;
 const refreshEvery: Duration = seconds(2 * 3600);
+/** How often guests that are of no use are looked for. */
+const roomEvery: Duration = seconds(60);
 /** After a start the links within the site come first. */
 const hearFirst: Duration = seconds(4);
 /** Sites of a region stand by in an order: each waits so much longer than the one before. */
@@ -55,9 +58,13 @@ export function tendSummaries(turn: Turn): void {
   const { state, env } = turn;
   const { levels } = state;
   if (!state.booted || env.now < levels.summariesAt) return;
-  makeRoom(turn);
+  if (env.now >= levels.roomAt) {
+    levels.roomAt = env.now + roomEvery;
+    makeRoom(turn);
+  }
   const pace = paceOf[state.config.uplink];
-  levels.summariesAt = env.now + between(env.random("summaries"), 0.9, 1.1) * pace * siteEvery;
+  const share = Math.max(1, state.index.siteSummaries.size / sitesAtFullPace);
+  levels.summariesAt = env.now + between(env.random("summaries"), 0.9, 1.1) * pace * share * siteEvery;
   const [speaker] = speakersOf(state);
   if (speaker !== state.identity.id || state.status === undefined || !levels.ownPlace.heard) {
     levels.regionStaleSince = undefined;

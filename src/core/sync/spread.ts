@@ -1,5 +1,5 @@
 import { between } from "../kernel/random.ts";
-import type { Duration } from "../kernel/time.ts";
+import { never, type Duration } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { isMetered } from "../records/link-class.ts";
 import { statusKey } from "../records/keys.ts";
@@ -17,8 +17,9 @@ import { ask, headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type
  * Pereira, Rodrigues, "Epidemic Broadcast Trees" (SRDS 2007).
  */
 
-/** Announcements wait for company so long. */
-const announceEvery: Duration = 200;
+/** Announcements wait for company so long; those of facts longer, which most peers have from their authors by then. */
+const announceAfter: Duration = 200;
+const announceFactsAfter: Duration = 2_000;
 /** What was announced has so long to come by itself before it is asked for. */
 const graftAfter: Duration = 400;
 /** A push that left a gap has so long until the gap is asked for. */
@@ -102,6 +103,7 @@ export function pushArrived(
   for (const cover of covers) {
     if (cover.from > headOf(step, cover)) expect(step, peer, { ...refOf(cover), at: cover.to }, gapAfter);
   }
+  for (const record of records) forgive(peer, { ...refOf(record), at: record.version });
   const stale = records.length > 0 && records.every((record) => isKnown(step, record, slotOf(record)));
   if (!stale || !peer.eager) return;
   peer.eager = false;
@@ -110,6 +112,7 @@ export function pushArrived(
 
 export function haveArrived(step: Step, peer: Peer, logs: readonly LogAt[]): void {
   for (const log of logs) {
+    forgive(peer, log);
     if (!isShared(step, peer, log.scope) || headOf(step, log) >= log.at) continue;
     expect(step, peer, log, between(step.env.random, graftAfter / 2, graftAfter));
   }
@@ -173,13 +176,23 @@ function coversOf(step: Step, records: readonly MeshRecord[]): Cover[] {
   return [...covers.values()];
 }
 
+/** Not at one moment with others that heard of the same: whoever is told needs not tell it back. */
 function owe({ env }: Step, peer: Peer, records: readonly MeshRecord[]): void {
-  if (peer.owed.size === 0) peer.announceAt = env.now + announceEvery;
+  const urgent = records.some(({ kind }) => kind !== "fact");
+  const wait = urgent ? announceAfter : between(env.random, announceFactsAfter / 2, announceFactsAfter);
+  peer.announceAt = Math.min(peer.owed.size === 0 ? never : peer.announceAt, env.now + wait);
   for (const record of records) {
     const name = logName(record);
     const at = Math.max(peer.owed.get(name)?.at ?? 0, record.version);
     peer.owed.set(name, { ...refOf(record), at });
   }
+}
+
+/** The peer has that itself. */
+function forgive(peer: Peer, log: LogAt): void {
+  if (peer.owed.size === 0) return;
+  const name = logName(log);
+  if ((peer.owed.get(name)?.at ?? never) <= log.at) peer.owed.delete(name);
 }
 
 function expect({ env }: Step, peer: Peer, { at, ...log }: LogAt, after: Duration): void {

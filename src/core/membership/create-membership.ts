@@ -24,7 +24,7 @@ import type { State, Step } from "./state.ts";
 import { acquit, answered, askNow, lostByAnother, probed, watch } from "./suspicion.ts";
 import { awayHeard, endAway, sayAway } from "./restarts.ts";
 import { beatAfter, dialMax, dueAfter, noteRoundTrip, redialAfter, retryFirst } from "./timing.ts";
-import { nextWake, wakeFor } from "./wakes.ts";
+import { duePeers, nextWake, wakeLater } from "./wakes.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
 /** Links to peers, who is alive, and why we think so. */
@@ -60,6 +60,7 @@ export function createMembership(config: MembershipConfig): Membership {
     announceAt: Number.POSITIVE_INFINITY,
     observed: true,
     wake: asleep,
+    deadlines: { peers: [], at: [] },
     wakeDoubt: 0,
   };
   return {
@@ -89,8 +90,9 @@ function handle(
   if (event.type === "heard" && lag < 0) {
     const peer = state.peers.get(heard(step, event.link)?.peer ?? "");
     // Life on one of two links decides between them.
-    if (peer !== undefined)
-      peer.wake = peer.links.size > 1 ? { at: now, why: "life on a link" } : wakeFor(state, peer);
+    if (peer !== undefined && peer.links.size > 1)
+      wakeLater(state, peer, { at: now, why: "life on a link" });
+    else if (peer !== undefined) wakeLater(state, peer);
     return step.out;
   }
   if (event.type === "frame" && lag < 0 && beatArrived(step, event.link, event.bytes)) return step.out;
@@ -123,7 +125,7 @@ function stirsOthers(event: MembershipEvent): boolean {
 /** What was due when for the peer at this link is to be found anew. */
 function tendSoon({ state, now }: Step, id: LinkId): void {
   const peer = state.peers.get(state.peerByLink.get(id) ?? "");
-  if (peer !== undefined) peer.wake = { at: now, why: "a frame" };
+  if (peer !== undefined) wakeLater(state, peer, { at: now, why: "a frame" });
 }
 
 function take(step: Step, event: MembershipEvent): void {
@@ -232,7 +234,7 @@ function beatArrived(step: Step, id: LinkId, bytes: Uint8Array): boolean {
   const link = frame?.type === "beat" ? heard(step, id) : undefined;
   if (peer === undefined || frame?.type !== "beat" || link === undefined) return false;
   promised(step, peer, link, frame.next);
-  peer.wake = wakeFor(state, peer);
+  wakeLater(state, peer);
   state.wake = earliest(state.wake, peer.wake);
   return true;
 }
@@ -326,8 +328,7 @@ function forgive({ state, now }: Step, by: Duration): void {
 /** Whatever time alone brings to all, or to those whose time has come: pings, silence, better links, dials. */
 function tend(step: Step, all: boolean): void {
   const { state, now } = step;
-  for (const peer of state.tended.values()) {
-    if (!all && now < peer.wake.at) continue;
+  for (const peer of all ? state.tended.values() : duePeers(state, now)) {
     for (const link of peer.links.values()) {
       watch(step, peer, link, () => ping(step, peer, link));
       if (now >= link.nextPingAt && peer.links.has(link.id)) ping(step, peer, link);
@@ -336,7 +337,7 @@ function tend(step: Step, all: boolean): void {
     endAway(step, peer);
     if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
     if (mayDial(state, peer) && now >= dialAt(peer)) dial(step, peer);
-    peer.wake = wakeFor(state, peer);
+    wakeLater(state, peer);
   }
 }
 

@@ -79,6 +79,8 @@ export type PeerState = {
   reasons: readonly { readonly what: string; readonly at: Instant }[];
   /** Before that, time alone changes nothing about it. */
   wake: Wake;
+  /** Its place among the deadlines; see wakes.ts. */
+  deadline: number;
 };
 
 export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
@@ -102,6 +104,7 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
     since: now,
     reasons: [{ what: "never in contact since this agent started", at: now }],
     wake: { at: now, why: "a new peer" },
+    deadline: -1,
   };
 }
 

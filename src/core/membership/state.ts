@@ -5,6 +5,7 @@ import type { Place } from "../records/scope.ts";
 import type { LinkId, MembershipConfig, MembershipEffect } from "./contract.ts";
 import type { PathState } from "./paths.ts";
 import type { PeerState } from "./peer-state.ts";
+import type { Deadlines } from "./wakes.ts";
 
 /** What the membership machine keeps, and one call of it. */
 
@@ -52,6 +53,7 @@ export type State = {
   /** Something that verdicts or our links depend on was seen since the last judgement. */
   observed: boolean;
   wake: Wake;
+  readonly deadlines: Deadlines;
   /** The doubt of ourselves that every peer's `wake` was found with. */
   wakeDoubt: number;
 };

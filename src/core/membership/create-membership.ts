@@ -98,9 +98,10 @@ function handle(
   if (event.type === "frame" && lag < 0 && beatArrived(step, event.link, event.bytes)) return step.out;
   take(step, event);
   const stirs = stirsOthers(event);
-  if (event.type === "frame" || event.type === "heard") tendSoon(step, event.link);
+  if (event.type === "frame" || event.type === "heard") tendSoon(step, state.peerByLink.get(event.link));
+  if (event.type === "dial-failed") tendSoon(step, event.peer);
   tend(step, stirs || isStirred(step));
-  if (event.type !== "heard" && event.type !== "frame" && event.type !== "wake") state.observed = true;
+  if (stirs && event.type !== "frame") state.observed = true;
   if (state.observed || now >= state.announceAt) {
     judge(step);
     announce(step);
@@ -117,14 +118,15 @@ function isStirred({ state, out }: Step): boolean {
   );
 }
 
-/** What a peer says about others may make something due for any of them; all else that it says concerns it alone. */
+/** What a peer says about others may make something due for any of them; all else about it concerns it alone. */
 function stirsOthers(event: MembershipEvent): boolean {
-  return event.type === "frame" ? isAboutOthers(event.bytes) : event.type !== "heard" && event.type !== "wake";
+  if (event.type === "frame") return isAboutOthers(event.bytes);
+  return event.type !== "heard" && event.type !== "wake" && event.type !== "dial-failed";
 }
 
-/** What was due when for the peer at this link is to be found anew. */
-function tendSoon({ state, now }: Step, id: LinkId): void {
-  const peer = state.peers.get(state.peerByLink.get(id) ?? "");
+/** What was due when for this peer is to be found anew. */
+function tendSoon({ state, now }: Step, id: NodeId | undefined): void {
+  const peer = state.peers.get(id ?? "");
   if (peer !== undefined) wakeLater(state, peer, { at: now, why: "a frame" });
 }
 
@@ -210,6 +212,8 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
   if (peer === undefined) return;
   peer.dialingSince = undefined;
   peer.redialAt = now + redialAfter(state.config, now - peer.tryingSince, random);
+  // Most dials of somebody who is away say nothing new of it.
+  if (why !== "unreachable" || peer.verdict === "alive") state.observed = true;
   if (why === "refused") {
     peer.refused = { first: peer.refused?.first ?? now, last: now };
     return explain(peer, now, "its host answers that no agent listens");

@@ -109,13 +109,13 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
 }
 
 /**
- * What only membership and sync have to hear of, while nothing else is due: a peer's beat, a comparison, and the
- * time for ours. Most of what happens is that; unless they find something out, the rest of the node has nothing
+ * What only membership and sync have to hear of, while nothing else is due: a peer's beat, a comparison, a dial
+ * in vain, and the time for ours. Most of what happens is that; unless they find something out, the rest of the node has nothing
  * to do. Who is not sure yet who is in its own place learns that from comparisons.
  */
 function isBetweenPeers({ booted, settling, levels, peerByLink }: NodeState, event: NodeEvent): boolean {
   if (!booted || settling || !levels.ownPlace.heard || levels.ownPlace.elders) return false;
-  if (event.type === "wake") return true;
+  if (event.type === "wake" || event.type === "dial-failed") return true;
   if (event.type !== "frame" || !peerByLink.has(event.link)) return false;
   return event.bytes[0] === membershipChannel || event.bytes[0] === syncChannel;
 }
@@ -123,6 +123,7 @@ function isBetweenPeers({ booted, settling, levels, peerByLink }: NodeState, eve
 /** @returns whether the rest of the node has to do with it. */
 function peersHeard(turn: Turn, event: NodeEvent): boolean {
   if (event.type === "frame") return frameArrived(turn, event.link, event.bytes);
+  if (event.type === "dial-failed") return tellMembership(turn, event);
   const found = tellMembership(turn, { type: "wake" });
   return turn.env.now >= turn.state.sync.wake().at ? tellSync(turn, { type: "wake" }) || found : found;
 }

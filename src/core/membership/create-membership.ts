@@ -90,8 +90,7 @@ function handle(
   if (event.type === "heard" && lag < 0) {
     const peer = state.peers.get(heard(step, event.link)?.peer ?? "");
     // Life on one of two links decides between them.
-    if (peer !== undefined && peer.links.size > 1)
-      wakeLater(state, peer, { at: now, why: "life on a link" });
+    if (peer !== undefined && peer.links.size > 1) wakeLater(state, peer, { at: now, why: "life on a link" });
     else if (peer !== undefined) wakeLater(state, peer);
     return step.out;
   }

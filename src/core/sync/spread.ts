@@ -17,9 +17,9 @@ import { ask, headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type
  * Pereira, Rodrigues, "Epidemic Broadcast Trees" (SRDS 2007).
  */
 
-/** Announcements wait for company so long; those of facts longer, which most peers have from their authors by then. */
+/** Announcements wait for company so long; those of facts that the peer has from their author itself, longer. */
 const announceAfter: Duration = 200;
-const announceFactsAfter: Duration = 2_000;
+const announceServedAfter: Duration = 2_000;
 /** What was announced has so long to come by itself before it is asked for. */
 const graftAfter: Duration = 400;
 /** A push that left a gap has so long until the gap is asked for. */
@@ -43,6 +43,7 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
     const pushed: MeshRecord[] = [];
     const announced: MeshRecord[] = [];
     let bytes = 0;
+    let isUrgent = false;
     for (const parcel of parcelsOf(fresh)) {
       const [{ author, kind }] = parcel;
       const own = author === state.config.self;
@@ -54,9 +55,10 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
       const pushes = fits && (own || (served && peer.eager));
       (pushes ? pushed : announced).push(...parcel);
       if (pushes) bytes += length;
+      else isUrgent ||= served || kind !== "fact";
     }
     if (pushed.length > 0) push(step, link, peer, pushed, made);
-    if (announced.length > 0) owe(step, peer, announced);
+    if (announced.length > 0) owe(step, peer, announced, isUrgent);
   }
 }
 
@@ -177,9 +179,8 @@ function coversOf(step: Step, records: readonly MeshRecord[]): Cover[] {
 }
 
 /** Not at one moment with others that heard of the same: whoever is told needs not tell it back. */
-function owe({ env }: Step, peer: Peer, records: readonly MeshRecord[]): void {
-  const urgent = records.some(({ kind }) => kind !== "fact");
-  const wait = urgent ? announceAfter : between(env.random, announceFactsAfter / 2, announceFactsAfter);
+function owe({ env }: Step, peer: Peer, records: readonly MeshRecord[], isUrgent: boolean): void {
+  const wait = isUrgent ? announceAfter : between(env.random, announceServedAfter / 2, announceServedAfter);
   peer.announceAt = Math.min(peer.owed.size === 0 ? never : peer.announceAt, env.now + wait);
   for (const record of records) {
     const name = logName(record);

@@ -129,6 +129,24 @@ test("what is new is pushed to all, about once to each, in a mesh of 30 nodes wi
   assert.ok(copies <= 1.3, `${copies} copies of each record per node`);
 });
 
+test("of a fact that 3 of 4 peers have from its author 8 announcements are sent at most, not one each way for every pair", () => {
+  const bed = createBed();
+  bed.knowsLinks = true;
+  const nodes = Array.from({ length: 5 }, (_, at) => bed.node(idOf(at + 1)));
+  nodes.forEach((node, at) => nodes.slice(at + 1).forEach((other) => bed.link(node, other)));
+  bed.run(1_000);
+  bed.spent();
+  const [author, lacking] = nodes;
+  bed.drop = (from, to, bytes) => bytes[0] === 4 && from === author && to === lacking;
+  author?.write([entry(1)]);
+  bed.run(20);
+  bed.drop = () => false;
+  bed.run(3_000);
+  assert.equal(new Set(nodes.map((node) => node.digest())).size, 1);
+  const haves = bed.spent().log.filter((line) => line.split(" ")[1] === "5");
+  assert.ok(haves.length <= 8, `${haves.length} announcements`);
+});
+
 test("a push that is lost is asked for, and does not wait for the next comparison", () => {
   const { bed, a, b } = pair();
   bed.link(a, b);

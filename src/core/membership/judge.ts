@@ -69,7 +69,7 @@ export function announce(step: Step): void {
   step.out.push({ type: "links-changed", peers, gone });
 }
 /** A link that came waits so long for others. */
-const companyFor: Duration = 100;
+const companyFor: Duration = 400;
 
 export function activePeers(state: State): NodeId[] {
   return [...state.tended]

@@ -264,7 +264,8 @@ const bodyByBytes = new WeakMap<object, unknown>();
 /** What a member's record or a summary says: these are on many nodes and read once. */
 export function sharedBody<T>(shape: Shape<T>, record: MeshRecord): T | undefined {
   const known = bodyByBytes.get(record.frame.buffer) as T | undefined;
-  const body = known ?? shape(bodyOf(record));
+  if (known !== undefined) return known;
+  const body = shape(bodyOf(record));
   if (body !== undefined) bodyByBytes.set(record.frame.buffer, body);
   return body;
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { fileURLToPath } from "node:url";
+import { leaseMutations } from "./mutants/leases.ts";
 import { membershipMutations } from "./mutants/membership.ts";
 import type { Mutation } from "./mutants/mutation.ts";
 import { nodeMutations } from "./mutants/node.ts";
@@ -15,81 +16,12 @@ import { recordMutations } from "./mutants/records.ts";
  */
 
 /** Leases alone; what a broken one does takes many storms to come about. */
-const leaseStorms = ["--leases", "--seeds", "150", "--storm-s", "180", "--calm-s", "120"];
 
 const mutations: readonly Mutation[] = [
+  ...leaseMutations,
   ...membershipMutations,
   ...nodeMutations,
   ...recordMutations,
-  {
-    name: "leases: half of the voters are enough",
-    file: "core/leases/state.ts",
-    from: "Math.floor(roll.voters.length / 2) + 1",
-    to: "Math.max(1, Math.floor(roll.voters.length / 2))",
-    flags: leaseStorms,
-  },
-  {
-    name: "leases: voters promise for less than a lease",
-    file: "sim/lease-storm.ts",
-    from: "promiseFor = 10_450",
-    to: "promiseFor = 6_000",
-    flags: leaseStorms,
-  },
-  {
-    name: "leases: a restarted voter forgets how long its promises stand",
-    file: "core/leases/create-leases.ts",
-    from: "const until = now + state.config.promiseFor;",
-    to: "const until = now;",
-    flags: leaseStorms,
-  },
-  {
-    name: "leases: a voter that lost its disk votes on",
-    file: "core/leases/state.ts",
-    from: "left.id === right.id && left.memory === right.memory",
-    to: "left.id === right.id && left.memory !== right.id",
-    flags: leaseStorms,
-  },
-  {
-    name: "leases: a promise to another does not count",
-    file: "core/leases/voter.ts",
-    from: "!ours && env.now < held.until",
-    to: "!ours && env.now < held.until - 1e9",
-    flags: leaseStorms,
-  },
-  {
-    name: "leases: a site is founded anew while the last holder may still run",
-    file: "core/leases/rolls.ts",
-    from: "ended === 0 ? 0 : config.promiseFor",
-    to: "ended === 0 ? 0 : 0 * config.promiseFor",
-    flags: leaseStorms,
-  },
-  {
-    name: "leases: of two foundings both stand",
-    file: "core/leases/rolls.ts",
-    from: "if (known !== undefined && isForeign) endAllOf",
-    to: "if (known === undefined && !isForeign) endAllOf",
-    flags: leaseStorms,
-  },
-  {
-    name: "leases: who has heard of a roll does not stamp above it",
-    file: "sim/lease-node.ts",
-    from: "this.observe(stampOf(roll));",
-    to: "void stampOf(roll);",
-    flags: leaseStorms,
-  },
-  {
-    name: "leases: a roll of those who have gone stands for ever",
-    file: "core/leases/rolls.ts",
-    from: "!roll.voters.some(({ id }) => members.has(id))",
-    to: "members.size < 0",
-    flags: leaseStorms,
-  },
-  {
-    name: "leases: an exclusive slot is claimed without one",
-    file: "core/node/placing.ts",
-    from: "else if (!needsLease || lease !== undefined) {",
-    to: "else if (due <= env.now) {",
-  },
   {
     name: "placement: what is taken over is claimed without a look at the room",
     file: "core/node/placing.ts",
@@ -238,12 +170,6 @@ const mutations: readonly Mutation[] = [
     from: 'for (const uid of state.pods.keys()) stopPod(turn, uid, "left"',
     to: 'for (const uid of [...state.pods.keys()].slice(0, 0)) stopPod(turn, uid, "left"',
     tests: ["sim/comings.test.ts"],
-  },
-  {
-    name: "leases: who has gone votes on",
-    file: "core/node/exclusive.ts",
-    from: "const members = [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();",
-    to: "const members = [...index.memberById.keys()].sort();",
   },
   {
     name: "eviction: a copy that is to go ends at once",

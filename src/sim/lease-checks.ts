@@ -70,8 +70,7 @@ export class LeaseChecks {
     this.#foundingOf.set(number, founding);
     const kept = this.#foundings.get(founding) ?? {
       isVoid: this.#isGone(node.id),
-      members: new Set(node.members),
-      gone: new Set(node.gone),
+      ...node.told,
       voters: new Set<string>(),
       last: number,
     };

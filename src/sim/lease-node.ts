@@ -32,6 +32,11 @@ export class LeaseNode {
   /** What of the roster has reached this node. */
   readonly members = new Set<string>();
   readonly gone = new Set<string>();
+  /** What the agent was last told of both: one that is stopped reads it later. */
+  told: { readonly members: ReadonlySet<string>; readonly gone: ReadonlySet<string> } = {
+    members: new Set(),
+    gone: new Set(),
+  };
   leases: Leases | undefined;
   power = true;
   diskFull = false;
@@ -48,7 +53,7 @@ export class LeaseNode {
   #clockAt = 0;
   #clock = 0;
   #process = 0;
-  #inbox: LeaseEvent[] = [];
+  #inbox: (() => void)[] = [];
   #memories = 0;
   #armed = 0;
   #writtenAt = 0;
@@ -177,10 +182,14 @@ export class LeaseNode {
   }
 
   tellRoster(): void {
-    const members = [...this.members].sort();
-    const founder = this.#storm.roster.founderOf(this.members);
-    const electorate: Electorate = { name: "site/x", members, founder, ended: this.gone.size, listenFor: 0 };
-    this.deliver({ type: "electorates", electorates: [electorate], members: this.members });
+    const told = { members: new Set(this.members), gone: new Set(this.gone) };
+    const members = [...told.members].sort();
+    const founder = this.#storm.roster.founderOf(told.members);
+    const electorate: Electorate = { name: "site/x", members, founder, ended: told.gone.size, listenFor: 0 };
+    this.#inTurn(() => {
+      this.told = told;
+      this.#handle({ type: "electorates", electorates: [electorate], members: told.members });
+    });
   }
 
   want(): void {
@@ -201,14 +210,19 @@ export class LeaseNode {
   }
 
   deliver(event: LeaseEvent): void {
+    this.#inTurn(() => this.#handle(event));
+  }
+
+  /** A stopped agent does it when it goes on, one that is down never. */
+  #inTurn(step: () => void): void {
     if (!this.up) return;
-    if (this.stalled) this.#inbox.push(event);
-    else this.#handle(event);
+    if (this.stalled) this.#inbox.push(step);
+    else step();
   }
 
   #resume(): void {
     if (this.stalled || !this.up) return;
-    for (const event of this.#inbox.splice(0)) this.deliver(event);
+    for (const step of this.#inbox.splice(0)) this.#inTurn(step);
     this.deliver({ type: "wake" });
   }
 

@@ -1,10 +1,28 @@
 import { carryOut, type Handlers } from "../kernel/effects.ts";
-import { asleep, earliest, type Instant, type Wake } from "../kernel/time.ts";
+import { asleep, earliest, type Wake } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { LeaseConfig, LeaseEnv, LeaseEvent, Leases } from "./contract.ts";
 import { decodeMessages, encodeMessages, type Message } from "./frames.ts";
-import { acceptedBy, answered, letGo, lookAgain, newHolding, rollChangeAt, tendHoldings } from "./holder.ts";
-import { concerns, found, foundingAt, helloHeard, sayHello, sayHelloToAll, storeBook } from "./rolls.ts";
+import {
+  acceptedBy,
+  answered,
+  lapseOfTime,
+  letGo,
+  lookAgain,
+  newHolding,
+  rollChangeAt,
+  tendHoldings,
+} from "./holder.ts";
+import {
+  concerns,
+  found,
+  foundingAt,
+  goesBy,
+  helloHeard,
+  sayHello,
+  sayHelloToAll,
+  storeBook,
+} from "./rolls.ts";
 import { decodeRow, encodeRow, type Row } from "./rows.ts";
 import { bookOf, newLeaseState, rollName, store, type LeaseState, type LeaseTurn } from "./state.ts";
 import { acceptAsked, asked, released } from "./voter.ts";
@@ -16,6 +34,7 @@ export function createLeases(config: LeaseConfig): Leases {
   return {
     handle: (event, env) => {
       const turn: LeaseTurn = { state, env, out: [], mail: new Map() };
+      lapseOfTime(turn);
       carryOut(handlers(turn), event);
       if (event.type !== "wake") lookAgain(turn);
       tendHoldings(turn);
@@ -23,7 +42,7 @@ export function createLeases(config: LeaseConfig): Leases {
       for (const peer of [...turn.mail.keys()].sort()) {
         turn.out.push({ type: "send", peer, bytes: encodeMessages(turn.mail.get(peer) ?? []) });
       }
-      wake = wakeOf(state, env.now);
+      wake = wakeOf(state, env);
       return turn.out;
     },
     wake: () => wake,
@@ -153,7 +172,7 @@ function restoreRow(state: LeaseState, row: Row, { now }: LeaseEnv): void {
     case "promise": {
       const book = bookOf(state, row.electorate, now);
       const until = now + state.config.promiseFor;
-      book.promises.set(row.name, { epoch: row.epoch, holder: row.holder, until, stored: true });
+      book.promises.set(row.name, { epoch: row.epoch, holder: row.holder, number: 0, until, stored: true });
       book.highest = Math.max(book.highest, row.epoch);
       break;
     }
@@ -197,6 +216,8 @@ function heard(turn: LeaseTurn, peer: NodeId, message: Message): void {
   switch (message.type) {
     case "hello":
       return helloHeard(turn, peer, message);
+    case "goes-by":
+      return goesBy(turn, peer, message);
     case "ask":
       return asked(turn, peer, message);
     case "answer":
@@ -222,15 +243,18 @@ function deliverOwnMail(turn: LeaseTurn): void {
 const sorted = <T extends { readonly electorate: string }>(items: Iterable<T>): T[] =>
   [...items].sort((left, right) => (left.electorate < right.electorate ? -1 : 1));
 
-function wakeOf(state: LeaseState, now: Instant): Wake {
+function wakeOf(state: LeaseState, env: LeaseEnv): Wake {
   let wake = asleep;
   for (const holding of state.holdings.values()) {
     const at = holding.token > 0 ? Math.min(holding.nextAt, holding.until) : holding.nextAt;
     wake = earliest(wake, { at, why: `the lease on ${holding.name}` });
   }
   for (const book of state.books.values()) {
-    wake = earliest(wake, { at: rollChangeAt({ state }, book), why: `the roll of ${book.electorate}` });
-    wake = earliest(wake, { at: foundingAt(state, book, now), why: `the first roll of ${book.electorate}` });
+    wake = earliest(wake, { at: rollChangeAt({ state, env }, book), why: `the roll of ${book.electorate}` });
+    wake = earliest(wake, {
+      at: foundingAt(state, book, env.now),
+      why: `the first roll of ${book.electorate}`,
+    });
   }
   return earliest(wake, { at: state.storeAgainAt, why: "leases that the disk refused" });
 }

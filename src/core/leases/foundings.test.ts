@@ -1,89 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { randomStream } from "../kernel/random.ts";
-import { promiseFor, type LeaseEffect, type LeaseEvent, type Leases, type Roll } from "./contract.ts";
-import { createLeases } from "./create-leases.ts";
+import type { Roll } from "./contract.ts";
 import { decodeMessages, encodeMessages, type Message } from "./frames.ts";
 import { epochMax, firstNumber, isWorn, stampOf } from "./state.ts";
+import { bed, idOf, leaseFor, promise, voterAlone } from "./testbed.ts";
 
 /** What becomes of an electorate whose voters have all gone, and of two that were founded under one name. */
 
-const leaseFor = 10_000;
-const promise = promiseFor(leaseFor);
-const idOf = (name: string): string => name.repeat(20).slice(0, 20);
 const [a, b, c] = [idOf("a"), idOf("b"), idOf("c")];
-
-type Node = {
-  readonly id: string;
-  leases: Leases;
-  readonly disk: Map<string, Uint8Array>;
-  stamp: number;
-  readonly held: Map<string, number>;
-  readonly log: string[];
-};
-
-/** Nodes without a network between them but what a test links: frames and writes take no time. */
-function bed() {
-  const nodes = new Map<string, Node>();
-  const links = new Set<string>();
-  let now = 0;
-  const tell = (node: Node, event: LeaseEvent): void => {
-    const random = randomStream(1, `${node.id} ${now}`);
-    const env = { now, stamp: ++node.stamp, latest: node.stamp + 4096 * 600_000, random };
-    for (const effect of node.leases.handle(event, env)) carryOut(node, effect);
-  };
-  const carryOut = (node: Node, effect: LeaseEffect): void => {
-    if (effect.type === "send" && links.has(`${node.id} ${effect.peer}`)) {
-      const peer = nodes.get(effect.peer);
-      if (peer !== undefined) tell(peer, { type: "frame", peer: node.id, bytes: effect.bytes });
-    }
-    if (effect.type === "persist") {
-      for (const { slot, bytes } of effect.puts) node.disk.set(slot, bytes);
-      tell(node, { type: "stored", ticket: effect.ticket });
-    }
-    if (effect.type === "held") node.held.set(effect.name, effect.epoch);
-    if (effect.type === "lost") node.held.delete(effect.name);
-    if (effect.type === "held" || effect.type === "lost")
-      node.log.push(`${effect.type} ${effect.name} ${effect.epoch}`);
-    if (effect.type === "roll-changed") node.stamp = Math.max(node.stamp, stampOf(effect.roll));
-  };
-  const start = (id: string, stamp: number, { firstLife = true, memory = "m" } = {}): Node => {
-    const disk = nodes.get(id)?.disk ?? new Map<string, Uint8Array>();
-    const leases = createLeases({ self: id, leaseFor, promiseFor: promise });
-    const node: Node = { id, leases, disk, stamp, held: new Map(), log: [] };
-    nodes.set(id, node);
-    tell(node, { type: "restored", rows: [...disk.values()], memory, firstLife });
-    return node;
-  };
-  const roster = (node: Node, members: readonly string[], ended = 0, listenFor = 0): void =>
-    tell(node, {
-      type: "electorates",
-      electorates: [{ name: "site/x", members, founder: members[0], ended, listenFor }],
-      members: new Set(members),
-    });
-  const want = (node: Node, epoch = 0): void =>
-    tell(node, { type: "wanted", names: [{ name: "n", electorate: "site/x", epoch }] });
-  const link = (one: Node, other: Node): void => {
-    for (const [from, to] of [[one, other] as const, [other, one] as const]) links.add(`${from.id} ${to.id}`);
-    tell(one, { type: "peer-up", peer: other.id });
-    tell(other, { type: "peer-up", peer: one.id });
-  };
-  /** Lets time go by, every machine waking when it wants to. */
-  const run = (duration: number): void => {
-    const until = now + duration;
-    for (;;) {
-      const due = [...nodes.values()].map((node) => ({ node, at: node.leases.wake().at }));
-      const next = due.sort((left, right) => left.at - right.at)[0];
-      if (next === undefined || next.at > until) break;
-      now = Math.max(now + 0.1, next.at);
-      tell(next.node, { type: "wake" });
-    }
-    now = until;
-  };
-  const hear = (node: Node, peer: string, message: Message): void =>
-    tell(node, { type: "frame", peer, bytes: encodeMessages([message]) });
-  return { start, roster, want, link, run, tell, hear, rollOf: (node: Node) => node.leases.roll("site/x") };
-}
 
 test("where nobody has gone the first member founds at once, and holds", () => {
   const { start, roster, want, run, rollOf } = bed();
@@ -274,50 +198,14 @@ test("a pod that ran under another founding is not taken up after a restart", ()
 });
 
 test("a promise under another founding is not renewed by the votes of this one", () => {
-  const { start, roster, link, hear, run } = bed();
-  const voter = start(a, 4096);
-  const asker = start(b, 4096, { memory: "other" });
-  roster(voter, [a, b]);
-  link(voter, asker);
-  const voters = [{ id: a, memory: "m" }];
-  const ask = (number: number, epoch: number): Message => ({
-    type: "ask",
-    electorate: "site/x",
-    number,
-    round: 1,
-    memory: "other",
-    claims: [{ name: "n", epoch }],
-  });
-  const answers: Message[] = [];
-  asker.leases = {
-    ...asker.leases,
-    handle: (event) => {
-      const read = event.type === "frame" ? decodeMessages(event.bytes) : undefined;
-      if (read?.ok === true) answers.push(...read.value.filter(({ type }) => type === "answer"));
-      return [];
-    },
-  };
-  const granted = (): boolean | undefined => {
-    const last = answers.at(-1);
-    return last?.type === "answer" ? last.votes[0]?.granted : undefined;
-  };
-  const say = (founding: number, number: number): void =>
-    hear(voter, b, {
-      type: "hello",
-      electorate: "site/x",
-      memory: "other",
-      roll: { founding, number, voters },
-    });
+  const { say, ask } = voterAlone();
+  const epoch = epochMax(4) + 2;
   say(5, 5);
-  hear(voter, b, ask(5, epochMax(4) + 2));
-  assert.equal(granted(), true);
+  assert.equal(ask(5, epoch).granted, true);
   say(5, 6);
-  hear(voter, b, ask(6, epochMax(4) + 2));
-  assert.equal(granted(), true, "a lease outlives a change of the roll");
+  assert.equal(ask(6, epoch).granted, true, "a lease outlives a change of the roll");
   say(9, 9);
-  hear(voter, b, ask(9, epochMax(4) + 2));
-  assert.equal(granted(), false);
-  run(1);
+  assert.equal(ask(9, epoch).granted, false);
 });
 
 test("a roll from ahead of all clocks, and one whose number lies before its founding, are not taken up", () => {

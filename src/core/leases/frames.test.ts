@@ -31,10 +31,19 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     round: number,
     memory,
     votes: fc.array(vote, { maxLength: 5 }),
+    clear: fc.boolean(),
     accepted: fc.option(fc.record({ ballot: number, next: roll }), { nil: undefined }),
   }),
   fc.record({ type: fc.constant("release" as const), electorate, claims }),
-  fc.record({ type: fc.constant("accept" as const), electorate, number, ballot: number, next: roll }),
+  fc.record({
+    type: fc.constant("accept" as const),
+    electorate,
+    number,
+    ballot: number,
+    clear: fc.boolean(),
+    next: roll,
+  }),
+  fc.record({ type: fc.constant("goes-by" as const), electorate, memory, founding: number, number }),
   fc.record({ type: fc.constant("accepted" as const), electorate, number, ballot: number, memory }),
 );
 

@@ -11,6 +11,14 @@ import { nameLengthMax, numberMax, votersMax, type Roll, type Voter } from "./co
 export type Message =
   /** Who I am as a voter, and the roll I go by; none when I never saw one. */
   | { readonly type: "hello"; readonly electorate: string; readonly memory: string; readonly roll?: Roll }
+  /** The same to somebody who is likely to have that roll: who does not says hello, and gets it. */
+  | {
+      readonly type: "goes-by";
+      readonly electorate: string;
+      readonly memory: string;
+      readonly founding: number;
+      readonly number: number;
+    }
   /** Promise me these names, by this roll. Epoch and holder together make the claim. */
   | {
       readonly type: "ask";
@@ -27,16 +35,19 @@ export type Message =
       readonly round: number;
       readonly memory: string;
       readonly votes: readonly Vote[];
+      /** No promise of ours stands that began under an earlier roll. */
+      readonly clear: boolean;
       /** With a vote on the roll itself: what was accepted as the next one before. */
       readonly accepted?: Accepted | undefined;
     }
   | { readonly type: "release"; readonly electorate: string; readonly claims: readonly Claim[] }
-  /** Take this as the next roll, under the ballot you promised me. */
+  /** Take this as the next roll, under the ballot you promised me. `clear`: all voters of this one said so. */
   | {
       readonly type: "accept";
       readonly electorate: string;
       readonly number: number;
       readonly ballot: number;
+      readonly clear: boolean;
       readonly next: Roll;
     }
   | {
@@ -53,7 +64,7 @@ export type Vote = Claim & { readonly granted: boolean; readonly waitMs: number 
 export type Accepted = { readonly ballot: number; readonly next: Roll };
 
 const version = 2;
-const types = ["hello", "ask", "answer", "release", "accept", "accepted"] as const;
+const types = ["hello", "ask", "answer", "release", "accept", "accepted", "goes-by"] as const;
 const electorateLengthMax = 300;
 const memoryLengthMax = 32;
 /** Names in one message; more go in further messages. */
@@ -93,6 +104,9 @@ function writeMessage(writer: Writer, message: Message): void {
       writer.text(message.memory);
       writeRoll(writer, message.roll);
       break;
+    case "goes-by":
+      writer.text(message.memory).uint(message.founding).uint(message.number);
+      break;
     case "ask":
       writer.uint(message.number).uint(message.round).text(message.memory);
       writeClaims(writer, message.claims);
@@ -106,14 +120,17 @@ function writeMessage(writer: Writer, message: Message): void {
           .byte(granted ? 1 : 0)
           .uint(Math.ceil(waitMs));
       }
-      writer.uint(message.accepted?.ballot ?? 0);
+      writer.byte(message.clear ? 1 : 0).uint(message.accepted?.ballot ?? 0);
       writeRoll(writer, message.accepted?.next);
       break;
     case "release":
       writeClaims(writer, message.claims);
       break;
     case "accept":
-      writer.uint(message.number).uint(message.ballot);
+      writer
+        .uint(message.number)
+        .uint(message.ballot)
+        .byte(message.clear ? 1 : 0);
       writeRoll(writer, message.next);
       break;
     case "accepted":
@@ -129,6 +146,10 @@ function readMessage(reader: Reader, type: Message["type"], electorate: string):
       const roll = readRoll(reader);
       return { type, electorate, memory, ...(roll === undefined ? {} : { roll }) };
     }
+    case "goes-by": {
+      const [memory, founding] = [reader.text(memoryLengthMax), reader.uint()];
+      return { type, electorate, memory, founding, number: reader.uint() };
+    }
     case "ask": {
       const [number, round, memory] = [reader.uint(), reader.uint(), reader.text(memoryLengthMax)];
       return { type, electorate, number, round, memory, claims: readClaims(reader) };
@@ -141,15 +162,16 @@ function readMessage(reader: Reader, type: Message["type"], electorate: string):
         const [name, epoch, granted] = [reader.text(nameLengthMax), reader.uint(), reader.byte() === 1];
         votes.push({ name, epoch, granted, waitMs: reader.uint() });
       }
-      const [ballot, next] = [reader.uint(), readRoll(reader)];
+      const [clear, ballot, next] = [reader.byte() === 1, reader.uint(), readRoll(reader)];
       const accepted = next === undefined ? undefined : { ballot, next };
-      return { type, electorate, number, round, memory, votes, accepted };
+      return { type, electorate, number, round, memory, votes, clear, accepted };
     }
     case "release":
       return { type, electorate, claims: readClaims(reader) };
     case "accept": {
-      const [number, ballot, next] = [reader.uint(), reader.uint(), readRoll(reader)];
-      return next === undefined ? undefined : { type, electorate, number, ballot, next };
+      const [number, ballot, clear] = [reader.uint(), reader.uint(), reader.byte() === 1];
+      const next = readRoll(reader);
+      return next === undefined ? undefined : { type, electorate, number, ballot, clear, next };
     }
     case "accepted": {
       const [number, ballot] = [reader.uint(), reader.uint()];

@@ -4,6 +4,7 @@ import type { NodeId } from "../records/record.ts";
 import { claimsMax, type Claim, type Message } from "./frames.ts";
 import { endResuming, lapse } from "./lapse.ts";
 import { encodeRow } from "./rows.ts";
+import { isClear } from "./voter.ts";
 import { adopt, isVoter, proposalOf, votesNeeded } from "./rolls.ts";
 import {
   bookOf,
@@ -29,8 +30,14 @@ const attemptFor = 1_000;
 const retryMin = 100;
 const retryMax = 600;
 const backoffMax = 3_000;
+/** Others hear of a roll and say that they go by it, before it may be changed. */
+const settleFor = 300;
+const turnFor = 300;
+const turnsMax = 10;
+/** So many voters try whether a roll may be changed at once. */
+const earlyMax = 3;
 
-/** Everything that is due: renewals, new attempts, changes of the roll, the end of leases. */
+/** Everything that is due: renewals, new attempts, changes of the roll. */
 export function tendHoldings(turn: LeaseTurn): void {
   const { state, env } = turn;
   for (const book of state.books.values()) wantRollChange(turn, book);
@@ -38,7 +45,6 @@ export function tendHoldings(turn: LeaseTurn): void {
   for (const name of [...state.holdings.keys()].sort()) {
     const holding = state.holdings.get(name);
     if (holding === undefined) continue;
-    if (holding.token > 0 && env.now >= holding.until) lapse(turn, holding);
     if (!holding.wanted) {
       state.holdings.delete(name);
       continue;
@@ -50,6 +56,14 @@ export function tendHoldings(turn: LeaseTurn): void {
   for (const [book, holdings] of asks) {
     for (let at = 0; at < holdings.length; at += claimsMax)
       ask(turn, book, holdings.slice(at, at + claimsMax));
+  }
+}
+
+/** Before anything else: an answer that was read too late gives nothing back that ended meanwhile. */
+export function lapseOfTime(turn: LeaseTurn): void {
+  for (const name of [...turn.state.holdings.keys()].sort()) {
+    const holding = turn.state.holdings.get(name);
+    if (holding !== undefined && holding.token > 0 && turn.env.now >= holding.until) lapse(turn, holding);
   }
 }
 
@@ -107,6 +121,7 @@ function ask(turn: LeaseTurn, book: Book, holdings: readonly Holding[]): void {
       sentAt: env.now,
       granted: new Set(),
       refused: new Set(),
+      clear: new Set(),
       waitMs: 0,
       accepted: undefined,
       proposal: undefined,
@@ -140,6 +155,7 @@ export function answered(turn: LeaseTurn, peer: NodeId, message: Extract<Message
       const outbid = holding.token > 0 && vote.waitMs === 0 && vote.epoch >= holding.epoch;
       if (outbid) holding.nextAt = Math.min(holding.nextAt, env.now + retryMin);
     }
+    if (message.clear) attempt.clear.add(peer);
     if ((message.accepted?.ballot ?? 0) > (attempt.accepted?.ballot ?? 0))
       attempt.accepted = message.accepted;
     judge(turn, book, holding, attempt);
@@ -173,6 +189,7 @@ function judge(turn: LeaseTurn, book: Book, holding: Holding, attempt: Attempt):
 function giveUp(turn: LeaseTurn, book: Book, holding: Holding): void {
   const { env } = turn;
   const { attempt } = holding;
+  if (attempt !== undefined && isEarly(turn, book)) book.unclear = true;
   holding.attempt = undefined;
   holding.failures++;
   if (attempt === undefined) return;
@@ -221,24 +238,39 @@ function wantRollChange(turn: LeaseTurn, book: Book): void {
   const due =
     roll !== undefined &&
     votesIn(state, roll) &&
-    env.now >= book.since + state.config.promiseFor &&
+    env.now >= soonestChange(turn, book) &&
     (book.accepted !== undefined || proposalOf(state, book) !== undefined);
   const holding = state.holdings.get(name);
   if (holding !== undefined) holding.wanted = due;
   else if (due) {
-    const nextAt = env.now + between(env.random, 0, retryMax);
+    const nextAt = env.now + between(env.random, 0, retryMin);
     state.holdings.set(name, newHolding(name, book.electorate, nextAt));
   }
 }
 
+/**
+ * The voters in reach have their turns, so that one asks and not all at once. Where nothing was promised before
+ * this roll, the first few find out at once whether the same is true of all.
+ */
+function soonestChange({ state, env }: Pick<LeaseTurn, "state" | "env">, book: Book): Instant {
+  const { self, promiseFor } = state.config;
+  const before = (book.roll?.voters ?? []).filter(({ id }) => id < self && state.linked.has(id)).length;
+  const early = isEarly({ state, env }, book) && !book.unclear && before < earlyMax && isClear(book, env.now);
+  return book.since + (early ? settleFor : promiseFor) + Math.min(before, turnsMax) * turnFor;
+}
+
+/** Not by time alone: somebody may hold something by the roll before this one. */
+const isEarly = ({ state, env }: Pick<LeaseTurn, "state" | "env">, { since }: Book): boolean =>
+  env.now < since + state.config.promiseFor;
+
 /** When the roll may be changed, for the wake-up. */
-export function rollChangeAt(turn: Pick<LeaseTurn, "state">, book: Book): number {
+export function rollChangeAt(turn: Pick<LeaseTurn, "state" | "env">, book: Book): number {
   const { state } = turn;
   const { roll } = book;
   if (roll === undefined || !votesIn(state, roll) || state.holdings.has(rollName(book.electorate)))
     return never;
   if (book.accepted === undefined && proposalOf(state, book) === undefined) return never;
-  return book.since + state.config.promiseFor;
+  return soonestChange(turn, book);
 }
 
 /** Paxos' second phase: what a voter accepted before comes first, our own wish only when there is none. */
@@ -246,12 +278,14 @@ function proposeRoll(turn: LeaseTurn, book: Book, holding: Holding, attempt: Att
   const { state } = turn;
   const { roll, electorate } = book;
   if (roll === undefined || attempt.proposal !== undefined) return;
+  const clear = attempt.clear.size === roll.voters.length;
+  if (!clear && isEarly(turn, book)) return;
   const next = attempt.accepted?.next ?? proposalOf(state, book);
   if (next === undefined || next.number !== roll.number + 1) return giveUp(turn, book, holding);
   attempt.proposal = { next, by: new Set() };
   const { number } = roll;
   for (const { id } of roll.voters) {
-    mailTo(turn, id, { type: "accept", electorate, number, ballot: holding.epoch, next });
+    mailTo(turn, id, { type: "accept", electorate, number, ballot: holding.epoch, clear, next });
   }
 }
 

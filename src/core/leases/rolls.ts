@@ -40,6 +40,32 @@ export function sayHelloToAll(turn: LeaseTurn, book: Book): void {
   }
 }
 
+/** Whoever told us of a roll tells others of it as well: most have it, and want to hear that we have it, too. */
+function sayGoesBy(turn: LeaseTurn, book: Book): void {
+  const { roll, electorate } = book;
+  const { linked, memory, memoryStored } = turn.state;
+  if (roll === undefined || !memoryStored) return;
+  const { founding, number } = roll;
+  for (const peer of [...linked].sort()) {
+    if (concerns(turn.state, book, peer))
+      mailTo(turn, peer, { type: "goes-by", electorate, memory, founding, number });
+  }
+}
+
+export function goesBy(
+  turn: LeaseTurn,
+  peer: NodeId,
+  { electorate, memory, founding, number }: Extract<Message, { type: "goes-by" }>,
+): void {
+  const { state, env } = turn;
+  const book = bookOf(state, electorate, env.now);
+  state.memories.set(peer, memory);
+  if (!state.members.has(peer)) return;
+  book.told.set(peer, number);
+  if (book.roll?.number === number && book.roll.founding === founding) confirmed(turn, book, peer);
+  else sayHello(turn, book, peer);
+}
+
 export function concerns(state: LeaseState, book: Book, node: NodeId): boolean {
   const members = state.electorates.get(book.electorate)?.members ?? [];
   return members.includes(node) || book.roll?.voters.some(({ id }) => id === node) === true;
@@ -90,11 +116,12 @@ export function adopt(turn: LeaseTurn, book: Book, roll: Roll): void {
   book.vacant = undefined;
   book.since = turn.env.now;
   book.settled = false;
+  book.unclear = false;
   book.confirmed.clear();
   book.accepted = undefined;
   turn.out.push({ type: "roll-changed", electorate: book.electorate, roll });
   storeBook(turn, book, (stored) => {
-    sayHelloToAll(stored, book);
+    sayGoesBy(stored, book);
     confirmed(stored, book, stored.state.config.self);
     // Those whom we have it from said so before it was ours.
     for (const [peer, number] of book.told) if (number === roll.number) confirmed(stored, book, peer);

@@ -17,6 +17,8 @@ import type { Accepted, Message } from "./frames.ts";
 export type Promised = {
   readonly epoch: number;
   readonly holder: Voter;
+  /** The number of the roll under which the holder got it, under whatever epoch; 0 after a restart. */
+  readonly number: number;
   until: Instant;
   /** On disk: only then may it be answered. */
   stored: boolean;
@@ -32,6 +34,8 @@ export type Book = {
   stored: boolean;
   /** Every voter of the roll was heard to go by it. */
   settled: boolean;
+  /** A voter was heard to stand by promises from before this roll, or not heard: the next one has to wait. */
+  unclear: boolean;
   readonly confirmed: Set<NodeId>;
   accepted: Accepted | undefined;
   readonly promises: Map<string, Promised>;
@@ -73,6 +77,8 @@ export type Attempt = {
   readonly sentAt: Instant;
   readonly granted: Set<NodeId>;
   readonly refused: Set<NodeId>;
+  /** Voters that stand by no promise from before this roll. */
+  readonly clear: Set<NodeId>;
   /** Soonest moment at which a refusing voter's promise to another ends, as far as told. */
   waitMs: number;
   /** For a change of the roll: what voters had accepted before, and who accepts it now. */
@@ -141,6 +147,7 @@ export function bookOf(state: LeaseState, electorate: string, now: Instant): Boo
       since: now,
       stored: true,
       settled: false,
+      unclear: false,
       confirmed: new Set(),
       accepted: undefined,
       promises: new Map(),

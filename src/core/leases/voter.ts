@@ -1,4 +1,5 @@
 import { namesMax, numberMax } from "./contract.ts";
+import type { Instant } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Message, Vote } from "./frames.ts";
 import { encodeRow } from "./rows.ts";
@@ -80,8 +81,11 @@ function voteOn(
   if (!again && (epoch <= highest || !inRange)) return { name, epoch: highest, granted: false, waitMs: 0 };
   if (!again && !makeRoom(book, env.now)) return { name, epoch: highest, granted: false, waitMs: 60_000 };
   const until = env.now + state.config.promiseFor;
+  // What it holds under an earlier roll it may go on holding under that one for as long.
+  const stands = ours && env.now < held.until;
+  const number = stands ? held.number : (book.roll?.number ?? 0);
   if (again) held.until = until;
-  else book.promises.set(name, { epoch, holder, until, stored: false });
+  else book.promises.set(name, { epoch, holder, number, until, stored: false });
   book.highest = Math.max(book.highest, epoch);
   return { name, epoch, granted: true, waitMs: 0 };
 }
@@ -109,8 +113,17 @@ function answer(turn: LeaseTurn, book: Book, peer: NodeId, message: Ask, votes: 
     round: message.round,
     memory: turn.state.memory,
     votes,
+    clear: isClear(book, turn.env.now),
     ...(onRoll ? { accepted: book.accepted } : {}),
   });
+}
+
+/** Whether nothing can be held, as far as our promises go, by a roll before the one that we go by. */
+export function isClear({ electorate, promises, roll }: Book, now: Instant): boolean {
+  if (roll === undefined) return false;
+  for (const [name, { number, until }] of promises)
+    if (number < roll.number && now < until && name !== rollName(electorate)) return false;
+  return true;
 }
 
 /** The holder says that nothing runs under its claim: it no longer keeps others away. */
@@ -127,13 +140,13 @@ export function released(
 }
 
 /**
- * Takes a next roll. The one we go by must have stood for `promiseFor`: then nobody can hold anything by
- * the one before it.
+ * Takes a next roll. The one we go by must have stood for `promiseFor`, or all its voters must have said that
+ * they stand by no promise from before: then nobody can hold anything by the one before it.
  */
 export function acceptAsked(
   turn: LeaseTurn,
   peer: NodeId,
-  { electorate, number, ballot, next }: Extract<Message, { type: "accept" }>,
+  { electorate, number, ballot, clear, next }: Extract<Message, { type: "accept" }>,
 ): void {
   const { state, env } = turn;
   const book = bookOf(state, electorate, env.now);
@@ -147,7 +160,7 @@ export function acceptAsked(
     next.voters.length === 0
   )
     return;
-  if (env.now - book.since < state.config.promiseFor) return;
+  if (!clear && env.now - book.since < state.config.promiseFor) return;
   const promised = book.promises.get(rollName(electorate));
   if (promised === undefined || !promised.stored) return;
   if (promised.epoch !== ballot || promised.holder.id !== peer) return;

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { epochMax } from "./state.ts";
+import { bed, idOf, leaseFor, promise, voterAlone, type Node } from "./testbed.ts";
+
+/** How fast an electorate follows the roster: at once where nothing is held, and where something is, not sooner than is safe. */
+
+const ids = ["1", "2", "3", "4", "5", "6", "7", "8"].map(idOf);
+
+/** So many linked members of which the first has founded alone. */
+function site(count: number) {
+  const room = bed();
+  const [first, ...others] = ids.slice(0, count).map((id) => room.start(id, 4096)) as [Node, ...Node[]];
+  room.roster(first, [first.id]);
+  room.run(1);
+  const members = ids.slice(0, count);
+  const join = (): void => {
+    for (const node of [first, ...others]) room.roster(node, members);
+    const all = [first, ...others];
+    for (const [at, one] of all.entries()) for (const other of all.slice(at + 1)) room.link(one, other);
+  };
+  return { ...room, first, others, join };
+}
+
+test("where nothing is held 7 newcomers vote within 4 s, one after the other", () => {
+  const { first, others, join, run, rollOf } = site(8);
+  join();
+  run(4_000);
+  for (const node of [first, ...others]) assert.equal(rollOf(node)?.voters.length, 8);
+});
+
+test("where something was held before the roll, the next one waits for 15 s", () => {
+  const { first, join, run, rollOf, want } = site(4);
+  want(first);
+  run(100);
+  join();
+  run(promise);
+  assert.equal(rollOf(first)?.voters.length, 2);
+  run(2_000);
+  assert.equal(rollOf(first)?.voters.length, 3);
+});
+
+test("a voter that is out of reach may stand by a promise: the roll is not changed before 15 s", () => {
+  const { first, others, join, unlink, run, rollOf } = site(4);
+  join();
+  run(100);
+  const [second, third] = others as [Node, Node];
+  while (rollOf(first)?.voters.length !== 3) run(100);
+  for (const other of [first, third]) unlink(second, other);
+  run(promise - 1_000);
+  assert.equal(rollOf(first)?.voters.length, 3);
+  run(3_000);
+  assert.equal(rollOf(first)?.voters.length, 4);
+});
+
+test("an answer that is read when the lease has ended gives nothing back: what its guard ended starts under another token", () => {
+  const { first, join, run, want, readLater, stop, goOn } = site(2);
+  join();
+  run(1_000);
+  want(first);
+  run(1_000);
+  const token = first.held.get("n");
+  assert.ok(token !== undefined);
+  readLater(first);
+  run(3_000);
+  stop(first);
+  run(leaseFor - 2_000);
+  const before = first.log.length;
+  goOn(first);
+  run(2_000);
+  assert.deepEqual([...new Set(first.log.slice(before))], [`lost n ${token}`, `held n ${token + 1}`]);
+});
+
+test("who renewed a promise under a later roll, or was promised anew, may still hold by the earlier one until it let go", () => {
+  const { say, ask, run } = voterAlone();
+  say(5, 5);
+  assert.deepEqual(ask(5, epochMax(4) + 2), { granted: true, clear: true });
+  say(5, 6);
+  assert.deepEqual(ask(6, epochMax(4) + 2), { granted: true, clear: false });
+  run(promise / 2);
+  assert.deepEqual(ask(6, epochMax(5) + 2), { granted: true, clear: false });
+  run(promise + 1);
+  assert.deepEqual(ask(6, epochMax(5) + 3), { granted: true, clear: true });
+});

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { configDefaults, nodeConfigOf } from "../../src/app/config-schema.ts";
 import { liveADay } from "../../src/sim/fleet/day.ts";
+import type { Fleet } from "../../src/sim/fleet/fleet.ts";
 import {
   memoryBytes,
   memoryBytesMost,
@@ -24,6 +25,9 @@ const [nodes, hours, seed] = [Number(nodesText), Number(hoursText), Number(seedT
 const say = (what: string): void => sayProgress(nodesText, what);
 const phases: MeasuredPhase[] = [];
 let processorBefore = 0;
+/** A large fleet needs minutes for a few virtual seconds. */
+const sayEverySeconds = 60;
+let saidAt = 0;
 const { phases: _, ...day } = liveADay(
   {
     seed,
@@ -44,14 +48,18 @@ const { phases: _, ...day } = liveADay(
         `${phase.name}: ${phase.virtualMs / 1_000} virtual s, ${Math.round(cpuSeconds)} s of processor, ${Math.round(phase.meanBytesPerSecond)} B/s a node`,
       );
     },
-    looked: ({ world, members }) => {
-      const problems = world.violations.length === 0 ? "" : `, ${world.violations.length} violations`;
-      say(
-        `${Math.round(world.now / 1_000)} s, ${members.size} members, ${soFar(world.network.frames)}${problems}`,
-      );
+    passed: (fleet) => {
+      if (processorSeconds() >= saidAt + sayEverySeconds) sayWhere(fleet);
     },
+    looked: sayWhere,
   },
 );
+function sayWhere({ world, members }: Fleet): void {
+  saidAt = processorSeconds();
+  const at = `${Math.round(world.now / 1_000)} s, ${members.size} members`;
+  say(`${at}, ${soFar(world.network.frames)}, ${world.violations.length} violations`);
+}
+
 const point: WeatherPoint = {
   ...day,
   nodes,

@@ -65,9 +65,10 @@ const notesOnEachSide = 3;
 /** No node sends more than this over any ten seconds. */
 export const bytesPerSecondMax = 100_000;
 
-/** Who looks on: at the end of each phase, and every ten virtual seconds. */
+/** Who looks on: at the end of each phase, every ten virtual seconds, and every one. */
 export type Witness = {
   readonly ended?: (phase: Phase) => void;
+  readonly passed?: (fleet: Fleet) => void;
   readonly looked?: (fleet: Fleet) => void;
 };
 
@@ -149,10 +150,16 @@ function pass(course: Course, name: PhaseName, forMs: number): void {
   const from = world.now;
   for (let until = from; until < from + forMs;) {
     until = Math.min(from + forMs, until + windowMs);
-    world.run(until);
+    while (world.now < until) step(course, until - world.now);
     look(course);
   }
   endPhase(course, name, from);
+}
+
+/** A second, or less where that is the rest. */
+function step({ fleet, witness }: Course, restMs = pollMs): void {
+  fleet.world.run(fleet.world.now + Math.min(pollMs, restMs));
+  witness.passed?.(fleet);
 }
 
 function look({ fleet, watch, meter, witness }: Course): void {
@@ -172,8 +179,8 @@ function agree(course: Course, name: PhaseName, maxMs: number): Healing {
   const { fleet, notes } = course;
   const { world } = fleet;
   const from = world.now;
-  const step = (): void => {
-    world.run(world.now + pollMs);
+  const wait = (): void => {
+    step(course);
     if ((world.now - from) % windowMs === 0) look(course);
   };
   let last = "";
@@ -184,13 +191,13 @@ function agree(course: Course, name: PhaseName, maxMs: number): Healing {
         world.violated(`after ${maxMs / 1_000} s of calm ${what}`);
         return undefined;
       }
-      step();
+      wait();
     }
     return world.now - from;
   };
   const spreadMs = until(() => unspread(fleet, notes));
   const agreedMs = until(() => disagreement(fleet, notes));
-  while (world.now - from < calmMinMs) step();
+  while (world.now - from < calmMinMs) wait();
   endPhase(course, name, from);
   return { spreadMs, agreedMs, last };
 }

@@ -91,3 +91,29 @@ test("when the power returns to 12 sites of 5, no more than 30 of the 60 nodes e
   // Two gateways of each, and who is dialled in place of one that is not up yet.
   assert.ok(outside.size <= 30, [...outside].sort().join(" "));
 });
+
+test("of 40 sites in a region each says every 20 s what changed, of 20 sites every 10 s, however often it changes", () => {
+  const words = (sites: number): number => {
+    const world = new World(7, evenLayout(2 * sites, sites, 1), simConfig, new Trace(), {
+      detail: "site",
+      settled: () => true,
+    });
+    for (const [at, machine] of world.machines.entries()) world.at(5 * at, () => machine.startAgent());
+    const [, restless] = world.machines;
+    const far = world.machines.at(-1);
+    let [heard, before] = [0, 0];
+    for (let second = 30; second < 120; second++) {
+      if (second % 6 === 0) restless?.killAgent();
+      if (second % 6 === 3) restless?.startAgent();
+      world.run(1_000 * second);
+      const told = far?.node?.view.sites().find(({ name }) => name === restless?.identity.site);
+      const age = told?.age ?? Number.NaN;
+      if (age < before) heard++;
+      before = age;
+    }
+    return heard;
+  };
+  const [few, many] = [words(40), words(20)];
+  assert.ok(few >= 2 && few <= 5, `${few} words of 40 sites in 90 s`);
+  assert.ok(many >= 6, `${many} words of 20 sites in 90 s`);
+});

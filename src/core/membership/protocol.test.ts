@@ -55,7 +55,7 @@ test("a peer without a common protocol is told of with both ranges, closed, and 
 test("a frame of a type that a later version added counts as a sign of life and leaves the link open", () => {
   const { node, tell } = machine({ min: 2, max: 2 });
   tell(0, opened(1, 2, 2));
-  tell(200, { type: "wake" });
+  tell(400, { type: "wake" });
   for (let type = 7; type < 256; type++) {
     const at = type * 1_000;
     const effects = tell(at, { type: "frame", link: 1, bytes: Uint8Array.of(type, 1, 2, 3) });

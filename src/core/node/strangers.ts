@@ -148,7 +148,9 @@ function review(turn: Turn): readonly Contact[] | undefined {
 /** Verdicts, summaries and links that change make us look sooner; between them only time over what is lost or unwanted. */
 function reviewAt({ state, env }: Turn, contacts: readonly Contact[]): Instant {
   const { levels, membership } = state;
-  if (isSiteFirst(state, env.now)) return Math.max(env.now + 1, siteFirstUntil(state));
+  // Once we have settled we look at once.
+  if (state.settling) return Number.POSITIVE_INFINITY;
+  if (isSiteFirst(state, env.now)) return siteFirstUntil(state);
   if (!gatewaysOf(state).includes(state.identity.id) && levels.links.size === 0)
     return Number.POSITIVE_INFINITY;
   const isCalm =

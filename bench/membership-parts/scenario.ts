@@ -26,6 +26,8 @@ export type Lengths = {
 };
 
 const limitMs = 120_000;
+/** Until then those who were apart still tell each other what happened meanwhile. */
+const afterHealMs = 60_000;
 
 export async function live(
   cluster: Cluster,
@@ -66,7 +68,7 @@ export async function live(
   const healedAt = Date.now();
   join();
   const heal = await backTogether(cluster, healedAt);
-  await sleep(Math.max(20_000, quietAt - Date.now()));
+  await sleep(Math.max(afterHealMs, quietAt - Date.now()));
   progress(`idle for ${lengths.idleSeconds} s`);
   const idle = await idleCost(cluster, lengths.idleSeconds);
   progress(`all cores busy for ${lengths.busySeconds} s`);

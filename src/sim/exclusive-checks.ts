@@ -74,7 +74,7 @@ function rollOn({ disk }: Machine, electorate: string): Roll | undefined {
     type: "roll",
     electorate,
     roll: undefined,
-    settled: false,
+    confirmed: [],
     floor: 0,
     accepted: undefined,
   });

@@ -4,7 +4,7 @@ import type { NodeId } from "../records/record.ts";
 import type { LeaseConfig, LeaseEnv, LeaseEvent, Leases } from "./contract.ts";
 import { decodeMessages, encodeMessages, type Message } from "./frames.ts";
 import { acceptedBy, answered, letGo, lookAgain, newHolding, rollChangeAt, tendHoldings } from "./holder.ts";
-import { concerns, found, foundingAt, helloHeard, sayHello, sayHelloToAll, storeBook } from "./rolls.ts";
+import { concerns, found, foundingAt, helloHeard, sayHello, sayHelloToAll, storeRoll } from "./rolls.ts";
 import { decodeRow, encodeRow, type Row } from "./rows.ts";
 import { bookOf, newLeaseState, rollName, store, type LeaseState, type LeaseTurn } from "./state.ts";
 import { acceptAsked, asked, released } from "./voter.ts";
@@ -144,7 +144,7 @@ function restoreRow(state: LeaseState, row: Row, { now }: LeaseEnv): void {
     case "roll": {
       const book = bookOf(state, row.electorate, now);
       book.roll = row.roll;
-      book.settled = row.settled;
+      for (const id of row.confirmed) book.confirmed.add(id);
       book.floor = row.floor;
       book.highest = Math.max(book.highest, row.floor);
       book.accepted = row.accepted;
@@ -189,7 +189,7 @@ function storeAgainIfDue(turn: LeaseTurn): void {
   state.storeAgainAt = Number.POSITIVE_INFINITY;
   if (!state.memoryStored) storeMemory(turn);
   for (const book of sorted(state.books.values())) {
-    if (!book.stored) storeBook(turn, book, (stored) => sayHelloToAll(stored, book));
+    if (!book.stored) storeRoll(turn, book);
   }
 }
 

@@ -30,8 +30,7 @@ export type Book = {
   since: Instant;
   /** The roll is on our disk. A voter without that says nothing. */
   stored: boolean;
-  /** Every voter of the roll was heard to go by it. */
-  settled: boolean;
+  /** Voters who were heard to go by the roll. */
   readonly confirmed: Set<NodeId>;
   accepted: Accepted | undefined;
   readonly promises: Map<string, Promised>;
@@ -140,7 +139,6 @@ export function bookOf(state: LeaseState, electorate: string, now: Instant): Boo
       roll: undefined,
       since: now,
       stored: true,
-      settled: false,
       confirmed: new Set(),
       accepted: undefined,
       promises: new Map(),

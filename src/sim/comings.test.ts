@@ -361,3 +361,36 @@ test("of what its enroller told it of another region, a newcomer keeps who is wh
     [],
   );
 });
+
+for (const heard of [false, true]) {
+  test(`whom a revoked enroller revokes afterwards, unheard of its own end, stays, ${heard ? "also where it heard of its own" : "where it did not hear of its own"}`, () => {
+    const world = fleet(5, 2);
+    const [enroller, victim, third, fourth, fifth] = world.machines as [
+      Machine,
+      Machine,
+      Machine,
+      Machine,
+      Machine,
+    ];
+    runAgents(world, victim);
+    const island = [enroller, victim];
+    cut(world, island, [third, fourth, fifth], true);
+    if (!heard) cut(world, [enroller], [victim], true);
+    world.run(world.now + 5_000);
+    enrolAt(world, third, revocation(world, third, enroller.identity.id));
+    world.run(world.now + 1_000);
+    world.depart(enroller, "revoked");
+    enrolAt(world, enroller, revocation(world, enroller, victim.identity.id));
+    world.run(world.now + 2_000);
+    assert.equal(victim.node?.view.memberBody(victim.identity.id) === undefined, heard);
+    cut(world, island, [third, fourth, fifth], false);
+    cut(world, [enroller], [victim], false);
+    world.run(world.now + 60_000);
+    const members = world.machines.map(({ name }) => name).sort();
+    for (const machine of world.machines) {
+      assert.deepEqual(namesAt(machine), members, machine.name);
+      assert.equal(machine.pods.size, 1, machine.name);
+    }
+    assert.equal(hashes(world.machines), 1);
+  });
+}

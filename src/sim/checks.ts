@@ -9,7 +9,7 @@ import { jobOf, type SimPod } from "./sim-pod.ts";
 import type { Attempt, Users } from "./users.ts";
 import { leafOf, workloadNames } from "./users.ts";
 import { ExclusiveChecks } from "./exclusive-checks.ts";
-import { checkDisks, checkRoster, deletionsHeld, Ends } from "./roster-checks.ts";
+import { checkDisks, checkRoster, deletionsHeld, deletionsLeft, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
 import { isScarce, whyNotPreempted } from "./scarce-users.ts";
 import { movedAway } from "./moved-away.ts";
@@ -183,10 +183,9 @@ export class Checks {
     return stillThere || (life.endedAt ?? this.#world.now) > this.#world.now - noticeMax;
   }
 
-  /** Whether a word is still under way, or somebody still holds what is deleted and ought to be forgotten. */
-  isUnderWay(): boolean {
-    if (!isInStep(this.#world)) return true;
-    return deletionsHeld(this.#world, new Ends(this.#world)).length > 0;
+  /** Whether a word is still under way, and what is deleted, ought to be forgotten, and is still held. */
+  underWay(): { readonly words: boolean; readonly deletions: ReadonlySet<string> } {
+    return { words: !isInStep(this.#world), deletions: deletionsLeft(this.#world, new Ends(this.#world)) };
   }
 
   /** Everything that must hold at the end of the calm, whose last weather was put right by `settledAt`. */

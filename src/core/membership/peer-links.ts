@@ -28,6 +28,8 @@ import { briefMax, dueAfter, pauseAfter, retryFirst, usualBeat } from "./timing.
 
 /** A chosen link has this long to show life before a newer one of the same peer takes its place. */
 export const standbyPatience: Duration = 600;
+/** What replaced a link for longer than this was really chosen after it. */
+const overtakenMax: Duration = 2000;
 /** A peer with which we have no protocol in common is dialled again after half of it to all of it. */
 const mismatchRetry: Duration = 10 * 60_000;
 
@@ -92,7 +94,10 @@ export function use(step: Step, peer: PeerState, link: Link): void {
   step.state.observed = true;
   if (before !== undefined)
     step.out.push({ type: "peer-down", peer: peer.peer.id, link: before, end: "ours" });
+  const replaced = before === undefined ? undefined : peer.links.get(before);
+  if (replaced !== undefined) replaced.replacedAt = step.now;
   peer.active = link.id;
+  link.replacedAt = undefined;
   if (decides(step.state, peer.peer.id)) {
     step.out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "use" }) });
     for (const other of peer.links.keys()) if (other !== link.id) closeLink(step, other, "ours");
@@ -129,7 +134,20 @@ export function linkClosed(step: Step, id: LinkId, told: LinkEnd): void {
     if (!peer.wanted) state.tended.delete(peer.peer.id);
     return;
   }
-  if (peer.active === undefined && decides(state, peer.peer.id)) useNewest(step, peer);
+  if (peer.active !== undefined) return;
+  if (decides(state, peer.peer.id)) useNewest(step, peer);
+  else if (peer.links.size > 0) useReplaced(step, peer);
+}
+
+/**
+ * Words on two links overtake each other: the one for a link that was given up comes after the one for its
+ * successor, and then the end of the given-up one. What it had just replaced is what the other end uses.
+ */
+function useReplaced(step: Step, peer: PeerState): void {
+  const fresh = step.now - overtakenMax;
+  const replaced = [...peer.links.values()].filter(({ replacedAt = fresh }) => replacedAt > fresh);
+  const [last] = replaced.sort((one, other) => (other.replacedAt ?? 0) - (one.replacedAt ?? 0));
+  if (last !== undefined) use(step, peer, last);
 }
 
 function useNewest(step: Step, peer: PeerState): void {

@@ -116,18 +116,15 @@ export class Checks {
       if (perNode || rivals.length > 0 || this.#believesLate(view, uid, body)) return undefined;
       return "no newer copy fills its slot";
     }
-    if (reason.startsWith("deleted")) {
-      const known = object?.exists === true && slotsOf(this.#world, object).has(body.slot);
-      return known ? "its workload exists and wants it" : undefined;
-    }
-    if (reason.startsWith("scaled-down")) {
+    const isScaledDown = reason.startsWith("scaled-down");
+    if (isScaledDown || reason.startsWith("deleted")) {
       if (object?.exists !== true || !slotsOf(this.#world, object).has(body.slot)) return undefined;
-      if (movedAway(this.#world, uid, body, object, slotsOf)) return undefined;
+      if (isScaledDown && movedAway(this.#world, uid, body, object, slotsOf)) return undefined;
       // An object whose maker wrote it after its end has no template, and wants nothing.
       const by = this.#world.machine(this.#world.hostOf(view.identity.id));
       const torn =
         leafOf(object, "version") === undefined && isTornAt(by, object.ref.name, this.#world, this.#users);
-      return torn ? undefined : "its slot is wanted";
+      return torn ? undefined : "its workload exists and wants it";
     }
     // Of a machine that is short of memory: see 18.
     if (reason.toLowerCase().startsWith("evicted") && reason.includes("low on resource")) return undefined;

@@ -307,6 +307,43 @@ test("what a revoked node made before its end runs on where it wrote of it since
   assert.equal(hashes([first, second, third]), 1);
 });
 
+test("what a revoked node made after its end ends within 60 s of the heal, also where somebody scaled it", () => {
+  const world = fleet(4, 1);
+  const [first, second, third, leaver] = world.machines as [Machine, Machine, Machine, Machine];
+  cut(world, [first, third], [second, leaver], true);
+  world.run(world.now + 5_000);
+  world.depart(leaver, "revoked");
+  enrolAt(world, first, revocation(world, first, leaver.identity.id));
+  world.run(world.now + 2_000);
+  const ref = { group: "apps", kind: "Deployment", namespace: "default", name: "late" };
+  const labels = { app: "late" };
+  const container = { name: "main", image: "sim", command: ["run"], env: [{ name: "V", value: "1" }] };
+  const template = { metadata: { labels }, spec: { runtimeClassName: "process", containers: [container] } };
+  const spec = { replicas: 2, selector: { matchLabels: labels }, template };
+  const metadata = { name: "late", namespace: "default" };
+  put(leaver, ref, { apiVersion: "apps/v1", kind: "Deployment", metadata, spec });
+  world.run(world.now + 2_000);
+  const edited = { ...container, env: [{ name: "V", value: "2" }] };
+  put(second, ref, {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata,
+    spec: {
+      ...spec,
+      replicas: 3,
+      template: { ...template, spec: { ...template.spec, containers: [edited] } },
+    },
+  });
+  world.run(world.now + 3_000);
+  assert.ok(second.pods.size > 0);
+  cut(world, [first, third], [second, leaver], false);
+  world.run(world.now + 60_000);
+  for (const machine of [first, second, third]) {
+    assert.equal(machine.node?.view.object(ref)?.exists, true, "what the second wrote stands");
+    assert.equal(machine.pods.size, 0, machine.name);
+  }
+});
+
 /** Two regions of two sites; the first node, of another region, admits a newcomer to the last site. */
 function admittedFromAfar() {
   const layout = evenLayout(8, 4, 2).map((site) => ({ ...site, later: 1 }));

@@ -198,4 +198,18 @@ export const nodeMutations: readonly Mutation[] = [
     to: "return voided.has(key) && !workloads.has(key);",
     tests: ["sim/comings.test.ts"],
   },
+  {
+    name: "roster: what is left of a workload that a void write made keeps its copies",
+    file: "core/node/workloads.ts",
+    from: 'if (listAt(podSpec, "containers").length === 0) return undefined;',
+    to: "",
+    tests: ["sim/comings.test.ts"],
+  },
+  {
+    name: "jobs: what was begun ends when something before it is open again",
+    file: "core/placement/slots.ts",
+    from: "return slotsWanted(spread, base).includes(slot);",
+    to: "return slotsWanted(spread, base).length < 0;",
+    tests: ["core/placement/decide.test.ts"],
+  },
 ];

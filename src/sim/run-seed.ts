@@ -116,7 +116,8 @@ export function runSeed(options: SeedOptions): SeedResult {
   const calmEnd = calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round);
   work.planCalm(settledAt, calmEnd - slowest(layout) - forgets);
   world.run(calmEnd);
-  untilForgotten(world, checks, slowest(layout) + Math.max(forgets, deletionRounds * round), options.calmMs);
+  const patience = slowest(layout) + Math.max(forgets, deletionRounds * round);
+  untilQuiet(world, { checks, work }, patience, options.calmMs);
   checks.atEnd(settledAt);
   work.atEnd();
   const { frames, bytes } = world.network;
@@ -124,19 +125,26 @@ export function runSeed(options: SeedOptions): SeedResult {
 }
 
 /**
- * Jobs that have ended are deleted when their time has come, and copies move to where room comes free, also now.
- * So there is time from when something was last seen to be deleted or forgotten, and all of it comes to an end.
+ * Jobs run to their end and are deleted when their time has come, and copies move to where room comes free, also
+ * now. So there is time from when a job was last seen to go on, or something to be deleted or forgotten, and all
+ * of it comes to an end.
  */
-function untilForgotten(world: World, checks: Checks, patience: number, longest: number): void {
+function untilQuiet(
+  world: World,
+  { checks, work }: { readonly checks: Checks; readonly work: Work },
+  patience: number,
+  longest: number,
+): void {
   const latest = world.now + patience + longest;
   let until = world.now + patience;
   let before: ReadonlySet<string> = new Set();
   for (;;) {
     const { words, deletions } = checks.underWay();
-    const moved = deletions.size !== before.size || [...deletions].some((deletion) => !before.has(deletion));
-    if (moved) until = world.now + patience;
-    before = deletions;
-    if ((!words && deletions.size === 0) || world.now >= Math.min(until, latest)) return;
+    const left = new Set([...deletions, ...work.underWay()]);
+    if (left.size !== before.size || [...left].some((each) => !before.has(each)))
+      until = world.now + patience;
+    before = left;
+    if ((!words && left.size === 0) || world.now >= Math.min(until, latest)) return;
     world.run(world.now + lookEvery);
   }
 }

@@ -1,76 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Change } from "../core/intents/contract.ts";
-import type { JsonObject } from "../core/kernel/json.ts";
 import type { WriteReply } from "../core/node/contract.ts";
-import { keeps, type Detail } from "../core/records/scope.ts";
+import { keeps } from "../core/records/scope.ts";
 import { openStored } from "../core/records/seal.ts";
-import type { Machine } from "./machine.ts";
+import { config, cut, fleet, hashes, namesAt, note, noteRef, put, runAgents } from "./comings-testbed.ts";
 import { admission, enrolAt, introductionBy, revocation } from "./enrolment.ts";
-import { evenLayout, simConfig } from "./run-seed.ts";
+import type { Machine } from "./machine.ts";
+import { evenLayout } from "./run-seed.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
 
-/** What becomes of members that come and go. The first of each site may admit others. */
-
-const config = { ...simConfig, tombstoneEvery: 1_000, keepDeleted: 0 };
-
-function fleet(nodes: number, sites: number, detail: Detail = "mesh"): World {
-  const layout = evenLayout(nodes, sites, 1).map((site) => ({ ...site, later: 1 }));
-  const world = new World(5, layout, config, new Trace(), { detail, enrollers: true });
-  for (const machine of world.machines) machine.startAgent();
-  world.run(detail === "mesh" ? 8_000 : 90_000);
-  return world;
-}
-
-const noteRef = (name: string) => ({ group: "", kind: "ConfigMap", namespace: "default", name });
-const agentRef = { group: "apps", kind: "DaemonSet", namespace: "default", name: "agent" };
-
-function put(machine: Machine, ref: Change["ref"], value: JsonObject): void {
-  const change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" } as const;
-  machine.deliver({ type: "write", request: 1, changes: [change], actor: "me", dryRun: false });
-}
-
-const note = (name: string, data: JsonObject): JsonObject => ({
-  apiVersion: "v1",
-  kind: "ConfigMap",
-  metadata: { name },
-  data,
-});
-
-function runAgents(world: World, machine: Machine): void {
-  const labels = { app: "agent" };
-  const container = { name: "main", image: "sim", command: ["run"] };
-  put(machine, agentRef, {
-    apiVersion: "apps/v1",
-    kind: "DaemonSet",
-    metadata: { name: "agent", namespace: "default" },
-    spec: {
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { runtimeClassName: "process", containers: [container] } },
-    },
-  });
-  world.run(world.now + 3_000);
-}
-
-function cut(world: World, ones: readonly Machine[], others: readonly Machine[], away: boolean): void {
-  for (const one of ones)
-    for (const other of others) {
-      if (away) {
-        world.network.cut(one.host, other.host);
-        world.network.cut(other.host, one.host);
-      } else {
-        world.network.mend(one.host, other.host);
-        world.network.mend(other.host, one.host);
-      }
-    }
-}
-
-const namesAt = ({ node }: Machine): readonly string[] =>
-  (node?.view.members() ?? []).map(({ member }) => member.name).sort();
-
-const hashes = (machines: readonly Machine[]): number =>
-  new Set(machines.map(({ node }) => node?.view.stateHash())).size;
+/** What becomes of members that come and go; for those who were revoked and have not heard of it, see unheard-ends.test.ts. */
 
 test("a node that has left ends its pods, wakes for nothing more and refuses writes", () => {
   const world = fleet(3, 1);
@@ -116,47 +56,6 @@ test("a member that is revoked while it is linked hears it and ends its pods", (
   enrolAt(world, first, revocation(world, first, victim.identity.id));
   world.run(world.now + 5_000);
   assert.equal(victim.pods.size, 0);
-});
-
-test("whom a revoked enroller admits beyond a cut is no member after the heal, and all it wrote is gone from both sides", () => {
-  const world = fleet(6, 2);
-  const [first, second, third, victim, fifth, sixth] = world.machines as [
-    Machine,
-    Machine,
-    Machine,
-    Machine,
-    Machine,
-    Machine,
-  ];
-  const mole = world.spares.find(({ identity }) => identity.site === victim.identity.site);
-  assert.ok(mole);
-  const [ours, theirs] = [
-    [first, second, third],
-    [victim, fifth, sixth, mole],
-  ];
-  cut(world, ours, theirs, true);
-  enrolAt(world, first, revocation(world, first, victim.identity.id));
-  world.run(world.now + 10_000);
-  const record = admission(world, victim, mole);
-  enrolAt(world, victim, record);
-  world.run(world.now + 500);
-  mole.disk.preload(introductionBy(world, victim, record));
-  mole.startAgent();
-  world.run(world.now + 10_000);
-  put(mole, noteRef("mole"), note("mole", { a: "1" }));
-  put(fifth, noteRef("kept"), note("kept", { a: "1" }));
-  world.run(world.now + 10_000);
-  assert.equal(sixth.node?.view.object(noteRef("mole"))?.exists, true);
-
-  cut(world, ours, theirs, false);
-  world.run(world.now + 30_000);
-  const members = [first, second, third, fifth, sixth];
-  for (const machine of members) {
-    assert.deepEqual(namesAt(machine), members.map(({ name }) => name).sort());
-    assert.equal(machine.node?.view.object(noteRef("mole")), undefined, machine.name);
-    assert.equal(machine.node?.view.object(noteRef("kept"))?.exists, true, machine.name);
-  }
-  assert.equal(hashes(members), 1);
 });
 
 test("what a node wrote before it was revoked counts in a site that had never heard of it", () => {
@@ -240,71 +139,6 @@ test("a newcomer that a node of another site admits, and that never met its own,
   const names = [...here, newcomer].map(({ name }) => name).sort();
   for (const machine of [...here, newcomer]) assert.deepEqual(namesAt(machine), names, machine.name);
   assert.equal(hashes([...here, newcomer]), 1);
-});
-
-test("whom a revoked enroller admits is refused by each of 2 others 30 times in 60 s at most, and that is no offence", () => {
-  const world = fleet(6, 2, "site");
-  const [first, second, third] = world.machines as [Machine, Machine, Machine];
-  const mole = world.spares.find(({ identity }) => identity.site === first.identity.site);
-  assert.ok(mole);
-  // The enroller of the second site revokes that of the first, which does not hear of it.
-  const enroller = world.machines.find(({ identity }) => identity.site !== first.identity.site);
-  assert.ok(enroller);
-  const others = world.machines.filter((machine) => machine !== first);
-  cut(world, [first], others, true);
-  enrolAt(world, enroller, revocation(world, enroller, first.identity.id));
-  world.run(world.now + 10_000);
-  const record = admission(world, first, mole);
-  enrolAt(world, first, record);
-  world.run(world.now + 1_000);
-  mole.disk.preload(introductionBy(world, first, record));
-  const refusals = new Map<Machine, number>();
-  const reasons = new Set<string>();
-  world.observers.push({
-    noted: (machine, { reason, message }) => {
-      reasons.add(reason);
-      if (reason !== "StrangerRefused") return;
-      assert.ok(message.includes(mole.identity.id), message);
-      refusals.set(machine, (refusals.get(machine) ?? 0) + 1);
-    },
-  });
-  mole.startAgent();
-  world.run(world.now + 60_000);
-  for (const { name, times } of [second, third].map((at) => ({
-    name: at.name,
-    times: refusals.get(at) ?? 0,
-  })))
-    assert.ok(times > 0 && times <= 30, `${name}: ${times} times`);
-  assert.ok(!reasons.has("ProtocolError") && !reasons.has("PeerShutOut"), [...reasons].join());
-});
-
-test("what a revoked node made before its end runs on where it wrote of it since, unheard of its end", () => {
-  const world = fleet(4, 1);
-  const [first, second, third, leaver] = world.machines as [Machine, Machine, Machine, Machine];
-  runAgents(world, leaver);
-  assert.equal(second.pods.size, 1);
-  cut(world, [first, third], [second, leaver], true);
-  world.run(world.now + 5_000);
-  world.depart(leaver, "revoked");
-  enrolAt(world, first, revocation(world, first, leaver.identity.id));
-  world.run(world.now + 2_000);
-  const agents = leaver.node?.view.object(agentRef)?.value ?? {};
-  const metadata = { name: "agent", namespace: "default", annotations: { note: "late" } };
-  put(leaver, agentRef, { ...agents, metadata });
-  world.run(world.now + 2_000);
-  const noteAt = ({ node }: Machine): unknown =>
-    (node?.view.object(agentRef)?.value["metadata"] as { readonly annotations?: JsonObject } | undefined)
-      ?.annotations;
-  assert.deepEqual(noteAt(second), { note: "late" });
-  const stops: string[] = [];
-  world.observers.push({
-    podStopping: ({ name }, _pod, reason) => void (name === leaver.name || stops.push(`${name}: ${reason}`)),
-  });
-  cut(world, [first, third], [second, leaver], false);
-  world.run(world.now + 30_000);
-  assert.deepEqual(stops, []);
-  assert.equal(noteAt(second), undefined);
-  assert.equal(hashes([first, second, third]), 1);
 });
 
 /** Two regions of two sites; the first node, of another region, admits a newcomer to the last site. */

@@ -2,6 +2,7 @@ import { below, between, pick, randomStream, shuffled, type Random } from "../co
 import { goneKey } from "../core/records/keys.ts";
 import type { MeshRecord } from "../core/records/record.ts";
 import type { Machine } from "./machine.ts";
+import { EnrollersWords } from "./enrollers-words.ts";
 import { admission, enrolAt, introductionBy, isStoredAt, revocation } from "./enrolment.ts";
 import type { Layout, World } from "./world.ts";
 
@@ -30,6 +31,7 @@ export function withNewcomers(layout: Layout, seed: number): Layout {
 export class Comings {
   readonly #world: World;
   readonly #random: Random;
+  readonly #words: EnrollersWords;
   /** Sites that somebody has left: the other members of the same have to stay for the votes. */
   readonly #touched = new Set<string>();
   /** Enrollers whose word others rely on stay. */
@@ -39,6 +41,7 @@ export class Comings {
   constructor(world: World) {
     this.#world = world;
     this.#random = world.random("comings");
+    this.#words = new EnrollersWords(world);
   }
 
   /** Draws who comes and goes within `[from, until)`. */
@@ -74,6 +77,7 @@ export class Comings {
       newcomer.skew = between(this.#random, -30_000, 30_000);
       newcomer.disk.preload(held);
       newcomer.startAgent();
+      this.#words.say({ says: "member", by: enroller, of: newcomer, version: record.version });
     });
   }
 
@@ -161,7 +165,7 @@ export class Comings {
     if (enroller.state !== "up") return this.#later(() => this.#revoke(enroller, victim));
     const record = revocation(this.#world, enroller, victim.identity.id);
     this.#log(`${enroller.name} revokes ${victim.name} at ${record.version}`);
-    this.#world.depart(victim, "revoked");
+    this.#words.say({ says: "revoked", by: enroller, of: victim, version: record.version });
     this.#enrolUntilStored(enroller, record, () => {});
     if (this.#world.enrollers.has(victim))
       this.#world.at(this.#world.now + 3_000, () => this.#admitMole(victim, record));
@@ -172,7 +176,7 @@ export class Comings {
     const [mole] = this.#world.spares;
     if (mole === undefined || victim.state !== "up" || this.#ended) return;
     const record = admission(this.#world, victim, mole);
-    if (record.version <= revoked.version) return;
+    if (this.#world.machines.includes(victim) || record.version <= revoked.version) return;
     enrolAt(this.#world, victim, record);
     // Once it knows, it admits nobody any more.
     if (victim.node?.view.memberBody(mole.identity.id) === undefined) return;
@@ -181,6 +185,7 @@ export class Comings {
     this.#world.departed.push({ machine: mole, how: "void" });
     mole.disk.preload(introductionBy(this.#world, victim, record));
     mole.startAgent();
+    this.#words.say({ says: "member", by: victim, of: mole, version: record.version });
   }
 
   /**

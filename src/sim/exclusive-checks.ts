@@ -42,21 +42,30 @@ export class ExclusiveChecks {
 
   /** 15. Who has gone has no vote, wherever those who have one and are still there could agree on it. */
   atEnd(): void {
-    const members = new Map(this.#world.machines.map((machine) => [machine.identity.id, machine]));
-    const isThere = ({ id, memory }: Voter): boolean => {
-      const machine = members.get(id);
-      return machine !== undefined && memoryOn(machine) === memory;
-    };
+    const members = this.#members();
     for (const machine of this.#world.machines) {
       for (const electorate of [`site/${machine.identity.site}`, "mesh"]) {
         const voters = rollOn(machine, electorate)?.voters ?? [];
-        if (voters.filter(isThere).length <= voters.length / 2) continue;
+        if (voters.filter(isVoterOf(members)).length <= voters.length / 2) continue;
         const gone = voters.find(({ id }) => !members.has(id));
         if (gone === undefined) continue;
         const name = this.#world.everybody.find(({ identity }) => identity.id === gone.id)?.name ?? gone.id;
         this.#world.violated(`20: ${machine.name} still counts ${name} as a voter of ${electorate}`);
       }
     }
+  }
+
+  /** Whether more than half of those who vote on a slot have gone for good: then nobody runs it any more. */
+  hasNoVoters(slot: string): boolean {
+    const electorate = electorateOf(slot);
+    const rolls = this.#world.machines.flatMap((machine) => rollOn(machine, electorate) ?? []);
+    const [last] = rolls.sort((left, right) => right.number - left.number);
+    if (last === undefined) return false;
+    return last.voters.filter(isVoterOf(this.#members())).length < last.voters.length / 2;
+  }
+
+  #members(): ReadonlyMap<string, Machine> {
+    return new Map(this.#world.machines.map((machine) => [machine.identity.id, machine]));
   }
 
   /** Of two foundings the smaller one's holder goes on as long as it has heard neither of its end nor of the other. */
@@ -69,12 +78,19 @@ export class ExclusiveChecks {
   }
 }
 
+const isVoterOf =
+  (members: ReadonlyMap<string, Machine>) =>
+  ({ id, memory }: Voter): boolean => {
+    const machine = members.get(id);
+    return machine !== undefined && memoryOn(machine) === memory;
+  };
+
 function rollOn({ disk }: Machine, electorate: string): Roll | undefined {
   const slot = slotOfRow({
     type: "roll",
     electorate,
     roll: undefined,
-    settled: false,
+    confirmed: [],
     floor: 0,
     accepted: undefined,
   });

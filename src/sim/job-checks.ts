@@ -170,6 +170,24 @@ export class JobChecks {
     return found;
   }
 
+  /** Jobs that have not ended, and how far they are: what waits before it is tried again goes on at each look. */
+  underWay(): ReadonlySet<string> {
+    const found = new Set<string>();
+    for (const { name: at, node } of this.#world.machines) {
+      const wall = node?.view.clocks().wall ?? 0;
+      for (const object of node?.view.objects("batch", "Job") ?? []) {
+        const { bases, ended } = node?.view.job(object) ?? { bases: [], ended: undefined };
+        if (ended !== undefined) continue;
+        const how = bases.map(
+          ({ base, done, failures, notBefore }) =>
+            `${base} ${done.length} ${failures} ${Math.max(0, notBefore - wall)}`,
+        );
+        found.add(`${at} ${object.ref.name} ${how.join()}`);
+      }
+    }
+    return found;
+  }
+
   atEnd(ends: Ends): void {
     for (const machine of this.#world.machines) {
       const view = machine.node?.view;

@@ -69,6 +69,25 @@ test("a finished job goes 60 s after its end with ttlSecondsAfterFinished 60, an
   }
 });
 
+test("a job waits 10 s after a failure and not at all after a success, though a pod of it failed before", () => {
+  const { world, write, running, end, starts } = fleet();
+  write(job({ completions: 2 }));
+  world.run(world.now + 5_000);
+  const endOnly = (exitCode: number): void => {
+    const [only, ...others] = running();
+    assert.ok(only !== undefined && others.length === 0);
+    end(only, exitCode);
+  };
+  endOnly(1);
+  world.run(world.now + 9_000);
+  assert.equal(starts.length, 1);
+  world.run(world.now + 2_000);
+  assert.equal(starts.length, 2);
+  endOnly(0);
+  world.run(world.now + 2_000);
+  assert.equal(starts.length, 3);
+});
+
 test("a suspended job runs nothing; it starts when that is taken back, and ends its pods when it is suspended again", () => {
   const { world, write, running, stops, standing } = fleet();
   const both = { completions: 2, parallelism: 2 };

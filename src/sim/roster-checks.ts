@@ -101,8 +101,23 @@ function owns({ key, author }: MeshRecord, writer: Machine | undefined, mayEnrol
  * is left of a deleted object stays when one of those who wrote of it is no member any more.
  */
 export function deletionsHeld(world: World, ends: Ends): readonly string[] {
-  const held: string[] = [];
-  for (const { name, node, disk } of world.machines) {
+  return deletionsByMachine(world, ends).flatMap(({ name, left }) => {
+    const [first] = left;
+    if (first === undefined) return [];
+    const by = nameOf(world, first.author);
+    return [`${name} still holds ${left.length} deleted records, among them ${first.key} by ${by}`];
+  });
+}
+
+/** The deleted records that somebody still holds, each once. */
+export function deletionsLeft(world: World, ends: Ends): ReadonlySet<string> {
+  return new Set(deletionsByMachine(world, ends).flatMap(({ left }) => left.map(({ hash }) => hex(hash))));
+}
+
+type Left = { readonly name: string; readonly left: readonly MeshRecord[] };
+
+function deletionsByMachine(world: World, ends: Ends): readonly Left[] {
+  return world.machines.map(({ name, node, disk }): Left => {
     const records = disk.frames().flatMap((frame) => {
       const opened = openStored(frame, world.crypto);
       return opened.ok ? [opened.value] : [];
@@ -113,12 +128,8 @@ export function deletionsHeld(world: World, ends: Ends): readonly string[] {
       if (record.kind === "intent" && kept.has(objectOf(record.key))) return false;
       return isTombstone(record) || (node !== undefined && isDead(node.view, record.key));
     });
-    const [first] = left;
-    if (first === undefined) continue;
-    const by = nameOf(world, first.author);
-    held.push(`${name} still holds ${left.length} deleted records, among them ${first.key} by ${by}`);
-  }
-  return held;
+    return { name, left };
+  });
 }
 
 function isDead(view: NodeView, key: string): boolean {

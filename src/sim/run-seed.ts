@@ -51,10 +51,11 @@ const placementRounds = 2;
 const deletionRounds = 4;
 const roundTakes = (config: NodeConfig): number =>
   2 * config.tombstoneEvery + 3 * 1.1 * siteEvery + regionEvery;
-const lookEvery = 5_000;
+/** Out of step with all that nodes do every so often. */
+const lookEvery = 1_700;
 /** What the weather left behind is put right by then, and nothing excuses what happens later. */
 const settles = 12_000;
-/** What is deleted in the calm is forgotten by then. */
+/** What is deleted is forgotten by then. */
 const forgets = 20_000;
 
 export const simConfig: NodeConfig = {
@@ -115,15 +116,37 @@ export function runSeed(options: SeedOptions): SeedResult {
   const calmEnd = calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round);
   work.planCalm(settledAt, calmEnd - slowest(layout) - forgets);
   world.run(calmEnd);
-  const forgottenAt = Math.max(
-    calmEnd + slowest(layout) + forgets,
-    calmSince + slowest(layout) + deletionRounds * round,
-  );
-  while (world.now < forgottenAt && checks.isUnderWay()) world.run(world.now + lookEvery);
+  const patience = slowest(layout) + Math.max(forgets, deletionRounds * round);
+  untilQuiet(world, { checks, work }, patience, options.calmMs);
   checks.atEnd(settledAt);
   work.atEnd();
   const { frames, bytes } = world.network;
   return { seed: options.seed, violations: world.violations, digest: trace.digest, frames, bytes };
+}
+
+/**
+ * Jobs run to their end and are deleted when their time has come, and copies move to where room comes free, also
+ * now. So there is time from when a job was last seen to go on, or something to be deleted or forgotten, and all
+ * of it comes to an end.
+ */
+function untilQuiet(
+  world: World,
+  { checks, work }: { readonly checks: Checks; readonly work: Work },
+  patience: number,
+  longest: number,
+): void {
+  const latest = world.now + patience + longest;
+  let until = world.now + patience;
+  let before: ReadonlySet<string> = new Set();
+  for (;;) {
+    const { words, deletions } = checks.underWay();
+    const left = new Set([...deletions, ...work.underWay()]);
+    if (left.size !== before.size || [...left].some((each) => !before.has(each)))
+      until = world.now + patience;
+    before = left;
+    if ((!words && left.size === 0) || world.now >= Math.min(until, latest)) return;
+    world.run(world.now + lookEvery);
+  }
 }
 
 /** Nodes dealt out to so many sites, sites to so many regions, as evenly as it goes. */

@@ -53,6 +53,11 @@ export class Work {
     });
   }
 
+  /** What has not come to its end, and how far it is. */
+  underWay(): ReadonlySet<string> {
+    return this.#jobChecks.underWay();
+  }
+
   atEnd(): void {
     this.#jobChecks.atEnd(new Ends(this.#world));
     this.#placementChecks.atEnd();

@@ -75,6 +75,13 @@ export const leaseMutations: readonly Mutation[] = [
     flags: leaseStorms,
   },
   {
+    name: "leases: who was heard to go by the roll is forgotten with a restart",
+    file: "core/leases/create-leases.ts",
+    from: "for (const id of row.confirmed) book.confirmed.add(id);",
+    to: "",
+    tests: ["core/leases/foundings.test.ts"],
+  },
+  {
     name: "leases: of two foundings both stand",
     file: "core/leases/rolls.ts",
     from: "if (known !== undefined && isForeign) endAllOf",

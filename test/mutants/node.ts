@@ -196,6 +196,20 @@ export const nodeMutations: readonly Mutation[] = [
     file: "core/node/voided.ts",
     from: "return voided.has(key) && workloads.has(key);",
     to: "return voided.has(key) && !workloads.has(key);",
-    tests: ["sim/comings.test.ts"],
+    tests: ["sim/unheard-ends.test.ts"],
+  },
+  {
+    name: "roster: what is left of a workload that a void write made keeps its copies",
+    file: "core/node/workloads.ts",
+    from: 'if (listAt(podSpec, "containers").length === 0) return undefined;',
+    to: "",
+    tests: ["sim/unheard-ends.test.ts"],
+  },
+  {
+    name: "jobs: what was begun ends when something before it is open again",
+    file: "core/placement/slots.ts",
+    from: "return slotsWanted(spread, base).includes(slot);",
+    to: "return slotsWanted(spread, base).length < 0;",
+    tests: ["core/placement/decide.test.ts"],
   },
 ];

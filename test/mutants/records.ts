@@ -37,6 +37,13 @@ export const recordMutations: readonly Mutation[] = [
     tests: ["core/intents/void.test.ts"],
   },
   {
+    name: "merge: an edit takes away what its author was not shown",
+    file: "core/intents/update.ts",
+    from: "unseen.some(({ path: part }) => within(path, part))",
+    to: "unseen.length > 1e9",
+    tests: ["core/intents/void.test.ts"],
+  },
+  {
     name: "deletions: other places need not have heard of them",
     file: "core/node/known-elsewhere.ts",
     from: "return Math.min(Number.POSITIVE_INFINITY, ...heads);",

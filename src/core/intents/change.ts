@@ -14,7 +14,7 @@ import type {
 } from "./contract.ts";
 import { apiVersionOf, type Kind } from "./kinds/kind.ts";
 import { managerParts, rankOf, recordManager, type Operation } from "./manager.ts";
-import { rawValue } from "./merge.ts";
+import { rawValue, shownValue } from "./merge.ts";
 import { bodyTooLarge, nextBody } from "./next-body.ts";
 import { flatten, formatPath, isBelow, itemsAround, orderLast, parsePath, type HeldOrders } from "./path.ts";
 import { releaseWishes } from "./release.ts";
@@ -100,7 +100,7 @@ function wishesOf(
   return ok(
     change.type === "apply"
       ? applyWishes(state, desired, manager, change)
-      : updateWishes(kind, state, desired, before),
+      : updateWishes(kind, state, desired, before && shownValue(kind, change.ref, state)),
   );
 }
 

@@ -35,20 +35,30 @@ export function mergeObject(
 
 function mergedOf(kind: Kind, ref: ObjectRef, state: ObjectState): MergedObject {
   const { first } = state.life;
-  const hidden: string[][] = [];
-  const shown =
-    first === undefined ? {} : dropIncomplete(kind.schema, rawValue(kind, ref, state), [], hidden);
+  const { value, hidden } = first === undefined ? { value: {}, hidden: [] } : shownValue(kind, ref, state);
   const born = first ?? newestOf(state.writes);
   return {
     ref,
     exists: first !== undefined,
-    value: withIdentity(kind, ref, isObject(shown) ? shown : {}),
+    value: withIdentity(kind, ref, value),
     uid: uidOf(ref, born),
     createdAt: wallOf(born?.version ?? versionNone),
     version: newestOf(state.writes)?.version ?? versionNone,
     managedFields: first === undefined ? [] : managedFields(kind, state),
     conflicts: [...conflictsOf(state), ...incompleteConflicts(state, hidden)],
   };
+}
+
+/** What people are shown of the object, and where parts of it are too incomplete to be. */
+export type Shown = { readonly value: JsonObject; readonly hidden: readonly Hidden[] };
+
+/** A part that is left out, and the required fields that it lacks. */
+type Hidden = { readonly path: string; readonly missing: readonly string[] };
+
+export function shownValue(kind: Kind, ref: ObjectRef, state: ObjectState): Shown {
+  const hidden: Hidden[] = [];
+  const value = dropIncomplete(kind.schema, rawValue(kind, ref, state), [], hidden);
+  return { value: isObject(value) ? value : {}, hidden };
 }
 
 /** The merged object with all its parts, also incomplete ones: what a change is checked against. */
@@ -127,7 +137,7 @@ function dropIncomplete(
   schema: Schema,
   value: Json,
   steps: readonly Step[],
-  hidden: string[][],
+  hidden: Hidden[],
 ): Json | undefined {
   if (schema.type === "list-map" && isList(value)) {
     return value.flatMap((item) => {
@@ -152,16 +162,16 @@ function dropIncomplete(
     (name) => schema.fields[name]?.required === true && kept[name] === undefined,
   );
   if (missing.length === 0) return kept;
-  hidden.push([formatPath(steps), ...missing.map((name) => formatPath([...steps, { type: "field", name }]))]);
+  hidden.push({
+    path: formatPath(steps),
+    missing: missing.map((name) => formatPath([...steps, { type: "field", name }])),
+  });
   return undefined;
 }
 
-function incompleteConflicts(
-  state: ObjectState,
-  hidden: readonly (readonly string[])[],
-): readonly FieldConflict[] {
+function incompleteConflicts(state: ObjectState, hidden: readonly Hidden[]): readonly FieldConflict[] {
   const conflicts: FieldConflict[] = [];
-  for (const [path = "", ...missing] of hidden) {
+  for (const { path, missing } of hidden) {
     const within = claimsAt(state, (at) => at === path || isBelow(at, path));
     const left = within.findLast((claim) => claim.op === "set");
     const gone = claimsAt(state, (at) => missing.includes(at)).findLast((claim) => claim.op !== "set");

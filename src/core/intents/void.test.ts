@@ -25,6 +25,24 @@ test("an image that a void write replaced stands again, although its author wrot
   assert.equal(at(left, "metadata/annotations/note"), "seen");
 });
 
+test("who scales an object of which a container has only its command left does not take the command away", () => {
+  const bed = new Testbed(deploymentRef, 3);
+  const command = "spec/template/spec/containers/0/command";
+  bed.update(0, deployment());
+  bed.sync(0, 1);
+  bed.edit(1, command, ["run"]);
+  // Its maker's write is void here, and comes back with the next comparison.
+  for (const entry of bed.replica(1).held.values())
+    if (entry.author !== bed.replica(0).author) bed.take(bed.replica(2), entry);
+  assert.deepEqual(at(bed.value(2), "spec/template/spec/containers"), []);
+  const torn = bed.edit(2, "spec/replicas", 3);
+  assert.equal(torn.type, "written");
+  assert.deepEqual(torn.type === "written" ? Object.keys(torn.entry.body.fields) : [], ["spec.replicas"]);
+  bed.sync(0, 2);
+  assert.deepEqual(at(bed.value(2), command), ["run"]);
+  assert.equal(at(bed.value(2), "spec/replicas"), 3);
+});
+
 test("300 fields that were removed after the void write stay away, also those whose removal is forgotten", () => {
   const bed = new Testbed(configMapRef, 3);
   const keys = Array.from({ length: 300 }, (_, number) => `k${1_000 + number}`);

@@ -21,7 +21,7 @@ import {
   helloHeard,
   sayHello,
   sayHelloToAll,
-  storeBook,
+  storeRoll,
 } from "./rolls.ts";
 import { decodeRow, encodeRow, type Row } from "./rows.ts";
 import { bookOf, newLeaseState, rollName, store, type LeaseState, type LeaseTurn } from "./state.ts";
@@ -163,7 +163,7 @@ function restoreRow(state: LeaseState, row: Row, { now }: LeaseEnv): void {
     case "roll": {
       const book = bookOf(state, row.electorate, now);
       book.roll = row.roll;
-      book.settled = row.settled;
+      for (const id of row.confirmed) book.confirmed.add(id);
       book.floor = row.floor;
       book.highest = Math.max(book.highest, row.floor);
       book.accepted = row.accepted;
@@ -208,7 +208,7 @@ function storeAgainIfDue(turn: LeaseTurn): void {
   state.storeAgainAt = Number.POSITIVE_INFINITY;
   if (!state.memoryStored) storeMemory(turn);
   for (const book of sorted(state.books.values())) {
-    if (!book.stored) storeBook(turn, book, (stored) => sayHelloToAll(stored, book));
+    if (!book.stored) storeRoll(turn, book);
   }
 }
 

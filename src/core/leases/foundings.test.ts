@@ -109,6 +109,28 @@ test("of two voters the one that heard of the first roll from the other decides 
   );
 });
 
+test("two of four voters whose others were revoked go on without them, also when the one who had heard all four was restarted", () => {
+  const { start, roster, link, run, rollOf } = bed();
+  const d = idOf("d");
+  const ids = [a, b, c, d];
+  const all = ids.map((id) => start(id, 4096, { memory: id.slice(0, 1) }));
+  for (const node of all) roster(node, ids);
+  for (const one of all) for (const other of all) if (one.id < other.id) link(one, other);
+  run(1);
+  const before = all[2];
+  assert.ok(before !== undefined);
+  assert.equal(rollOf(before)?.voters.length, 4);
+  const again = start(c, before.stamp);
+  const last = start(d, before.stamp);
+  for (const node of [again, last]) roster(node, [c, d], 2);
+  link(again, last);
+  run(3 * promise);
+  assert.deepEqual(
+    rollOf(again)?.voters.map(({ id }) => id),
+    [c, d],
+  );
+});
+
 test("a disk that was lost founds nothing, also when all who voted have gone", () => {
   const { start, roster, run, rollOf } = bed();
   const node = start(a, 4096, { firstLife: false });

@@ -92,7 +92,7 @@ test("rows of the disk are read again", () => {
       type: "roll",
       electorate: "site/oslo",
       roll: { founding: 6, number: 7, voters: [{ id: "0".repeat(20), memory: "abc" }] },
-      settled: true,
+      confirmed: ["0".repeat(20), "1".repeat(20)],
       floor: 9,
       accepted: undefined,
     },

@@ -115,29 +115,31 @@ export function adopt(turn: LeaseTurn, book: Book, roll: Roll): void {
   book.roll = roll;
   book.vacant = undefined;
   book.since = turn.env.now;
-  book.settled = false;
   book.unclear = false;
   book.confirmed.clear();
   book.accepted = undefined;
   turn.out.push({ type: "roll-changed", electorate: book.electorate, roll });
+  storeRoll(turn, book);
+}
+
+/** Once the roll that we take up is on disk, others hear of it. */
+export function storeRoll(turn: LeaseTurn, book: Book): void {
   storeBook(turn, book, (stored) => {
     sayGoesBy(stored, book);
-    confirmed(stored, book, stored.state.config.self);
     // Those whom we have it from said so before it was ours.
-    for (const [peer, number] of book.told) if (number === roll.number) confirmed(stored, book, peer);
+    for (const [peer, number] of book.told) if (number === book.roll?.number) confirmed(stored, book, peer);
   });
 }
 
 export function storeBook(turn: LeaseTurn, book: Book, done: (turn: LeaseTurn) => void): void {
-  const { electorate, roll, settled, floor, accepted } = book;
+  const { roll, accepted } = book;
   book.stored = false;
-  const row = encodeRow({ type: "roll", electorate, roll, settled, floor, accepted });
   store(
     turn,
-    [row],
+    [rowOf(book)],
     (stored) => {
       // A later change of the book is on its way to the disk as well.
-      if (book.roll !== roll || book.accepted !== accepted || book.settled !== settled) return;
+      if (book.roll !== roll || book.accepted !== accepted) return;
       book.stored = true;
       done(stored);
     },
@@ -147,19 +149,28 @@ export function storeBook(turn: LeaseTurn, book: Book, done: (turn: LeaseTurn) =
   );
 }
 
-/** Once every voter was heard to go by the roll, nobody acts by an older one any more. */
+function rowOf({ electorate, roll, confirmed, floor, accepted }: Book): { slot: string; bytes: Uint8Array } {
+  return encodeRow({ type: "roll", electorate, roll, confirmed: [...confirmed].sort(), floor, accepted });
+}
+
+/**
+ * Notes who goes by the roll. It is on disk there, so it stands for ever; and here, for whoever said it may be
+ * gone when this agent starts again. Refused by a full disk, it is heard again from who is still there.
+ */
 export function confirmed(turn: LeaseTurn, book: Book, peer: NodeId): void {
   const { state } = turn;
   const { roll } = book;
-  if (roll === undefined || book.settled) return;
+  if (roll === undefined || book.confirmed.has(peer)) return;
   const voter = roll.voters.find(({ id }) => id === peer);
   if (voter === undefined || memoryOf(state, peer) !== voter.memory) return;
   book.confirmed.add(peer);
-  if (book.confirmed.size < roll.voters.length) return;
-  book.settled = true;
-  book.since = turn.env.now;
-  storeBook(turn, book, () => {});
+  if (isSettled(state, book)) book.since = turn.env.now;
+  store(turn, [rowOf(book)], () => {});
 }
+
+/** Once every voter was heard to go by the roll, nobody acts by an older one any more. */
+const isSettled = ({ config }: LeaseState, { roll, confirmed: heard }: Book): boolean =>
+  roll !== undefined && roll.voters.every(({ id }) => id === config.self || heard.has(id));
 
 /**
  * The first roll of an electorate. It is written by one node, the founder, once, with every member that
@@ -248,7 +259,7 @@ export function votesNeeded(state: LeaseState, book: Book, onRoll: boolean, now:
   if (!onRoll || roll.voters.length % 2 === 1 || electorate === undefined || !votesIn(state, roll))
     return majority;
   if (!roll.voters.some((voter) => isLeaving(state, electorate, voter))) return majority;
-  const isOver = book.settled && now - book.since >= state.config.promiseFor;
+  const isOver = isSettled(state, book) && now - book.since >= state.config.promiseFor;
   return isOver ? roll.voters.length / 2 : majority;
 }
 

@@ -1,4 +1,5 @@
 import { Reader, Writer } from "../kernel/bytes.ts";
+import type { NodeId } from "../records/record.ts";
 import { nameLengthMax, type Roll, type Voter } from "./contract.ts";
 import { readRoll, writeRoll, type Accepted } from "./frames.ts";
 
@@ -13,7 +14,8 @@ export type Row =
       readonly type: "roll";
       readonly electorate: string;
       readonly roll: Roll | undefined;
-      readonly settled: boolean;
+      /** Voters who were heard to go by the roll. What they said stands, whatever becomes of them. */
+      readonly confirmed: readonly NodeId[];
       readonly floor: number;
       readonly accepted: Accepted | undefined;
     }
@@ -33,8 +35,8 @@ export type Row =
     };
 
 const format = 0x4c;
-/** What was written under 1 to 3 counted epochs otherwise, and is not read any more. */
-const codes = { memory: 0, roll: 4, promise: 5, claim: 6 } as const;
+/** What was written under 1 to 4 counted epochs otherwise, or said less, and is not read any more. */
+const codes = { memory: 0, promise: 5, claim: 6, roll: 7 } as const;
 const types = Object.keys(codes) as readonly Row["type"][];
 
 export const isLeaseRow = (bytes: Uint8Array): boolean => bytes[0] === format;
@@ -59,10 +61,8 @@ export function encodeRow(row: Row): { readonly slot: string; readonly bytes: Ui
       writer.text(row.memory).byte(row.original ? 1 : 0);
       break;
     case "roll":
-      writer
-        .text(row.electorate)
-        .byte(row.settled ? 1 : 0)
-        .uint(row.floor);
+      writer.text(row.electorate).uint(row.floor).uint(row.confirmed.length);
+      for (const id of row.confirmed) writer.text(id);
       writeRoll(writer, row.roll);
       writer.uint(row.accepted?.ballot ?? 0);
       writeRoll(writer, row.accepted?.next);
@@ -92,12 +92,14 @@ function readRow(reader: Reader, type: Row["type"]): Row {
     case "memory":
       return { type, memory: reader.text(32), original: reader.byte() === 1 };
     case "roll": {
-      const [electorate, settled, floor] = [reader.text(300), reader.byte() === 1, reader.uint()];
+      const [electorate, floor, count] = [reader.text(300), reader.uint(), reader.uint()];
+      const confirmed: NodeId[] = [];
+      for (let at = 0; at < count && !reader.failed; at++) confirmed.push(reader.text(20));
       const [roll, ballot, next] = [readRoll(reader), reader.uint(), readRoll(reader)];
       return {
         type,
         electorate,
-        settled,
+        confirmed,
         floor,
         roll,
         accepted: next === undefined ? undefined : { ballot, next },

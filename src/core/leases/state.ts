@@ -32,10 +32,9 @@ export type Book = {
   since: Instant;
   /** The roll is on our disk. A voter without that says nothing. */
   stored: boolean;
-  /** Every voter of the roll was heard to go by it. */
-  settled: boolean;
   /** A voter was heard to stand by promises from before this roll, or not heard: the next one has to wait. */
   unclear: boolean;
+  /** Voters who were heard to go by the roll. */
   readonly confirmed: Set<NodeId>;
   accepted: Accepted | undefined;
   readonly promises: Map<string, Promised>;
@@ -146,7 +145,6 @@ export function bookOf(state: LeaseState, electorate: string, now: Instant): Boo
       roll: undefined,
       since: now,
       stored: true,
-      settled: false,
       unclear: false,
       confirmed: new Set(),
       accepted: undefined,

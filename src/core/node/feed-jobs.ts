@@ -10,6 +10,7 @@ import { detailOf } from "./levels.ts";
 import { entriesOf, factsOf, kindKey } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { changed, type Turn } from "./turn.ts";
+import { isHeld } from "./voided.ts";
 import { placedOf } from "./workloads.ts";
 
 /**
@@ -31,15 +32,15 @@ export function feedJobs(state: NodeState, { wall }: Moment): void {
   for (const [key, object] of found) {
     const standing = jobStanding(state, object, wall);
     jobs.changesAt = Math.min(jobs.changesAt, standing.changesAt);
-    if (standing.expired) {
+    const placed = placedOf(object, state.index, state.config);
+    if (!standing.expired && placed === undefined && isHeld(state, object.ref)) continue;
+    const spread = placed?.workload.spread;
+    if (standing.expired || placed === undefined || spread === undefined || spread.type === "per-node") {
       found.delete(key);
       jobs.byKey.delete(key);
       if (workloads.delete(key)) planner.handle({ type: "workload-gone", ref: object.ref });
       continue;
     }
-    const placed = placedOf(object, state.index, state.config);
-    if (placed === undefined || placed.workload.spread.type === "per-node") continue;
-    const { spread } = placed.workload;
     const workload: Workload = { ...placed.workload, spread: { ...spread, until: standing.until } };
     const told = `${object.version} ${workload.priority} ${JSON.stringify(standing.until)}`;
     const known = jobs.byKey.get(key);

@@ -47,7 +47,7 @@ function record(turn: Turn, body: PodBody, failures: number): void {
   };
   const wall = Math.max(0, Math.round(env.wall));
   if (body.phase !== "Succeeded") {
-    publishJob(turn, uid, { ...held, failures: held.failures + failures, at: wall });
+    publishJob(turn, uid, { ...held, failures: held.failures + failures, at: wall, failedAt: wall });
     return;
   }
   if (held.done.includes(index)) return;

@@ -2,7 +2,7 @@ import type { JobBody } from "../records/bodies.ts";
 import type { BaseProgress, JobProgress } from "./job-standing.ts";
 import type { Index } from "./records-index.ts";
 
-export const nothingDone: BaseProgress = { done: new Set(), failures: 0, at: 0 };
+export const nothingDone: BaseProgress = { done: new Set(), failures: 0, at: 0, failedAt: 0 };
 
 /** By uid of the job; the same object until a fact changes. */
 export function progressByJob(index: Index): ReadonlyMap<string, JobProgress> {
@@ -22,8 +22,12 @@ function addedUp(index: Index): ReadonlyMap<string, JobProgress> {
   return progress;
 }
 
-const sum = (left: BaseProgress, { done, failures, at }: JobBody): BaseProgress => ({
+const sum = (
+  left: BaseProgress,
+  { done, failures, at, failedAt = failures > 0 ? at : 0 }: JobBody,
+): BaseProgress => ({
   done: new Set([...left.done, ...done]),
   failures: left.failures + failures,
   at: Math.max(left.at, at),
+  failedAt: Math.max(left.failedAt, failedAt),
 });

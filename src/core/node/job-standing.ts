@@ -39,4 +39,5 @@ export type BaseProgress = {
   readonly failures: number;
   /** When a pod succeeded or failed last. */
   readonly at: WallTime;
+  readonly failedAt: WallTime;
 };

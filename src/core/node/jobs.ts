@@ -10,7 +10,7 @@ import type { BaseProgress, JobBase, JobStanding } from "./job-standing.ts";
 import { numberAt, objectAt, stringsAt } from "./json-at.ts";
 import type { NodeState } from "./state.ts";
 
-/** As Kubernetes waits between the failures of a job, wherever they happened. */
+/** As Kubernetes waits between the failures of a job, wherever they happened; after a success nothing is waited for. */
 const backoffFirst: Duration = seconds(10);
 const backoffMax: Duration = seconds(360);
 
@@ -20,11 +20,12 @@ export function jobStanding(state: NodeState, object: MergedObject, wall: WallTi
   const limit = numberAt(spec, "backoffLimit", 6);
   const progress = progressByJob(state.index).get(object.uid);
   const bases = basesOf(state, object).map((base): JobBase => {
-    const { done, failures, at }: BaseProgress = progress?.bases.get(base) ?? nothingDone;
+    const { done, failures, at, failedAt }: BaseProgress = progress?.bases.get(base) ?? nothingDone;
     const inside = [...done].filter((index) => index < completions).sort((left, right) => left - right);
     const outcome = inside.length >= completions ? "done" : failures > limit ? "failed" : undefined;
-    const wait = failures === 0 ? 0 : Math.min(backoffMax, backoffFirst * 2 ** Math.min(16, failures - 1));
-    const notBefore = failures === 0 ? 0 : at + wait;
+    const isFailing = failures > 0 && failedAt >= at;
+    const wait = isFailing ? Math.min(backoffMax, backoffFirst * 2 ** Math.min(16, failures - 1)) : 0;
+    const notBefore = isFailing ? failedAt + wait : 0;
     return { base, done: inside, failures, outcome, notBefore, retryAfter: wait };
   });
   const deadline =

@@ -199,14 +199,20 @@ function roomToday({ state, env }: Turn, urgency: Urgency): number {
   return Math.max(0, dayShareOf(urgency) * uplinkBytesPerDay - spent);
 }
 
-/** Each end keeps to its own rate; that of the peer is known by its class alone. */
+/**
+ * Each end keeps to its own rate; that of the peer is known by its class alone. Until it has said that, it may be
+ * of the slowest: what has been sent cannot be taken back.
+ */
 function rateOf(state: NodeState, peer: NodeId): BucketRate {
   if (memberOf(state, peer)?.site === state.identity.site) return bucketRateOf(Number.POSITIVE_INFINITY);
   const ours = state.config.uplinkBytesPerSecond || bytesPerSecondOf[ownClass(state)];
-  return bucketRateOf(Math.min(ours, bytesPerSecondOf[classOfPeer(state, peer)]));
+  return bucketRateOf(Math.min(ours, bytesPerSecondOf[classSaidBy(state, peer) ?? "satellite"]));
 }
 
-function classOfPeer(state: NodeState, peer: NodeId): LinkClass {
+const classOfPeer = (state: NodeState, peer: NodeId): LinkClass => classSaidBy(state, peer) ?? "lan";
+
+/** Undefined before we heard of its status. */
+function classSaidBy(state: NodeState, peer: NodeId): LinkClass | undefined {
   const status = factsOf(state.index, peer)?.status?.body ?? state.levels.guests.get(peer)?.status?.body;
-  return status?.uplink ?? "lan";
+  return status === undefined ? undefined : (status.uplink ?? "lan");
 }

@@ -40,14 +40,17 @@ export const isWorkloadKind = (group: string, kind: string): boolean =>
 export const workloadKeys = (index: Index): string[] =>
   workloadKinds.flatMap(({ group, kind }) => [...(index.keysByKind.get(kindKey(group, kind)) ?? [])]);
 
-/** A workload as it stands; undefined when there is none. */
+/** A workload as it stands; undefined when there is none, or none of it that could run. */
 export function workloadOf(index: Index, config: NodeConfig, ref: ObjectRef): PlacedWorkload | undefined {
   const object = index.objectByKey.get(objectKey(ref));
   if (object === undefined || !object.exists || !isWorkloadKind(ref.group, ref.kind)) return undefined;
   return placedOf(object, index, config);
 }
 
-/** An object as placement wants it, with the priority that its class has now. */
+/**
+ * An object as placement wants it, with the priority that its class has now. Without containers there is nothing
+ * to run: so it is left when the template went with the write of somebody who was no member any more.
+ */
 export function placedOf(object: MergedObject, index: Index, config: NodeConfig): PlacedWorkload | undefined {
   const known = translated.get(object) ?? translate(object, config);
   if (known === undefined) return undefined;
@@ -72,6 +75,7 @@ function translate(object: MergedObject, config: NodeConfig): PlacedWorkload | u
   const spec = objectAt(value, "spec");
   const template = objectAt(spec, "template");
   const podSpec = objectAt(template, "spec");
+  if (listAt(podSpec, "containers").length === 0) return undefined;
   const annotations = stringsAt(objectAt(value, "metadata"), "annotations");
   const replicas = numberAt(spec, isJob(object.ref) ? "completions" : "replicas", 1);
   const workload: Workload = {

@@ -51,6 +51,27 @@ test("perSite: 2 gives every site 2 copies, on 2 nodes", () => {
   );
 });
 
+test("a job's slot that was begun runs on when one before it is open again, and ends when it is done, closed, yielding or past the last", () => {
+  const until = { done: ["mesh/1"], atOnce: 1, closed: [] };
+  const job = workload("job", { spread: { type: "mesh", replicas: 3, until } });
+  const begun = pod("begun", "oslo-1", job, "mesh/2");
+  const view: View = { nodes, workloads: [job], pods: [begun] };
+  assert.deepEqual(stopsOf(view), []);
+  assert.deepEqual(
+    firstStarts(view).map((start) => start.split("@")[0]),
+    ["job mesh/0"],
+  );
+  const spreads: readonly WorkloadSpread[] = [
+    { type: "mesh", replicas: 3, until: { ...until, done: ["mesh/1", "mesh/2"] } },
+    { type: "mesh", replicas: 3, until: { ...until, closed: ["mesh"] } },
+    { type: "mesh", replicas: 3, until: { ...until, atOnce: 0 } },
+    { type: "mesh", replicas: 2, until },
+  ];
+  for (const spread of spreads)
+    assert.deepEqual(stopsOf({ ...view, workloads: [workload("job", { spread })] }), ["scaled-down begun"]);
+  assert.deepEqual(stopsOf({ ...view, pods: [{ ...begun, yields: true }] }), ["scaled-down begun"]);
+});
+
 test("a site selector by name or region keeps the other sites empty, and both must match", () => {
   const south = nodes.map((one) => (one.site === "rome" ? { ...one, region: "south" } : one));
   const sites = (selector: object): string[] => [

@@ -4,7 +4,7 @@ import type { Moment, PlacementPlan, PlacePod, StopReason } from "./contract.ts"
 import { evictedAt } from "./filter.ts";
 import { noteOf } from "./line-up.ts";
 import { isAlive, mayHold, rungOf, type Group, type Host, type PlannerState } from "./planner-state.ts";
-import { workloadKey } from "./slots.ts";
+import { isBegun, workloadKey } from "./slots.ts";
 import type { SlotState } from "./standing.ts";
 
 /** This node's own part of a pass: the starts it stands in line for, and the copies of its own to end. */
@@ -188,8 +188,10 @@ function stopUnwanted(planning: Planning): void {
     const wanted = state.wantedByKey.get(workloadKey(pod.workload));
     const group = wanted?.groupBySlot.get(pod.slot);
     if (wanted === undefined) stop(planning, pod, "deleted", "the workload was deleted");
-    else if (group === undefined) stop(planning, pod, "scaled-down", `${pod.slot} is no longer wanted`);
-    else if (!mayHold(group, pod.slot, self))
+    else if (group === undefined) {
+      if (pod.yields === true || !isBegun(wanted.workload, pod.slot))
+        stop(planning, pod, "scaled-down", `${pod.slot} is no longer wanted`);
+    } else if (!mayHold(group, pod.slot, self))
       stop(planning, pod, "not-allowed", `${pod.slot} is not for a node of site ${self.node.site}`);
   }
 }

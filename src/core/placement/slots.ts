@@ -75,5 +75,17 @@ function openSlots(slots: readonly string[], base: string, { done, atOnce, close
   return slots.filter((slot) => !over.has(slot)).slice(0, atOnce);
 }
 
+/**
+ * Whether a job's slot that was begun is run to its end, though others are to be filled now. What came before it
+ * is open again when whoever had done that turns out to have been no member any more; and `atOnce` may be less.
+ */
+export function isBegun({ spread }: Workload, slot: string): boolean {
+  if (spread.type === "per-node" || spread.until === undefined) return false;
+  const base = slot.slice(0, slot.lastIndexOf("/"));
+  const { done, atOnce, closed } = spread.until;
+  if (atOnce === 0 || closed.includes(base) || done.includes(slot)) return false;
+  return slotsWanted(spread, base).includes(slot);
+}
+
 const numbered = (base: string, count: number): string[] =>
   Array.from({ length: count }, (_, at) => `${base}/${at}`);

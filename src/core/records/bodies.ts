@@ -181,6 +181,8 @@ export const jobBody = fields({
   failures: count,
   /** When a pod of it succeeded or failed last. */
   at: wall,
+  /** When one failed last; `at` where it is not said and there are failures. */
+  failedAt: optional(wall),
 });
 export type JobBody = Shaped<typeof jobBody>;
 

@@ -45,7 +45,7 @@ export function judge(step: Step): void {
 
 /**
  * Our links as others are to know them. What is lost is told at once; links that came may be the first of
- * several, and each word costs everybody a record, so they are told together.
+ * several, and each word costs everybody a record, so they are told together, soon when one of them is news.
  */
 export function announce(step: Step): void {
   const { state, now } = step;

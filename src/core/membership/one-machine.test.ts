@@ -146,6 +146,18 @@ test("links that come within 400 ms of the first are told together, and one that
   assert.deepEqual(links(one.wakeAfter(800)), []);
 });
 
+test("a link with a peer that was lost, and that nobody has seen since, is news: it is told within 20 ms", () => {
+  const one = new Machine();
+  const links = (effects: readonly MembershipEffect[]): readonly string[] =>
+    short(effects).filter((effect) => effect.startsWith("links"));
+  one.open(7, 2);
+  one.wakeAfter(400);
+  one.tell({ type: "link-closed", link: 7, end: "silent" });
+  one.open(8, 2);
+  assert.deepEqual(links(one.wakeAfter(19)), []);
+  assert.deepEqual(links(one.wakeAfter(1)), ["links 2"]);
+});
+
 test("a `use` from the larger id is not obeyed", () => {
   const one = new Machine();
   one.open(7, 2);

@@ -28,6 +28,8 @@ import { briefMax, dueAfter, pauseAfter, retryFirst, usualBeat } from "./timing.
 
 /** A chosen link has this long to show life before a newer one of the same peer takes its place. */
 export const standbyPatience: Duration = 600;
+/** What others do not know yet is told of so soon. */
+const newsAfter: Duration = 20;
 /** What replaced a link for longer than this was really chosen after it. */
 const overtakenMax: Duration = 2000;
 /** A peer with which we have no protocol in common is dialled again after half of it to all of it. */
@@ -44,11 +46,13 @@ export function linkOpened(step: Step, event: Extract<MembershipEvent, { type: "
   if (outbound) peer.dialingSince = undefined;
   const protocol = commonProtocol(state.config.speaks, speaks);
   if (protocol === undefined) return refuseProtocol(step, peer, id, speaks);
+  const isNews = peer.lastEnd !== undefined;
   forgetEnd(peer);
   peer.awayUntil = Number.NEGATIVE_INFINITY;
   peer.heardAt = now;
   const promised = usualBeat(state, peer);
   const link = newLink(id, peerId, protocol, now, promised, dueAfter(state, peer, promised));
+  link.isNews = isNews;
   peer.links.set(id, link);
   state.peerByLink.set(id, peerId);
   state.tended.set(peerId, peer);
@@ -98,6 +102,7 @@ export function use(step: Step, peer: PeerState, link: Link): void {
   if (replaced !== undefined) replaced.replacedAt = step.now;
   peer.active = link.id;
   link.replacedAt = undefined;
+  if (link.isNews) step.state.announceAt = Math.min(step.state.announceAt, step.now + newsAfter);
   if (decides(step.state, peer.peer.id)) {
     step.out.push({ type: "send", link: link.id, bytes: encodeFrame({ type: "use" }) });
     for (const other of peer.links.keys()) if (other !== link.id) closeLink(step, other, "ours");

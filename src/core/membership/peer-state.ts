@@ -48,6 +48,8 @@ export type Link = {
   answeredFrom: Instant | undefined;
   /** What the way alone takes: round trips without most of what the ends were too busy for. */
   wayTrip: Duration;
+  /** We had lost the peer, and knew of nobody who had seen it since. */
+  isNews: boolean;
   /** When the word for another link took it out of use; only at the end that does not decide. */
   replacedAt: Instant | undefined;
 };
@@ -169,6 +171,7 @@ export function newLink(
     roundTrip: undefined,
     answeredFrom: undefined,
     wayTrip: 0,
+    isNews: false,
     replacedAt: undefined,
   };
 }

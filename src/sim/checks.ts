@@ -59,15 +59,21 @@ export class Checks {
       },
       noted: (machine, note) => {
         if (note.reason === "PodClaimed") this.#notTooEarly(machine, note.message.split(" ")[0] ?? "");
-        // Nobody breaks the protocol here, and whoever is a member can prove it to all.
-        const isOf = ({ identity }: Machine): boolean => note.message.includes(` of ${identity.id}: `);
-        if (
-          note.reason === "ProtocolError" ||
-          (note.reason === "StrangerRefused" && world.machines.some(isOf))
-        )
-          world.violated(`${machine.name}: ${note.message}`);
+        // Nobody breaks the protocol here, and whoever is a member can prove it to all that it reaches.
+        const member = world.machines.find(({ identity }) => note.message.includes(` of ${identity.id}: `));
+        const isHeldBack =
+          note.message.endsWith("did not show who it is") &&
+          member !== undefined &&
+          this.#isOutOfReach(machine, member);
+        const isRefused = note.reason === "StrangerRefused" && member !== undefined && !isHeldBack;
+        if (note.reason === "ProtocolError" || isRefused) world.violated(`${machine.name}: ${note.message}`);
       },
     });
+  }
+
+  /** What it sent since a link opened may have been held back by a cut, or it stands still or is off. */
+  #isOutOfReach(machine: Machine, other: Machine): boolean {
+    return other.state !== "up" || this.#world.network.isCut(other.host, machine.host);
   }
 
   /**

@@ -59,13 +59,21 @@ export class Checks {
       },
       noted: (machine, note) => {
         if (note.reason === "PodClaimed") this.#notTooEarly(machine, note.message.split(" ")[0] ?? "");
-        // Nobody breaks the protocol here, and what a member shows proves it to all; a cut or a pause may keep it from showing.
-        const isOf = ({ identity }: Machine): boolean => note.message.includes(` of ${identity.id}: `);
-        const isSilent = note.message.endsWith("it did not show who it is");
-        const isRefused = note.reason === "StrangerRefused" && !isSilent && world.machines.some(isOf);
+        // Nobody breaks the protocol here, and whoever is a member can prove it to all that it reaches.
+        const member = world.machines.find(({ identity }) => note.message.includes(` of ${identity.id}: `));
+        const isHeldBack =
+          note.message.endsWith("did not show who it is") &&
+          member !== undefined &&
+          this.#isOutOfReach(machine, member);
+        const isRefused = note.reason === "StrangerRefused" && member !== undefined && !isHeldBack;
         if (note.reason === "ProtocolError" || isRefused) world.violated(`${machine.name}: ${note.message}`);
       },
     });
+  }
+
+  /** What it sent since a link opened may have been held back by a cut, or it stands still or is off. */
+  #isOutOfReach(machine: Machine, other: Machine): boolean {
+    return other.state !== "up" || this.#world.network.isCut(other.host, machine.host);
   }
 
   /**

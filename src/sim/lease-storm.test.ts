@@ -16,7 +16,7 @@ for (const nodes of [1, 2, 3, 5]) {
 
 test("the storm is one: agents and machines stop, disks are lost, members come and go, leases move", () => {
   const lines: string[] = [];
-  for (let seed = 1; seed <= 8; seed++) {
+  for (let seed = 1; seed <= 12; seed++) {
     runLeaseStorm({ ...short, seed, nodes: 4, print: (line) => lines.push(line) });
   }
   const text = lines.join("\n");

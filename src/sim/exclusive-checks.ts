@@ -85,7 +85,7 @@ const isVoterOf =
     return machine !== undefined && memoryOn(machine) === memory;
   };
 
-function rollOn({ disk }: Machine, electorate: string): Roll | undefined {
+export function rollOn({ disk }: Machine, electorate: string): Roll | undefined {
   const slot = slotOfRow({
     type: "roll",
     electorate,

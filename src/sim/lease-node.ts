@@ -185,7 +185,8 @@ export class LeaseNode {
     const told = { members: new Set(this.members), gone: new Set(this.gone) };
     const members = [...told.members].sort();
     const founder = this.#storm.roster.founderOf(told.members);
-    const electorate: Electorate = { name: "site/x", members, founder, ended: told.gone.size, listenFor: 0 };
+    const ended = told.gone.size;
+    const electorate: Electorate = { name: "site/x", members, voters: members, founder, ended, listenFor: 0 };
     this.#inTurn(() => {
       this.told = told;
       this.#handle({ type: "electorates", electorates: [electorate], members: told.members });

@@ -29,8 +29,10 @@ export type Roll = {
 export type Electorate = {
   /** `site/oslo` or `mesh`. */
   readonly name: string;
-  /** Members that ought to vote, sorted: the site's, and its witnesses. */
+  /** Members that may hold something here, sorted: the site's, and its witnesses. */
   readonly members: readonly NodeId[];
+  /** Those of them that ought to vote, sorted. Each is linked with all members. */
+  readonly voters: readonly NodeId[];
   /** Who may write the first roll: the first member of the site that did not leave. */
   readonly founder: NodeId | undefined;
   /** How many memberships are known to have ended, whoever's: any of them may have held something here. */

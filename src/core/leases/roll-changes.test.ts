@@ -82,3 +82,18 @@ test("who renewed a promise under a later roll, or was promised anew, may still 
   run(promise + 1);
   assert.deepEqual(ask(6, epochMax(5) + 3), { granted: true, clear: true });
 });
+
+test("of 5 members of whom 3 ought to vote the others lose their vote, one at a time, and hold by those of the 3", () => {
+  const { first, others, join, roster, want, run, rollOf } = site(5);
+  join();
+  run(4_000);
+  assert.equal(rollOf(first)?.voters.length, 5);
+  const members = ids.slice(0, 5);
+  for (const node of [first, ...others]) roster(node, members, 0, 0, members.slice(0, 3));
+  run(2_000);
+  for (const node of [first, ...others]) assert.equal(rollOf(node)?.voters.length, 3);
+  const [last] = others.slice(-1) as [Node];
+  want(last);
+  run(1_000);
+  assert.ok(last.held.has("n"));
+});

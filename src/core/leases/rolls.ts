@@ -187,11 +187,12 @@ export function found(turn: LeaseTurn, book: Book): void {
   if (electorate.founder !== state.config.self || !state.original || !state.memoryStored) return;
   if (env.now < book.vacant.since + vacantFor(state, electorate)) return;
   const ours = book.roll?.number ?? 0;
-  const others = electorate.members.filter((id) => id !== state.config.self);
+  const { self } = state.config;
+  const others = electorate.members.filter((id) => id !== self);
   const agrees = (id: NodeId): boolean =>
     state.linked.has(id) && state.memories.has(id) && (book.told.get(id) ?? numberMax) <= ours;
   if (!others.every(agrees)) return;
-  const voters = [state.config.self, ...others]
+  const voters = [self, ...electorate.voters.filter((id) => id !== self)]
     .slice(0, votersMax)
     .sort()
     .map((id): Voter => ({ id, memory: memoryOf(state, id) ?? "" }));
@@ -222,12 +223,14 @@ export function proposalOf(state: LeaseState, book: Book): Roll | undefined {
   if (roll === undefined || electorate === undefined) return undefined;
   const { founding } = roll;
   const number = roll.number + 1;
-  const leaving = roll.voters.find((voter) => isLeaving(state, electorate, voter));
+  const leaving = roll.voters.find(
+    (voter) => !electorate.voters.includes(voter.id) || isLeaving(state, electorate, voter),
+  );
   if (leaving !== undefined && roll.voters.length > 1) {
     return { founding, number, voters: roll.voters.filter((voter) => voter !== leaving) };
   }
   const hasRoom = roll.voters.length < votersMax;
-  const coming = electorate.members.find((id) => {
+  const coming = electorate.voters.find((id) => {
     const reachable = id === state.config.self || state.linked.has(id);
     return (
       hasRoom &&

@@ -56,10 +56,10 @@ export function bed() {
     tell(node, { type: "restored", rows: [...disk.values()], memory, firstLife });
     return node;
   };
-  const roster = (node: Node, members: readonly string[], ended = 0, listenFor = 0): void =>
+  const roster = (node: Node, members: readonly string[], ended = 0, listenFor = 0, voters = members): void =>
     tell(node, {
       type: "electorates",
-      electorates: [{ name: "site/x", members, founder: members[0], ended, listenFor }],
+      electorates: [{ name: "site/x", members, voters, founder: members[0], ended, listenFor }],
       members: new Set(members),
     });
   const want = (node: Node, epoch = 0): void =>
@@ -120,7 +120,8 @@ export function voterAlone() {
   const { start, tell, link, hear, run } = bed();
   const voter = start(idOf("a"), 4096);
   const asker = start(idOf("b"), 4096, { memory: "other" });
-  const site = { name: "site/x", members: [voter.id], founder: undefined, ended: 0, listenFor: 0 };
+  const [name, members] = ["site/x", [voter.id]];
+  const site = { name, members, voters: members, founder: undefined, ended: 0, listenFor: 0 };
   tell(voter, { type: "electorates", electorates: [site], members: new Set([voter.id, asker.id]) });
   link(voter, asker);
   const voters = [{ id: voter.id, memory: "m" }];

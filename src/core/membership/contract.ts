@@ -44,6 +44,8 @@ export type Peer = Place & {
    * and its links are taken when it is `accepted`. Undefined for a member of our roster.
    */
   readonly contact?: "wanted" | "accepted" | undefined;
+  /** A link with it is wanted however many members there are, by both of us. */
+  readonly needed?: boolean | undefined;
   /** Why the link policy keeps us apart; undefined when it does not. */
   readonly forbidden?: string | undefined;
 };

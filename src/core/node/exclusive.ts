@@ -11,10 +11,9 @@ import { observe, versionAt, wallOf, type Version } from "../kernel/hybrid-clock
 import { stampOf } from "../leases/state.ts";
 import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import type { NodeId } from "../records/record.ts";
 import { leaseChannel, send } from "./channels.ts";
+import { electoratesOf } from "./electorates.ts";
 import { detailOf } from "./levels.ts";
-import { labelsOf } from "./nodes.ts";
 import { keptVolumes } from "./ordinals.ts";
 import { publishExclusive } from "./own-records.ts";
 import { lookAtOwnPlace } from "./own-place.ts";
@@ -32,8 +31,6 @@ import { note, placeSoon, type Turn } from "./turn.ts";
 
 /** A slot that this node would fill, if it had the lease, and since when. */
 export type ExclusiveSlot = { readonly ref: ObjectRef; readonly slot: string; readonly since: Instant };
-
-export const witnessLabel = "starlight.dev/witness-for";
 
 /** The name that a slot's owner holds. */
 export const leaseName = (ref: ObjectRef, slot: string): string => placeKey(ref, slot);
@@ -92,10 +89,7 @@ export function leasesStored(turn: Turn, ticket: number, type: "stored" | "store
   return true;
 }
 
-/**
- * The electorates that this node has to do with: its site's, the mesh's, and those it is a witness for.
- * What it says is the roster's word and the witness labels'; the lease machine turns it into rolls.
- */
+/** What the roster says of the electorates that this node has to do with; the lease machine turns it into rolls. */
 export function tellElectorates(turn: Turn): void {
   const { state } = turn;
   const { index, identity } = state;
@@ -105,26 +99,13 @@ export function tellElectorates(turn: Turn): void {
   const told = `${index.rosterChanges} ${mayFound}`;
   if (told === state.electoratesTold) return;
   state.electoratesTold = told;
-  const members = [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();
-  const sitesOf = new Map<NodeId, readonly string[]>();
-  for (const id of members) sitesOf.set(id, sitesVotedIn(turn, id));
-  const sites = [...(sitesOf.get(identity.id) ?? [identity.site])].map((site) => `site/${site}`);
-  const names = detailOf(state) === "mesh" ? [...sites, "mesh"] : sites;
-  const electorates: Electorate[] = names.sort().map((name) => {
-    const voting = members.filter(
-      (id) => name === "mesh" || sitesOf.get(id)?.includes(name.slice(5)) === true,
-    );
-    const inSite = voting.filter(
-      (id) => name === "mesh" || index.memberById.get(id)?.body.site === name.slice(5),
-    );
-    const [founder] = inSite.sort(
-      (left, right) => joinedAt(turn, left) - joinedAt(turn, right) || (left < right ? -1 : 1),
-    );
-    const listenFor = voting.length === 1 ? aloneFor(state) : 0;
-    const mayBegin = founder !== identity.id || mayFound;
-    const ended = index.goneSince.size;
-    return { name, members: voting, founder: mayBegin ? founder : undefined, ended, listenFor };
+  const ended = index.goneSince.size;
+  const electorates = electoratesOf(state).map(({ name, members, voters, first }): Electorate => {
+    const listenFor = members.length === 1 ? aloneFor(state) : 0;
+    const founder = first === identity.id && !mayFound ? undefined : first;
+    return { name, members, voters, founder, ended, listenFor };
   });
+  const members = [...index.memberById.keys()].filter((id) => isMember(index, id));
   tellLeases(turn, { type: "electorates", electorates, members: new Set(members) });
   for (const { name } of electorates) keepAhead(turn, state.leases.roll(name));
 }
@@ -146,16 +127,6 @@ const latestStamp = ({ state, env }: Turn): Version =>
 function keepAhead(turn: Turn, roll: Roll | undefined): void {
   if (roll !== undefined && stampOf(roll) <= latestStamp(turn)) observe(turn.state.clock, stampOf(roll));
 }
-
-/** A member's own site, and the one it is a witness for. */
-function sitesVotedIn({ state }: Turn, id: NodeId): readonly string[] {
-  const member = state.index.memberById.get(id)?.body;
-  if (member === undefined) return [];
-  const witness = labelsOf(state.index, member, factsOf(state.index, id)?.status?.body)[witnessLabel];
-  return witness === undefined || witness === member.site ? [member.site] : [member.site, witness];
-}
-
-const joinedAt = ({ state }: Turn, id: NodeId): number => state.index.memberById.get(id)?.version ?? 0;
 
 /**
  * Asks for the leases of these slots, and to keep those of pods that are here. A pod that is here and has

@@ -11,6 +11,7 @@ import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { contactsOf, type Contact } from "./contacts.ts";
+import { leaseContacts } from "./electorates.ts";
 import { addressesOf } from "./guests.ts";
 import { peersSoon } from "./levels.ts";
 import { coverLater } from "./unknown-authors.ts";
@@ -230,11 +231,13 @@ export function peersOf(turn: Turn, contacts = contactsOf(turn.state, turn.env.n
   const { state } = turn;
   const { index, identity } = state;
   const peers: Peer[] = [];
+  const needed = leaseContacts(state);
   for (const [id, { body }] of index.memberById) {
     if (id === identity.id || !isMember(index, id)) continue;
     const addresses = addressesOf(state, id);
     const pace = paceTo(state, id);
-    peers.push({ id, name: body.name, site: body.site, region: body.region, addresses, pace });
+    const { name, site, region } = body;
+    peers.push({ id, name, site, region, addresses, pace, needed: needed.has(id) });
   }
   const listed = new Set<string>();
   for (const contact of contacts) {

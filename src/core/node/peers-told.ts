@@ -19,6 +19,7 @@ function isSamePeer(left: Peer, right: Peer): boolean {
     left.region === right.region &&
     left.pace === right.pace &&
     left.contact === right.contact &&
+    left.needed === right.needed &&
     left.forbidden === right.forbidden &&
     (left.addresses === right.addresses || left.addresses.join() === right.addresses.join())
   );

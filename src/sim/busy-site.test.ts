@@ -82,7 +82,7 @@ function deploy(machine: Machine): void {
 
 test("10 agents on 2 cores that get 50 workloads at once start each once, though they stand still for over 500 ms", () => {
   for (let seed = 0; seed < 2; seed++) {
-    const { world, started, lost, stalls } = busySite(seed, 10, 1.3);
+    const { world, started, lost, stalls } = busySite(seed, 10, 1.6);
     deploy(world.machines[0] as Machine);
     world.run(world.now + 10_000);
     assert.equal(new Set(started.map(({ app }) => app)).size, workloads);

@@ -92,9 +92,9 @@ export function halve({ topology, members }: Cluster): () => void {
   );
   ip("link", "add", "br1", "type", "bridge");
   ip("link", "set", "br1", "up");
+  ip("link", "add", "between0", "type", "veth", "peer", "name", "between1");
+  ip("link", "set", "between0", "master", "br0");
+  ip("link", "set", "between1", "master", "br1", "up");
   for (const at of half) ip("link", "set", `port${at}`, "master", "br1");
-  return () => {
-    for (const at of half) ip("link", "set", `port${at}`, "master", "br0");
-    ip("link", "del", "br1");
-  };
+  return () => ip("link", "set", "between0", "up");
 }

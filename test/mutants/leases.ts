@@ -110,7 +110,7 @@ export const leaseMutations: readonly Mutation[] = [
   },
   {
     name: "leases: who has gone votes on",
-    file: "core/node/exclusive.ts",
+    file: "core/node/electorates.ts",
     from: "const members = [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();",
     to: "const members = [...index.memberById.keys()].sort();",
   },

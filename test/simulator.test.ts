@@ -20,10 +20,13 @@ for (const seed of [6, 18, 45, 51, 57, 60, 74, 87, 106, 107, 124, 142, 149, 207,
   });
 }
 
-test("seed 22 of a mesh whose detail stays in sites, where two of four voters were revoked, keeps every invariant", () => {
-  const places = { nodes: 12, sites: 4, regions: 2, detail: "site" } as const;
-  assert.deepEqual(runSeed({ ...places, seed: 22, stormMs: 60_000, calmMs: 90_000 }).violations, []);
-});
+/** In 22 two of four voters are revoked; in 41 one of two leaves before the other has heard that it votes. */
+for (const seed of [22, 41]) {
+  test(`seed ${seed} of a mesh whose detail stays in sites keeps every invariant`, () => {
+    const places = { nodes: 12, sites: 4, regions: 2, detail: "site" } as const;
+    assert.deepEqual(runSeed({ ...places, seed, stormMs: 60_000, calmMs: 90_000 }).violations, []);
+  });
+}
 
 test("the same seed gives the same run, another seed another", () => {
   const first = runSeed({ ...short, seed: 7 });

@@ -168,9 +168,10 @@ export function confirmed(turn: LeaseTurn, book: Book, peer: NodeId): void {
   store(turn, [rowOf(book)], () => {});
 }
 
-/** Once every voter was heard to go by the roll, nobody acts by an older one any more. */
+/** Once every voter was heard to go by the roll, nobody acts by an older one any more; before a first one there is none. */
 const isSettled = ({ config }: LeaseState, { roll, confirmed: heard }: Book): boolean =>
-  roll !== undefined && roll.voters.every(({ id }) => id === config.self || heard.has(id));
+  roll !== undefined &&
+  (roll.number === roll.founding || roll.voters.every(({ id }) => id === config.self || heard.has(id)));
 
 /**
  * The first roll of an electorate. It is written by one node, the founder, once, with every member that

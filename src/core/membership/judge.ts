@@ -61,7 +61,10 @@ export function announce(step: Step): void {
       return;
     }
     if (published.peers.every((id) => peers.includes(id))) {
-      state.announceAt = Math.min(state.announceAt, now + companyFor);
+      state.announceAt = Math.min(
+        state.announceAt,
+        now + Math.max(companyMin, companyPerListener * state.peers.size),
+      );
       if (now < state.announceAt) return;
     }
   }
@@ -76,7 +79,8 @@ export function announce(step: Step): void {
   step.out.push({ type: "links-changed", peers, gone });
 }
 /** A link that came waits so long for others. */
-const companyFor: Duration = 400;
+const companyMin: Duration = 400;
+const companyPerListener: Duration = 40;
 /** Between two words of ours on our links. */
 const perListener: Duration = 10;
 const betweenWordsMax: Duration = 1_000;

@@ -178,6 +178,13 @@ export const nodeMutations: readonly Mutation[] = [
     tests: ["sim/allotment.test.ts"],
   },
   {
+    name: "exclusive: a node names itself a witness",
+    file: "core/node/electorates.ts",
+    from: "labelsOf(index, member, undefined)[witnessLabel]",
+    to: "labelsOf(index, member, index.factsByNode.get(id)?.status?.body)[witnessLabel]",
+    tests: ["sim/statefulset.test.ts"],
+  },
+  {
     name: "newcomer: whoever has heard nothing of its place founds it anew",
     file: "core/node/exclusive.ts",
     from: "const mayFound = state.levels.ownPlace.heard && !state.levels.ownPlace.elders;",

@@ -2,7 +2,7 @@ import { allPairsMax } from "../membership/wanted-peers.ts";
 import type { NodeId } from "../records/record.ts";
 import { detailOf } from "./levels.ts";
 import { labelsOf } from "./nodes.ts";
-import { factsOf, isMember, type Index } from "./records-index.ts";
+import { isMember, type Index } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 
 /**
@@ -61,10 +61,10 @@ export function leaseContacts(state: NodeState): ReadonlySet<NodeId> {
   return contacts;
 }
 
-/** A member's own site, and the one it is a witness for. */
+/** A member's own site, and the one it is a witness for: by what was written, never by its own facts. */
 function sitesVotedIn(index: Index, id: NodeId): readonly string[] {
   const member = index.memberById.get(id)?.body;
   if (member === undefined) return [];
-  const witness = labelsOf(index, member, factsOf(index, id)?.status?.body)[witnessLabel];
+  const witness = labelsOf(index, member, undefined)[witnessLabel];
   return witness === undefined || witness === member.site ? [member.site] : [member.site, witness];
 }

@@ -109,6 +109,25 @@ test("of two voters the one that heard of the first roll from the other decides 
   );
 });
 
+test("of two voters the founder decides alone within 2 s of the other's end, also when it had heard just then that it votes", () => {
+  const { start, roster, tell, hear, run, rollOf } = bed();
+  const node = start(a, 4096);
+  roster(node, [a, b]);
+  tell(node, { type: "peer-up", peer: b });
+  hear(node, b, { type: "hello", electorate: "site/x", memory: "other" });
+  const first = rollOf(node);
+  assert.equal(first?.voters.length, 2);
+  run(promise);
+  const { founding, number } = first;
+  hear(node, b, { type: "goes-by", electorate: "site/x", memory: "other", founding, number });
+  roster(node, [a], 1);
+  run(2_000);
+  assert.deepEqual(
+    rollOf(node)?.voters.map(({ id }) => id),
+    [a],
+  );
+});
+
 test("two of four voters whose others were revoked go on without them, also when the one who had heard all four was restarted", () => {
   const { start, roster, link, run, rollOf } = bed();
   const d = idOf("d");

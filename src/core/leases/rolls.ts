@@ -158,12 +158,16 @@ export function confirmed(turn: LeaseTurn, book: Book, peer: NodeId): void {
   if (roll === undefined || book.confirmed.has(peer)) return;
   const voter = roll.voters.find(({ id }) => id === peer);
   if (voter === undefined || memoryOf(state, peer) !== voter.memory) return;
+  const wasSettled = isSettled(state, book);
   book.confirmed.add(peer);
-  if (isSettled(state, book)) book.since = turn.env.now;
+  if (!wasSettled && isSettled(state, book)) book.since = turn.env.now;
   store(turn, [rowOf(book)], () => {});
 }
 
-/** Once every voter was heard to go by the roll, nobody acts by an older one any more; before a first one there is none. */
+/**
+ * Once every voter was heard to go by the roll, nobody acts by an older one any more; before a first one there
+ * is none.
+ */
 const isSettled = ({ config }: LeaseState, { roll, confirmed: heard }: Book): boolean =>
   roll !== undefined &&
   (roll.number === roll.founding || roll.voters.every(({ id }) => id === config.self || heard.has(id)));

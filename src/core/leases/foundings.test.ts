@@ -79,12 +79,12 @@ test("a member that goes by a roll of those who have gone founds another after 1
 });
 
 test("who knows that it has left holds nothing 10 s later, though the 2 others have not heard of it and grant", () => {
-  const { start, roster, want, link, run, rollOf } = bed();
+  const { start, roster, want, linkAll, run, rollOf } = bed();
   const all = [a, b, c].map((id) => start(id, 4096, { memory: id.slice(0, 1) }));
   const [leaver] = all;
   assert.ok(leaver !== undefined);
   for (const node of all) roster(node, [a, b, c]);
-  for (const one of all) for (const other of all) if (one.id < other.id) link(one, other);
+  linkAll(all);
   run(1);
   assert.equal(rollOf(leaver)?.voters.length, 3);
   want(leaver);
@@ -129,7 +129,7 @@ test("of two voters the founder decides alone within 2 s of the other's end, als
 });
 
 test("two of four voters whose others were revoked go on without them, also when the one who had heard all four was restarted", () => {
-  const { start, roster, link, run, rollOf } = bed();
+  const { start, roster, link, linkAll, run, rollOf } = bed();
   const d = idOf("d");
   const ids = [a, b, c, d];
   const all = ids.map((id) => start(id, 4096, { memory: id.slice(0, 1) })) as [Node, ...Node[]];
@@ -137,7 +137,7 @@ test("two of four voters whose others were revoked go on without them, also when
   roster(all[0], [a]);
   run(1);
   for (const node of all) roster(node, ids);
-  for (const one of all) for (const other of all) if (one.id < other.id) link(one, other);
+  linkAll(all);
   run(4_000);
   const before = all[2];
   assert.ok(before !== undefined);

@@ -15,8 +15,6 @@ import { recordMutations } from "./mutants/records.ts";
  * check that lets a broken rule pass is worth nothing. `npm run mutate`; exits 1 when a mutation survives.
  */
 
-/** Leases alone; what a broken one does takes many storms to come about. */
-
 const mutations: readonly Mutation[] = [
   ...leaseMutations,
   ...membershipMutations,
@@ -160,8 +158,8 @@ const mutations: readonly Mutation[] = [
   {
     name: "roster: who is out of reach is forgotten",
     file: "core/node/view.ts",
-    from: "const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();",
-    to: 'const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id) && state.membership.evidence(id)?.verdict !== "dead").sort();',
+    from: "members: () => membersOf(index).flatMap(",
+    to: 'members: () => membersOf(index).filter((id) => state.membership.evidence(id)?.verdict !== "dead").flatMap(',
     tests: ["sim/stopped-agents.test.ts"],
   },
   {

@@ -25,6 +25,7 @@ const mutations: readonly Mutation[] = [
     file: "core/node/placing.ts",
     from: "else if (!state.planner.takes(taken, requests)) waiting",
     to: "else if (taken.length > 1e9) waiting",
+    tests: ["sim/scarcity.test.ts"],
   },
   {
     name: "placement: nobody ends for a higher priority",

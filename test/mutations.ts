@@ -32,6 +32,7 @@ const mutations: readonly Mutation[] = [
     file: "core/placement/preempt.ts",
     from: "if (!workload.preempts || !someLower(",
     to: "if (workload.preempts || !someLower(",
+    tests: ["core/placement/scarcity.test.ts"],
   },
   {
     name: "placement: a smaller variant is never left",
@@ -63,6 +64,7 @@ const mutations: readonly Mutation[] = [
     file: "core/node/cron-jobs.ts",
     from: '!(policy === "Forbid" && active.length > 0)',
     to: '!(policy === "Forbid" && active.length > 1e9)',
+    tests: ["sim/jobs.test.ts"],
   },
   {
     name: "memory: the pod of the highest priority goes first",

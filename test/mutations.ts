@@ -150,7 +150,7 @@ const mutations: readonly Mutation[] = [
     file: "core/node/admission.ts",
     from: "if (strangers.length > 0) dropWhere",
     to: "if (strangers.length > 1e9) dropWhere",
-    tests: ["sim/comings.test.ts"],
+    tests: ["sim/unheard-ends.test.ts"],
   },
   {
     name: "roster: facts of who has gone are kept",

@@ -180,7 +180,10 @@ export type MembershipEnv = {
   readonly ownEndUp?: ((link: LinkId) => boolean | undefined) | undefined;
 };
 
-export type Standing = Pick<Evidence, "verdict" | "since">;
+export type Standing = Pick<Evidence, "verdict" | "since"> & {
+  /** The link that is used. */
+  readonly active: LinkId | undefined;
+};
 
 export type Membership = {
   readonly handle: (event: MembershipEvent, env: MembershipEnv) => readonly MembershipEffect[];

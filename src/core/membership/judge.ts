@@ -46,6 +46,7 @@ export function judge(step: Step): void {
 /**
  * Our links as others are to know them. What is lost is told at once; links that came may be the first of
  * several, and each word costs everybody a record, so they are told together, soon when one of them is news.
+ * The more there are to hear it, the longer the next word waits for what else there is to say.
  */
 export function announce(step: Step): void {
   const { state, now } = step;
@@ -64,12 +65,21 @@ export function announce(step: Step): void {
       if (now < state.announceAt) return;
     }
   }
+  const next =
+    (published?.at ?? Number.NEGATIVE_INFINITY) + Math.min(betweenWordsMax, perListener * state.peers.size);
+  if (now < next) {
+    state.announceAt = next;
+    return;
+  }
   state.announceAt = Number.POSITIVE_INFINITY;
-  state.published = { peers, gone };
+  state.published = { peers, gone, at: now };
   step.out.push({ type: "links-changed", peers, gone });
 }
 /** A link that came waits so long for others. */
 const companyFor: Duration = 400;
+/** Between two words of ours on our links. */
+const perListener: Duration = 10;
+const betweenWordsMax: Duration = 1_000;
 
 export function activePeers(state: State): NodeId[] {
   return [...state.tended]

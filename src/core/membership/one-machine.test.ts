@@ -142,6 +142,7 @@ test("links that come within 400 ms of the first are told together, and one that
   one.open(8, 2);
   assert.deepEqual(links(one.wakeAfter(159)), []);
   assert.deepEqual(links(one.wakeAfter(1)), ["links 0,2"]);
+  one.wakeAfter(20);
   assert.deepEqual(links(one.tell({ type: "link-closed", link: 8, end: "closed" })), ["links 0"]);
   assert.deepEqual(links(one.wakeAfter(800)), []);
 });
@@ -152,10 +153,25 @@ test("a link with a peer that was lost, and that nobody has seen since, is news:
     short(effects).filter((effect) => effect.startsWith("links"));
   one.open(7, 2);
   one.wakeAfter(400);
+  one.wakeAfter(20);
   one.tell({ type: "link-closed", link: 7, end: "silent" });
   one.open(8, 2);
   assert.deepEqual(links(one.wakeAfter(19)), []);
   assert.deepEqual(links(one.wakeAfter(1)), ["links 2"]);
+});
+
+test("of 50 peers the first that is lost is told at once, and what comes within 500 ms of that word in one more", () => {
+  const peers = Array.from({ length: 50 }, (_, at) => at + 2);
+  const one = new Machine(peers);
+  const lostIn = (effects: readonly MembershipEffect[]): number[] =>
+    effects.flatMap((effect) => (effect.type === "links-changed" ? [50 - effect.peers.length] : []));
+  for (const peer of peers) one.open(peer, peer);
+  one.run(2_000);
+  assert.deepEqual(lostIn(one.close(2, "silent")), [1]);
+  one.now += 100;
+  assert.deepEqual([...lostIn(one.close(3, "silent")), ...lostIn(one.close(4, "silent"))], []);
+  assert.deepEqual(lostIn(one.wakeAfter(399)), []);
+  assert.deepEqual(lostIn(one.wakeAfter(1)), [3]);
 });
 
 test("a `use` from the larger id is not obeyed", () => {
@@ -196,6 +212,7 @@ test("a link from a node that is no member is closed, and so are the links of on
   assert.deepEqual(short(one.open(9, 5)), ["close 9 ours"]);
   one.open(7, 2);
   one.wakeAfter(400);
+  one.wakeAfter(20);
   assert.deepEqual(short(one.peers([0])), ["close 7 ours", "peer-down 7", "links"]);
   assert.equal(one.machine.evidence(idOf(2)), undefined);
 });

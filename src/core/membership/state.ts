@@ -47,8 +47,10 @@ export type State = {
   readonly health: Health;
   /** Numbers the questions that we ask others. */
   probes: number;
-  /** What we told last of our links, and when what came since is told. */
-  published: { readonly peers: readonly NodeId[]; readonly gone: readonly NodeId[] } | undefined;
+  /** What we told last of our links, and when; and when what came since is told. */
+  published:
+    | { readonly peers: readonly NodeId[]; readonly gone: readonly NodeId[]; readonly at: Instant }
+    | undefined;
   announceAt: Instant;
   /** Something that verdicts or our links depend on was seen since the last judgement. */
   observed: boolean;

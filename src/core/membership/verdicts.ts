@@ -27,20 +27,20 @@ export function verdictsOf(
   told: ReadonlyMap<NodeId, Told>,
 ): Map<NodeId, Verdict> {
   const alive = reachable(firstHand, told);
-  const bySite = new Map<string, NodeId[]>();
-  for (const id of alive) {
-    const site = firstHand.get(id)?.site ?? "";
-    bySite.set(site, [...(bySite.get(site) ?? []), id]);
-  }
   const verdicts = new Map<NodeId, Verdict>();
   for (const [id, { processGone, site }] of firstHand) {
     if (alive.has(id)) {
       verdicts.set(id, "alive");
       continue;
     }
-    const mates = bySite.get(site) ?? [];
-    const witnesses = mates.filter((mate) => told.get(mate)?.gone.has(id) === true).length;
-    const dead = processGone || (witnesses > 0 && witnesses >= Math.min(witnessesMin, mates.length));
+    let mates = 0;
+    let witnesses = 0;
+    for (const mate of alive) {
+      if (firstHand.get(mate)?.site !== site) continue;
+      mates++;
+      if (told.get(mate)?.gone.has(id) === true) witnesses++;
+    }
+    const dead = processGone || (witnesses > 0 && witnesses >= Math.min(witnessesMin, mates));
     verdicts.set(id, dead ? "dead" : "unreachable");
   }
   return verdicts;
@@ -51,15 +51,17 @@ function reachable(
   told: ReadonlyMap<NodeId, Told>,
 ): ReadonlySet<NodeId> {
   const alive = new Set<NodeId>();
-  const frontier: NodeId[] = [];
-  const reach = (id: NodeId): void => {
-    if (alive.has(id) || !firstHand.has(id)) return;
-    alive.add(id);
-    frontier.push(id);
-  };
-  for (const [id, { linked }] of firstHand) if (linked) reach(id);
-  for (let observer = frontier.pop(); observer !== undefined; observer = frontier.pop()) {
-    for (const id of told.get(observer)?.peers ?? []) reach(id);
+  const missing = new Set<NodeId>();
+  for (const [id, { linked }] of firstHand) (linked ? alive : missing).add(id);
+  // What is added while the set is walked is walked, too; few are missing, so each is looked up.
+  for (const observer of alive) {
+    const peers = missing.size === 0 ? undefined : told.get(observer)?.peers;
+    if (peers === undefined) continue;
+    for (const id of missing) {
+      if (!peers.has(id)) continue;
+      missing.delete(id);
+      alive.add(id);
+    }
   }
   return alive;
 }

@@ -253,7 +253,7 @@ function settleIfReady(turn: Turn): void {
   const { index, identity } = state;
   for (const [id, { body }] of index.memberById) {
     if (body.site !== identity.site || id === identity.id || !isMember(index, id)) continue;
-    const link = state.membership.evidence(id)?.link;
+    const link = state.membership.standing(id)?.active;
     if (link === undefined) ready &&= state.dialFailed.has(id);
     else if (!state.sync.inStep(link)) {
       ready = false;

@@ -1,5 +1,5 @@
 import type { Duration } from "../kernel/time.ts";
-import type { PodBody } from "../records/bodies.ts";
+import type { HealReport, PodBody } from "../records/bodies.ts";
 import type { NodeId } from "../records/record.ts";
 import { publishHeals } from "./own-records.ts";
 import type { NodeState, Reunion } from "./state.ts";
@@ -7,12 +7,14 @@ import { note, type Turn } from "./turn.ts";
 
 /**
  * What happens when nodes come back into view: who returned after how long, what crossed, what
- * conflicted, which pods of ours ended because of it, and how many ran through untouched.
+ * conflicted, which pods of ours ended because of it, and how many ran through untouched. Whoever was away from
+ * half of the others tells them, and so does everybody to whom something happened: when one of many comes back,
+ * the many have nothing to say.
  */
 
 /** Shorter absences are blips, not partitions. */
 const awayMin: Duration = 2_000;
-/** Changes of an open report are published together, this long after the first. */
+/** Conflicts and pods that ended are published together, this long after the first; all else when it closes. */
 const publishAfter: Duration = 1_000;
 /** A reunion stays open this long after the quiet period, counted from the last return. */
 const settleTime: Duration = 15_000;
@@ -30,12 +32,12 @@ export function nodeReturned(turn: Turn, node: NodeId, name: string): void {
   if (awayMs < awayMin) return;
   const open = state.reunion ?? openReunion(turn);
   const returned = [...open.report.returned.filter((entry) => entry.node !== node), { node, name, awayMs }];
-  update(turn, {
+  state.reunion = {
     ...open,
     ran: new Set([...open.ran, ...runningPods(state)]),
     report: { ...open.report, returned: returned.slice(0, 1024) },
     closesAt: env.now + state.config.quietPeriod + settleTime,
-  });
+  };
 }
 
 export function countReunionTraffic(turn: Turn, received: number, sent: number): void {
@@ -75,13 +77,19 @@ export function tendReunion(turn: Turn): void {
   if (grew) update(turn, { ...reunion, report });
   if (!closing && env.now < (state.reunion?.publishAt ?? 0)) return;
   state.reunion = closing ? undefined : { ...reunion, report, publishAt: Number.POSITIVE_INFINITY };
-  state.heals = [report, ...state.heals.filter((held) => held.at !== report.at)].slice(0, reportsMax);
-  publishHeals(turn);
+  if (isNews(state, report)) {
+    state.heals = [report, ...state.heals.filter((held) => held.at !== report.at)].slice(0, reportsMax);
+    publishHeals(turn);
+  }
   if (closing) {
     const { returned, stopped, received } = report;
     const message = `${returned.length} nodes came back, ${received} records received, ${report.conflicts.length} conflicts, ${stopped.length} pods stopped, ${untouched} untouched`;
     note(turn, "info", "Healed", message);
   }
+}
+
+function isNews({ peersTold }: NodeState, { returned, conflicts, stopped }: HealReport): boolean {
+  return conflicts.length + stopped.length > 0 || 2 * returned.length >= (peersTold?.peers.length ?? 0);
 }
 
 function openReunion(turn: Turn): Reunion {
@@ -101,7 +109,7 @@ function openReunion(turn: Turn): Reunion {
     closesAt: env.now,
     knownConflicts: new Set(conflictNames(state)),
     ran: new Set(ran),
-    publishAt: env.now + publishAfter,
+    publishAt: Number.POSITIVE_INFINITY,
   };
 }
 

@@ -129,8 +129,10 @@ export function headsArrived(
   { scopes }: Extract<SyncFrame, { type: "heads" }>,
 ): void {
   const { store } = step.env;
+  // A scope that was equal when we asked, and is not now, has news: pushed or announced to the peer as to all.
   const differing = scopes.filter(
-    ({ scope, hash }) => isShared(step, peer, scope) && !equalBytes(scopeDigest(store, scope).hash, hash),
+    ({ scope, hash, state }) =>
+      state !== "equal" && isShared(step, peer, scope) && !equalBytes(scopeDigest(store, scope).hash, hash),
   );
   if (differing.length === 0) return nowInStep(step, link, peer);
   peer.inStep = false;

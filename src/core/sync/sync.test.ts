@@ -37,6 +37,19 @@ test("two nodes with the same records find out in one round trip of less than 20
   assert.ok(a.inStep(b) && b.inStep(a));
 });
 
+test("what is written while a comparison of 500 equal records is under way crosses alone", () => {
+  const { bed, a, b } = pair();
+  a.seed(entries(0, 500));
+  copy(a, b);
+  bed.link(a, b);
+  bed.run(7);
+  a.write([entry(501)]);
+  bed.run(1_000);
+  assert.equal(b.received, 1);
+  assert.equal(a.digest(), b.digest());
+  assert.ok(a.inStep(b) && b.inStep(a));
+});
+
 test("a node that holds all 500 records of a peer, and knows of none that there is no gap before it, is told once within a minute", () => {
   const { bed, a, b } = pair();
   a.seed(entries(0, 500));

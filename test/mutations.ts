@@ -197,12 +197,14 @@ const mutations: readonly Mutation[] = [
     file: "core/node/tombstones.ts",
     from: "upTo = Math.min(upTo, ack?.head ?? 0);",
     to: "upTo = Math.min(upTo, Math.max(upTo, ack?.head ?? 0));",
+    tests: ["sim/graves.test.ts"],
   },
   {
     name: "tombstones: a deletion is buried before all have heard of it",
     file: "core/node/graves.ts",
     from: "if (due.length === 0 || !knownToAll(turn, records)) continue;",
     to: "if (due.length === 0 || (!knownToAll(turn, records) && due.length > 1e9)) continue;",
+    tests: ["sim/graves.test.ts"],
   },
   {
     name: "placement: surplus copies stay",

@@ -15,8 +15,6 @@ import { recordMutations } from "./mutants/records.ts";
  * check that lets a broken rule pass is worth nothing. `npm run mutate`; exits 1 when a mutation survives.
  */
 
-/** Leases alone; what a broken one does takes many storms to come about. */
-
 const mutations: readonly Mutation[] = [
   ...leaseMutations,
   ...membershipMutations,
@@ -27,12 +25,14 @@ const mutations: readonly Mutation[] = [
     file: "core/node/placing.ts",
     from: "else if (!state.planner.takes(taken, requests)) waiting",
     to: "else if (taken.length > 1e9) waiting",
+    tests: ["sim/scarcity.test.ts"],
   },
   {
     name: "placement: nobody ends for a higher priority",
     file: "core/placement/preempt.ts",
     from: "if (!workload.preempts || !someLower(",
     to: "if (workload.preempts || !someLower(",
+    tests: ["core/placement/scarcity.test.ts"],
   },
   {
     name: "placement: a smaller variant is never left",
@@ -64,6 +64,7 @@ const mutations: readonly Mutation[] = [
     file: "core/node/cron-jobs.ts",
     from: '!(policy === "Forbid" && active.length > 0)',
     to: '!(policy === "Forbid" && active.length > 1e9)',
+    tests: ["sim/jobs.test.ts"],
   },
   {
     name: "memory: the pod of the highest priority goes first",
@@ -149,7 +150,7 @@ const mutations: readonly Mutation[] = [
     file: "core/node/admission.ts",
     from: "if (strangers.length > 0) dropWhere",
     to: "if (strangers.length > 1e9) dropWhere",
-    tests: ["sim/comings.test.ts"],
+    tests: ["sim/unheard-ends.test.ts"],
   },
   {
     name: "roster: facts of who has gone are kept",
@@ -160,8 +161,8 @@ const mutations: readonly Mutation[] = [
   {
     name: "roster: who is out of reach is forgotten",
     file: "core/node/view.ts",
-    from: "const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();",
-    to: 'const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id) && state.membership.evidence(id)?.verdict !== "dead").sort();',
+    from: "members: () => membersOf(index).flatMap(",
+    to: 'members: () => membersOf(index).filter((id) => state.membership.evidence(id)?.verdict !== "dead").flatMap(',
     tests: ["sim/stopped-agents.test.ts"],
   },
   {
@@ -196,12 +197,14 @@ const mutations: readonly Mutation[] = [
     file: "core/node/tombstones.ts",
     from: "upTo = Math.min(upTo, ack?.head ?? 0);",
     to: "upTo = Math.min(upTo, Math.max(upTo, ack?.head ?? 0));",
+    tests: ["sim/graves.test.ts"],
   },
   {
     name: "tombstones: a deletion is buried before all have heard of it",
     file: "core/node/graves.ts",
     from: "if (due.length === 0 || !knownToAll(turn, records)) continue;",
     to: "if (due.length === 0 || (!knownToAll(turn, records) && due.length > 1e9)) continue;",
+    tests: ["sim/graves.test.ts"],
   },
   {
     name: "placement: surplus copies stay",

@@ -168,18 +168,22 @@ function admittedFromAfar() {
   return { world, newcomer, mates, rolls };
 }
 
-test("a newcomer admitted from another region writes no first list of voters while it does not reach its site for 60 s", () => {
-  const { world, newcomer, mates, rolls } = admittedFromAfar();
-  cut(world, [newcomer], mates, true);
-  newcomer.startAgent();
-  world.run(world.now + 60_000);
-  assert.equal(rolls.length, 0, rolls.join("; "));
-  cut(world, [newcomer], mates, false);
-  world.run(world.now + 60_000);
-  for (const roll of rolls) assert.match(roll, /site-3-1/, "the list that there was goes on");
-  const last = rolls.findLast((roll) => roll.startsWith(`${newcomer.name}: `)) ?? "";
-  for (const { name } of [newcomer, ...mates]) assert.ok(last.includes(name), last);
-});
+for (const place of ["site", "region"] as const)
+  test(`a newcomer admitted from another region writes no first list of voters while it does not reach its ${place} for 60 s`, () => {
+    const { world, newcomer, mates, rolls } = admittedFromAfar();
+    const outOfReach = world.machines.filter(
+      (machine) => machine !== newcomer && machine.identity[place] === newcomer.identity[place],
+    );
+    cut(world, [newcomer], outOfReach, true);
+    newcomer.startAgent();
+    world.run(world.now + 60_000);
+    assert.equal(rolls.length, 0, rolls.join("; "));
+    cut(world, [newcomer], outOfReach, false);
+    world.run(world.now + 60_000);
+    for (const roll of rolls) assert.match(roll, /site-3-1/, "the list that there was goes on");
+    const last = rolls.findLast((roll) => roll.startsWith(`${newcomer.name}: `)) ?? "";
+    for (const { name } of [newcomer, ...mates]) assert.ok(last.includes(name), last);
+  });
 
 test("of what its enroller told it of another region, a newcomer keeps who is who, and nothing else", () => {
   const { world, newcomer } = admittedFromAfar();

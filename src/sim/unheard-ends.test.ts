@@ -84,16 +84,29 @@ test("whom a revoked enroller admits is refused by each of 2 others 30 times in 
   assert.ok(!reasons.has("ProtocolError") && !reasons.has("PeerShutOut"), [...reasons].join());
 });
 
-test("what a revoked node made before its end runs on where it wrote of it since, unheard of its end", () => {
+/** A site of which the last one is revoked: beyond a cut, it and the second do not hear of it. */
+function siteOfFour() {
   const world = fleet(4, 1);
   const [first, second, third, leaver] = world.machines as [Machine, Machine, Machine, Machine];
+  const revokeUnheard = (): void => {
+    cut(world, [first, third], [second, leaver], true);
+    world.run(world.now + 5_000);
+    world.depart(leaver, "revoked");
+    enrolAt(world, first, revocation(world, first, leaver.identity.id));
+    world.run(world.now + 2_000);
+  };
+  const heal = (duration: number): void => {
+    cut(world, [first, third], [second, leaver], false);
+    world.run(world.now + duration);
+  };
+  return { world, first, second, third, leaver, revokeUnheard, heal };
+}
+
+test("what a revoked node made before its end runs on where it wrote of it since, unheard of its end", () => {
+  const { world, first, second, third, leaver, revokeUnheard, heal } = siteOfFour();
   runAgents(world, leaver);
   assert.equal(second.pods.size, 1);
-  cut(world, [first, third], [second, leaver], true);
-  world.run(world.now + 5_000);
-  world.depart(leaver, "revoked");
-  enrolAt(world, first, revocation(world, first, leaver.identity.id));
-  world.run(world.now + 2_000);
+  revokeUnheard();
   const agents = leaver.node?.view.object(agentRef)?.value ?? {};
   const metadata = { name: "agent", namespace: "default", annotations: { note: "late" } };
   put(leaver, agentRef, { ...agents, metadata });
@@ -106,21 +119,15 @@ test("what a revoked node made before its end runs on where it wrote of it since
   world.observers.push({
     podStopping: ({ name }, _pod, reason) => void (name === leaver.name || stops.push(`${name}: ${reason}`)),
   });
-  cut(world, [first, third], [second, leaver], false);
-  world.run(world.now + 30_000);
+  heal(30_000);
   assert.deepEqual(stops, []);
   assert.equal(noteAt(second), undefined);
   assert.equal(hashes([first, second, third]), 1);
 });
 
 test("what a revoked node made after its end ends within 60 s of the heal, also where somebody scaled it", () => {
-  const world = fleet(4, 1);
-  const [first, second, third, leaver] = world.machines as [Machine, Machine, Machine, Machine];
-  cut(world, [first, third], [second, leaver], true);
-  world.run(world.now + 5_000);
-  world.depart(leaver, "revoked");
-  enrolAt(world, first, revocation(world, first, leaver.identity.id));
-  world.run(world.now + 2_000);
+  const { world, first, second, third, leaver, revokeUnheard, heal } = siteOfFour();
+  revokeUnheard();
   const ref = { group: "apps", kind: "Deployment", namespace: "default", name: "late" };
   const labels = { app: "late" };
   const container = { name: "main", image: "sim", command: ["run"], env: [{ name: "V", value: "1" }] };
@@ -142,8 +149,7 @@ test("what a revoked node made after its end ends within 60 s of the heal, also 
   });
   world.run(world.now + 3_000);
   assert.ok(second.pods.size > 0);
-  cut(world, [first, third], [second, leaver], false);
-  world.run(world.now + 60_000);
+  heal(60_000);
   for (const machine of [first, second, third]) {
     assert.equal(machine.node?.view.object(ref)?.exists, true, "what the second wrote stands");
     assert.equal(machine.pods.size, 0, machine.name);

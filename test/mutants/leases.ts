@@ -1,5 +1,6 @@
 import type { Mutation } from "./mutation.ts";
 
+/** Leases alone; what a broken one does takes many storms to come about. */
 const leaseStorms = ["--leases", "--seeds", "150", "--storm-s", "180", "--calm-s", "120"];
 
 /** Who may hold what, and when the list of voters may change. */
@@ -111,7 +112,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "leases: who has gone votes on",
     file: "core/node/electorates.ts",
-    from: "const members = [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();",
+    from: "const members = membersOf(index);",
     to: "const members = [...index.memberById.keys()].sort();",
   },
 ];

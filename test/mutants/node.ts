@@ -178,11 +178,25 @@ export const nodeMutations: readonly Mutation[] = [
     tests: ["sim/allotment.test.ts"],
   },
   {
-    name: "newcomer: whoever knows nobody of its site founds it anew",
+    name: "exclusive: a node names itself a witness",
+    file: "core/node/electorates.ts",
+    from: "labelsOf(index, member, undefined)[witnessLabel]",
+    to: "labelsOf(index, member, index.factsByNode.get(id)?.status?.body)[witnessLabel]",
+    tests: ["sim/statefulset.test.ts"],
+  },
+  {
+    name: "newcomer: whoever has heard nothing of its place founds it anew",
     file: "core/node/exclusive.ts",
     from: "const mayFound = state.levels.ownPlace.heard && !state.levels.ownPlace.elders;",
-    to: "const mayFound = state.levels.ownPlace.heard || !state.levels.ownPlace.elders;",
+    to: "const mayFound = !state.levels.ownPlace.elders;",
     tests: ["sim/comings.test.ts"],
+  },
+  {
+    name: "newcomer: whoever has heard of others in its place founds it all the same",
+    file: "core/node/exclusive.ts",
+    from: "const mayFound = state.levels.ownPlace.heard && !state.levels.ownPlace.elders;",
+    to: "const mayFound = state.levels.ownPlace.heard;",
+    tests: ["sim/foundings.test.ts"],
   },
   {
     name: "newcomer: what it was told of other places is never cleared away",

@@ -13,16 +13,7 @@ import {
   rollChangeAt,
   tendHoldings,
 } from "./holder.ts";
-import {
-  concerns,
-  found,
-  foundingAt,
-  goesBy,
-  helloHeard,
-  sayHello,
-  sayHelloToAll,
-  storeRoll,
-} from "./rolls.ts";
+import { concerns, found, foundingAt, goesBy, helloHeard, matesOf, sayHello, storeRoll } from "./rolls.ts";
 import { decodeRow, encodeRow, type Row } from "./rows.ts";
 import { bookOf, newLeaseState, rollName, store, type LeaseState, type LeaseTurn } from "./state.ts";
 import { acceptAsked, asked, released } from "./voter.ts";
@@ -63,9 +54,7 @@ function handlers(turn: LeaseTurn): Handlers<LeaseEvent> {
       state.members = members;
       for (const { name } of electorates) {
         const book = bookOf(state, name, turn.env.now);
-        for (const peer of [...state.linked].sort()) {
-          if (!state.memories.has(peer) && concerns(state, book, peer)) sayHello(turn, book, peer);
-        }
+        for (const peer of matesOf(state, book)) if (!state.memories.has(peer)) sayHello(turn, book, peer);
         found(turn, book);
       }
     },
@@ -191,7 +180,7 @@ function storeMemory(turn: LeaseTurn): void {
     (stored) => {
       state.memoryStored = true;
       for (const book of sorted(state.books.values())) {
-        sayHelloToAll(stored, book);
+        for (const peer of matesOf(state, book)) sayHello(stored, book, peer);
         found(stored, book);
       }
     },

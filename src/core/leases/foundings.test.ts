@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Roll } from "./contract.ts";
 import { decodeMessages, encodeMessages, type Message } from "./frames.ts";
 import { epochMax, firstNumber, isWorn, stampOf } from "./state.ts";
-import { bed, idOf, leaseFor, promise, voterAlone } from "./testbed.ts";
+import { bed, idOf, leaseFor, promise, voterAlone, type Node } from "./testbed.ts";
 
 /** What becomes of an electorate whose voters have all gone, and of two that were founded under one name. */
 
@@ -79,12 +79,12 @@ test("a member that goes by a roll of those who have gone founds another after 1
 });
 
 test("who knows that it has left holds nothing 10 s later, though the 2 others have not heard of it and grant", () => {
-  const { start, roster, want, link, run, rollOf } = bed();
+  const { start, roster, want, linkAll, run, rollOf } = bed();
   const all = [a, b, c].map((id) => start(id, 4096, { memory: id.slice(0, 1) }));
   const [leaver] = all;
   assert.ok(leaver !== undefined);
   for (const node of all) roster(node, [a, b, c]);
-  for (const one of all) for (const other of all) if (one.id < other.id) link(one, other);
+  linkAll(all);
   run(1);
   assert.equal(rollOf(leaver)?.voters.length, 3);
   want(leaver);
@@ -109,14 +109,36 @@ test("of two voters the one that heard of the first roll from the other decides 
   );
 });
 
+test("of two voters the founder decides alone within 2 s of the other's end, also when it had heard just then that it votes", () => {
+  const { start, roster, tell, hear, run, rollOf } = bed();
+  const node = start(a, 4096);
+  roster(node, [a, b]);
+  tell(node, { type: "peer-up", peer: b });
+  hear(node, b, { type: "hello", electorate: "site/x", memory: "other" });
+  const first = rollOf(node);
+  assert.equal(first?.voters.length, 2);
+  run(promise);
+  const { founding, number } = first;
+  hear(node, b, { type: "goes-by", electorate: "site/x", memory: "other", founding, number });
+  roster(node, [a], 1);
+  run(2_000);
+  assert.deepEqual(
+    rollOf(node)?.voters.map(({ id }) => id),
+    [a],
+  );
+});
+
 test("two of four voters whose others were revoked go on without them, also when the one who had heard all four was restarted", () => {
-  const { start, roster, link, run, rollOf } = bed();
+  const { start, roster, link, linkAll, run, rollOf } = bed();
   const d = idOf("d");
   const ids = [a, b, c, d];
-  const all = ids.map((id) => start(id, 4096, { memory: id.slice(0, 1) }));
-  for (const node of all) roster(node, ids);
-  for (const one of all) for (const other of all) if (one.id < other.id) link(one, other);
+  const all = ids.map((id) => start(id, 4096, { memory: id.slice(0, 1) })) as [Node, ...Node[]];
+  // Of a first list nobody has to be heard: theirs follows from one of a alone.
+  roster(all[0], [a]);
   run(1);
+  for (const node of all) roster(node, ids);
+  linkAll(all);
+  run(4_000);
   const before = all[2];
   assert.ok(before !== undefined);
   assert.equal(rollOf(before)?.voters.length, 4);

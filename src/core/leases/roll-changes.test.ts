@@ -16,8 +16,7 @@ function site(count: number) {
   const members = ids.slice(0, count);
   const join = (): void => {
     for (const node of [first, ...others]) room.roster(node, members);
-    const all = [first, ...others];
-    for (const [at, one] of all.entries()) for (const other of all.slice(at + 1)) room.link(one, other);
+    room.linkAll([first, ...others]);
   };
   return { ...room, first, others, join };
 }

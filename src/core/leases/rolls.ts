@@ -33,23 +33,14 @@ export function sayHello(turn: LeaseTurn, { electorate, roll, stored }: Book, pe
   mailTo(turn, peer, { type: "hello", electorate, memory, ...(roll === undefined ? {} : { roll }) });
 }
 
-/** To everybody linked whom the electorate concerns. */
-export function sayHelloToAll(turn: LeaseTurn, book: Book): void {
-  for (const peer of [...turn.state.linked].sort()) {
-    if (concerns(turn.state, book, peer)) sayHello(turn, book, peer);
-  }
-}
-
 /** Whoever told us of a roll tells others of it as well: most have it, and want to hear that we have it, too. */
 function sayGoesBy(turn: LeaseTurn, book: Book): void {
   const { roll, electorate } = book;
-  const { linked, memory, memoryStored } = turn.state;
+  const { memory, memoryStored } = turn.state;
   if (roll === undefined || !memoryStored) return;
   const { founding, number } = roll;
-  for (const peer of [...linked].sort()) {
-    if (concerns(turn.state, book, peer))
-      mailTo(turn, peer, { type: "goes-by", electorate, memory, founding, number });
-  }
+  for (const peer of matesOf(turn.state, book))
+    mailTo(turn, peer, { type: "goes-by", electorate, memory, founding, number });
 }
 
 export function goesBy(
@@ -65,6 +56,10 @@ export function goesBy(
   if (book.roll?.number === number && book.roll.founding === founding) confirmed(turn, book, peer);
   else sayHello(turn, book, peer);
 }
+
+/** Everybody linked whom the electorate concerns, sorted. */
+export const matesOf = (state: LeaseState, book: Book): readonly NodeId[] =>
+  [...state.linked].sort().filter((peer) => concerns(state, book, peer));
 
 export function concerns(state: LeaseState, book: Book, node: NodeId): boolean {
   const members = state.electorates.get(book.electorate)?.members ?? [];
@@ -163,12 +158,16 @@ export function confirmed(turn: LeaseTurn, book: Book, peer: NodeId): void {
   if (roll === undefined || book.confirmed.has(peer)) return;
   const voter = roll.voters.find(({ id }) => id === peer);
   if (voter === undefined || memoryOf(state, peer) !== voter.memory) return;
+  const wasSettled = isSettled(state, book);
   book.confirmed.add(peer);
-  if (isSettled(state, book)) book.since = turn.env.now;
+  if (!wasSettled && isSettled(state, book)) book.since = turn.env.now;
   store(turn, [rowOf(book)], () => {});
 }
 
-/** Once every voter was heard to go by the roll, nobody acts by an older one any more; before a first one there is none. */
+/**
+ * Once every voter was heard to go by the roll, nobody acts by an older one any more; before a first one there
+ * is none.
+ */
 const isSettled = ({ config }: LeaseState, { roll, confirmed: heard }: Book): boolean =>
   roll !== undefined &&
   (roll.number === roll.founding || roll.voters.every(({ id }) => id === config.self || heard.has(id)));

@@ -69,6 +69,9 @@ export function bed() {
     tell(one, { type: "peer-up", peer: other.id });
     tell(other, { type: "peer-up", peer: one.id });
   };
+  const linkAll = (all: readonly Node[]): void => {
+    for (const [at, one] of all.entries()) for (const other of all.slice(at + 1)) link(one, other);
+  };
   const unlink = (one: Node, other: Node): void => {
     for (const [from, to] of [[one, other] as const, [other, one] as const]) {
       links.delete(`${from.id} ${to.id}`);
@@ -104,6 +107,7 @@ export function bed() {
     roster,
     want,
     link,
+    linkAll,
     unlink,
     run,
     readLater,

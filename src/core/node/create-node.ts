@@ -110,8 +110,8 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
 
 /**
  * What only membership and sync have to hear of, while nothing else is due: a peer's beat, a comparison, a dial
- * in vain, and the time for ours. Most of what happens is that; unless they find something out, the rest of the node has nothing
- * to do. Who is not sure yet who is in its own place learns that from comparisons.
+ * in vain, and the time for ours. Most of what happens is that; unless they find something out, the rest of the
+ * node has nothing to do. Who is not sure yet who is in its own place learns that from comparisons.
  */
 function isBetweenPeers({ booted, settling, levels, peerByLink }: NodeState, event: NodeEvent): boolean {
   if (!booted || settling || !levels.ownPlace.heard || levels.ownPlace.elders) return false;
@@ -224,7 +224,7 @@ function holdsOwnFacts({ state }: Turn): boolean {
   return factsOf(state.index, state.identity.id)?.links !== undefined;
 }
 
-/** Whom we had no link to when we stopped was away before we started: our last word on our links says since when. */
+/** Who had no link to us when we stopped was away before we started: our last word on links says since when. */
 function rememberAbsences(turn: Turn): void {
   const { state, env } = turn;
   const links = factsOf(state.index, state.identity.id)?.links;

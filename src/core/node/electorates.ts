@@ -2,7 +2,7 @@ import { allPairsMax } from "../membership/wanted-peers.ts";
 import type { NodeId } from "../records/record.ts";
 import { detailOf } from "./levels.ts";
 import { labelsOf } from "./nodes.ts";
-import { factsOf, isMember, type Index } from "./records-index.ts";
+import { membersOf, type Index } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 
 /**
@@ -25,10 +25,20 @@ export type ElectorateOf = {
   readonly first: NodeId | undefined;
 };
 
+/** What was found last, and of which roster, by its count of changes. */
+export type HeldElectorates = { readonly of: number; readonly found: readonly ElectorateOf[] };
+
 /** Its own site's, the mesh's, and those this node is a witness for. */
 export function electoratesOf(state: NodeState): readonly ElectorateOf[] {
+  const { rosterChanges } = state.index;
+  if (state.electorates.of !== rosterChanges)
+    state.electorates = { of: rosterChanges, found: findElectorates(state) };
+  return state.electorates.found;
+}
+
+function findElectorates(state: NodeState): readonly ElectorateOf[] {
   const { index, identity } = state;
-  const members = [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();
+  const members = membersOf(index);
   const sitesOf = new Map(members.map((id) => [id, sitesVotedIn(index, id)] as const));
   const sites = [...(sitesOf.get(identity.id) ?? [identity.site])].map((site) => `site/${site}`);
   const names = detailOf(state) === "mesh" ? [...sites, "mesh"] : sites;
@@ -61,10 +71,10 @@ export function leaseContacts(state: NodeState): ReadonlySet<NodeId> {
   return contacts;
 }
 
-/** A member's own site, and the one it is a witness for. */
+/** A member's own site, and the one it is a witness for: by what was written, never by its own facts. */
 function sitesVotedIn(index: Index, id: NodeId): readonly string[] {
   const member = index.memberById.get(id)?.body;
   if (member === undefined) return [];
-  const witness = labelsOf(index, member, factsOf(index, id)?.status?.body)[witnessLabel];
+  const witness = labelsOf(index, member, undefined)[witnessLabel];
   return witness === undefined || witness === member.site ? [member.site] : [member.site, witness];
 }

@@ -19,7 +19,7 @@ import { publishExclusive } from "./own-records.ts";
 import { lookAtOwnPlace } from "./own-place.ts";
 import { placeKey } from "./place-key.ts";
 import { stopPod } from "./pods.ts";
-import { factsOf, isMember } from "./records-index.ts";
+import { factsOf, membersOf } from "./records-index.ts";
 import type { LocalPod, NodeState } from "./state.ts";
 import { note, placeSoon, type Turn } from "./turn.ts";
 
@@ -105,8 +105,7 @@ export function tellElectorates(turn: Turn): void {
     const founder = first === identity.id && !mayFound ? undefined : first;
     return { name, members, voters, founder, ended, listenFor };
   });
-  const members = [...index.memberById.keys()].filter((id) => isMember(index, id));
-  tellLeases(turn, { type: "electorates", electorates, members: new Set(members) });
+  tellLeases(turn, { type: "electorates", electorates, members: new Set(membersOf(index)) });
   for (const { name } of electorates) keepAhead(turn, state.leases.roll(name));
 }
 

@@ -120,6 +120,10 @@ export const emptyIndex = (): Index => ({
 export const isMember = (index: Index, id: NodeId): boolean =>
   index.memberById.has(id) && !index.goneSince.has(id);
 
+/** Who is on the roster, sorted. */
+export const membersOf = (index: Index): readonly NodeId[] =>
+  [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();
+
 export function factsOf(index: Index, node: NodeId): NodeFacts | undefined {
   return index.factsByNode.get(node);
 }

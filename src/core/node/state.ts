@@ -15,6 +15,7 @@ import { emptyStore, type RecordStore } from "../records/store.ts";
 import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
+import type { HeldElectorates } from "./electorates.ts";
 import { newHealth, type Health } from "./health-state.ts";
 import { noPressure, type Pressure } from "./memory.ts";
 import type { HeldLinkPolicy } from "./link-policy.ts";
@@ -81,6 +82,7 @@ export type NodeState = {
   /** Lease tickets by the node's, and what the disk held of leases at boot. */
   readonly leaseTickets: Map<number, number>;
   leaseRows: Uint8Array[];
+  electorates: HeldElectorates;
   /** What the lease machine was told last of the roster, and of what we want. */
   electoratesTold: string;
   wantedTold: string;
@@ -213,6 +215,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     leases: createLeases({ self, leaseFor: config.leaseFor, promiseFor: promiseFor(config.leaseFor) }),
     leaseTickets: new Map(),
     leaseRows: [],
+    electorates: { of: -1, found: [] },
     electoratesTold: "",
     wantedTold: "",
     booted: false,

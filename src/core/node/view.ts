@@ -20,7 +20,7 @@ import { feedPlanner } from "./feed.ts";
 import { allJobs, jobAt } from "./feed-jobs.ts";
 import { isJob } from "./job-standing.ts";
 import { jobStanding } from "./jobs.ts";
-import { entriesOf, factsOf, isMember, kindKey } from "./records-index.ts";
+import { entriesOf, factsOf, isMember, kindKey, membersOf } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { regionsOf, sitesOf } from "./sites.ts";
 import { belongs, memberOf } from "./trust-view.ts";
@@ -47,7 +47,6 @@ const isIntroducing = ({ kind, key }: MeshRecord): boolean =>
 
 export function createView(state: NodeState, given: Given): NodeView {
   const { identity, config, index, store } = state;
-  const ids = (): string[] => [...index.memberById.keys()].filter((id) => isMember(index, id)).sort();
   const podView = (node: string, uid: string): PodView | undefined => {
     const fact = factsOf(index, node)?.pods.get(uid);
     if (fact === undefined || !isMember(index, node)) return undefined;
@@ -58,7 +57,7 @@ export function createView(state: NodeState, given: Given): NodeView {
   return {
     identity,
     config,
-    members: () => ids().flatMap((id) => memberView(state, id, given.now, given.wall) ?? []),
+    members: () => membersOf(index).flatMap((id) => memberView(state, id, given.now, given.wall) ?? []),
     member: (id) => memberView(state, id, given.now, given.wall),
     objects: (group, kind) => {
       if (isJob({ group, kind })) return allJobs(state, given.wall);
@@ -76,11 +75,11 @@ export function createView(state: NodeState, given: Given): NodeView {
     }),
     forbids: (id) => whyForbidden(state, id),
     pods: () =>
-      ids().flatMap((node) =>
+      membersOf(index).flatMap((node) =>
         [...(factsOf(index, node)?.pods.keys() ?? [])].sort().flatMap((uid) => podView(node, uid) ?? []),
       ),
     pod: (uid) => {
-      for (const node of ids()) {
+      for (const node of membersOf(index)) {
         const found = podView(node, uid);
         if (found !== undefined) return found;
       }
@@ -103,7 +102,9 @@ export function createView(state: NodeState, given: Given): NodeView {
         ? placedOf(object, index, config)?.workload
         : undefined,
     island: () =>
-      ids().filter((id) => id === identity.id || state.membership.standing(id)?.verdict === "alive"),
+      membersOf(index).filter(
+        (id) => id === identity.id || state.membership.standing(id)?.verdict === "alive",
+      ),
     admits: (peer, tlsKey) => {
       if (index.goneSince.has(peer)) return false;
       const known = memberOf(state, peer);

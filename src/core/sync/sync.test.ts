@@ -146,7 +146,7 @@ test("of a fact that 3 of 4 peers have from its author 8 announcements are sent 
   const bed = createBed();
   bed.knowsLinks = true;
   const nodes = Array.from({ length: 5 }, (_, at) => bed.node(idOf(at + 1)));
-  nodes.forEach((node, at) => nodes.slice(at + 1).forEach((other) => bed.link(node, other)));
+  bed.linkAll(nodes);
   bed.run(1_000);
   bed.spent();
   const [author, lacking] = nodes;
@@ -345,7 +345,7 @@ test("where all are linked with all, a record takes one hop and crosses once to 
   const bed = createBed();
   bed.knowsLinks = true;
   const nodes = Array.from({ length: 6 }, (_, at) => bed.node(idOf(at + 1)));
-  nodes.forEach((node, at) => nodes.slice(at + 1).forEach((other) => bed.link(node, other)));
+  bed.linkAll(nodes);
   bed.run(1_000);
   for (const node of nodes) node.received = 0;
   for (let round = 0; round < 30; round++) {

@@ -36,6 +36,8 @@ export type WriteOptions = { readonly scope?: Scope; readonly kind?: RecordKind 
 export type Bed = {
   readonly node: (id: NodeId, place?: Place) => Node;
   readonly link: (a: Node, b: Node) => void;
+  /** Each with each other. */
+  readonly linkAll: (all: readonly Node[]) => void;
   readonly cut: (a: Node, b: Node) => void;
   /** Lets virtual time pass. */
   readonly run: (ms: number) => void;
@@ -180,6 +182,9 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
       const [left, right] = [doorOf(a), doorOf(b)];
       left.up(b, right.place);
       right.up(a, left.place);
+    },
+    linkAll: (all) => {
+      for (const [at, one] of all.entries()) for (const other of all.slice(at + 1)) bed.link(one, other);
     },
     cut: (a, b) => {
       doorOf(a).down(b);

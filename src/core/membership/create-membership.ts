@@ -33,6 +33,8 @@ import { wantedPeers } from "./wanted-peers.ts";
 const newsMax: Duration = 2_000;
 /** Of so many signs of life one asks for an answer, and the first two, since links open when much is to do. */
 const askEvery = 10;
+/** Of standstills that follow each other within so long the first has everybody asked. */
+const againWithin: Duration = 5_000;
 /** A timer that fires so late means that we stood still, not that the others were silent. */
 const lateMax: Duration = 500;
 
@@ -310,20 +312,24 @@ function heard(step: Step, id: LinkId): Link | undefined {
 
 /**
  * We stood still: nobody is to blame for what we did not hear. Everyone is asked anew first, and the
- * time we lost counts for nobody's absence either.
+ * time we lost counts for nobody's absence either. Who stands still again and again has too much to do, and
+ * asks nobody whose turn it is not.
  */
 function forgive({ state, now }: Step, by: Duration): void {
+  const again = now - (state.health.stalled?.at ?? Number.NEGATIVE_INFINITY) < againWithin;
   noticeStall(state, by, now);
   for (const peer of state.peers.values()) {
     if (peer.verdict === "unreachable") peer.since = Math.min(now, peer.since + by);
     for (const link of peer.links.values()) {
       link.heardAt = now;
-      link.nextPingAt = now;
-      link.doubted = true;
       // What it promised stands, and may have come meanwhile unread.
       link.dueAt = Math.max(link.dueAt, now + dueAfter(state, peer, 0));
-      link.askedAt = now;
       link.suspicion = undefined;
+      if (again && link.askedAt === undefined) continue;
+      link.askedAt = now;
+      if (again) continue;
+      link.nextPingAt = now;
+      link.doubted = true;
     }
   }
 }

@@ -63,13 +63,13 @@ export function announce(step: Step): void {
     if (published.peers.every((id) => peers.includes(id))) {
       state.announceAt = Math.min(
         state.announceAt,
-        now + Math.max(companyMin, companyPerListener * state.peers.size),
+        now + Math.max(companyMin, companyPerListener * state.peers.size) + lagShare * state.health.lag,
       );
       if (now < state.announceAt) return;
     }
   }
-  const next =
-    (published?.at ?? Number.NEGATIVE_INFINITY) + Math.min(betweenWordsMax, perListener * state.peers.size);
+  const pause = Math.min(betweenWordsMax, perListener * state.peers.size) + lagShare * state.health.lag;
+  const next = (published?.at ?? Number.NEGATIVE_INFINITY) + pause;
   if (now < next) {
     state.announceAt = next;
     return;
@@ -84,6 +84,8 @@ const companyPerListener: Duration = 40;
 /** Between two words of ours on our links. */
 const perListener: Duration = 10;
 const betweenWordsMax: Duration = 1_000;
+/** Where our turns are late there is too much to do already, here and with those who share the machine. */
+const lagShare = 4;
 
 export function activePeers(state: State): NodeId[] {
   return [...state.tended]

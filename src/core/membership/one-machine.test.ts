@@ -138,13 +138,13 @@ test("links that come within 400 ms of the first are told together, and one that
     short(effects).filter((effect) => effect.startsWith("links"));
   one.open(7, 0);
   one.frame(7, { type: "use" });
-  assert.deepEqual(links(one.wakeAfter(240)), []);
+  assert.deepEqual(links(one.run(240)), []);
   one.open(8, 2);
-  assert.deepEqual(links(one.wakeAfter(159)), []);
-  assert.deepEqual(links(one.wakeAfter(1)), ["links 0,2"]);
-  one.wakeAfter(20);
+  assert.deepEqual(links(one.run(159)), []);
+  assert.deepEqual(links(one.run(1)), ["links 0,2"]);
+  one.run(20);
   assert.deepEqual(links(one.tell({ type: "link-closed", link: 8, end: "closed" })), ["links 0"]);
-  assert.deepEqual(links(one.wakeAfter(800)), []);
+  assert.deepEqual(links(one.run(800)), []);
 });
 
 test("a link with a peer that was lost, and that nobody has seen since, is news: it is told within 20 ms", () => {
@@ -152,12 +152,12 @@ test("a link with a peer that was lost, and that nobody has seen since, is news:
   const links = (effects: readonly MembershipEffect[]): readonly string[] =>
     short(effects).filter((effect) => effect.startsWith("links"));
   one.open(7, 2);
-  one.wakeAfter(400);
-  one.wakeAfter(20);
+  one.run(400);
+  one.run(20);
   one.tell({ type: "link-closed", link: 7, end: "silent" });
   one.open(8, 2);
-  assert.deepEqual(links(one.wakeAfter(19)), []);
-  assert.deepEqual(links(one.wakeAfter(1)), ["links 2"]);
+  assert.deepEqual(links(one.run(19)), []);
+  assert.deepEqual(links(one.run(1)), ["links 2"]);
 });
 
 test("links with 50 peers are told together after 2 s; the first that is lost at once, and what comes within 500 ms of that word in one more", () => {
@@ -168,12 +168,13 @@ test("links with 50 peers are told together after 2 s; the first that is lost at
   for (const peer of peers) one.open(peer, peer);
   assert.deepEqual(lostIn(one.run(1_999)), []);
   assert.deepEqual(lostIn(one.run(1)), [0]);
+  for (const link of peers) one.tell({ type: "heard", link });
   one.run(500);
   assert.deepEqual(lostIn(one.close(2, "silent")), [1]);
-  one.now += 100;
+  one.run(100);
   assert.deepEqual([...lostIn(one.close(3, "silent")), ...lostIn(one.close(4, "silent"))], []);
-  assert.deepEqual(lostIn(one.wakeAfter(399)), []);
-  assert.deepEqual(lostIn(one.wakeAfter(1)), [3]);
+  assert.deepEqual(lostIn(one.run(399)), []);
+  assert.deepEqual(lostIn(one.run(1)), [3]);
 });
 
 test("a `use` from the larger id is not obeyed", () => {
@@ -213,8 +214,8 @@ test("a link from a node that is no member is closed, and so are the links of on
   const one = new Machine();
   assert.deepEqual(short(one.open(9, 5)), ["close 9 ours"]);
   one.open(7, 2);
-  one.wakeAfter(400);
-  one.wakeAfter(20);
+  one.run(400);
+  one.run(20);
   assert.deepEqual(short(one.peers([0])), ["close 7 ours", "peer-down 7", "links"]);
   assert.equal(one.machine.evidence(idOf(2)), undefined);
 });
@@ -235,6 +236,20 @@ test("a link is given up after 3,000 ms of silence; any frame, also one for othe
   one.tell({ type: "heard", link: 7 });
   assert.ok(!short(one.run(2_999)).includes("close 7 silent"));
   assert.ok(short(one.run(1)).includes("close 7 silent"));
+  assert.equal(one.verdict(2), "unreachable");
+});
+
+test("of two stalls within 5 s only the first has everybody asked, and silence after the second counts", () => {
+  const one = new Machine();
+  one.open(7, 2);
+  const asked = (): readonly string[] =>
+    short(one.tell({ type: "stalled", by: 600 })).filter((effect) => effect.startsWith("ping"));
+  one.run(1_000);
+  assert.deepEqual(asked(), ["ping 7"]);
+  one.frame(7, { type: "pong", number: 2, wall: 0 });
+  one.now += 4_999;
+  assert.deepEqual(asked(), []);
+  one.run(4_200);
   assert.equal(one.verdict(2), "unreachable");
 });
 

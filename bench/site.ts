@@ -12,7 +12,7 @@ import { atMost, type Bench, type Metric } from "./metric.ts";
 
 const sizesDefault = "10,20,50";
 const startMs = 180_000;
-/** Of what the smallest site says, for each of the nodes that another one has more. */
+/** So many times what the smallest site says, grown in step with the number of nodes. */
 const growthMax = 2;
 
 export const bench: Bench = {

@@ -325,8 +325,7 @@ function forgive({ state, now }: Step, by: Duration): void {
       // What it promised stands, and may have come meanwhile unread.
       link.dueAt = Math.max(link.dueAt, now + dueAfter(state, peer, 0));
       link.suspicion = undefined;
-      if (again && link.askedAt === undefined) continue;
-      link.askedAt = now;
+      if (!again || link.askedAt !== undefined) link.askedAt = now;
       if (again) continue;
       link.nextPingAt = now;
       link.doubted = true;

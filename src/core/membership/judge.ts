@@ -61,10 +61,7 @@ export function announce(step: Step): void {
       return;
     }
     if (published.peers.every((id) => peers.includes(id))) {
-      state.announceAt = Math.min(
-        state.announceAt,
-        now + Math.max(companyMin, companyPerListener * state.peers.size) + lagShare * state.health.lag,
-      );
+      state.announceAt = Math.min(state.announceAt, now + companyFor(state) + lagShare * state.health.lag);
       if (now < state.announceAt) return;
     }
   }
@@ -78,9 +75,13 @@ export function announce(step: Step): void {
   state.published = { peers, gone, at: now };
   step.out.push({ type: "links-changed", peers, gone });
 }
+
 /** A link that came waits so long for others. */
+const companyFor = ({ peers }: State): Duration =>
+  Math.min(companyMax, Math.max(companyMin, companyPerListener * peers.size));
 const companyMin: Duration = 400;
 const companyPerListener: Duration = 40;
+const companyMax: Duration = 2_000;
 /** Between two words of ours on our links. */
 const perListener: Duration = 10;
 const betweenWordsMax: Duration = 1_000;

@@ -1,7 +1,17 @@
+import type { FleetShape } from "../../src/sim/fleet/layout.ts";
+
 /** What the fleets of the benches have in common, and what the process that runs one says of itself. */
 
 export const nodesPerSite = 5;
 export const sitesPerRegion = 50;
+
+/** With STARLIGHT_FLEET_REGIONS=nested regions consist of districts of 10 sites, and stand in areas of 7. */
+export const shapeOf = (nodes: number): FleetShape => ({
+  nodes,
+  nodesPerSite,
+  sitesPerRegion,
+  nested: process.env["STARLIGHT_FLEET_REGIONS"] === "nested",
+});
 
 /** Used until now, of all cores together. */
 export function processorSeconds(): number {

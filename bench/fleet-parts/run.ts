@@ -5,12 +5,14 @@ import type { Machine } from "../../src/sim/machine.ts";
 import { Trace } from "../../src/sim/trace.ts";
 import { World } from "../../src/sim/world.ts";
 import { median, quantile } from "../metric.ts";
+import { layoutOfFleet } from "../../src/sim/fleet/layout.ts";
 import type { FleetPoint } from "./draw.ts";
 import {
   memoryBytesMost,
   nodesPerSite,
   processorSeconds,
   sayProgress,
+  shapeOf,
   sitesPerRegion,
   soFar,
 } from "./here.ts";
@@ -33,12 +35,7 @@ const restartsMax = 10;
 const [, , size = "", file = ""] = process.argv;
 const [nodes = 0, regions = Number.POSITIVE_INFINITY] = size.split("/").map(Number);
 
-const sites = Math.max(1, Math.round(nodes / nodesPerSite));
-const layout = Array.from({ length: sites }, (_, at) => ({
-  site: `site-${at}`,
-  region: `region-${Math.floor(at / sitesPerRegion)}`,
-  nodes: nodesPerSite,
-}));
+const layout = layoutOfFleet(shapeOf(nodes));
 const world = new World(1, layout, nodeConfigOf(configDefaults), new Trace(undefined, false), {
   detail: "site",
   sharing: true,

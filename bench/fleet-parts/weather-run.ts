@@ -2,15 +2,7 @@ import { writeFileSync } from "node:fs";
 import { configDefaults, nodeConfigOf } from "../../src/app/config-schema.ts";
 import { liveADay } from "../../src/sim/fleet/day.ts";
 import type { Fleet } from "../../src/sim/fleet/fleet.ts";
-import {
-  memoryBytes,
-  memoryBytesMost,
-  nodesPerSite,
-  processorSeconds,
-  sayProgress,
-  sitesPerRegion,
-  soFar,
-} from "./here.ts";
+import { memoryBytes, memoryBytesMost, processorSeconds, sayProgress, shapeOf, soFar } from "./here.ts";
 import type { MeasuredPhase, WeatherPoint } from "./weather.ts";
 
 /** The day of one fleet, in a process of its own: `weather-run.ts NODES HOURS SEED FILE` writes it to the file. */
@@ -30,10 +22,8 @@ const sayEverySeconds = 60;
 let saidAt = 0;
 const { phases: _, ...day } = liveADay(
   {
+    ...shapeOf(nodes),
     seed,
-    nodes,
-    nodesPerSite,
-    sitesPerRegion,
     config: nodeConfigOf(configDefaults),
     weatherMs: Math.round(hours * 3_600_000),
     cutMs,

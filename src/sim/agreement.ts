@@ -1,5 +1,6 @@
 import { isScope, keeps } from "../core/records/scope.ts";
 import type { Machine } from "./machine.ts";
+import { placesOf, placeTold } from "./places.ts";
 import type { World } from "./world.ts";
 
 /** What nodes hold in common, once all is calm. */
@@ -47,28 +48,24 @@ export function checkAgreement(world: World): void {
   for (const machine of world.machines) placesSeen(world, machine);
 }
 
-/** 11. Everybody is told of every site of its region and of every region, and of all of their nodes. */
+/** 11. Everybody is told of every part of the mesh and of the regions around it, and of all of their nodes. */
 function placesSeen(world: World, machine: Machine): void {
   const { identity, node } = machine;
   if (identity.mesh.detail === "mesh" || node === undefined) return;
-  const nodesBy = (place: "site" | "region", name: string): number =>
-    world.machines.filter((other) => other.identity[place] === name).length;
   const told = new Map<string, number>([
     ...node.view.sites().map(({ name, summary }) => [`site ${name}`, summary.ready] as const),
     ...node.view.regions().map(({ name, summary }) => [`region ${name}`, summary.ready] as const),
   ]);
-  for (const { identity: other } of world.machines) {
-    const [place, count] =
-      other.region === identity.region
-        ? [`site ${other.site}`, nodesBy("site", other.site)]
-        : [`region ${other.region}`, nodesBy("region", other.region)];
+  const counts = new Map<string, number>();
+  for (const other of world.machines)
+    for (const place of placesOf(other.identity)) counts.set(place, (counts.get(place) ?? 0) + 1);
+  for (const other of world.machines) {
+    const place = placeTold(identity, other.identity);
+    const count = counts.get(place);
     if (told.get(place) === count) continue;
     world.violated(`11: ${machine.name} is told ${told.get(place) ?? "nothing"} of ${count} in ${place}`);
     return;
   }
-  const places = new Set(
-    world.machines.flatMap(({ identity: { site, region } }) => [`site ${site}`, `region ${region}`]),
-  );
   for (const place of told.keys())
-    if (!places.has(place)) world.violated(`11: ${machine.name} is told of ${place}, which is empty`);
+    if (!counts.has(place)) world.violated(`11: ${machine.name} is told of ${place}, which is empty`);
 }

@@ -18,6 +18,7 @@ wrong clocks, and checks the invariants. A seed always gives the same run.
   --detail D     how far detail travels: mesh (default), region or site
   --sites N      sites of equal size (default: a mixture of 1 to 4 nodes, in two regions)
   --regions N    regions that those sites are dealt out to (default 2)
+  --areas N      areas that those regions stand in (default 0: they stand in none)
   --until-failed stop at the first seed that fails
   --trace        print what happens
   --leases       attack exclusive leases alone, with lost disks, drift and a changing roster
@@ -36,6 +37,7 @@ function main(): number {
       detail: { type: "string", default: "mesh" },
       sites: { type: "string" },
       regions: { type: "string", default: "2" },
+      areas: { type: "string", default: "0" },
       "until-failed": { type: "boolean", default: false },
       trace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
@@ -54,6 +56,7 @@ function main(): number {
     detail: detailNamed(values.detail),
     sites: values.sites === undefined ? undefined : count("sites", values.sites, 1),
     regions: count("regions", values.regions, 1),
+    areas: count("areas", values.areas, 0),
   };
   if (values.leases) {
     const first = values.seed === undefined ? count("from", values.from, 0) : count("seed", values.seed, 0);
@@ -122,8 +125,10 @@ function sweep(
   return failed.length === 0 ? 0 : 1;
 }
 
-function flagsOf({ nodes, stormMs, calmMs, detail, sites, regions }: Omit<SeedOptions, "seed">): string {
-  const layout = sites === undefined ? "" : ` --sites ${sites} --regions ${regions ?? 2}`;
+function flagsOf(options: Omit<SeedOptions, "seed">): string {
+  const { nodes, stormMs, calmMs, detail, sites, regions, areas = 0 } = options;
+  const within = areas > 0 ? ` --areas ${areas}` : "";
+  const layout = sites === undefined ? "" : ` --sites ${sites} --regions ${regions ?? 2}${within}`;
   const level = detail === undefined || detail === "mesh" ? "" : ` --detail ${detail}`;
   return `--nodes ${nodes} --storm-s ${stormMs / 1000} --calm-s ${calmMs / 1000}${layout}${level}`;
 }

@@ -1,12 +1,13 @@
 import { ranked } from "../core/node/contacts.ts";
 import { headsNote, headsSlot } from "../core/node/heads.ts";
-import { gatewaysOfSite, summaryOfSites } from "../core/node/summary-content.ts";
+import { regionPart, sitePart, type Part } from "../core/node/parts.ts";
+import { gatewaysOfSite, summaryOfParts } from "../core/node/summary-content.ts";
 import { versionAt } from "../core/kernel/hybrid-clock.ts";
 import { between, type Random } from "../core/kernel/random.ts";
 import { regionSummaryKey, siteSummaryKey } from "../core/records/keys.ts";
 import { slotOf, type MeshRecord, type NodeId } from "../core/records/record.ts";
 import { sealRecord, storedBytes } from "../core/records/seal.ts";
-import type { Scope } from "../core/records/scope.ts";
+import { outerRegion, regionsAround, scopeAround, type Scope } from "../core/records/scope.ts";
 import type { SiteSummary } from "../core/records/summaries.ts";
 import type { Json } from "../core/kernel/json.ts";
 import type { Preload } from "./disk.ts";
@@ -14,8 +15,8 @@ import { addressOf, simStatus, type Machine } from "./machine.ts";
 import type { SimCrypto } from "./sim-crypto.ts";
 
 /**
- * Disks of sites that have been in the mesh for a while: what all of a region hold of each other, the
- * summaries of its sites and of all regions, and the roster records of those who wrote them. They are made
+ * Disks of sites that have been in the mesh for a while: what all of a site hold of each other, the
+ * summaries of the parts of each region around it and of the mesh, and the roster records of those who wrote them. They are made
  * as the nodes would have made them, with stamps of the last two hours.
  */
 
@@ -41,37 +42,40 @@ export function preparedDisks(
     const draft = { scope, key, version, kind: "fact", body } as const;
     return sealRecord(draft, author.identity.id, author.signer, crypto);
   };
-  const bodyBySite = new Map(sites.map((site) => [site.site, summaryOf(site)]));
-  const wordBySite = new Map<string, Word>();
-  const regions = Map.groupBy(sites, ({ region }) => region);
-  const words: Word[] = [];
-  for (const [region, parts] of regions) {
-    for (const part of parts) {
-      const author = speakerOf(part);
-      const scope: Scope = `region:${region}`;
-      const record = say(siteSummaryKey(part.site), scope, author, bodyBySite.get(part.site) ?? null);
-      wordBySite.set(part.site, { record, credentials: credentialsIn(part, author.identity.id) });
-    }
-    const bodies = new Map(parts.map(({ site }) => [site, bodyBySite.get(site)] as const));
-    const [first] = ranked([...bodies.keys()], "speaker");
-    const part = parts.find(({ site }) => site === first);
-    if (part === undefined) continue;
-    const author = speakerOf(part);
-    const whole = new Map([...bodies].flatMap(([site, body]) => (body === undefined ? [] : [[site, body]])));
-    const record = say(regionSummaryKey(region), "mesh", author, summaryOfSites(whole));
-    words.push({ record, credentials: credentialsIn(part, author.identity.id) });
+  const written = new Map<string | undefined, Region>();
+  for (const settled of sites) {
+    const author = speakerOf(settled);
+    const summary = summaryOf(settled);
+    const record = say(siteSummaryKey(settled.site), `region:${settled.region}`, author, summary);
+    const word = { record, credentials: credentialsIn(settled, author.identity.id) };
+    tell(written, settled.region, sitePart(settled.site, summary), { settled, word });
+  }
+  const regions = new Set(sites.flatMap(({ region }) => regionsAround(region)));
+  // Innermost first: what is said of a region is counted from its parts.
+  for (const name of [...regions].sort((left, right) => right.length - left.length)) {
+    const { parts, said } = written.get(name) ?? newRegion();
+    const settled = said.get(ranked([...parts.keys()], "speaker")[0] ?? "")?.settled;
+    if (settled === undefined) continue;
+    const author = speakerOf(settled);
+    const summary = summaryOfParts(parts);
+    const record = say(regionSummaryKey(name), scopeAround(name), author, summary);
+    const word = { record, credentials: credentialsIn(settled, author.identity.id) };
+    tell(written, outerRegion(name), regionPart(name, summary), { settled, word });
   }
   const stored = (record: MeshRecord): Preload => ({
     slot: slotOf(record),
     bytes: storedBytes(record, crypto),
   });
   const disks = new Map<string, readonly Preload[]>();
-  for (const parts of regions.values()) {
-    const told = [...parts.flatMap(({ site }) => wordBySite.get(site) ?? []), ...words];
+  for (const [region, there] of Map.groupBy(sites, (settled) => settled.region)) {
+    const around = [undefined, ...regionsAround(region)];
+    const told = around.flatMap((name) =>
+      [...(written.get(name)?.said.values() ?? [])].map(({ word }) => word),
+    );
     const shared = [...new Set(told.flatMap(({ record, credentials }) => [record, ...credentials]))].map(
       stored,
     );
-    for (const { site, roster } of parts) {
+    for (const { site, roster } of there) {
       const known = [...roster, ...told.map(({ record }) => record)];
       const note = {
         slot: headsSlot,
@@ -81,6 +85,24 @@ export function preparedDisks(
     }
   }
   return disks;
+}
+
+/** The parts of a region, and of each who speaks for it and what that wrote; by their ids. */
+type Region = { readonly parts: Map<string, Part>; readonly said: Map<string, Said> };
+type Said = { readonly settled: Settled; readonly word: Word };
+
+const newRegion = (): Region => ({ parts: new Map(), said: new Map() });
+
+function tell(
+  written: Map<string | undefined, Region>,
+  region: string | undefined,
+  part: Part,
+  said: Said,
+): void {
+  const held = written.get(region) ?? newRegion();
+  written.set(region, held);
+  held.parts.set(part.id, part);
+  held.said.set(part.id, said);
 }
 
 type Word = { readonly record: MeshRecord; readonly credentials: readonly MeshRecord[] };

@@ -6,7 +6,7 @@ import { isOwnNote } from "../core/node/own-notes.ts";
 import { partsOf, type ObjectRef } from "../core/records/keys.ts";
 import { isTombstone, type MeshRecord, type NodeId } from "../core/records/record.ts";
 import { openStored, sealHolds } from "../core/records/seal.ts";
-import { detailScope, keeps } from "../core/records/scope.ts";
+import { detailScope, keeps, regionsAround } from "../core/records/scope.ts";
 import type { Machine } from "./machine.ts";
 import { goneSince } from "./enrolment.ts";
 import type { World } from "./world.ts";
@@ -91,7 +91,7 @@ function owns({ key, author }: MeshRecord, writer: Machine | undefined, mayEnrol
     (key.startsWith("intent/") && writer !== undefined) ||
     (key.startsWith("roster/") && mayEnrol) ||
     key === `site/${writer?.identity.site ?? "?"}/summary` ||
-    key === `region/${writer?.identity.region ?? "?"}/summary` ||
+    regionsAround(writer?.identity.region ?? "?").some((name) => key === `region/${name}/summary`) ||
     key === `roster/gone/${author}`
   );
 }

@@ -25,6 +25,8 @@ export type SeedOptions = {
   /** Sites of equal size instead of a mixture, and the regions that they are dealt out to. */
   readonly sites?: number | undefined;
   readonly regions?: number | undefined;
+  /** Areas that those regions stand in. */
+  readonly areas?: number | undefined;
   readonly print?: ((line: string) => void) | undefined;
 };
 
@@ -42,15 +44,15 @@ const clockErrorMax = 30_000;
 /**
  * Where detail stays in places, a place says in its summary what it has heard of: within `siteEvery` of its
  * last one, which time a region's speaker needs twice more to see it, after the `regionEvery` that it waits
- * for others of its places; each up to a tenth longer. That is one round. A copy that another place is to have
+ * for others of its places; each up to a tenth longer, and once more for each region around it. That is one round. A copy that another place is to have
  * needs two: it starts there, and is heard of. A deleted object needs three: all know it; all have dropped
  * what others wrote of it; all have dropped the deletion. Where members come and go until the storm ends,
  * places count anew and others speak for them: one more.
  */
 const placementRounds = 2;
 const deletionRounds = 4;
-const roundTakes = (config: NodeConfig): number =>
-  2 * config.tombstoneEvery + 3 * 1.1 * siteEvery + regionEvery;
+const roundTakes = (config: NodeConfig, depth: number): number =>
+  2 * config.tombstoneEvery + 1.1 * siteEvery + depth * (2 * 1.1 * siteEvery + regionEvery);
 /** Out of step with all that nodes do every so often. */
 const lookEvery = 1_700;
 /** What the weather left behind is put right by then, and nothing excuses what happens later. */
@@ -82,11 +84,11 @@ export const simConfig: NodeConfig = {
 /** One life of a small fleet: a storm in which nothing wrong may happen, then calm in which all comes right. */
 export function runSeed(options: SeedOptions): SeedResult {
   const trace = new Trace(options.print);
-  const { sites, regions, detail = "mesh" } = options;
+  const { sites, regions, areas, detail = "mesh" } = options;
   const members =
     sites === undefined
       ? withUplinks(layoutOf(options.nodes), options.seed)
-      : evenLayout(options.nodes, sites, regions ?? 2);
+      : evenLayout(options.nodes, sites, regions ?? 2, areas);
   const layout = withNewcomers(members, options.seed);
   const world = new World(options.seed, layout, simConfig, trace, { detail, enrollers: true });
   const comings = new Comings(world);
@@ -112,7 +114,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   endFaults(world);
   const calmSince = world.now;
   const settledAt = calmSince + slowest(layout) + settles;
-  const round = detail === "mesh" ? 0 : roundTakes(simConfig);
+  const round = detail === "mesh" ? 0 : roundTakes(simConfig, areas === undefined || areas === 0 ? 1 : 2);
   const calmEnd = calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round);
   work.planCalm(settledAt, calmEnd - slowest(layout) - forgets);
   world.run(calmEnd);
@@ -149,11 +151,15 @@ function untilQuiet(
   }
 }
 
-/** Nodes dealt out to so many sites, sites to so many regions, as evenly as it goes. */
-export function evenLayout(nodes: number, sites: number, regions: number): Layout {
+/** Nodes dealt out to so many sites, sites to so many regions, those to areas if there are any, as evenly as it goes. */
+export function evenLayout(nodes: number, sites: number, regions: number, areas = 0): Layout {
+  const regionOf = (site: number): string => {
+    const region = Math.floor((site * regions) / sites);
+    return `${areas > 0 ? `area-${Math.floor((region * areas) / regions)}.` : ""}region-${region}`;
+  };
   return Array.from({ length: sites }, (_, at) => ({
     site: `site-${at}`,
-    region: `region-${Math.floor((at * regions) / sites)}`,
+    region: regionOf(at),
     nodes: Math.floor(((at + 1) * nodes) / sites) - Math.floor((at * nodes) / sites),
   }));
 }

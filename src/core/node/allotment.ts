@@ -2,14 +2,14 @@ import { hash53 } from "../kernel/hash.ts";
 import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import { workloadKey } from "../placement/slots.ts";
 import type { Workload } from "../placement/contract.ts";
-import type { WorkloadSummary } from "../records/summaries.ts";
 import { detailOf } from "./levels.ts";
+import { levelsOf, type Level, type Part } from "./parts.ts";
 import type { NodeState } from "./state.ts";
 
 /**
  * Which slots of a mesh-wide workload are this place's to fill, where nobody sees all nodes: each slot is
- * given to a region and there to a site, by rendezvous hashing over the places that are known and whose
- * summary does not say that they can take no more. Whoever has a copy keeps it: nobody else fills the slot.
+ * given to a part of the mesh, there to a part of that region, and so on to a site, by rendezvous hashing over the
+ * parts that are known and whose summary does not say that they can take no more. Whoever has a copy keeps it: nobody else fills the slot.
  * Reachability has no say: a site that is cut off keeps its slots and its copies.
  */
 
@@ -30,20 +30,12 @@ export function allotted(state: NodeState, workload: Workload, now: Instant): re
   const key = workloadKey(ref);
   const settled = now >= state.bootedAt + hearFirst;
   const here = slotsHere(state, key);
-  const { identity } = state;
-  const regions = regionsFor(state, key, here);
-  const sites = detailOf(state) === "site" ? sitesFor(state, key, here) : undefined;
-  const others = [
-    ...regions.filter(({ name }) => name !== identity.region),
-    ...(sites ?? []).filter(({ name }) => name !== identity.site),
-  ];
+  const levels = levelsOf(state).map(({ own, parts }) => ({ own, places: placesOf(own, parts, key, here) }));
+  const others = levels.flatMap(({ own, places }) => places.filter(({ id }) => id !== own));
   const isOurs = (slot: string): boolean =>
-    first(key, slot, regions) === identity.region &&
-    (sites === undefined || first(key, slot, sites) === identity.site);
+    levels.every(({ own, places }) => first(key, slot, places) === own);
   /** Of those where a copy is ready, and us, the first: of two that gave a slot away one goes on. */
-  const isKept = (slot: string): boolean =>
-    leads(key, slot, regions, identity.region) &&
-    (sites === undefined || leads(key, slot, sites, identity.site));
+  const isKept = (slot: string): boolean => levels.every(({ own, places }) => leads(key, slot, places, own));
   const slots = Array.from({ length: spread.replicas }, (_, at) => `mesh/${at}`);
   return slots.filter((slot) => {
     // A slot that was given to another place is held until a copy is ready there.
@@ -54,7 +46,7 @@ export function allotted(state: NodeState, workload: Workload, now: Instant): re
 
 /** What is known of a place and one workload. */
 type Place = {
-  readonly name: string;
+  readonly id: string;
   readonly weight: number;
   readonly full: boolean;
   readonly ready: ReadonlySet<string>;
@@ -63,57 +55,44 @@ type Place = {
 
 const holds = ({ ready, claims }: Place, slot: string): boolean => ready.has(slot) || claims.has(slot);
 
-function regionsFor(
-  { index, identity }: NodeState,
+/** The parts of a region, ours among them. */
+function placesOf(
+  own: string,
+  parts: Level["parts"],
   key: string,
   here: ReadonlySet<string>,
 ): readonly Place[] {
-  const places = [...index.regionSummaries].map(([name, { body }]) =>
-    placeOf(name, weightOf(body.sites), body.workloads, key, name === identity.region ? here : nothing),
-  );
-  if (!index.regionSummaries.has(identity.region)) places.push(placeOf(identity.region, 1, [], key, here));
-  return places;
-}
-
-function sitesFor({ index, identity }: NodeState, key: string, here: ReadonlySet<string>): readonly Place[] {
-  const places = [...index.siteSummaries].map(([name, { body }]) =>
-    placeOf(name, 1, body.workloads, key, name === identity.site ? here : nothing),
-  );
-  if (!index.siteSummaries.has(identity.site)) places.push(placeOf(identity.site, 1, [], key, here));
+  const places = [...parts.values()].map((part) => placeOf(part, key, part.id === own ? here : nothing));
+  if (!parts.has(own)) places.push({ id: own, weight: 1, full: false, ready: nothing, claims: here });
   return places;
 }
 
 const nothing: ReadonlySet<string> = new Set();
 
 /** @param here What we know better than its summary. */
-function placeOf(
-  name: string,
-  weight: number,
-  workloads: readonly WorkloadSummary[],
-  key: string,
-  here: ReadonlySet<string>,
-): Place {
-  const said = workloads.find((workload) => workload.name === key);
+function placeOf({ id, summary }: Part, key: string, here: ReadonlySet<string>): Place {
+  const said = summary.workloads.find(({ name }) => name === key);
   const claims = new Set([...(said?.claims ?? []), ...here]);
-  return { name, weight, full: said?.full === true, ready: new Set(said?.slots), claims };
+  const weight = "sites" in summary ? weightOf(summary.sites) : 1;
+  return { id, weight, full: said?.full === true, ready: new Set(said?.slots), claims };
 }
 
 /** Of those that have the slot or can take it the first by hash; where nobody can, it waits at the first. */
 function first(key: string, slot: string, places: readonly Place[]): string | undefined {
   const able = places.filter((place) => !place.full || holds(place, slot));
-  let best: { readonly name: string; readonly score: number } | undefined;
-  for (const { name, weight } of able.length > 0 ? able : places) {
+  let best: { readonly id: string; readonly score: number } | undefined;
+  for (const { id, weight } of able.length > 0 ? able : places) {
     for (let share = 0; share < weight; share++) {
-      const score = hash53(`${key} ${slot} ${name} ${share}`);
-      if (best === undefined || score > best.score || (score === best.score && name < best.name))
-        best = { name, score };
+      const score = hash53(`${key} ${slot} ${id} ${share}`);
+      if (best === undefined || score > best.score || (score === best.score && id < best.id))
+        best = { id, score };
     }
   }
-  return best?.name;
+  return best?.id;
 }
 
 function leads(key: string, slot: string, places: readonly Place[], own: string): boolean {
-  const holders = places.filter(({ name, ready }) => name === own || ready.has(slot));
+  const holders = places.filter(({ id, ready }) => id === own || ready.has(slot));
   return first(key, slot, holders) === own;
 }
 

@@ -2,9 +2,11 @@ import { hash53 } from "../kernel/hash.ts";
 import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import { ringNeighbours } from "../membership/expander.ts";
 import type { NodeId } from "../records/record.ts";
+import { isWithin, regionsAround } from "../records/scope.ts";
 import type { Gateway } from "../records/summaries.ts";
 import { gatewaysTold, ownAddresses } from "./guests.ts";
 import { detailOf } from "./levels.ts";
+import { levelsOf, type Level, type Part } from "./parts.ts";
 import { isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { belongs } from "./trust-view.ts";
@@ -18,7 +20,7 @@ import { belongs } from "./trust-view.ts";
 /** Gateways of a site that keep links with other sites; a summary names one more. */
 const gatewaysPerSite = 2;
 const gatewaysPerRegion = 4;
-/** Circles of sites of a region, and of regions: six neighbours each. */
+/** Circles of the parts of a region, and of the mesh: six neighbours each. */
 const rings = 3;
 /** Links that join two neighbouring regions. */
 const linksPerRegionPair = 2;
@@ -31,8 +33,6 @@ const lostMin = 2;
 /** Who reaches nobody outside tries so many others at a time, and others again after a while. */
 const trialsMax = 3;
 const trialEvery: Duration = seconds(15);
-
-type PlacesByName = ReadonlyMap<string, { readonly body: { readonly gateways: readonly Gateway[] } }>;
 
 export type Contact = {
   readonly id: NodeId;
@@ -95,39 +95,39 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
     return held !== undefined && held.verdict !== "alive" && now > held.since + patience;
   };
   /** Neighbours in three circles, and who stands behind those that are lost. */
-  const neighbours = (self: string, places: PlacesByName): Iterable<string> => {
-    const near = ringNeighbours(self, places.keys(), rings);
-    const isOut = (name: string): boolean => {
-      const tried = (places.get(name)?.body.gateways ?? []).filter(
-        ({ id }) => state.membership.standing(id) !== undefined,
+  const neighbours = ({ own, parts }: Level): readonly Part[] => {
+    const near = ringNeighbours(own, parts.keys(), rings);
+    const isOut = (id: string): boolean => {
+      const tried = (parts.get(id)?.gateways ?? []).filter(
+        (gateway) => state.membership.standing(gateway.id) !== undefined,
       );
       return tried.length > 0 && tried.every(isLost);
     };
-    if ([...near].filter(isOut).length < lostMin) return near;
-    return ringNeighbours(self, places.keys(), rings, isOut);
+    const few = [...near].filter(isOut).length < lostMin;
+    const found = few ? near : ringNeighbours(own, parts.keys(), rings, isOut);
+    return [...found].flatMap((id) => parts.get(id) ?? []);
   };
   // Of our own site, too, there may be members that nobody has told us of yet.
   for (const gateway of index.siteSummaries.get(identity.site)?.body.gateways ?? [])
     want(gateway, identity.region);
   const at = isSiteFirst(state, now) ? -1 : gatewaysOf(state).indexOf(identity.id);
+  const levels = levelsOf(state);
   if (detail === "site" && at >= 0) {
-    for (const site of neighbours(identity.site, index.siteSummaries)) {
-      const summary = index.siteSummaries.get(site)?.body;
-      if (summary !== undefined) prefer(summary.gateways, at, summary.region);
-    }
+    for (const level of levels.slice(0, 1))
+      for (const { gateways, region } of neighbours(level)) prefer(gateways, at, region);
+    // A site whose summary has not come may not know of the rest of its region either.
+    for (const gateway of index.regionSummaries.get(identity.region)?.body.gateways ?? [])
+      if (!index.siteSummaries.has(gateway.site)) want(gateway, identity.region);
   }
-  const ours = index.regionSummaries.get(identity.region)?.body.gateways ?? [];
-  // A site whose summary has not come may not know of the rest of its region either.
-  if (detail === "site" && at >= 0)
-    for (const gateway of ours) if (!index.siteSummaries.has(gateway.site)) want(gateway, identity.region);
-  const mine = ours.findIndex(({ id }) => id === identity.id);
-  if (mine >= 0) {
-    for (const region of neighbours(identity.region, index.regionSummaries)) {
-      const theirs = index.regionSummaries.get(region)?.body.gateways ?? [];
-      const turn = hash53([identity.region, region].sort().join(" ")) % 1_000;
-      for (let link = 0; link < linksPerRegionPair; link++) {
-        if ((turn + link) % ours.length === mine) prefer(theirs, turn + link, region);
-      }
+  for (const level of detail === "site" ? levels.slice(1) : levels) {
+    const own = (level.region ?? "") + level.own;
+    const ours = index.regionSummaries.get(own)?.body.gateways ?? [];
+    const mine = ours.findIndex(({ id }) => id === identity.id);
+    if (mine < 0) continue;
+    for (const { name, gateways, region } of neighbours(level)) {
+      const turn = hash53([own, name].sort().join(" ")) % 1_000;
+      for (let link = 0; link < linksPerRegionPair; link++)
+        if ((turn + link) % ours.length === mine) prefer(gateways, turn + link, region);
     }
   }
   if (at >= 0) for (const contact of trials(state, now)) found.set(contact.id, contact);
@@ -157,7 +157,10 @@ function trials(state: NodeState, now: Instant): readonly Contact[] {
   for (const [id, { member }] of levels.guests) {
     const { name, site, region } = member;
     const told =
-      region === identity.region ? index.siteSummaries.has(site) : index.regionSummaries.has(region);
+      index.siteSummaries.has(site) ||
+      regionsAround(region).some(
+        (name) => index.regionSummaries.has(name) && !isWithin(identity.region, name),
+      );
     if (!belongs(state, id) || (told && !alone)) continue;
     toldBy ??= addressesTold(state);
     note({ id, name, site, region, addresses: ownAddresses(state, id) ?? toldBy.get(id) ?? [] });

@@ -2,6 +2,7 @@ import { wallOf, type Version } from "../kernel/hybrid-clock.ts";
 import type { WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { SummaryAck } from "../records/summaries.ts";
+import { isWithin } from "../records/scope.ts";
 import { detailOf } from "./levels.ts";
 import type { NodeState } from "./state.ts";
 
@@ -11,7 +12,7 @@ export function knownElsewhere(state: NodeState, wall: WallTime, author: NodeId)
   if (detailOf(state) === "mesh") return Number.POSITIVE_INFINITY;
   const others = [
     ...[...index.siteSummaries].filter(([name]) => name !== identity.site),
-    ...[...index.regionSummaries].filter(([name]) => name !== identity.region),
+    ...[...index.regionSummaries].filter(([name]) => !isWithin(identity.region, name)),
   ];
   const heads = others
     .filter(([, { version }]) => wall - wallOf(version) <= config.absentLong)

@@ -39,10 +39,15 @@ export type Levels = {
   roomAt: Instant;
   /** When the standing summary of our site came. */
   siteHeardAt: Instant;
-  /** Since when the standing summary of our region is not what we would say. */
-  regionStaleSince: Instant | undefined;
-  /** How often in a row we replaced another's word on our region. */
-  regionDuels: number;
+  /** By the regions that we stand in. */
+  readonly regionWords: Map<string, RegionWord>;
+};
+
+export type RegionWord = {
+  /** Since when the standing summary of the region is not what we would say. */
+  staleSince: Instant | undefined;
+  /** How often in a row we replaced another's word on it. */
+  duels: number;
 };
 
 /** What we know of who is in our own place; see own-place.ts. */
@@ -95,8 +100,7 @@ export function newLevels(): Levels {
     summariesAt: Number.POSITIVE_INFINITY,
     roomAt: Number.NEGATIVE_INFINITY,
     siteHeardAt: 0,
-    regionStaleSince: undefined,
-    regionDuels: 0,
+    regionWords: new Map(),
   };
 }
 

@@ -4,10 +4,12 @@ import { seconds, type Duration } from "../kernel/time.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import { jsonBytes, type Json } from "../kernel/json.ts";
 import { regionSummaryKey, siteSummaryKey } from "../records/keys.ts";
+import { regionsAround, scopeAround } from "../records/scope.ts";
 import { paceOf } from "../records/link-class.ts";
 import { ranked, speakersOf } from "./contacts.ts";
 import { makeRoom } from "./guests.ts";
 import { detailOf, peersSoon } from "./levels.ts";
+import { levelsOf } from "./parts.ts";
 import { publishSummary } from "./own-records.ts";
 import { isMember, type IndexChange, type Summary } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
@@ -33,6 +35,8 @@ const hearFirst: Duration = seconds(4);
 /** Sites of a region stand by in an order: each waits so much longer than the one before. */
 const regionStep: Duration = seconds(20);
 const standbyMax = 8;
+/** So many of each region stand by for the one it stands in. */
+const understudies = 2;
 /** What came so late after its author was lost was not on its way before. */
 const onItsWayMax: Duration = seconds(10);
 /** Two who keep replacing each other's word leave more and more time between, up to 2^6 times as much. */
@@ -67,11 +71,11 @@ export function tendSummaries(turn: Turn): void {
   levels.summariesAt = env.now + between(env.random("summaries"), 0.9, 1.1) * pace * share * siteEvery;
   const [speaker] = speakersOf(state);
   if (speaker !== state.identity.id || state.status === undefined || !levels.ownPlace.heard) {
-    levels.regionStaleSince = undefined;
+    for (const word of levels.regionWords.values()) word.staleSince = undefined;
     return;
   }
   if (detailOf(state) === "site") speakForSite(turn);
-  speakForRegion(turn, pace);
+  for (const region of regionsAround(state.identity.region).toReversed()) speakForRegion(turn, region, pace);
 }
 
 function speakForSite(turn: Turn): void {
@@ -104,38 +108,44 @@ function isRivals(
 }
 
 /** Every site's speaker could; the first of an order by hash does, and the next when it does not. */
-function speakForRegion(turn: Turn, pace: number): void {
+function speakForRegion(turn: Turn, region: string, pace: number): void {
   const { state, env } = turn;
   const { identity, index, levels } = state;
-  const standby = standbyOf(state);
+  const standby = standbyOf(state, region);
   if (standby >= standbyMax) return;
-  const summary = regionSummaryOf(state, env);
-  const key = regionSummaryKey(identity.region);
-  const standing = index.regionSummaries.get(identity.region);
+  const summary = regionSummaryOf(state, region, env);
+  const key = regionSummaryKey(region);
+  const standing = index.regionSummaries.get(region);
   const old = standing === undefined || ageOf(turn, standing) >= refreshEvery;
   if (!old && says(state, key, summary)) {
-    levels.regionStaleSince = undefined;
-    levels.regionDuels = 0;
+    levels.regionWords.delete(region);
     return;
   }
-  levels.regionStaleSince ??= env.now;
+  const word = levels.regionWords.get(region) ?? { staleSince: undefined, duels: 0 };
+  levels.regionWords.set(region, word);
+  word.staleSince ??= env.now;
   const share = Math.max(1, index.regionSummaries.size / regionsAtFullPace);
-  const first = standing === undefined ? 0 : regionEvery * share * 2 ** levels.regionDuels;
-  if (env.now < levels.regionStaleSince + pace * (first + standby * regionStep)) return;
-  levels.regionStaleSince = undefined;
+  const first = standing === undefined ? 0 : regionEvery * share * 2 ** word.duels;
+  if (env.now < word.staleSince + pace * (first + standby * regionStep)) return;
+  word.staleSince = undefined;
   if (standing !== undefined && standing.author !== identity.id)
-    levels.regionDuels = Math.min(duelsMax, levels.regionDuels + 1);
-  publishSummary(turn, key, "mesh", summary);
+    word.duels = Math.min(duelsMax, word.duels + 1);
+  publishSummary(turn, key, scopeAround(region), summary);
   peersSoon(state, env.now);
 }
 
-/** Our place among those who may speak for the region. */
-function standbyOf(state: NodeState): number {
-  const { identity, index } = state;
-  if (detailOf(state) === "region") return 0;
-  return ranked([...new Set([...index.siteSummaries.keys(), identity.site])], "speaker").indexOf(
-    identity.site,
-  );
+/** Our place among those who may speak for a region that we stand in: of each of its parts the first two. */
+function standbyOf(state: NodeState, region: string): number {
+  const levels = levelsOf(state);
+  const outermost = levels.findIndex((level) => level.region === region);
+  // Where detail travels through the region, its speaker is the first of all its nodes.
+  let standby = 0;
+  for (const { region: around, own, parts } of levels.slice(0, outermost + 1)) {
+    const place = ranked([...new Set([...parts.keys(), own])], "speaker").indexOf(own);
+    if (standby >= understudies) return standbyMax;
+    standby += place * (around === state.identity.region ? 1 : understudies);
+  }
+  return standby;
 }
 
 function says(state: NodeState, key: string, summary: Json): boolean {

@@ -18,6 +18,7 @@ import { siteAcks, lowestAcks } from "./summary-acks.ts";
 import { allotted } from "./allotment.ts";
 import { ranked, speakersOf } from "./contacts.ts";
 import { detailOf } from "./levels.ts";
+import { partsIn, type Part } from "./parts.ts";
 import { factsOf, isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 
@@ -47,9 +48,10 @@ export function siteSummaryOf(state: NodeState, site: string, at: Moment): SiteS
   };
 }
 
-export function regionSummaryOf(state: NodeState, at: Moment): RegionSummary {
+/** @param region One that we stand in. */
+export function regionSummaryOf(state: NodeState, region: string, at: Moment): RegionSummary {
   const { identity, index } = state;
-  if (detailOf(state) === "region") {
+  if (detailOf(state) === "region" && region === identity.region) {
     const ids = membersIn(state, (member) => member.region === identity.region);
     const sites = new Set(ids.map((id) => index.memberById.get(id)?.body.site));
     const gateways = speakersOf(state)
@@ -57,19 +59,18 @@ export function regionSummaryOf(state: NodeState, at: Moment): RegionSummary {
       .flatMap((id) => gatewayOf(state, id) ?? []);
     return { ...counted(state, ids, at), sites: sites.size, gateways, acks: siteAcks(state, ids) };
   }
-  return summaryOfSites(new Map([...index.siteSummaries].map(([name, { body }]) => [name, body])));
+  return summaryOfParts(partsIn(state, region));
 }
 
-/** What is said of a region of these sites, by name. */
-export function summaryOfSites(sites: ReadonlyMap<string, SiteSummary>): RegionSummary {
-  const parts = ranked([...sites.keys()], "gateway");
-  const gateways = parts.flatMap((name) => sites.get(name)?.gateways.slice(0, 1) ?? []);
-  const bodies = parts.flatMap((name) => sites.get(name) ?? []);
+/** What is said of a region of these parts, by their ids. */
+export function summaryOfParts(parts: ReadonlyMap<string, Part>): RegionSummary {
+  const inOrder = ranked([...parts.keys()], "gateway").flatMap((id) => parts.get(id) ?? []);
+  const summaries = inOrder.map(({ summary }) => summary);
   return {
-    ...added(bodies),
-    sites: bodies.length,
-    gateways: gateways.slice(0, gatewaysMax),
-    acks: lowestAcks(bodies.map(({ acks }) => acks)),
+    ...added(summaries),
+    sites: summaries.reduce((total, summary) => total + ("sites" in summary ? summary.sites : 1), 0),
+    gateways: inOrder.flatMap(({ gateways }) => gateways.slice(0, 1)).slice(0, gatewaysMax),
+    acks: lowestAcks(summaries.map(({ acks }) => acks)),
   };
 }
 

@@ -1,6 +1,9 @@
-/** Who keeps a record: everybody, a region's nodes, or a site's nodes. */
+/**
+ * Who keeps a record: everybody, the nodes of a region and of the regions within it, or a site's nodes.
+ */
 export type Scope = "mesh" | `region:${string}` | `site:${string}`;
 
+/** Where a node stands. Regions nest: `eu.de.south` is within `eu.de`, and that within `eu`. */
 export type Place = { readonly site: string; readonly region: string };
 
 /**
@@ -17,11 +20,44 @@ export function detailScope(detail: Detail, { site, region }: Place): Scope {
   return detail === "region" ? `region:${region}` : `site:${site}`;
 }
 
+/** A region and those around it, outermost first: `eu`, `eu.de`, `eu.de.south`. */
+export function regionsAround(region: string): readonly string[] {
+  const found: string[] = [];
+  for (let dot = region.indexOf("."); dot >= 0; dot = region.indexOf(".", dot + 1))
+    found.push(region.slice(0, dot));
+  return [...found, region];
+}
+
+/** The region that a region stands in; undefined for one that stands in the mesh itself. */
+export function outerRegion(region: string): string | undefined {
+  const dot = region.lastIndexOf(".");
+  return dot < 0 ? undefined : region.slice(0, dot);
+}
+
+/** Whether `inner` is `outer` or stands in it. */
+export function isWithin(inner: string, outer: string): boolean {
+  return inner.startsWith(outer) && (inner.length === outer.length || inner[outer.length] === ".");
+}
+
+/** The scope in which something is said of a region: of those who know its neighbours. */
+export function scopeAround(region: string): Scope {
+  const outer = outerRegion(region);
+  return outer === undefined ? "mesh" : `region:${outer}`;
+}
+
 export function isScope(text: string): text is Scope {
   return text === "mesh" || /^(region|site):[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(text);
 }
 
+/** The scopes whose records a node at `place` keeps, the widest first. */
+export function scopesOf({ site, region }: Place): readonly Scope[] {
+  return ["mesh", ...regionsAround(region).map((name): Scope => `region:${name}`), `site:${site}`];
+}
+
 /** Whether a node at `place` keeps the records of `scope`. */
 export function keeps(place: Place, scope: Scope): boolean {
-  return scope === "mesh" || scope === `site:${place.site}` || scope === `region:${place.region}`;
+  if (scope === "mesh" || scope === `site:${place.site}`) return true;
+  return scope.startsWith(regionPrefix) && isWithin(place.region, scope.slice(regionPrefix.length));
 }
+
+const regionPrefix = "region:";

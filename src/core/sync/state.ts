@@ -4,7 +4,7 @@ import type { Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { logName, type Log } from "../records/log.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
-import { keeps, type Place, type Scope } from "../records/scope.ts";
+import { keeps, scopesOf, type Place, type Scope } from "../records/scope.ts";
 import type { Cover, LogRef, SyncConfig, SyncEffect, SyncEnv } from "./contract.ts";
 import { encodeFrame, logsMax, type LogAt, type SyncFrame } from "./frames.ts";
 import type { Doubt } from "./how-far.ts";
@@ -122,9 +122,7 @@ export function confirm({ env }: Step, peer: Peer): void {
 }
 
 export function sharedScopes({ env }: Step, peer: Peer): Scope[] {
-  const { region, site } = env.place;
-  const scopes: Scope[] = ["mesh", `region:${region}`, `site:${site}`];
-  return scopes.filter((scope) => keeps(peer.place, scope));
+  return scopesOf(env.place).filter((scope) => keeps(peer.place, scope));
 }
 
 export function isShared({ env }: Step, peer: Peer, scope: Scope): boolean {

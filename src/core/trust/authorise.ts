@@ -5,7 +5,7 @@ import { bodyOf, nodeIdOf, type MeshRecord, type NodeId, type RecordKind } from 
 import { goneBody, memberBody, type Grant, type MemberBody } from "../records/bodies.ts";
 import { regionSummaryBody, siteSummaryBody } from "../records/summaries.ts";
 import { partsOf, type KeyParts } from "../records/keys.ts";
-import { detailScope, type Detail, type Place, type Scope } from "../records/scope.ts";
+import { detailScope, isWithin, scopeAround, type Detail, type Place, type Scope } from "../records/scope.ts";
 import type { Version } from "../kernel/hybrid-clock.ts";
 
 /** What a node needs to know of the roster to judge a record. */
@@ -42,7 +42,7 @@ export type Refusal =
  *   records of its kind; elsewhere any member. A version that knows the key judges it by its own rule.
  *
  * Each in one scope, which follows from the key, the author's place and the mesh's `detail`: nobody writes
- * into another site's or region's scope.
+ * into another site's scope, or into that of a region it does not stand in.
  *
  * @returns undefined when it may.
  */
@@ -137,8 +137,11 @@ function summaryBroken(
   trust: TrustView,
 ): Refusal | undefined {
   const place = trust.member(record.author);
-  const stands = parts.type === "site-summary" ? place?.site : place?.region;
-  if (stands !== parts.place) return forbidden("only a node that stands there speaks for a place");
+  const stands =
+    parts.type === "site-summary"
+      ? place?.site === parts.place
+      : place !== undefined && isWithin(place.region, parts.place);
+  if (!stands) return forbidden("only a node that stands there speaks for a place");
   const body = bodyOf(record);
   if (parts.type === "region-summary")
     return regionSummaryBody(body) === undefined ? forged("not a valid summary of a region") : undefined;
@@ -164,8 +167,9 @@ function scopeOf(record: MeshRecord, parts: KeyParts, { detail, member }: TrustV
     case "gone":
       return "mesh";
     case "mesh-floors":
-    case "region-summary":
       return detail === "mesh" ? undefined : "mesh";
+    case "region-summary":
+      return detail === "mesh" ? undefined : scopeAround(parts.place);
     case "site-summary":
       return detail === "site" && place !== undefined ? `region:${place.region}` : undefined;
     default:

@@ -1,5 +1,6 @@
-import type { SiteSummary } from "../../core/records/summaries.ts";
+import { scopesOf, type Place } from "../../core/records/scope.ts";
 import type { Machine } from "../machine.ts";
+import { placesOf, placeTold } from "../places.ts";
 import { siteOf, type Fleet } from "./fleet.ts";
 import { holds, type Notes } from "./notes.ts";
 import { knowsGone } from "./roster-changes.ts";
@@ -77,7 +78,7 @@ function unlikeStates(_: Fleet, among: Iterable<Machine>): Difference | undefine
     const hashes = new Map(
       (node?.view.stateHash() ?? "").split(" ").map((part) => part.split("=") as [string, string]),
     );
-    for (const scope of ["mesh", `region:${identity.region}`, `site:${identity.site}`]) {
+    for (const scope of scopesOf(identity)) {
       const hash = hashes.get(scope) ?? "nothing";
       const first = firstByScope.get(scope);
       if (first === undefined) firstByScope.set(scope, { hash, machine });
@@ -93,48 +94,27 @@ function unlikeStates(_: Fleet, among: Iterable<Machine>): Difference | undefine
 
 /** 6. What is told of sites and regions is true: how many nodes they have, all of them ready. */
 function untrueSummaries(fleet: Fleet): string | undefined {
-  const truth = countNodes(fleet);
-  for (const region of fleet.regionNames) {
-    const [one, other] = [...askedIn(fleet, region)];
-    for (const machine of [one, other]) {
-      const view = machine?.node?.view;
-      if (machine === undefined || view === undefined) continue;
-      const sites = new Map(view.sites().map(({ name, summary }) => [`site ${name}`, summary]));
-      const regions = new Map(view.regions().map(({ name, summary }) => [`region ${name}`, summary]));
-      const untrue =
-        falsely(truth, sites, (place) => truth.get(place)?.region === region && place.startsWith("site ")) ??
-        falsely(truth, regions, (place) => place.startsWith("region ") && place !== `region ${region}`);
-      if (untrue !== undefined) return `6: ${machine.name} is told ${untrue}`;
-    }
+  const counts = new Map<string, number>();
+  const places = new Map<string, Place>();
+  for (const { identity } of fleet.members) {
+    for (const place of placesOf(identity)) counts.set(place, (counts.get(place) ?? 0) + 1);
+    places.set(identity.site, identity);
   }
-  return undefined;
-}
-
-type Count = { readonly region: string; nodes: number };
-
-function countNodes({ members }: Fleet): ReadonlyMap<string, Count> {
-  const counts = new Map<string, Count>();
-  for (const { identity } of members) {
-    const { site, region } = identity;
-    for (const place of [`site ${site}`, `region ${region}`]) {
-      const held = counts.get(place) ?? { region, nodes: 0 };
-      held.nodes++;
-      counts.set(place, held);
+  for (const region of new Set([...fleet.members].map(({ identity }) => identity.region))) {
+    for (const { name, identity, node } of askedIn(fleet, region)) {
+      if (node === undefined) continue;
+      const told = new Map<string, { readonly nodes: number; readonly ready: number }>([
+        ...node.view.sites().map((site) => [`site ${site.name}`, site.summary] as const),
+        ...node.view.regions().map((other) => [`region ${other.name}`, other.summary] as const),
+      ]);
+      for (const place of new Set([...places.values()].map((other) => placeTold(identity, other)))) {
+        const said = told.get(place);
+        const nodes = counts.get(place);
+        if (said?.nodes === nodes && said?.ready === nodes) continue;
+        const heard = said === undefined ? "nothing" : `${said.nodes} nodes, ${said.ready} ready`;
+        return `6: ${name} is told ${heard} of ${nodes ?? 0} in ${place}`;
+      }
     }
-  }
-  return counts;
-}
-
-function falsely(
-  truth: ReadonlyMap<string, Count>,
-  told: ReadonlyMap<string, Pick<SiteSummary, "nodes" | "ready">>,
-  concerns: (place: string) => boolean,
-): string | undefined {
-  for (const [place, { nodes }] of truth) {
-    if (!concerns(place)) continue;
-    const said = told.get(place);
-    if (said?.nodes === nodes && said.ready === nodes) continue;
-    return `${said === undefined ? "nothing" : `${said.nodes} nodes, ${said.ready} ready`} of ${nodes} in ${place}`;
   }
   return undefined;
 }

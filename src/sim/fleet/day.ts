@@ -1,7 +1,7 @@
 import { between, shuffled } from "../../core/kernel/random.ts";
 import type { Machine } from "../machine.ts";
 import { disagreement, unspread } from "./agreement.ts";
-import { createFleet, type Fleet, type FleetOptions } from "./fleet.ts";
+import { createFleet, siteOf, type Fleet, type FleetOptions } from "./fleet.ts";
 import { forecast, type Strike, type StrikeType } from "./forecast.ts";
 import { holds, keepNotes, type Notes } from "./notes.ts";
 import { planRosterChanges } from "./roster-changes.ts";
@@ -222,12 +222,10 @@ function writeNotes(
 }
 
 /** Half of the sites of the region in the middle, cut off from its other half and from everybody else. */
-function halfOfRegion({ world, regionNames }: Fleet): readonly Machine[] {
-  const region = regionNames[regionNames.length >> 1];
-  const there = world.machines.filter(({ identity }) => identity.region === region);
-  const sites = [...new Set(there.map(({ identity }) => identity.site))];
-  const inside = new Set(sites.slice(0, sites.length >> 1));
-  return there.filter(({ identity }) => inside.has(identity.site));
+function halfOfRegion(fleet: Fleet): readonly Machine[] {
+  const { sitesByRegion } = fleet;
+  const sites = sitesByRegion[sitesByRegion.length >> 1] ?? [];
+  return sites.slice(0, sites.length >> 1).flatMap((site) => siteOf(fleet, site));
 }
 
 /** One machine in fifty reboots while it is cut off, and is there again before the heal. */

@@ -3,22 +3,18 @@ import { shuffled, type Random } from "../../core/kernel/random.ts";
 import type { Machine } from "../machine.ts";
 import { Trace } from "../trace.ts";
 import { World, type SiteLayout } from "../world.ts";
+import { layoutOfFleet, type FleetShape } from "./layout.ts";
 
 /** A fleet of equal sites, most of which have been in the mesh for a while, and some that are to join. */
 
-export type FleetOptions = {
-  readonly seed: number;
-  readonly nodes: number;
-  readonly nodesPerSite: number;
-  readonly sitesPerRegion: number;
-  readonly config: NodeConfig;
-};
+export type FleetOptions = FleetShape & { readonly seed: number; readonly config: NodeConfig };
 
 export type Fleet = {
   readonly world: World;
   readonly random: Random;
   readonly machinesBySite: ReadonlyMap<string, readonly Machine[]>;
-  readonly regionNames: readonly string[];
+  /** The sites of each region, with those of its districts. */
+  readonly sitesByRegion: readonly (readonly string[])[];
   readonly cellularSites: readonly string[];
   /** Sites of which nobody knows at first. */
   readonly lateSites: readonly string[];
@@ -28,21 +24,18 @@ export type Fleet = {
 };
 
 /** One site in ten has a cellular uplink; one in fifty, and at least one, joins late. */
+const cellular: SiteLayout["uplink"] = {
+  uplink: "cellular",
+  uplinkBytesPerSecond: 0,
+  uplinkBytesPerDay: 0,
+};
 const isCellular = (site: number): boolean => site % 10 === 4;
 const isLate = (site: number): boolean => site % 50 === 3;
 
 export function createFleet(options: FleetOptions): Fleet {
-  const { seed, nodes, nodesPerSite, sitesPerRegion, config } = options;
-  const layout = Array.from(
-    { length: Math.max(1, Math.round(nodes / nodesPerSite)) },
-    (_, at): SiteLayout => ({
-      site: `site-${at}`,
-      region: `region-${Math.floor(at / sitesPerRegion)}`,
-      nodes: nodesPerSite,
-      ...(isCellular(at)
-        ? { uplink: { uplink: "cellular", uplinkBytesPerSecond: 0, uplinkBytesPerDay: 0 } }
-        : {}),
-    }),
+  const { seed, sitesPerRegion, config } = options;
+  const layout = layoutOfFleet(options).map((site, at) =>
+    isCellular(at) ? { ...site, uplink: cellular } : site,
   );
   const namesOf = (chosen: (site: number) => boolean): string[] =>
     layout.filter((_, at) => chosen(at)).map(({ site }) => site);
@@ -57,7 +50,9 @@ export function createFleet(options: FleetOptions): Fleet {
     world,
     random: world.random("fleet"),
     machinesBySite: Map.groupBy(world.machines, ({ identity }) => identity.site),
-    regionNames: [...new Set(layout.map(({ region }) => region))],
+    sitesByRegion: [...Map.groupBy(layout.keys(), (at) => Math.floor(at / sitesPerRegion)).values()].map(
+      (sites) => sites.flatMap((at) => layout[at]?.site ?? []),
+    ),
     cellularSites: namesOf((at) => isCellular(at) && !isLate(at)),
     lateSites,
     members: new Set(world.machines.filter(({ identity }) => !late.has(identity.site))),

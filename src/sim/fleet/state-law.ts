@@ -1,3 +1,5 @@
+import { regionsAround } from "../../core/records/scope.ts";
+import { placeTold } from "../places.ts";
 import type { Fleet } from "./fleet.ts";
 
 export type StateReport = {
@@ -8,15 +10,25 @@ export type StateReport = {
 };
 
 /**
- * 8. What a node may hold of the fleet, whatever the weather was: two records for each site of its region
- * and each region (a summary, and what proves its author), the detail of its own site, what people wrote
+ * 8. What a node may hold of the fleet, whatever the weather was: two records for each part of the mesh and of
+ * the regions around it (a summary, and what proves its author), the detail of its own site, what people wrote
  * and who left, each with a proof, and some guests.
  */
 export function recordsMax(fleet: Fleet, notes: number): number {
-  const { world, machinesBySite, regionNames, gone } = fleet;
-  const sites = Math.ceil(machinesBySite.size / regionNames.length);
+  const { world, machinesBySite, gone } = fleet;
   const nodes = Math.ceil(world.machines.length / machinesBySite.size);
-  return 2 * (sites + regionNames.length) + detailOfNode * nodes + 3 * (notes + gone.size) + 2 * guestsMost;
+  return 2 * partsMost(fleet) + detailOfNode * nodes + 3 * (notes + gone.size) + 2 * guestsMost;
+}
+
+/** Sites and regions that a node is told of where these are most. */
+function partsMost({ world }: Fleet): number {
+  const places = new Map(world.machines.map(({ identity }) => [identity.site, identity]));
+  const regions = new Map([...places.values()].map((place) => [place.region, place]));
+  const counts = [...regions.values()].map((place) => {
+    const told = new Set([...places.values()].map((other) => placeTold(place, other)));
+    return told.size + regionsAround(place.region).length;
+  });
+  return Math.max(...counts);
 }
 
 /** Member, status, links, acks, two of floors, exclusive and heal. */

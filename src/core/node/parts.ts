@@ -1,0 +1,68 @@
+import type { Gateway, RegionSummary, SiteSummary } from "../records/summaries.ts";
+import { outerRegion, regionsAround } from "../records/scope.ts";
+import { detailOf } from "./levels.ts";
+import type { NodeState } from "./state.ts";
+
+/**
+ * Regions nest. Each consists of parts: the regions that stand in it directly, and the sites that do. A node is
+ * told of the parts of the mesh and of each region that it stands in, so that it holds as many words as those
+ * have parts, however large the mesh is.
+ */
+
+export type Part = {
+  readonly type: "region" | "site";
+  /** The name of the site; of a region what it adds to the name of the one it stands in. No two are the same. */
+  readonly id: string;
+  readonly name: string;
+  readonly region: string;
+  readonly gateways: readonly Gateway[];
+  readonly summary: RegionSummary | SiteSummary;
+};
+
+/** Where we stand, the innermost first: our part of each region around us, and of the mesh. */
+export type Level = {
+  /** Undefined for the mesh. */
+  readonly region: string | undefined;
+  readonly own: string;
+  /** As we are told, ours among them if somebody spoke for it; by their ids. */
+  readonly parts: ReadonlyMap<string, Part>;
+};
+
+export function levelsOf(state: NodeState): readonly Level[] {
+  const { identity } = state;
+  const found: Level[] = [];
+  if (detailOf(state) === "site")
+    found.push({ region: identity.region, own: identity.site, parts: partsIn(state, identity.region) });
+  for (const name of regionsAround(identity.region).toReversed()) {
+    const region = outerRegion(name);
+    found.push({ region, own: idOf(name), parts: partsIn(state, region) });
+  }
+  return found;
+}
+
+/** What a region, or the mesh, consists of. */
+export function partsIn({ index }: NodeState, within: string | undefined): ReadonlyMap<string, Part> {
+  const parts = new Map<string, Part>();
+  for (const [name, { body }] of index.regionSummaries)
+    if (outerRegion(name) === within) {
+      const part = regionPart(name, body);
+      parts.set(part.id, part);
+    }
+  for (const [name, { body }] of index.siteSummaries)
+    if (body.region === within) parts.set(name, sitePart(name, body));
+  return parts;
+}
+
+export function regionPart(name: string, summary: RegionSummary): Part {
+  return { type: "region", id: idOf(name), name, region: name, gateways: summary.gateways, summary };
+}
+
+export function sitePart(name: string, summary: SiteSummary): Part {
+  const { region, gateways } = summary;
+  return { type: "site", id: name, name, region, gateways, summary };
+}
+
+/** `.south` of `eu.de.south`: no site has such a name. In the mesh itself stand no sites. */
+function idOf(region: string): string {
+  return region.slice(outerRegion(region)?.length ?? 0);
+}

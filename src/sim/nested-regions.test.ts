@@ -104,9 +104,15 @@ test("a region that is cut off with all that stands in it goes on: what is writt
   assert.equal(world.machines.filter(holds).length, world.machines.length);
 });
 
-test("a storm over 12 nodes of 8 sites in 4 regions of 2 areas ends well", () => {
-  const options = { seed: 3, nodes: 12, sites: 8, regions: 4, areas: 2, detail: "site" } as const;
-  assert.deepEqual(runSeed({ ...options, stormMs: 40_000, calmMs: 120_000 }).violations, []);
+/** 5: two areas knew weights of different ages, and both gave a copy away to the other. 7: nobody is left of a site. */
+test("storms over 12 nodes of 8 sites in 4 regions of 2 areas end well", () => {
+  const options = { nodes: 12, sites: 8, regions: 4, areas: 2, detail: "site" } as const;
+  for (const seed of [5, 7])
+    assert.deepEqual(
+      runSeed({ ...options, seed, stormMs: 60_000, calmMs: 90_000 }).violations,
+      [],
+      `${seed}`,
+    );
 });
 
 test("from 27 sites in 9 regions of 3 areas to 81 in 27 regions of 9 a node holds 12 records more, two for each area", () => {

@@ -9,6 +9,7 @@ import { membershipMutations } from "./mutants/membership.ts";
 import type { Mutation } from "./mutants/mutation.ts";
 import { nodeMutations } from "./mutants/node.ts";
 import { recordMutations } from "./mutants/records.ts";
+import { regionMutations } from "./mutants/regions.ts";
 
 /**
  * Breaks the code on purpose, one rule at a time, and sees whether the simulator or the tests named notice: a
@@ -20,6 +21,7 @@ const mutations: readonly Mutation[] = [
   ...membershipMutations,
   ...nodeMutations,
   ...recordMutations,
+  ...regionMutations,
   {
     name: "placement: what is taken over is claimed without a look at the room",
     file: "core/node/placing.ts",

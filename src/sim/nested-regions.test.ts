@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { JsonObject } from "../core/kernel/json.ts";
 import { isWithin } from "../core/records/scope.ts";
 import type { Machine } from "./machine.ts";
 import { evenLayout, runSeed, simConfig } from "./run-seed.ts";
-import { cut, upsert, workload, workloadRef } from "./testbed.ts";
+import { cut, send, upsert, workload, workloadRef } from "./testbed.ts";
 import { Trace } from "./trace.ts";
 import { World, type Layout } from "./world.ts";
 
@@ -102,6 +103,53 @@ test("a region that is cut off with all that stands in it goes on: what is writt
   world.network.mendAll();
   world.run(200_000);
   assert.equal(world.machines.filter(holds).length, world.machines.length);
+});
+
+test("what was deleted is kept until a region beside it has heard, whose edit of two minutes later brings all of it back", () => {
+  const world = started(europe);
+  const ref = { group: "", kind: "ConfigMap", namespace: "default", name: "note" } as const;
+  const note = (data: JsonObject): JsonObject => {
+    const metadata = { namespace: "default", name: "note" };
+    return { apiVersion: "v1", kind: "ConfigMap", metadata, data };
+  };
+  const held = (machine: Machine): string => {
+    const object = machine.node?.view.object(ref);
+    return object?.exists === true ? JSON.stringify(object.value["data"]) : "nothing";
+  };
+  world.run(60_000);
+  upsert(of(world, "reno"), ref, note({ a: "1", b: "2" }));
+  world.run(180_000);
+  const inside = world.machines.filter(({ identity }) => isWithin(identity.region, "eu.fr"));
+  cut(world, inside);
+  world.run(190_000);
+  send(of(world, "jena"), { type: "delete", ref, manager: "m", class: "user" });
+  world.run(310_000);
+  for (const machine of world.machines)
+    assert.equal(held(machine), inside.includes(machine) ? '{"a":"1","b":"2"}' : "nothing", machine.name);
+  upsert(of(world, "nice"), ref, note({ a: "9", b: "2" }), "late");
+  world.run(320_000);
+  world.network.mendAll();
+  world.run(380_000);
+  for (const machine of world.machines) assert.equal(held(machine), '{"a":"9","b":"2"}', machine.name);
+});
+
+test("a deletion that everybody in nested regions has heard of is forgotten", () => {
+  const world = started(europe);
+  const ref = { group: "", kind: "ConfigMap", namespace: "default", name: "note" } as const;
+  const metadata = { namespace: "default", name: "note" };
+  world.run(60_000);
+  upsert(of(world, "lyon"), ref, { apiVersion: "v1", kind: "ConfigMap", metadata, data: {} });
+  world.run(120_000);
+  send(of(world, "jena"), { type: "delete", ref, manager: "m", class: "user" });
+  const remembered = (): number =>
+    world.machines.reduce((total, { node }) => {
+      const { tombstones, dead } = node?.view.records() ?? { tombstones: 0, dead: 0 };
+      return total + tombstones + dead;
+    }, 0);
+  world.run(140_000);
+  assert.ok(remembered() > 0);
+  world.run(900_000);
+  assert.equal(remembered(), 0);
 });
 
 /** 5: two areas knew weights of different ages, and both gave a copy away to the other. 7: nobody is left of a site. */

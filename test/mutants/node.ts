@@ -1,4 +1,4 @@
-import { fourSites, type Mutation } from "./mutation.ts";
+import type { Mutation } from "./mutation.ts";
 
 /** What a node says of itself, and what it does when its machine or its programs fail. */
 export const nodeMutations: readonly Mutation[] = [
@@ -148,34 +148,6 @@ export const nodeMutations: readonly Mutation[] = [
     from: "else if (after > 0 && !haveAnswered(turn, start.behind, asked))",
     to: "else if (after > 1e9 && !haveAnswered(turn, start.behind, asked))",
     tests: ["sim/busy-site.test.ts"],
-  },
-  {
-    name: "allotment: a copy ends here before another place has one ready",
-    file: "core/node/allotment.ts",
-    from: "if (here.has(slot)) return isOurs(slot) || isKept(slot);",
-    to: "if (here.has(slot)) return isOurs(slot) || (isKept(slot) && !settled);",
-    flags: fourSites,
-  },
-  {
-    name: "allotment: of two places that gave a copy away both go on",
-    file: "core/node/allotment.ts",
-    from: "return first(key, slot, holders) === own;",
-    to: 'return first(key, slot, holders) !== "";',
-    flags: fourSites,
-  },
-  {
-    name: "allotment: a slot that another place fills is filled here too",
-    file: "core/node/allotment.ts",
-    from: "return settled && !others.some((place) => holds(place, slot)) && isOurs(slot);",
-    to: "return settled && isOurs(slot);",
-    tests: ["sim/allotment.test.ts"],
-  },
-  {
-    name: "allotment: places without room are given slots",
-    file: "core/node/allotment.ts",
-    from: "const able = places.filter((place) => !place.full || holds(place, slot));",
-    to: "const able = places.filter((place) => place.name.length > 0 || holds(place, slot));",
-    tests: ["sim/allotment.test.ts"],
   },
   {
     name: "exclusive: a node names itself a witness",

@@ -1,0 +1,96 @@
+import { fourSites, type Mutation } from "./mutation.ts";
+
+/** What is told of places, and what is decided by it. */
+export const regionMutations: readonly Mutation[] = [
+  {
+    name: "allotment: a copy ends here before another place has one ready",
+    file: "core/node/allotment.ts",
+    from: "if (here.has(slot)) return isKept(slot);",
+    to: "if (here.has(slot)) return isOurs(slot);",
+    flags: fourSites,
+  },
+  {
+    name: "allotment: of two places that gave a copy away both go on",
+    file: "core/node/allotment.ts",
+    from: "return first(key, slot, alike) === own;",
+    to: 'return first(key, slot, alike) !== "";',
+    flags: fourSites,
+  },
+  {
+    name: "allotment: a slot that another place fills is filled here too",
+    file: "core/node/allotment.ts",
+    from: "return settled && !others.some((place) => holds(place, slot)) && isOurs(slot);",
+    to: "return settled && isOurs(slot);",
+    tests: ["sim/allotment.test.ts"],
+  },
+  {
+    name: "allotment: places without room are given slots",
+    file: "core/node/allotment.ts",
+    from: "const able = places.filter((place) => !place.full || holds(place, slot));",
+    to: "const able = places.filter((place) => place.id.length > 0 || holds(place, slot));",
+    tests: ["sim/allotment.test.ts"],
+  },
+  {
+    name: "allotment: who keeps a copy hangs on what places weigh",
+    file: "core/node/allotment.ts",
+    from: "const alike = holders.map((place) => ({ ...place, weight: 1 }));",
+    to: "const alike = holders;",
+    tests: ["sim/nested-regions.test.ts"],
+  },
+  {
+    name: "allotment: a site takes what its innermost region was not given",
+    file: "core/node/allotment.ts",
+    from: "levels.every(({ own, places }) => first(key, slot, places) === own);",
+    to: "levels.slice(0, 1).every(({ own, places }) => first(key, slot, places) === own);",
+    tests: ["sim/nested-regions.test.ts"],
+  },
+  {
+    name: "regions: europe stands in eu",
+    file: "core/records/scope.ts",
+    from: '(inner.length === outer.length || inner[outer.length] === ".")',
+    to: "inner.length >= outer.length",
+    tests: ["core/records/scope.test.ts"],
+  },
+  {
+    name: "regions: what is said of a region is for everybody",
+    file: "core/records/scope.ts",
+    from: 'return outer === undefined ? "mesh" : `region:${outer}`;',
+    to: 'return outer === undefined ? "mesh" : "mesh";',
+    tests: ["core/trust/authorise.scope.test.ts"],
+  },
+  {
+    name: "regions: anybody speaks for any region",
+    file: "core/trust/authorise.ts",
+    from: "place !== undefined && isWithin(place.region, parts.place);",
+    to: "place !== undefined;",
+    tests: ["core/trust/authorise.scope.test.ts"],
+  },
+  {
+    name: "regions: who stands by for an outer region is of one part of it alone",
+    file: "core/node/summaries.ts",
+    from: "if (standby >= understudies) return standbyMax;",
+    to: "if (standby >= understudies || place > 0) return standbyMax;",
+    tests: ["sim/nested-regions.test.ts"],
+  },
+  {
+    name: "regions: outer regions are spoken for by nobody",
+    file: "core/node/summaries.ts",
+    from: "for (const region of regionsAround(state.identity.region).toReversed()) speakForRegion",
+    to: "for (const region of [state.identity.region]) speakForRegion",
+    tests: ["sim/nested-regions.test.ts"],
+  },
+  {
+    name: "regions: the parts of the mesh are not joined",
+    file: "core/node/contacts.ts",
+    from: 'for (const level of detail === "site" ? levels.slice(1) : levels) {',
+    to: 'for (const level of detail === "site" ? levels.slice(1, -1) : levels) {',
+    tests: ["sim/nested-regions.test.ts"],
+  },
+  {
+    name: "regions: a deletion is forgotten before the regions beside have heard of it",
+    file: "core/node/known-elsewhere.ts",
+    from: "...[...index.regionSummaries].filter(([name]) => !isWithin(identity.region, name)),",
+    to: "",
+    tests: ["sim/nested-regions.test.ts"],
+  },
+];

@@ -12,7 +12,7 @@ import { ExclusiveChecks } from "./exclusive-checks.ts";
 import { checkDisks, checkRoster, deletionsHeld, deletionsLeft, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
 import { isScarce, whyNotPreempted } from "./scarce-users.ts";
-import { movedAway } from "./moved-away.ts";
+import { isGivenUp } from "./given-up.ts";
 import { isLost, isTorn, isTornAt, voidAttempts } from "./torn.ts";
 
 /**
@@ -143,8 +143,20 @@ export class Checks {
     return "not a reason that this world gives";
   }
 
+  /**
+   * A mesh-wide slot that another site was given: it has a ready copy, with an agent or without; or had one, until
+   * the end of a membership that is heard of as late as everything else.
+   */
   #hasMoved(uid: string, body: PodBody, object: MergedObject): boolean {
-    return movedAway(this.#world, uid, body, object, slotsOf, (other) => this.#lives.get(other)?.body);
+    if (!body.slot.startsWith("mesh/")) return false;
+    const { now, machines } = this.#world;
+    const isElsewhere = [...this.#lives].some(([other, life]) => {
+      if (other === uid || life.body?.slot !== body.slot) return false;
+      if (life.body.workload.name !== body.workload.name) return false;
+      if (life.machine.pods.get(other)?.ready === true) return true;
+      return !machines.includes(life.machine) && (life.endedAt ?? now) > now - noticeMax;
+    });
+    return isElsewhere || isGivenUp(this.#world, body, object, slotsOf);
   }
 
   /** A copy of the slot that it knows of is where words come from late: it may have gone. */

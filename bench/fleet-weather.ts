@@ -15,7 +15,7 @@ const goals = { flat: 1.5, memoryGb: 8, spreadSeconds: 10, agreedSeconds: 120 } 
 
 export const bench: Bench = {
   about:
-    "joins, a day of edge weather and a region cut in half in fleets of 100, 1,000 and 10,000 (STARLIGHT_FLEET=100,1000 for others, STARLIGHT_FLEET_HOURS=24 for a day as long as one, STARLIGHT_FLEET_JSON=FILE for all that was measured); draws docs/pictures/fleet-weather.svg",
+    "joins, a day of edge weather and a region cut in half in fleets of 100, 1,000 and 10,000 (STARLIGHT_FLEET=100,1000 for others, STARLIGHT_FLEET_HOURS=24 for a day as long as one, STARLIGHT_FLEET_REGIONS=flat for regions that do not nest, STARLIGHT_FLEET_JSON=FILE for all that was measured); draws docs/pictures/fleet-weather.svg",
   run: (progress) => {
     const hours = process.env["STARLIGHT_FLEET_HOURS"] ?? hoursDefault;
     const seed = process.env["STARLIGHT_FLEET_SEED"] ?? "1";

@@ -3,8 +3,8 @@ import { drawFleet, type FleetPoint } from "./fleet-parts/draw.ts";
 import { atMost, type Bench, type Metric } from "./metric.ts";
 
 /**
- * Fleets in one process each, under virtual time: sites of 5 nodes, 50 sites a region, detail that stays in
- * the site, the defaults of the agent. Measured in the steady state, with intents written and nodes restarted.
+ * Fleets in one process each, under virtual time: sites of 5 nodes, 50 sites a region in districts of 10, 7
+ * regions an area, detail that stays in the site, the defaults of the agent. Measured in the steady state, with intents written and nodes restarted.
  */
 
 /** `flat`: so many times what a node of the smallest fleet has. */
@@ -12,7 +12,7 @@ const goals = { flat: 1.5, memoryGb: 8 } as const;
 
 export const bench: Bench = {
   about:
-    "state and bytes of a node in fleets of 100, 1,000 and 10,000 (STARLIGHT_FLEET=100,1000,10000/1 for others, /1: one region of it runs); draws docs/pictures/fleet.svg",
+    "state and bytes of a node in fleets of 100, 1,000 and 10,000 (STARLIGHT_FLEET=100,1000,10000/1 for others, /1: one region of it runs; STARLIGHT_FLEET_REGIONS=flat for regions that do not nest); draws docs/pictures/fleet.svg",
   run: (progress) => {
     const points = fleetSizes().map((size) => {
       progress(`a fleet of ${size}`);

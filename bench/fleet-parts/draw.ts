@@ -43,6 +43,6 @@ const panels: readonly Panel<FleetPoint>[] = [
 /** The median or mean as a line, the worst node or p99 as a dashed one. */
 export function drawFleet(points: readonly FleetPoint[]): string {
   const caption =
-    "Nodes in the fleet (sites of 5, 50 sites a region). Line: mean. Dashed: worst node, or 99th percentile of bytes sent.";
+    "Nodes in the fleet (sites of 5, 10 a district, 5 of those a region, 7 of those an area). Line: mean. Dashed: worst node, or 99th percentile of bytes sent.";
   return drawPanels(points, panels, caption);
 }

@@ -5,12 +5,12 @@ import type { FleetShape } from "../../src/sim/fleet/layout.ts";
 export const nodesPerSite = 5;
 export const sitesPerRegion = 50;
 
-/** With STARLIGHT_FLEET_REGIONS=nested regions consist of districts of 10 sites, and stand in areas of 7. */
+/** Regions consist of districts of 10 sites, and stand in areas of 7; with STARLIGHT_FLEET_REGIONS=flat of sites, and in none. */
 export const shapeOf = (nodes: number): FleetShape => ({
   nodes,
   nodesPerSite,
   sitesPerRegion,
-  nested: process.env["STARLIGHT_FLEET_REGIONS"] === "nested",
+  nested: process.env["STARLIGHT_FLEET_REGIONS"] !== "flat",
 });
 
 /** Used until now, of all cores together. */

@@ -22,6 +22,8 @@ import { isLost, isTorn, isTornAt, voidAttempts } from "./torn.ts";
 
 type PodLife = {
   readonly machine: Machine;
+  /** What it was claimed as. */
+  readonly body: PodBody | undefined;
   readonly startedAt: number;
   endedAt: number | undefined;
   surplus: boolean;
@@ -52,7 +54,9 @@ export class Checks {
         if (jobOf(pod.start) !== undefined) return;
         if (!isScarce(pod.start)) this.#lastChange = world.now;
         this.#exclusive.started(machine, pod);
-        this.#lives.set(pod.start.uid, { machine, startedAt: world.now, endedAt: undefined, surplus: false });
+        const { uid } = pod.start;
+        const body = machine.node?.view.pod(uid)?.body;
+        this.#lives.set(uid, { machine, body, startedAt: world.now, endedAt: undefined, surplus: false });
       },
       podStopping: (machine, pod, reason) => {
         if (jobOf(pod.start) === undefined) this.#stopping(machine, pod, reason);
@@ -125,7 +129,7 @@ export class Checks {
     const isScaledDown = reason.startsWith("scaled-down");
     if (isScaledDown || reason.startsWith("deleted")) {
       if (object?.exists !== true || !slotsOf(this.#world, object).has(body.slot)) return undefined;
-      if (isScaledDown && movedAway(this.#world, uid, body, object, slotsOf)) return undefined;
+      if (isScaledDown && this.#hasMoved(uid, body, object)) return undefined;
       // An object whose maker wrote it after its end has no template, and wants nothing.
       const by = this.#world.machine(this.#world.hostOf(view.identity.id));
       const torn =
@@ -137,6 +141,10 @@ export class Checks {
     if (reason.startsWith("evicted")) return body.yields === true ? undefined : "nobody drains its node";
     if (reason.startsWith("preempted")) return whyNotPreempted(pod, reason);
     return "not a reason that this world gives";
+  }
+
+  #hasMoved(uid: string, body: PodBody, object: MergedObject): boolean {
+    return movedAway(this.#world, uid, body, object, slotsOf, (other) => this.#lives.get(other)?.body);
   }
 
   /** A copy of the slot that it knows of is where words come from late: it may have gone. */

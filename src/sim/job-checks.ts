@@ -262,16 +262,20 @@ export class JobChecks {
     }
   }
 
-  /** In truth: its work is done everywhere where it began, or has failed once too often. */
+  /** In truth: its work is done everywhere where it began and somebody is left, or has failed once too often. */
   #isOver({ name, completions, backoffLimit, fails }: WrittenJob): boolean {
     const own = [...this.#tries].filter(([key]) => key.startsWith(`${name}/`));
-    const bases = new Set(own.map(([key]) => key.slice(0, key.lastIndexOf("/"))));
+    const isLeft = (base: string): boolean =>
+      this.#world.machines.some((machine) => this.#isBaseOf(base.slice(name.length + 1), machine));
+    const bases = new Set(own.map(([key]) => baseOf(key)));
     const failures = own.flatMap(([, tries]) =>
       tries.map(({ pod }) => pod.restarts + Number(pod.phase === "Failed")),
     );
     if (fails === "always") return failures.reduce((sum, count) => sum + count, 0) > backoffLimit;
     const done = own.filter(([, tries]) => tries.some(({ pod }) => pod.phase === "Succeeded"));
-    return bases.size > 0 && done.length === bases.size * completions;
+    const isDone = (base: string): boolean =>
+      done.filter(([key]) => baseOf(key) === base).length === completions;
+    return bases.size > 0 && [...bases].every((base) => isDone(base) || !isLeft(base));
   }
 
   readonly #uidByRun = new Map<string, string>();
@@ -318,6 +322,9 @@ export class JobChecks {
     return base === "mesh" || base === `site/${identity.site}`;
   }
 }
+
+/** `job/base/index` without the index. */
+const baseOf = (key: string): string => key.slice(0, key.lastIndexOf("/"));
 
 function standingOf(view: NodeView, name: string): JobStanding | undefined {
   const object = view.object(jobRef(name));

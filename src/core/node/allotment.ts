@@ -39,7 +39,7 @@ export function allotted(state: NodeState, workload: Workload, now: Instant): re
   const slots = Array.from({ length: spread.replicas }, (_, at) => `mesh/${at}`);
   return slots.filter((slot) => {
     // A slot that was given to another place is held until a copy is ready there.
-    if (here.has(slot)) return isOurs(slot) || isKept(slot);
+    if (here.has(slot)) return isKept(slot);
     return settled && !others.some((place) => holds(place, slot)) && isOurs(slot);
   });
 }
@@ -91,9 +91,11 @@ function first(key: string, slot: string, places: readonly Place[]): string | un
   return best?.id;
 }
 
+/** Whatever they weigh: two who know weights of different ages would both give the slot away. */
 function leads(key: string, slot: string, places: readonly Place[], own: string): boolean {
   const holders = places.filter(({ id, ready }) => id === own || ready.has(slot));
-  return first(key, slot, holders) === own;
+  const alike = holders.map((place) => ({ ...place, weight: 1 }));
+  return first(key, slot, alike) === own;
 }
 
 function weightOf(sites: number): number {

@@ -44,9 +44,10 @@ const root = member("root", "-", "-");
 const oslo = member("oslo-1", "oslo", "north");
 const bern = member("bern-1", "bern", "south");
 const newcomer = member("lima-1", "lima", "south");
+const bonn = member("bonn-1", "bonn", "eu.de");
 
 function view(detail: Detail, gone: { readonly [id: NodeId]: number } = {}): TrustView {
-  const members = new Map([oslo, bern].map(({ id, body }) => [id, body] as const));
+  const members = new Map([oslo, bern, bonn].map(({ id, body }) => [id, body] as const));
   return {
     root: { id: root.id, publicKey: root.signer.publicKey },
     member: (id) => members.get(id),
@@ -127,6 +128,17 @@ test("a region is spoken for to everybody by its own nodes, and not where everyb
   assert.deepEqual(taken("region", oslo, draft), ["mesh"]);
   assert.deepEqual(taken("mesh", oslo, draft), []);
   assert.match(judge("site", bern, draft, "mesh"), /only a node that stands there/);
+});
+
+test("each region around a node is spoken for by it, in the scope of the one around that, and no other region", () => {
+  const around: readonly Scope[] = ["mesh", "region:eu", "region:eu.de", "site:bonn"];
+  const takenOf = (region: string): readonly Scope[] => {
+    const draft: Draft = { key: regionSummaryKey(region), kind: "fact", body: regionBody };
+    return around.filter((scope) => judge("site", bonn, draft, scope) === "accepted");
+  };
+  assert.deepEqual(takenOf("eu"), ["mesh"]);
+  assert.deepEqual(takenOf("eu.de"), ["region:eu"]);
+  for (const other of ["eu.fr", "eu.de.south", "e", "us"]) assert.deepEqual(takenOf(other), [], other);
 });
 
 test("who left speaks for no place any more, whatever its summaries' stamps; and its own state ends, while its intents up to the end stand", () => {

@@ -42,12 +42,23 @@ test("of 9 sites in nested regions each node is told of the parts of those aroun
   const world = started(europe);
   world.run(180_000);
   assert.deepEqual(told(of(world, "jena")), [
-    ...["bonn 1", "depot 1", "gera 1", "jena 2"],
-    ...["eu.de.south 2", "eu.fr 3", "pe 1", "us 1"],
+    "bonn 1",
+    "depot 1",
+    "gera 1",
+    "jena 2",
+    "eu.de.south 2",
+    "eu.fr 3",
+    "pe 1",
+    "us 1",
   ]);
   assert.deepEqual(told(of(world, "bonn")), [
-    ...["bonn 1", "depot 1"],
-    ...["eu.de.east 3", "eu.de.south 2", "eu.fr 3", "pe 1", "us 1"],
+    "bonn 1",
+    "depot 1",
+    "eu.de.east 3",
+    "eu.de.south 2",
+    "eu.fr 3",
+    "pe 1",
+    "us 1",
   ]);
   assert.deepEqual(told(of(world, "depot")), ["depot 1", "eu.de 6", "eu.fr 3", "pe 1", "us 1"]);
   assert.deepEqual(told(of(world, "reno")), ["reno 1", "eu 10", "pe 1"]);

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { parseDuration } from "../core/intents/quantity.ts";
 import type { Json, JsonObject } from "../core/kernel/json.ts";
-import type { Detail } from "../core/records/scope.ts";
+import { isWithin, type Detail } from "../core/records/scope.ts";
 import type { MemberView, NodeView, WriteReply } from "../core/node/contract.ts";
 import type { ApiDeps } from "./contract.ts";
 import { askUntilHeld, type Heard } from "./holders.ts";
@@ -135,7 +135,8 @@ async function durabilityOf(
   if (wait === undefined) return { local: true, site: durability.site, seenBy: [name], missing: [] };
   const concerned = view.members().filter(({ self, member }) => {
     if (self) return false;
-    return wait.scope === "all" || member[wait.scope] === (wait.scope === "site" ? site : region);
+    if (wait.scope === "region") return isWithin(member.region, region);
+    return wait.scope === "all" || member.site === site;
   });
   const asked = await askUntilHeld(deps, concerned, slots, wait.timeoutMs, signal);
   // Who left the mesh meanwhile is not waited for.

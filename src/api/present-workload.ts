@@ -5,6 +5,7 @@ import type { MergedObject } from "../core/intents/contract.ts";
 import type { Json, JsonObject } from "../core/kernel/json.ts";
 import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
+import { matchesSite } from "../core/placement/slots.ts";
 import { objectKey, type ObjectRef } from "../core/records/keys.ts";
 import { child, condition } from "./values.ts";
 
@@ -27,10 +28,8 @@ function wantedCopies(
 function sitesOf(annotations: JsonObject, members: readonly MemberView[]): string[] {
   const text = annotations["starlight.dev/sites"];
   const selector = parseSiteSelector(typeof text === "string" ? text : "");
-  const allowed = Object.entries(selector.ok ? selector.value : {});
-  const matching = members.filter(({ member: { site, region } }) =>
-    allowed.every(([label, values]) => values.includes(label === "name" ? site : region)),
-  );
+  const allowed = selector.ok ? selector.value : {};
+  const matching = members.filter(({ member }) => matchesSite(allowed, member));
   return [...new Set(matching.map(({ member }) => member.site))];
 }
 

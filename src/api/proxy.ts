@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import type { PodView } from "../core/node/contract.ts";
+import { regionsAround, regionsShared, type Place } from "../core/records/scope.ts";
 import type { ApiDeps } from "./contract.ts";
 import { endpointsOf, servicePort } from "./present.ts";
 import { podNamed } from "./pod-named.ts";
@@ -73,14 +74,10 @@ function readReference(reference: string): { name: string; port: string } {
   return { name, port };
 }
 
-/** Own node, own site, own region, the rest; within each in turns, so that every copy gets its share. */
+/** Own node and site, own region, those around it outwards, the rest; within each in turns, so that every copy gets its share. */
 function nearestFirst({ view }: ApiDeps, endpoints: readonly Endpoint[]): Endpoint[] {
-  const distance = ({ pod }: Endpoint): number => {
-    if (pod.node === view.identity.id) return 0;
-    const member = view.member(pod.node)?.member;
-    if (member?.site === view.identity.site) return 0;
-    return member?.region === view.identity.region ? 1 : 2;
-  };
+  const distance = ({ pod }: Endpoint): number =>
+    distanceTo(view.identity, pod.node === view.identity.id ? view.identity : view.member(pod.node)?.member);
   turn++;
   return endpoints
     .map((endpoint, at) => ({ endpoint, distance: distance(endpoint), at: (at + turn) % endpoints.length }))
@@ -88,6 +85,13 @@ function nearestFirst({ view }: ApiDeps, endpoints: readonly Endpoint[]): Endpoi
     .map(({ endpoint }) => endpoint);
 }
 let turn = 0;
+
+/** 0 within a site, 1 within the innermost region of `here`, and one more for each region further out. */
+export function distanceTo(here: Place, there: Place | undefined): number {
+  if (there?.site === here.site) return 0;
+  const shared = there === undefined ? 0 : regionsShared(here.region, there.region);
+  return 1 + regionsAround(here.region).length - shared;
+}
 
 function pass(
   deps: ApiDeps,

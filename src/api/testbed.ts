@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { request as httpsRequest, type RequestOptions } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
-import { bareParts, createTestBed } from "../app/testbed.ts";
+import { bareParts, createTestBed, type MeshOptions } from "../app/testbed.ts";
 import { createToken } from "../app/tokens.ts";
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import { administrators, viewers } from "./auth.ts";
@@ -51,9 +51,9 @@ export type ApiBed = {
 
 const deadlineMs = 20_000;
 
-export async function createApiBed(name: string): Promise<ApiBed> {
+export async function createApiBed(name: string, options: MeshOptions = {}): Promise<ApiBed> {
   const bed = createTestBed();
-  const directory = await bed.mesh(name);
+  const directory = await bed.mesh(name, options);
   const { port } = await bed.agent(directory, { parts: { ...bareParts, api: createApi } });
   const ca = readFileSync(join(directory, "identity", "ca.crt"));
   const admin = createToken(directory, { name: "alice", groups: [administrators] }, Date.now());

@@ -21,6 +21,7 @@ import {
 } from "./enrol/join-request.ts";
 import { createRateLimit } from "./enrol/rate-limit.ts";
 import type { InviteOptions } from "./enrol/invite-book.ts";
+import { nestingRefused } from "./enrol/region-nesting.ts";
 import type { StreamBackup } from "./stream-backup.ts";
 import type { TokenUser } from "./tokens.ts";
 
@@ -99,6 +100,8 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
       // A site that exists says itself which region it is in.
       const known = deps.view.sites().find(({ name }) => name === given.site)?.region;
       const region = given.region ?? known;
+      const refused = region === undefined ? undefined : nestingRefused(region, deps.view);
+      if (refused !== undefined) return problem(409, refused);
       const rest = region === undefined ? given : { ...given, region };
       return { status: 201, body: { invite: deps.invite({ ...rest, ttlMs, addresses }) } };
     }),
@@ -228,6 +231,7 @@ const statusByRefusal: { readonly [refusal in JoinRefusal["refusal"]]: number } 
   expired: 403,
   "used-up": 403,
   "name-taken": 409,
+  region: 409,
   clock: 422,
   proof: 403,
   busy: 429,

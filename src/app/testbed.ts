@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Detail } from "../core/records/scope.ts";
 import { initMesh } from "../shells/identity-file/init-mesh.ts";
 import { startAgent, type AgentOptions, type AgentParts, type RunningAgent } from "./agent.ts";
 
@@ -26,11 +27,13 @@ export const bareParts: AgentParts = {
   },
 };
 
+export type MeshOptions = { readonly region?: string; readonly detail?: Detail };
+
 export type TestBed = {
   readonly folder: (name: string) => string;
   readonly mesh: (
     name: string,
-    options?: { readonly now?: number; readonly mesh?: string },
+    options?: MeshOptions & { readonly now?: number; readonly mesh?: string },
   ) => Promise<string>;
   readonly agent: (directory: string, options?: Partial<AgentOptions>) => Promise<RunningAgent>;
   /** Runs `run-agent.ts` in a process of its own. */
@@ -55,7 +58,7 @@ export function createTestBed(): TestBed {
   const children: ChildProcess[] = [];
   return {
     folder: (name) => join(root, name),
-    mesh: async (name, { now = Date.now(), mesh = "test" } = {}) => {
+    mesh: async (name, { now = Date.now(), mesh = "test", region = "eu", detail } = {}) => {
       const directory = join(root, name);
       const addresses = ["127.0.0.1:7443"];
       await initMesh({
@@ -63,7 +66,8 @@ export function createTestBed(): TestBed {
         meshName: mesh,
         nodeName: name,
         site: "here",
-        region: "eu",
+        region,
+        detail,
         addresses,
         now,
       });

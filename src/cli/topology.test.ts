@@ -53,6 +53,53 @@ test("the tree has regions, sites and nodes in order, with verdict, link, age an
   ]);
 });
 
+const nested: Topology = {
+  seenBy: "ulm-1",
+  mesh: "shops",
+  nodes: [
+    node("ulm-1", { region: "eu.de.south", self: true }),
+    node("bonn-1", { region: "eu.de" }),
+    node("lyon-1", { region: "eu.fr" }),
+    node("rome-1", { region: "eu" }),
+    node("reno-1", { region: "us" }),
+  ],
+};
+
+test("a region of the tree has its sites first and then the regions that stand in it, by their full names", () => {
+  const lines = treeOf(nested, age).split("\n");
+  assert.deepEqual(
+    lines.slice(1).map((line) => line.replace(/ {2}(answers|alive).*/, "")),
+    [
+      "├─ eu",
+      "│  ├─ rome",
+      "│  │  └─ rome-1",
+      "│  ├─ eu.de",
+      "│  │  ├─ bonn",
+      "│  │  │  └─ bonn-1",
+      "│  │  └─ eu.de.south",
+      "│  │     └─ ulm",
+      "│  │        └─ ulm-1",
+      "│  └─ eu.fr",
+      "│     └─ lyon",
+      "│        └─ lyon-1",
+      "└─ us",
+      "   └─ reno",
+      "      └─ reno-1",
+    ],
+  );
+});
+
+test("each site is one cluster of the graph, named by its full region", async () => {
+  const graphviz = await Graphviz.load();
+  const drawn = JSON.parse(graphviz.layout(dotOf(nested), "json", "dot")) as {
+    readonly objects: readonly { readonly name: string; readonly label: string }[];
+  };
+  assert.deepEqual(
+    drawn.objects.filter(({ name }) => name.startsWith("cluster_")).map(({ label }) => label),
+    ["eu / rome", "eu.de / bonn", "eu.de.south / ulm", "eu.fr / lyon", "us / reno"],
+  );
+});
+
 test("the matrix tells the age of each link, and which only one end knows of", () => {
   const [header, ...rows] = matrixOf(topology, age).split("\n");
   assert.deepEqual(header?.trim().split(/\s+/), ["BERN-1", "OSLO-1", "OSLO-2", "ROME-1"]);

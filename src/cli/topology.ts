@@ -1,3 +1,4 @@
+import { outerRegion, regionsAround } from "../core/records/scope.ts";
 import { table } from "./output.ts";
 
 /** Who is linked with whom, as one node knows it: as a tree, a matrix, and a graph for Graphviz. */
@@ -30,24 +31,29 @@ type Age = (ms: number | null) => string;
 
 const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
 
-/** Regions, their sites, their nodes. */
+/** Regions, what stands in them directly (sites, then regions within), and the nodes of the sites. */
 export function treeOf({ seenBy, mesh, nodes }: Topology, age: Age): string {
-  const lines = [`mesh ${mesh}, as ${seenBy} sees it`];
-  const regions = groupedBy(nodes, ({ region }) => region);
-  regions.forEach(([region, inRegion], regionAt) => {
-    const [branch, below] = regionAt === regions.length - 1 ? ["└─", "   "] : ["├─", "│  "];
-    lines.push(`${branch} ${region}`);
-    const sites = groupedBy(inRegion, ({ site }) => site);
-    sites.forEach(([site, inSite], siteAt) => {
-      const [siteBranch, siteBelow] = siteAt === sites.length - 1 ? ["└─", "   "] : ["├─", "│  "];
-      lines.push(`${below}${siteBranch} ${site}`);
-      inSite.forEach((node, at) => {
-        const nodeBranch = at === inSite.length - 1 ? "└─" : "├─";
-        lines.push(`${below}${siteBelow}${nodeBranch} ${described(node, age)}`);
-      });
-    });
+  const byRegion = new Map(groupedBy(nodes, ({ region }) => region));
+  const regions = [...new Set([...byRegion.keys()].flatMap(regionsAround))].sort(compare);
+  const within = (outer: string | undefined): readonly Branch[] =>
+    regions
+      .filter((region) => outerRegion(region) === outer)
+      .map((region) => ({ label: region, below: [...sitesIn(region), ...within(region)] }));
+  const sitesIn = (region: string): readonly Branch[] =>
+    groupedBy(byRegion.get(region) ?? [], ({ site }) => site).map(([label, inSite]) => ({
+      label,
+      below: inSite.map((node) => ({ label: described(node, age), below: [] })),
+    }));
+  return [`mesh ${mesh}, as ${seenBy} sees it`, ...drawn(within(undefined))].join("\n");
+}
+
+type Branch = { readonly label: string; readonly below: readonly Branch[] };
+
+function drawn(branches: readonly Branch[]): readonly string[] {
+  return branches.flatMap(({ label, below }, at) => {
+    const [branch, indent] = at === branches.length - 1 ? ["└─", "   "] : ["├─", "│  "];
+    return [`${branch} ${label}`, ...drawn(below).map((line) => indent + line)];
   });
-  return lines.join("\n");
 }
 
 function described(node: TopologyNode, age: Age): string {

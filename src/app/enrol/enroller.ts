@@ -12,9 +12,10 @@ import { issueNodeCertificate } from "../../shells/identity-file/certificates.ts
 import { IdentityError } from "../../shells/identity-file/identity-error.ts";
 import { fingerprintOf } from "../../shells/identity-file/keys.ts";
 import { isEnroller, loadCaKey } from "../../shells/identity-file/load-identity.ts";
-import { hostsOf, isName } from "../../shells/identity-file/names.ts";
+import { hostsOf, isName, isRegion, regionRefused } from "../../shells/identity-file/names.ts";
 import { clockRefusal } from "./clock-check.ts";
 import { findEntry, saveEntry, type InviteEntry, type JoinEntry } from "./invite-book.ts";
+import { nestingRefused } from "./region-nesting.ts";
 import { proofHolds, type JoinAnswer, type JoinRefusal, type JoinRequest } from "./join-request.ts";
 
 /** Admits and removes members, with this node's own key. */
@@ -108,6 +109,11 @@ function judge(desk: Desk, request: JoinRequest): Result<Judged, JoinRefusal> {
   if (holder !== undefined && holder.id !== lost?.node) {
     return refuse("name-taken", `another member of the mesh is called ${request.name}`);
   }
+  // Since the invite was made others may have come.
+  const misplaced = isRegion(entry.region)
+    ? nestingRefused(entry.region, desk.view)
+    : regionRefused("the region", entry.region);
+  if (misplaced !== undefined) return refuse("region", misplaced);
   return ok({ entry, id, repeated: undefined });
 }
 

@@ -9,7 +9,7 @@ import { makeDirectory, readText, writeDurably } from "../../shells/identity-fil
 import { IdentityError } from "../../shells/identity-file/identity-error.ts";
 import { layoutOf } from "../../shells/identity-file/layout.ts";
 import { isEnroller, loadIdentity } from "../../shells/identity-file/load-identity.ts";
-import { checkName, hostsOf } from "../../shells/identity-file/names.ts";
+import { checkName, checkRegion, hostsOf } from "../../shells/identity-file/names.ts";
 import { encodeInvite } from "./invite.ts";
 
 /**
@@ -68,7 +68,7 @@ export function createInvite(options: InviteOptions): string {
   if (!isEnroller(directory)) throw new IdentityError({ type: "not-an-enroller", directory });
   const { site = node.site, region = node.region } = options;
   checkName("the site", site);
-  checkName("the region", region);
+  checkRegion("the region", region);
   hostsOf(addresses);
   if (addresses.length === 0) throw invalid("an invite needs at least one address of this node");
   if (!Number.isSafeInteger(uses) || uses < 1 || uses > usesMax)

@@ -72,6 +72,7 @@ describe("an invite", () => {
       { addresses: [] },
       { addresses: ["no port"] },
       { site: "Not A Site" },
+      { region: "eu.-de" },
       { secret: "short" },
       { ca: "zz" },
     ];

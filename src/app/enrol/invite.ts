@@ -4,7 +4,7 @@ import { err, ok, type Result } from "../../core/kernel/result.ts";
 import { fields, integer, list, text, type Shaped } from "../../core/kernel/shape.ts";
 import { isNodeId } from "../../core/records/record.ts";
 import { parseAddress } from "../../shells/identity-file/address.ts";
-import { addressesMax, isName } from "../../shells/identity-file/names.ts";
+import { addressesMax, isName, isRegion } from "../../shells/identity-file/names.ts";
 
 /**
  * An invite is one line to copy and paste:
@@ -72,7 +72,8 @@ function isSound(invite: Invite): boolean {
     isNodeId(invite.enroller) &&
     /^[0-9a-f]{64}$/.test(invite.ca) &&
     /^[A-Za-z0-9_-]{32}$/.test(invite.secret) &&
-    [invite.meshName, invite.site, invite.region].every(isName) &&
+    [invite.meshName, invite.site].every(isName) &&
+    isRegion(invite.region) &&
     invite.addresses.length > 0 &&
     invite.addresses.every((address) => parseAddress(address) !== undefined)
   );

@@ -97,6 +97,7 @@ export const refusals: {
     exitCode: exitCodes.nameTaken,
     fix: "Choose another name with --name; the invite is still good.",
   },
+  region: { exitCode: exitCodes.joinRefused, fix: "Ask for a new invite, for another region." },
   clock: { exitCode: exitCodes.clockOff, fix: "Set the clock that is wrong and run the same command again." },
   proof: { exitCode: exitCodes.joinRefused, fix: "Run the same version of Starlight as the mesh." },
   busy: { exitCode: exitCodes.joinRefused, fix: "Run the same command again in a minute." },

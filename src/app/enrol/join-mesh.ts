@@ -6,7 +6,7 @@ import { nodeIdOf } from "../../core/records/record.ts";
 import { nodeCrypto, signerFromPem } from "../../shells/crypto-node/node-crypto.ts";
 import { spiffeIdOf } from "../../shells/identity-file/certificates.ts";
 import { fingerprintOf, newRecordKey, newTlsKey, spkiOf } from "../../shells/identity-file/keys.ts";
-import { checkName, hostsOf } from "../../shells/identity-file/names.ts";
+import { checkName, hostsOf, isRegion, regionRefused } from "../../shells/identity-file/names.ts";
 import { refuseExisting, saveIdentity } from "../../shells/identity-file/save-identity.ts";
 import { AppError } from "../app-error.ts";
 import { trustedFrames } from "./introduction-trust.ts";
@@ -134,6 +134,7 @@ function checkAnswer(
   if (member.site !== answer.node.site || member.region !== answer.node.region) {
     return err("its roster puts us somewhere else");
   }
+  if (!isRegion(member.region)) return err(regionRefused("the region", member.region));
   return ok({ node: { ...answer.node, mesh }, frames });
 }
 

@@ -63,6 +63,8 @@ const refusalShape = fields({
     "used-up",
     /** Another member has the name. */
     "name-taken",
+    /** Nodes cannot stand in the invite's region; `detail` says why. */
+    "region",
     /** The clocks differ by more than the mesh bears; `detail` has both and says which looks wrong. */
     "clock",
     /** The newcomer did not prove that it holds its keys. */

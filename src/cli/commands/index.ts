@@ -24,6 +24,7 @@ export function registerCommands(program: Command): void {
   const wait = "--wait <who>";
   const classHelp = "user, git or override: a higher class wins over a lower one";
   const waitHelp = "until all nodes of the site, of the region, or all hold it on disk: site, region or all";
+  const nesting = "dots nest regions: eu.de.south is within eu.de, and that within eu";
   const timeout = "--timeout <duration>";
   const timeoutHelp = "how long to --wait; then exit code 31, and the write stands (default: 10s)";
 
@@ -33,7 +34,7 @@ export function registerCommands(program: Command): void {
     .requiredOption("--site <name>", "the site this machine stands in, for example a shop")
     .option("--mesh <name>", "name of the mesh", "mesh")
     .option("--name <name>", "name of this node (default: the host name)")
-    .option("--region <name>", "region of the site", "default")
+    .option("--region <name>", `region of the site; ${nesting}`, "default")
     .option(
       "--detail <how far>",
       "how far the detail of a node travels: mesh (right up to about 100 nodes), region or site; never changed later",
@@ -52,7 +53,7 @@ export function registerCommands(program: Command): void {
     .command("invite")
     .description("make an invite: one line that lets a machine join")
     .requiredOption("--site <name>", "site of the newcomer")
-    .option("--region <name>", "region of the site, when the site is new")
+    .option("--region <name>", `region of the site, when the site is new; ${nesting}`)
     .option("--ttl <duration>", "how long it is good for", "24h")
     .option("--uses <count>", "how many machines may use it", "1")
     .option("--file <path>", "write it into a file that only you can read")

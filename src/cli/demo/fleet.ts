@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Detail } from "../../core/records/scope.ts";
 import { layoutOf } from "../../shells/identity-file/layout.ts";
 import { isRunning, startTicksOf, type ProcessId } from "../../shells/runtime-process/processes.ts";
 import { connect, type Client } from "../client.ts";
@@ -70,7 +71,11 @@ export const quickSettings: NodeJS.ProcessEnv = {
 
 export async function createFleet(
   layout: FleetLayout,
-  options: { readonly progress: (line: string) => void; readonly env?: NodeJS.ProcessEnv },
+  options: {
+    readonly progress: (line: string) => void;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly detail?: Detail;
+  },
 ): Promise<Fleet> {
   const directory = mkdtempSync(join(tmpdir(), prefix));
   writeFileSync(join(directory, "owner"), ownerText());
@@ -141,6 +146,8 @@ export async function createFleet(
     first.site,
     "--region",
     first.region,
+    "--detail",
+    options.detail ?? "mesh",
     ...advertise(first),
   ]);
   await start(first);

@@ -73,6 +73,16 @@ test("a selector of sites allows values of name and region, and narrows when one
     ok: true,
     value: { region: ["eu"], name: ["b"] },
   });
+  const regions = (text: string): unknown => {
+    const parsed = parseSiteSelector(text);
+    return parsed.ok ? parsed.value["region"] : parsed.error;
+  };
+  assert.deepEqual(regions("region=eu,region in (eu.de,us)"), ["eu.de"]);
+  assert.deepEqual(regions("region in (eu.de.south,us),region in (eu.de,us.west)"), [
+    "eu.de.south",
+    "us.west",
+  ]);
+  assert.deepEqual(regions("region=eu,region=eu2"), []);
   for (const text of ["zone=a", "name!=a", "name", "!region"])
     assert.equal(parseSiteSelector(text).ok, false, text);
 });

@@ -1,9 +1,10 @@
 import { err, ok, type Result } from "../kernel/result.ts";
+import { isWithin } from "../records/scope.ts";
 import { parseSelector } from "./selector.ts";
 
 /**
  * Which sites a workload runs in: conditions on the site's labels `name` and `region`, in the selector
- * grammar of `kubectl -l`, with `=` and `in`.
+ * grammar of `kubectl -l`, with `=` and `in`. A region stands for those within it, too.
  *
  * @returns label -> allowed values; empty for an empty text, which means every site.
  */
@@ -17,7 +18,20 @@ export function parseSiteSelector(
     if (key !== "name" && key !== "region") return err(`sites have no label ${key}`);
     if (operator !== "In") return err(`only = and in can be used for sites, not ${operator}`);
     const before = allowed[key];
-    allowed[key] = before === undefined ? values : before.filter((value) => values.includes(value));
+    allowed[key] = before === undefined ? values : narrowed(key, before, values);
   }
   return ok(allowed);
+}
+
+/** What both lists allow: of two regions, one in the other, the inner one. */
+function narrowed(
+  label: "name" | "region",
+  some: readonly string[],
+  others: readonly string[],
+): readonly string[] {
+  const isAllowed = (value: string, by: readonly string[]): boolean =>
+    by.some((each) => (label === "region" ? isWithin(value, each) : value === each));
+  return [...new Set([...some, ...others])].filter(
+    (value) => isAllowed(value, some) && isAllowed(value, others),
+  );
 }

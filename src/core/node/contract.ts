@@ -349,8 +349,10 @@ export type NodeView = {
   readonly memberBody: (id: NodeId) => MemberBody | undefined;
   /** Sites that we know of, ours included, sorted by name. */
   readonly sites: () => readonly SiteView[];
-  /** Regions other than ours that we know of, sorted by name. */
+  /** Of the mesh, and of each region that we stand in, the regions next to ours, sorted by name. */
   readonly regions: () => readonly RegionView[];
+  /** Regions that we know a member to stand in directly, sorted. */
+  readonly peopledRegions: () => readonly string[];
   /** Frames of the roster and of every member's status: what a newcomer needs to trust and reach us. */
   readonly introduction: () => readonly Uint8Array[];
   /** What a node at that place (we, if undefined) lacks of our records when it knows its logs so far. */

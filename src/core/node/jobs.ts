@@ -75,7 +75,7 @@ function basesOf({ placeNodes }: NodeState, object: MergedObject): readonly stri
   const selector = parseSiteSelector(annotations["starlight.dev/sites"] ?? "");
   const sites = new Set<string>();
   for (const { site, region } of placeNodes.values())
-    if (selector.ok && matchesSite(selector.value, site, region)) sites.add(site);
+    if (selector.ok && matchesSite(selector.value, { site, region })) sites.add(site);
   return [...sites].sort().map((site) => `site/${site}`);
 }
 

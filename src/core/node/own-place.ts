@@ -1,4 +1,5 @@
 import type { NodeId } from "../records/record.ts";
+import { isWithin } from "../records/scope.ts";
 import { detailOf } from "./levels.ts";
 import type { NodeState } from "./state.ts";
 
@@ -20,8 +21,9 @@ export function lookAtOwnPlace(state: NodeState): void {
   const region = index.regionSummaries.get(identity.region)?.author;
   if (ownPlace.heard && !ownPlace.elders) return;
   if (isStranger(detailOf(state) === "site" ? site : region)) ownPlace.elders = true;
-  // A region that nobody has spoken for has no sites yet that could tell us of ours.
-  ownPlace.heard ||= isInStepWith(state, (place) => place === identity.region || !isStranger(region));
+  // Whoever stands further in keeps what is said in our region, too; and a region that nobody has spoken for has no
+  // sites yet that could tell us of ours.
+  ownPlace.heard ||= isInStepWith(state, (place) => isWithin(place, identity.region) || !isStranger(region));
 }
 
 /** Our roster is that of somebody who had all of it: of our enroller, or of another node of our place. */

@@ -36,4 +36,12 @@ export function regionsOf(state: NodeState, given: Given): readonly RegionView[]
     .sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
+/** Of members outside of our roster those count that are proven to us: whoever speaks for a place, for one. */
+export function peopledRegions({ index, levels }: NodeState): readonly string[] {
+  const found = new Set<string>();
+  for (const [id, { body }] of index.memberById) if (isMember(index, id)) found.add(body.region);
+  for (const [id, { member }] of levels.guests) if (!index.goneSince.has(id)) found.add(member.region);
+  return [...found].sort();
+}
+
 const ageOf = ({ version }: Fact<unknown>, { wall }: Given): Duration => Math.max(0, wall - wallOf(version));

@@ -211,7 +211,8 @@ function wantedAmong(
     nodes.map(({ id, site }) => [site, state.index.memberById.get(id)?.body.region ?? ""] as const),
   );
   return (
-    [...places].filter(([site, region]) => matchesSite(spread.sites, site, region)).length * spread.replicas
+    [...places].filter(([site, region]) => matchesSite(spread.sites, { site, region })).length *
+    spread.replicas
   );
 }
 

@@ -82,6 +82,18 @@ test("a site selector by name or region keeps the other sites empty, and both mu
   assert.deepEqual(sites({ region: ["south"], name: ["oslo"] }), []);
 });
 
+test("a site selector by region selects the sites of all regions within it, and no region of a longer name", () => {
+  const regions: { readonly [site: string]: string } = { oslo: "eu", bern: "eu.de.south", rome: "eu-2" };
+  const placed = nodes.map((one) => ({ ...one, region: regions[one.site] ?? "" }));
+  const sites = (...region: readonly string[]): string[] => [
+    ...new Set(sitesOf(running(settle({ ...viewOf(perSite(1, { region })), nodes: placed }), "w0"))),
+  ];
+  assert.deepEqual(sites("eu"), ["bern", "oslo"]);
+  assert.deepEqual(sites("eu.de"), ["bern"]);
+  assert.deepEqual(sites("eu.de.south.inner"), []);
+  assert.deepEqual(sites("eu-2", "eu.de.south"), ["bern", "rome"]);
+});
+
 test("a mesh-wide workload of 3 has one copy in each of 3 sites, and one of 6 has 2 in each", () => {
   assert.deepEqual(tally(sitesOf(running(settle(viewOf(mesh(3))), "w0"))), [1, 1, 1]);
   const six = running(settle(viewOf(mesh(6))), "w0");

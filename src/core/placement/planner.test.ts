@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import {
   noConstraints,
   type Constraints,
+  type LabelSelector,
   type PlaceNode,
   type PlacePod,
   type PlannerEvent,
@@ -30,6 +31,7 @@ const anyNode: fc.Arbitrary<PlaceNode> = fc
   .record({
     id: fc.constantFrom(...ids),
     site: fc.constantFrom("oslo", "bern", "rome"),
+    region: fc.constantFrom("eu", "eu.de", "us"),
     tier: fc.constantFrom("1", "2", "3"),
     effect: fc.constantFrom("", "", "", "NoSchedule", "PreferNoSchedule", "NoExecute"),
     cordoned: fc.constantFrom(false, false, false, true),
@@ -39,9 +41,10 @@ const anyNode: fc.Arbitrary<PlaceNode> = fc
     away: fc.constantFrom(0, 699, 700, 9_000, 59_000, 1_000_000),
     lostBySite: fc.boolean(),
   })
-  .map(({ id, site, tier, effect, cordoned, cpuMilli, pods, verdict, away, lostBySite }) =>
+  .map(({ id, site, region, tier, effect, cordoned, cpuMilli, pods, verdict, away, lostBySite }) =>
     node(id, {
       site,
+      region,
       labels: { zone: site, host: id, "starlight.dev/tier": tier },
       taints: effect === "" ? [] : [{ key: "k", value: "", effect, since: wall - 500 }],
       cordoned,
@@ -83,7 +86,12 @@ const anyWorkload: fc.Arbitrary<Workload> = fc
       fc.record({
         type: fc.constant("per-site" as const),
         replicas: fc.nat(2),
-        sites: fc.constantFrom({}, { name: ["oslo", "rome"] }),
+        sites: fc.constantFrom<LabelSelector>(
+          {},
+          { name: ["oslo", "rome"] },
+          { region: ["eu"] },
+          { region: ["eu.de"] },
+        ),
       }),
       fc.constant({ type: "per-node" as const }),
     ),

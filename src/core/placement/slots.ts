@@ -1,4 +1,5 @@
 import type { ObjectRef } from "../records/keys.ts";
+import { isWithin, type Place } from "../records/scope.ts";
 import type { LabelSelector, Until, Workload, WorkloadSpread } from "./contract.ts";
 import type { Group, PlannerState, Site, Wanted } from "./planner-state.ts";
 import { nothingStands } from "./standing.ts";
@@ -51,12 +52,15 @@ export function setSlots(group: Group, slots: readonly string[]): void {
 function wantsGroup({ spread }: Workload, site: Site | undefined): boolean {
   if (spread.type === "mesh") return site === undefined;
   if (site === undefined || site.hosts.length === 0) return false;
-  return spread.type === "per-node" || matchesSite(spread.sites, site.name, site.hosts[0]?.node.region ?? "");
+  if (spread.type === "per-node") return true;
+  return matchesSite(spread.sites, { site: site.name, region: site.hosts[0]?.node.region ?? "" });
 }
 
-export function matchesSite(selector: LabelSelector, name: string, region: string): boolean {
-  const labels: { readonly [label: string]: string } = { name, region };
-  return Object.entries(selector).every(([label, values]) => values.includes(labels[label] ?? ""));
+/** A site stands in its region and in those around it; it has one name. */
+export function matchesSite(selector: LabelSelector, { site, region }: Place): boolean {
+  return Object.entries(selector).every(([label, values]) =>
+    label === "region" ? values.some((outer) => isWithin(region, outer)) : values.includes(site),
+  );
 }
 
 export function workloadKey({ group, kind, namespace, name }: ObjectRef): string {

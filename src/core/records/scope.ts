@@ -39,6 +39,11 @@ export function isWithin(inner: string, outer: string): boolean {
   return inner.startsWith(outer) && (inner.length === outer.length || inner[outer.length] === ".");
 }
 
+/** How many of the regions around one place are around the other, too: the more, the nearer. */
+export function regionsShared(one: string, other: string): number {
+  return regionsAround(one).filter((region) => isWithin(other, region)).length;
+}
+
 /** The scope in which something is said of a region: of those who know its neighbours. */
 export function scopeAround(region: string): Scope {
   const outer = outerRegion(region);

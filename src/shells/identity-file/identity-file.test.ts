@@ -231,6 +231,17 @@ describe("loadIdentity", () => {
     }
   });
 
+  test("a region that no scope can be made of is told with the file, the value and the fix", async () => {
+    const made = options();
+    await initMesh(made);
+    const path = join(made.directory, "identity", "mesh.json");
+    writeFileSync(path, readFileSync(path, "utf8").replace(/("region": ?)"eu"/, '$1"eu..de"'));
+    const failure = await failureOf(() => loadIdentity(made.directory));
+    assert(failure.type === "broken" && failure.path === path);
+    assert.match(failure.detail, /the region "eu\.\.de" is not a region: use 1 to 6 names/);
+    assert.equal((await failureOf(() => initMesh(options({ region: "eu..de" })))).type, "invalid");
+  });
+
   test("a TLS key that does not match its certificate is told as that", async () => {
     const made = options();
     await initMesh(made);

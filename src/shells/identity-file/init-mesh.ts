@@ -11,7 +11,7 @@ import { issueCa, issueNodeCertificate, issueUserCertificate, type Authority } f
 import { fingerprintOf, newRecordKey, newTlsKey } from "./keys.ts";
 import { kubeconfigOf } from "./kubeconfig.ts";
 import { caKeyFile, layoutOf, rootKeyFile } from "./layout.ts";
-import { checkName, hostsOf } from "./names.ts";
+import { checkName, checkRegion, hostsOf } from "./names.ts";
 import { refuseExisting, saveIdentity } from "./save-identity.ts";
 
 export type InitOptions = {
@@ -41,7 +41,7 @@ export async function initMesh(options: InitOptions): Promise<InitResult> {
   checkName("the mesh name", meshName);
   checkName("the node name", nodeName);
   checkName("the site", site);
-  checkName("the region", region);
+  checkRegion("the region", region);
   const hosts = hostsOf(options.addresses);
   refuseExisting(directory);
 

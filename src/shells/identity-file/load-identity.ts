@@ -14,6 +14,7 @@ import { guarded, IdentityError } from "./identity-error.ts";
 import { unpackFrames } from "./introduction.ts";
 import { spkiOf } from "./keys.ts";
 import { caKeyFile, identityFiles, layoutOf } from "./layout.ts";
+import { isRegion, regionRefused } from "./names.ts";
 
 export type LoadedIdentity = Identity & {
   /** When the node became a member, by the clock of whoever admitted it. */
@@ -46,6 +47,8 @@ export function loadIdentity(directory: string): LoadedIdentity {
   const keyPem = readText(at(identityFiles.tlsKey));
   const certificatePem = readText(at(identityFiles.tlsCertificate));
   checkCertificate({ path: at(identityFiles.tlsCertificate), certificatePem, keyPem, caPem, mesh });
+  if (!isRegion(mesh.node.region))
+    throw broken(at(identityFiles.mesh), regionRefused("the region", mesh.node.region));
   const rootKey = fromHex(mesh.mesh.rootKey);
   if (rootKey === undefined || nodeIdOf(rootKey, nodeCrypto) !== mesh.mesh.id) {
     throw broken(at(identityFiles.mesh), "the root key does not belong to the mesh id");

@@ -34,10 +34,13 @@ export const linkPolicy: Kind = {
         allow: list(
           "With whom they may link: whoever one of these rules names.",
           object("Nodes within a distance that have these labels.", {
-            within: text("How far away they may be: in the same site, in the same region, or anywhere.", {
-              choices: ["site", "region", "mesh"],
-              default: "mesh",
-            }),
+            within: text(
+              "How far away they may be: in the same site, in the same innermost region, or anywhere.",
+              {
+                choices: ["site", "region", "mesh"],
+                default: "mesh",
+              },
+            ),
             nodes: nodeSelector("Labels they must have; any when missing."),
           }),
           { lengthMax: 64, required: true },

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "../core/kernel/json.ts";
 import { isWithin } from "../core/records/scope.ts";
+import { admission, enrolAt, introductionBy } from "./enrolment.ts";
 import type { Machine } from "./machine.ts";
 import { evenLayout, runSeed, simConfig } from "./run-seed.ts";
 import { cut, send, upsert, workload, workloadRef } from "./testbed.ts";
@@ -53,6 +54,29 @@ test("of 9 sites in nested regions each node is told of the parts of those aroun
   assert.deepEqual(told(of(world, "depot")), ["depot 1", "eu.de 6", "eu.fr 3", "pe 1", "us 1"]);
   assert.deepEqual(told(of(world, "reno")), ["reno 1", "eu 10", "pe 1"]);
   assert.deepEqual(world.violations, []);
+});
+
+test("the first site of an outer region, admitted by a node of an inner one, speaks for itself within a minute", () => {
+  const layout: Layout = [
+    { site: "bonn", region: "eu.de", nodes: 1 },
+    { site: "lyon", region: "eu.fr", nodes: 1 },
+    { site: "reno", region: "us", nodes: 1 },
+    { site: "rome", region: "eu", nodes: 0, later: 1 },
+  ];
+  const world = new World(5, layout, simConfig, new Trace(), { detail: "site", enrollers: true });
+  for (const machine of world.machines) machine.startAgent();
+  world.run(90_000);
+  const [newcomer] = world.spares;
+  assert(newcomer !== undefined);
+  const inviter = of(world, "bonn");
+  const record = admission(world, inviter, newcomer);
+  enrolAt(world, inviter, record);
+  world.run(91_000);
+  newcomer.disk.preload(introductionBy(world, inviter, record));
+  newcomer.startAgent();
+  world.run(150_000);
+  for (const site of ["bonn", "lyon"]) assert.ok(told(of(world, site)).includes("rome 1"), site);
+  assert.equal(told(newcomer).join(", "), "rome 1, eu.de 1, eu.fr 1, us 1");
 });
 
 test("7 copies of the whole mesh run each once in nested regions, and stay where they are", () => {

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from "../core/kernel/json.ts";
 import { allKinds } from "../core/intents/kinds/index.ts";
-import type { NodeView } from "../core/node/contract.ts";
 import type { ApiDeps } from "./contract.ts";
+import { presentRegions, presentSites } from "./places.ts";
 import { presentNode } from "./present-node.ts";
 import { presentObject, presentPod, presentSlice } from "./present.ts";
 import { timeOf } from "./values.ts";
@@ -80,7 +80,16 @@ const derived: readonly Resource[] = [
     plural: "sites",
     singular: "site",
     namespaced: false,
-    list: ({ view }) => sites(view),
+    list: ({ view }) => presentSites(view),
+  }),
+  readOnly({
+    group: "starlight.dev",
+    version: "v1",
+    kind: "Region",
+    plural: "regions",
+    singular: "region",
+    namespaced: false,
+    list: ({ view }) => presentRegions(view),
   }),
 ];
 
@@ -94,8 +103,6 @@ export function findResource(group: string, version: string, plural: string): Re
 
 export const apiVersionOf = ({ group, version }: { group: string; version: string }): string =>
   group === "" ? version : `${group}/${version}`;
-
-const mebibyte = 1024 * 1024;
 
 function withImplicit(objects: readonly JsonObject[]): JsonObject[] {
   const names = new Set(objects.map(nameOf));
@@ -143,54 +150,6 @@ function events({ notes, view }: ApiDeps): JsonObject[] {
       reportingComponent: "starlight",
       reportingInstance: view.identity.name,
     }));
-}
-
-/** The own site, and every other whose detail is here, as counted; the others as their summaries say. */
-function sites(view: NodeView): JsonObject[] {
-  const members = view.members();
-  return view.sites().map(({ name, region, summary, age, detailed }) => {
-    const inside = members.filter(({ member }) => member.site === name);
-    const ages = detailed ? inside.flatMap(({ factAge }) => factAge ?? []) : [age];
-    const joined = inside.map(({ member }) => member.joinedAt);
-    const sum = (of: (tier: (typeof summary.tiers)[number]) => number): number =>
-      summary.tiers.reduce((total, tier) => total + of(tier), 0);
-    return {
-      apiVersion: "starlight.dev/v1",
-      kind: "Site",
-      metadata: {
-        name,
-        uid: `site-${name}`,
-        // Only who keeps the detail of a site knows since when it is there.
-        ...(joined.length === 0 ? {} : { creationTimestamp: timeOf(Math.min(...joined)) }),
-        labels: { name, region },
-      },
-      spec: { region },
-      status: {
-        source: detailed ? "detail" : "summary",
-        nodes: summary.nodes,
-        nodesInView: summary.ready,
-        allocatable: {
-          cpu: `${sum(({ allocatable }) => allocatable.cpuMilli)}m`,
-          memory: `${Math.round(sum(({ allocatable }) => allocatable.memoryBytes) / mebibyte)}Mi`,
-        },
-        requested: {
-          cpu: `${sum(({ requested }) => requested.cpuMilli)}m`,
-          memory: `${Math.round(sum(({ requested }) => requested.memoryBytes) / mebibyte)}Mi`,
-        },
-        tiers: summary.tiers.map(({ tier, nodes, ready }) => ({ tier, nodes, ready })),
-        workloads: summary.workloads.map((workload) => ({
-          name: workload.name,
-          revision: workload.revision,
-          wanted: workload.wanted,
-          ready: workload.ready,
-        })),
-        workloadsLeftOut: summary.workloadsLeftOut,
-        agentVersions: summary.agents,
-        freshestFactAgeMs: ages.length === 0 ? null : Math.round(Math.min(...ages)),
-        oldestFactAgeMs: ages.length === 0 ? null : Math.round(Math.max(...ages)),
-      },
-    };
-  });
 }
 
 export function nameOf(object: JsonObject): string {

@@ -37,6 +37,22 @@ const ofContainers = (title: string, field: "name" | "image"): Column => ({
 const containerNames = ofContainers("Containers", "name");
 const images = ofContainers("Images", "image");
 
+/** What is told of a site, and of a region. */
+const ofPlace: readonly Column[] = [
+  { name: "Nodes", cell: (place) => Number(child(place, "status")["nodes"]) },
+  { name: "Ready", cell: (place) => Number(child(place, "status")["nodesInView"]) },
+  { name: "CPU", cell: (place) => ofAllocatable(place, "cpu") },
+  { name: "Memory", cell: (place) => ofAllocatable(place, "memory") },
+  { name: "Workloads", cell: (place) => itemsAt(child(place, "status"), "workloads").length },
+  { name: "Seen", cell: (place) => duration(Number(child(place, "status")["freshestFactAgeMs"] ?? 0)) },
+  { name: "Source", wide: true, cell: (place) => textAt(child(place, "status"), "source") },
+  {
+    name: "Oldest",
+    wide: true,
+    cell: (place) => duration(Number(child(place, "status")["oldestFactAgeMs"] ?? 0)),
+  },
+];
+
 const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
   Pod: [
     name,
@@ -177,22 +193,8 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
     },
     { name: "Message", cell: (event) => textAt(event, "message") },
   ],
-  Site: [
-    name,
-    { name: "Region", cell: (site) => textAt(child(site, "spec"), "region") },
-    { name: "Nodes", cell: (site) => Number(child(site, "status")["nodes"]) },
-    { name: "Ready", cell: (site) => Number(child(site, "status")["nodesInView"]) },
-    { name: "CPU", cell: (site) => ofAllocatable(site, "cpu") },
-    { name: "Memory", cell: (site) => ofAllocatable(site, "memory") },
-    { name: "Workloads", cell: (site) => itemsAt(child(site, "status"), "workloads").length },
-    { name: "Seen", cell: (site) => duration(Number(child(site, "status")["freshestFactAgeMs"] ?? 0)) },
-    { name: "Source", wide: true, cell: (site) => textAt(child(site, "status"), "source") },
-    {
-      name: "Oldest",
-      wide: true,
-      cell: (site) => duration(Number(child(site, "status")["oldestFactAgeMs"] ?? 0)),
-    },
-  ],
+  Site: [name, { name: "Region", cell: (site) => textAt(child(site, "spec"), "region") }, ...ofPlace],
+  Region: [name, { name: "Sites", cell: (region) => Number(child(region, "status")["sites"]) }, ...ofPlace],
 };
 
 /** What is asked for, of what the ready nodes of a site have. */

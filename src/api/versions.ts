@@ -1,6 +1,7 @@
 import type { JsonObject } from "../core/kernel/json.ts";
 import type { Changed } from "../core/node/contract.ts";
 import type { ApiDeps } from "./contract.ts";
+import { regionsAround } from "../core/records/scope.ts";
 import { matches, selectorOfLabels } from "../core/intents/selector.ts";
 import { child, strings } from "./values.ts";
 
@@ -61,6 +62,7 @@ function touchAll({ view }: ApiDeps, change: Changed, touch: (kind: string, key:
     if (member === undefined) return;
     touch("Node", `/${member.name}`);
     touch("Site", `/${member.site}`);
+    for (const region of regionsAround(member.region)) touch("Region", `/${region}`);
     for (const pod of view.pods()) if (pod.node === change.node) touchPod(view, pod.body, touch);
     return;
   }

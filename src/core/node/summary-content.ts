@@ -31,7 +31,8 @@ const agentsMax = 16;
 /** A site names one gateway more than keep links, so that a successor is known already. */
 export const gatewaysOfSite = 3;
 
-type Counted = Omit<SiteSummary, "region" | "island" | "gateways" | "acks">;
+/** What is told of any place. */
+export type PlaceSummary = Omit<SiteSummary, "region" | "island" | "gateways" | "acks">;
 
 export function siteSummaryOf(state: NodeState, site: string, at: Moment): SiteSummary {
   const ids = membersIn(state, (member) => member.site === site);
@@ -67,7 +68,7 @@ export function summaryOfParts(parts: ReadonlyMap<string, Part>): RegionSummary 
   const inOrder = ranked([...parts.keys()], "gateway").flatMap((id) => parts.get(id) ?? []);
   const summaries = inOrder.map(({ summary }) => summary);
   return {
-    ...added(summaries),
+    ...addedUp(summaries),
     sites: summaries.reduce((total, summary) => total + ("sites" in summary ? summary.sites : 1), 0),
     gateways: inOrder.flatMap(({ gateways }) => gateways.slice(0, 1)).slice(0, gatewaysMax),
     acks: lowestAcks(summaries.map(({ acks }) => acks)),
@@ -80,7 +81,7 @@ export function membersIn({ index }: NodeState, within: (member: MemberBody) => 
   return found.sort();
 }
 
-function counted(state: NodeState, ids: readonly NodeId[], at: Moment): Counted {
+function counted(state: NodeState, ids: readonly NodeId[], at: Moment): PlaceSummary {
   const tiers = new Map<number, TierSummary>();
   const agents = new Map<string, number>();
   let ready = 0;
@@ -110,7 +111,8 @@ function counted(state: NodeState, ids: readonly NodeId[], at: Moment): Counted 
   };
 }
 
-function added(parts: readonly Counted[]): Counted {
+/** What is told of several places, as of one. */
+export function addedUp(parts: readonly PlaceSummary[]): PlaceSummary {
   const tiers = new Map<number, TierSummary>();
   const agents = new Map<string, number>();
   const workloads = new Map<string, WorkloadSummary>();
@@ -182,7 +184,7 @@ function workloadsAmong(state: NodeState, ids: readonly NodeId[], at: Moment): W
 }
 
 /** How many of them can take no more of a workload. */
-const fullParts = (parts: readonly Counted[], workload: string): number =>
+const fullParts = (parts: readonly PlaceSummary[], workload: string): number =>
   parts.filter(({ workloads }) => workloads.some(({ name, full }) => name === workload && full === true))
     .length;
 

@@ -1,0 +1,88 @@
+import type { JsonObject } from "../core/kernel/json.ts";
+import type { NodeView } from "../core/node/contract.ts";
+import { addedUp, type PlaceSummary } from "../core/node/summary-content.ts";
+import { isWithin, outerRegion, regionsAround } from "../core/records/scope.ts";
+import { timeOf } from "./values.ts";
+
+/** Sites and regions: what is in detail here as counted, the others as their summaries say. */
+
+const mebibyte = 1024 * 1024;
+
+/** The own site, every other whose detail is here, and those of which this node is told. */
+export function presentSites(view: NodeView): JsonObject[] {
+  const members = view.members();
+  return view.sites().map(({ name, region, summary, age, detailed }) => {
+    const inside = members.filter(({ member }) => member.site === name);
+    const ages = detailed ? inside.flatMap(({ factAge }) => factAge ?? []) : [age];
+    const joined = inside.map(({ member }) => member.joinedAt);
+    return {
+      apiVersion: "starlight.dev/v1",
+      kind: "Site",
+      metadata: {
+        name,
+        uid: `site-${name}`,
+        // Only who keeps the detail of a site knows since when it is there.
+        ...(joined.length === 0 ? {} : { creationTimestamp: timeOf(Math.min(...joined)) }),
+        labels: { name, region },
+      },
+      spec: { region },
+      status: { source: detailed ? "detail" : "summary", ...statusOf(summary, ages) },
+    };
+  });
+}
+
+/** The regions of which this node is told, and those around them and around sites, added up from their parts. */
+export function presentRegions(view: NodeView): JsonObject[] {
+  const told = view.regions();
+  const parts = [
+    ...view.sites().map((site) => ({ ...site, sites: 1 })),
+    ...told.map((region) => ({ ...region, region: region.name, sites: region.summary.sites })),
+  ];
+  const names = new Set(parts.flatMap(({ region }) => regionsAround(region)));
+  return [...names].sort().map((name) => {
+    const inside = parts.filter(({ region }) => isWithin(region, name));
+    const outer = outerRegion(name);
+    const sites = inside.reduce((total, part) => total + part.sites, 0);
+    const whole = addedUp(inside.map(({ summary }) => summary));
+    const ages = inside.map(({ age }) => age);
+    return {
+      apiVersion: "starlight.dev/v1",
+      kind: "Region",
+      metadata: { name, uid: `region-${name}`, labels: { name } },
+      spec: outer === undefined ? {} : { within: outer },
+      status: {
+        source: told.some((region) => region.name === name) ? "summary" : "parts",
+        sites,
+        ...statusOf(whole, ages),
+      },
+    };
+  });
+}
+
+function statusOf(summary: PlaceSummary, ages: readonly number[]): JsonObject {
+  const sum = (of: (tier: PlaceSummary["tiers"][number]) => number): number =>
+    summary.tiers.reduce((total, tier) => total + of(tier), 0);
+  const amount = (
+    of: (tier: PlaceSummary["tiers"][number]) => { cpuMilli: number; memoryBytes: number },
+  ) => ({
+    cpu: `${sum((tier) => of(tier).cpuMilli)}m`,
+    memory: `${Math.round(sum((tier) => of(tier).memoryBytes) / mebibyte)}Mi`,
+  });
+  return {
+    nodes: summary.nodes,
+    nodesInView: summary.ready,
+    allocatable: amount(({ allocatable }) => allocatable),
+    requested: amount(({ requested }) => requested),
+    tiers: summary.tiers.map(({ tier, nodes, ready }) => ({ tier, nodes, ready })),
+    workloads: summary.workloads.map(({ name, revision, wanted, ready }) => ({
+      name,
+      revision,
+      wanted,
+      ready,
+    })),
+    workloadsLeftOut: summary.workloadsLeftOut,
+    agentVersions: summary.agents,
+    freshestFactAgeMs: ages.length === 0 ? null : Math.round(Math.min(...ages)),
+    oldestFactAgeMs: ages.length === 0 ? null : Math.round(Math.max(...ages)),
+  };
+}

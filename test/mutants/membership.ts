@@ -85,4 +85,11 @@ export const membershipMutations: readonly Mutation[] = [
     to: "setInterval(() => undefined, lookEveryMs)",
     tests: ["shells/transport-http2/dead-way.test.ts"],
   },
+  {
+    name: "links: a link with another place that is lost is told at once",
+    file: "core/membership/judge.ts",
+    from: "!isContact(state, id) && !before.contacts.includes(id);",
+    to: "!isContact(state, id);",
+    tests: ["core/membership/links-told.test.ts"],
+  },
 ];

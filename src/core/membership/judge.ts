@@ -4,7 +4,7 @@ import type { NodeId } from "../records/record.ts";
 import { directPeers } from "./paths.ts";
 import { forgetEnd, isProcessGone } from "./peer-state.ts";
 import { noticeLoss } from "./health.ts";
-import type { State, Step } from "./state.ts";
+import type { Published, State, Step } from "./state.ts";
 import { retryFirst } from "./timing.ts";
 import { verdictsOf, type FirstHand } from "./verdicts.ts";
 
@@ -44,9 +44,10 @@ export function judge(step: Step): void {
 }
 
 /**
- * Our links as others are to know them. What is lost is told at once; links that came may be the first of
- * several, and each word costs everybody a record, so they are told together, soon when one of them is news.
- * The more there are to hear it, the longer the next word waits for what else there is to say.
+ * Our links as others are to know them. Which member is lost is told at once; links that came may be the first of
+ * several, and each word costs everybody a record, so they are told together. Those with other places can wait
+ * longest: nobody's membership is judged by them. The more there are to hear it, the longer the next word waits
+ * for what else there is to say.
  */
 export function announce(step: Step): void {
   const { state, now } = step;
@@ -55,13 +56,14 @@ export function announce(step: Step): void {
     .flatMap(([id, peer]) => (isProcessGone(peer) && now >= peer.awayUntil ? [id] : []))
     .sort();
   const { published } = state;
-  if (published !== undefined && published.gone.join() === gone.join()) {
-    if (published.peers.join() === peers.join()) {
+  if (published !== undefined) {
+    const patience = patienceWith(state, published, { peers, gone });
+    if (patience === undefined) {
       state.announceAt = Number.POSITIVE_INFINITY;
       return;
     }
-    if (published.peers.every((id) => peers.includes(id))) {
-      state.announceAt = Math.min(state.announceAt, now + companyFor(state) + lagShare * state.health.lag);
+    if (patience > 0) {
+      state.announceAt = Math.min(state.announceAt, now + patience + lagShare * state.health.lag);
       if (now < state.announceAt) return;
     }
   }
@@ -72,10 +74,32 @@ export function announce(step: Step): void {
     return;
   }
   state.announceAt = Number.POSITIVE_INFINITY;
-  state.published = { peers, gone, at: now };
+  const contacts = [...peers, ...gone].filter((id) => isContact(state, id));
+  state.published = { peers, gone, contacts, at: now };
   step.out.push({ type: "links-changed", peers, gone });
 }
 
+type Links = Pick<Published, "peers" | "gone">;
+
+/** How long what has changed may wait for company; undefined when nothing has. */
+function patienceWith(state: State, before: Published, after: Links): Duration | undefined {
+  /** Or was one: of a contact whose link is lost we may know no more. */
+  const isMember = (id: NodeId): boolean => !isContact(state, id) && !before.contacts.includes(id);
+  const lost = newIn(after.peers, before.peers);
+  const came = newIn(before.peers, after.peers);
+  const gone = [...newIn(before.gone, after.gone), ...newIn(after.gone, before.gone)];
+  if (lost.length + came.length + gone.length === 0) return undefined;
+  if (lost.some(isMember) || gone.some(isMember)) return 0;
+  return came.some(isMember) ? companyFor(state) : companyOutside;
+}
+
+const isContact = ({ peers }: State, id: NodeId): boolean => peers.get(id)?.peer.contact !== undefined;
+
+const newIn = (before: readonly NodeId[], after: readonly NodeId[]): readonly NodeId[] =>
+  after.filter((id) => !before.includes(id));
+
+/** Longer than most flaps of an uplink. */
+const companyOutside: Duration = 5_000;
 /** A link that came waits so long for others. */
 const companyFor = ({ peers }: State): Duration =>
   Math.min(companyMax, Math.max(companyMin, companyPerListener * peers.size));

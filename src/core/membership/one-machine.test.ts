@@ -1,96 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Instant } from "../kernel/time.ts";
-import type { LinkEnd, LinkId, Membership, MembershipEffect, MembershipEvent } from "./contract.ts";
-import { createMembership } from "./create-membership.ts";
-import { decodeFrame, encodeFrame, type MembershipFrame } from "./frames.ts";
-import { config, idOf, peerOf } from "./testbed.ts";
-
-/** One machine between its neighbours 0 and 2 (it is 1), so that it decides towards 2 and not towards 0. */
-class Machine {
-  now: Instant = 0;
-  readonly machine: Membership = createMembership({ self: idOf(1), ...config });
-
-  constructor(peers: readonly number[] = [0, 2]) {
-    this.peers(peers);
-  }
-
-  tell(event: MembershipEvent): readonly MembershipEffect[] {
-    return this.machine.handle(event, { now: this.now, wall: 0, random: () => 0.5 });
-  }
-
-  peers(peers: readonly number[]): readonly MembershipEffect[] {
-    return this.tell({
-      type: "peers",
-      peers: peers.map((at) => peerOf(at)),
-      place: { site: "oslo", region: "north" },
-    });
-  }
-
-  open(link: LinkId, peer: number): readonly MembershipEffect[] {
-    return this.tell({ type: "link-opened", link, peer: idOf(peer), outbound: true });
-  }
-
-  close(link: LinkId, end: LinkEnd): readonly MembershipEffect[] {
-    return this.tell({ type: "link-closed", link, end });
-  }
-
-  refuse(peer: number, why: "refused" | "unreachable"): readonly MembershipEffect[] {
-    return this.tell({ type: "dial-failed", peer: idOf(peer), why, detail: "" });
-  }
-
-  frame(link: LinkId, frame: MembershipFrame): readonly MembershipEffect[] {
-    return this.tell({ type: "frame", link, bytes: encodeFrame(frame) });
-  }
-
-  /** Its host refuses for longer than a restart takes. */
-  refuseOn(peer: number): readonly MembershipEffect[] {
-    this.refuse(peer, "refused");
-    this.now += 500;
-    return this.refuse(peer, "refused");
-  }
-
-  wakeAfter(duration: number): readonly MembershipEffect[] {
-    this.now += duration;
-    return this.tell({ type: "wake" });
-  }
-
-  /** Time passes, and every deadline is kept to the millisecond. */
-  run(duration: number): readonly MembershipEffect[] {
-    const end = this.now + duration;
-    const effects: MembershipEffect[] = [];
-    while (this.machine.wake().at <= end) {
-      this.now = Math.max(this.now, this.machine.wake().at);
-      effects.push(...this.tell({ type: "wake" }));
-    }
-    this.now = end;
-    return effects;
-  }
-
-  verdict(peer: number): string | undefined {
-    return this.machine.evidence(idOf(peer))?.verdict;
-  }
-
-  linkTo(peer: number): LinkId | undefined {
-    return this.machine.evidence(idOf(peer))?.link;
-  }
-}
-
-/** Effects in short: type, and the link or the peer's number; a frame by its own type. */
-function short(effects: readonly MembershipEffect[]): string[] {
-  return effects.map((effect) => {
-    if (effect.type === "send") return `${decodeFrame(effect.bytes)?.type} ${effect.link}`;
-    if (effect.type === "links-changed")
-      return ["links", effect.peers.map(Number).join(), effect.gone.map(Number).join()].join(" ").trim();
-    if (effect.type === "close") return `close ${effect.link} ${effect.end}`;
-    if (effect.type === "peer-up" || effect.type === "peer-down") return `${effect.type} ${effect.link}`;
-    if (effect.type === "verdict-changed") return `${effect.from} -> ${effect.to}`;
-    return `${effect.type} ${Number(effect.peer)}`;
-  });
-}
-
-const dialsOf = (effects: readonly MembershipEffect[]): readonly string[] =>
-  short(effects).filter((effect) => effect.startsWith("dial"));
+import type { LinkEnd } from "./contract.ts";
+import { decodeFrame } from "./frames.ts";
+import { dialsOf, Machine, short } from "./one-machine-testbed.ts";
+import { idOf, peerOf } from "./testbed.ts";
 
 test("every member with an address is dialled at once, and again only after the dial has failed", () => {
   const one = new Machine([]);
@@ -130,51 +43,6 @@ test("the larger id sends nothing but pings until it hears `use`", () => {
   assert.equal(one.linkTo(0), undefined);
   assert.deepEqual(short(one.frame(7, { type: "use" })), ["peer-up 7"]);
   assert.equal(one.linkTo(0), 7);
-});
-
-test("links that come within 400 ms of the first are told together, and one that is lost is told at once", () => {
-  const one = new Machine();
-  const links = (effects: readonly MembershipEffect[]): readonly string[] =>
-    short(effects).filter((effect) => effect.startsWith("links"));
-  one.open(7, 0);
-  one.frame(7, { type: "use" });
-  assert.deepEqual(links(one.run(240)), []);
-  one.open(8, 2);
-  assert.deepEqual(links(one.run(159)), []);
-  assert.deepEqual(links(one.run(1)), ["links 0,2"]);
-  one.run(20);
-  assert.deepEqual(links(one.tell({ type: "link-closed", link: 8, end: "closed" })), ["links 0"]);
-  assert.deepEqual(links(one.run(800)), []);
-});
-
-test("a link with a peer that was lost, and that nobody has seen since, is news: it is told within 20 ms", () => {
-  const one = new Machine();
-  const links = (effects: readonly MembershipEffect[]): readonly string[] =>
-    short(effects).filter((effect) => effect.startsWith("links"));
-  one.open(7, 2);
-  one.run(400);
-  one.run(20);
-  one.tell({ type: "link-closed", link: 7, end: "silent" });
-  one.open(8, 2);
-  assert.deepEqual(links(one.run(19)), []);
-  assert.deepEqual(links(one.run(1)), ["links 2"]);
-});
-
-test("links with 50 peers are told together after 2 s; the first that is lost at once, and what comes within 500 ms of that word in one more", () => {
-  const peers = Array.from({ length: 50 }, (_, at) => at + 2);
-  const one = new Machine(peers);
-  const lostIn = (effects: readonly MembershipEffect[]): number[] =>
-    effects.flatMap((effect) => (effect.type === "links-changed" ? [50 - effect.peers.length] : []));
-  for (const peer of peers) one.open(peer, peer);
-  assert.deepEqual(lostIn(one.run(1_999)), []);
-  assert.deepEqual(lostIn(one.run(1)), [0]);
-  for (const link of peers) one.tell({ type: "heard", link });
-  one.run(500);
-  assert.deepEqual(lostIn(one.close(2, "silent")), [1]);
-  one.run(100);
-  assert.deepEqual([...lostIn(one.close(3, "silent")), ...lostIn(one.close(4, "silent"))], []);
-  assert.deepEqual(lostIn(one.run(399)), []);
-  assert.deepEqual(lostIn(one.run(1)), [3]);
 });
 
 test("a `use` from the larger id is not obeyed", () => {

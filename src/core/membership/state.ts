@@ -33,6 +33,15 @@ export type Health = {
   lostAll: { readonly at: Instant; readonly count: number } | undefined;
 };
 
+/** What we told last of our links, and when. */
+export type Published = {
+  readonly peers: readonly NodeId[];
+  readonly gone: readonly NodeId[];
+  /** Those of them that were nodes of other places. */
+  readonly contacts: readonly NodeId[];
+  readonly at: Instant;
+};
+
 export type State = {
   readonly config: MembershipConfig;
   /** Where in a round our signs of life begin, as a share of it: others begin elsewhere. */
@@ -47,10 +56,8 @@ export type State = {
   readonly health: Health;
   /** Numbers the questions that we ask others. */
   probes: number;
-  /** What we told last of our links, and when; and when what came since is told. */
-  published:
-    | { readonly peers: readonly NodeId[]; readonly gone: readonly NodeId[]; readonly at: Instant }
-    | undefined;
+  published: Published | undefined;
+  /** When what came since is told. */
   announceAt: Instant;
   /** Something that verdicts or our links depend on was seen since the last judgement. */
   observed: boolean;

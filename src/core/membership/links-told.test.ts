@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { MembershipEffect } from "./contract.ts";
+import { Machine, short } from "./one-machine-testbed.ts";
+
+/** When a machine tells others which links it has. */
+
+const links = (effects: readonly MembershipEffect[]): readonly string[] =>
+  short(effects).filter((effect) => effect.startsWith("links"));
+
+test("links that come within 400 ms of the first are told together, and one that is lost is told at once", () => {
+  const one = new Machine();
+  one.open(7, 0);
+  one.frame(7, { type: "use" });
+  assert.deepEqual(links(one.run(240)), []);
+  one.open(8, 2);
+  assert.deepEqual(links(one.run(159)), []);
+  assert.deepEqual(links(one.run(1)), ["links 0,2"]);
+  one.run(20);
+  assert.deepEqual(links(one.tell({ type: "link-closed", link: 8, end: "closed" })), ["links 0"]);
+  assert.deepEqual(links(one.run(800)), []);
+});
+
+test("a link with a peer that was lost, and that nobody has seen since, is news: it is told within 20 ms", () => {
+  const one = new Machine();
+  one.open(7, 2);
+  one.run(400);
+  one.run(20);
+  one.tell({ type: "link-closed", link: 7, end: "silent" });
+  one.open(8, 2);
+  assert.deepEqual(links(one.run(19)), []);
+  assert.deepEqual(links(one.run(1)), ["links 2"]);
+});
+
+test("links with 50 peers are told together after 2 s; the first that is lost at once, and what comes within 500 ms of that word in one more", () => {
+  const peers = Array.from({ length: 50 }, (_, at) => at + 2);
+  const one = new Machine(peers);
+  const lostIn = (effects: readonly MembershipEffect[]): number[] =>
+    effects.flatMap((effect) => (effect.type === "links-changed" ? [50 - effect.peers.length] : []));
+  for (const peer of peers) one.open(peer, peer);
+  assert.deepEqual(lostIn(one.run(1_999)), []);
+  assert.deepEqual(lostIn(one.run(1)), [0]);
+  for (const link of peers) one.tell({ type: "heard", link });
+  one.run(500);
+  assert.deepEqual(lostIn(one.close(2, "silent")), [1]);
+  one.run(100);
+  assert.deepEqual([...lostIn(one.close(3, "silent")), ...lostIn(one.close(4, "silent"))], []);
+  assert.deepEqual(lostIn(one.run(399)), []);
+  assert.deepEqual(lostIn(one.run(1)), [3]);
+});
+
+test("a link with another place that came, or is lost, is told 5 s later, and sooner when a member's is to be told", () => {
+  const one = new Machine();
+  one.peers([0, 2], [3, 4]);
+  one.open(8, 2);
+  assert.deepEqual(links(one.run(400)), ["links 2"]);
+  one.open(9, 3);
+  for (const link of [8, 9]) one.tell({ type: "heard", link });
+  assert.deepEqual(links(one.run(400)), []);
+  one.open(10, 4);
+  const heard = (seconds: number): string[] => {
+    const told: string[] = [];
+    for (let second = 0; second < seconds; second++) {
+      for (const link of [8, 9, 10]) one.tell({ type: "heard", link });
+      told.push(...links(one.run(1_000)));
+    }
+    return told;
+  };
+  assert.deepEqual(heard(4), []);
+  assert.deepEqual(heard(1), ["links 2,3,4"]);
+  assert.deepEqual(links(one.close(9, "closed")), []);
+  // It is a contact no more, and was one when it was told of last.
+  assert.deepEqual(links(one.peers([0, 2], [4])), []);
+  assert.deepEqual(links(one.run(1_000)), []);
+  assert.deepEqual(links(one.close(8, "closed")), ["links 4"]);
+});

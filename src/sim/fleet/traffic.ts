@@ -17,7 +17,8 @@ export type Meter = {
 };
 
 export function meterTraffic({ world, members }: Fleet): Meter {
-  const sentOf = (): number[] => world.machines.map(({ host }) => world.network.sentBy(host));
+  /** By host: whoever leaves goes on having sent. */
+  const sentOf = (): number[] => world.everybody.map(({ host }) => world.network.sentBy(host));
   let atPhase = { at: world.now, sent: sentOf() };
   let atWindow = atPhase;
   let most = 0;

@@ -183,3 +183,23 @@ test("a pulled plug in a site of 2 is unreachable within 5 s, lost by its site a
     assert.deepEqual(dead(told), []);
   }
 });
+
+test("who was off for 67 s while a process ended and another began holds nobody dead by what its disk remembers", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const { world, told } = started(seed, [{ site: "oslo", region: "north", nodes: 5 }]);
+    const [one, other] = world.machines;
+    assert(one !== undefined && other !== undefined);
+    other.killAgent();
+    world.run(world.now + 1_100);
+    assert.equal(verdict(one, other), "dead");
+    one.powerOff();
+    world.run(world.now + 300);
+    other.startAgent();
+    world.run(world.now + 67_000);
+    const before = told.length;
+    one.powerOn();
+    world.run(world.now + 5_000);
+    assert.deepEqual(dead(told.slice(before)), [], `seed ${seed}`);
+    assert.equal(verdict(one, other), "alive");
+  }
+});

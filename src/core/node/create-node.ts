@@ -10,7 +10,7 @@ import {
   frameArrived,
   peersOf,
   tellMembership,
-  tellObserved,
+  tellRemembered,
   tellPeers,
   tellSync,
   tendUplink,
@@ -213,7 +213,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   reconcileOwnFacts(turn);
   tellPeers(turn);
   for (const observer of state.index.factsByNode.keys()) {
-    if (observer !== state.identity.id) tellObserved(turn, observer);
+    if (observer !== state.identity.id) tellRemembered(turn, observer);
   }
   firstSummary(turn);
   placeSoon(turn);

@@ -290,6 +290,12 @@ export function tellObserved(turn: Turn, observer: string): void {
   tellMembership(turn, { type: "observed", observer, peers, gone });
 }
 
+/** From our own disk: whose process had gone when we were off may have another one since. */
+export function tellRemembered(turn: Turn, observer: string): void {
+  const { peers = nobody } = factsOf(turn.state.index, observer)?.links?.body ?? {};
+  tellMembership(turn, { type: "observed", observer, peers, gone: nobody });
+}
+
 function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
   const { state, out } = turn;
   return {

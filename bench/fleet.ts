@@ -4,7 +4,8 @@ import { atMost, type Bench, type Metric } from "./metric.ts";
 
 /**
  * Fleets in one process each, under virtual time: sites of 5 nodes, 50 sites a region in districts of 10, 7
- * regions an area, detail that stays in the site, the defaults of the agent. Measured in the steady state, with intents written and nodes restarted.
+ * regions an area, detail that stays in the site, the defaults of the agent. Measured in the
+ * steady state, with intents written and nodes restarted.
  */
 
 /** `flat`: so many times what a node of the smallest fleet has. */

@@ -44,8 +44,8 @@ const clockErrorMax = 30_000;
 /**
  * Where detail stays in places, a place says in its summary what it has heard of: within `siteEvery` of its
  * last one, which time a region's speaker needs twice more to see it, after the `regionEvery` that it waits
- * for others of its places; each up to a tenth longer, and once more for each region around it. That is one round. A copy that another place is to have
- * needs two: it starts there, and is heard of. A deleted object needs three: all know it; all have dropped
+ * for others of its places; each up to a tenth longer, and once more for each region around it. That is one round. A
+ * copy that another place is to have needs two: it starts there, and is heard of. A deleted object needs three: all know it; all have dropped
  * what others wrote of it; all have dropped the deletion. Where members come and go until the storm ends,
  * places count anew and others speak for them: one more.
  */
@@ -84,7 +84,7 @@ export const simConfig: NodeConfig = {
 /** One life of a small fleet: a storm in which nothing wrong may happen, then calm in which all comes right. */
 export function runSeed(options: SeedOptions): SeedResult {
   const trace = new Trace(options.print);
-  const { sites, regions, areas, detail = "mesh" } = options;
+  const { sites, regions, areas = 0, detail = "mesh" } = options;
   const members =
     sites === undefined
       ? withUplinks(layoutOf(options.nodes), options.seed)
@@ -114,7 +114,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   endFaults(world);
   const calmSince = world.now;
   const settledAt = calmSince + slowest(layout) + settles;
-  const round = detail === "mesh" ? 0 : roundTakes(simConfig, areas === undefined || areas === 0 ? 1 : 2);
+  const round = detail === "mesh" ? 0 : roundTakes(simConfig, areas > 0 ? 2 : 1);
   const calmEnd = calmSince + slowest(layout) + Math.max(options.calmMs, placementRounds * round);
   work.planCalm(settledAt, calmEnd - slowest(layout) - forgets);
   world.run(calmEnd);

@@ -9,8 +9,8 @@ import type { NodeState } from "./state.ts";
 /**
  * Which slots of a mesh-wide workload are this place's to fill, where nobody sees all nodes: each slot is
  * given to a part of the mesh, there to a part of that region, and so on to a site, by rendezvous hashing over the
- * parts that are known and whose summary does not say that they can take no more. Whoever has a copy keeps it: nobody else fills the slot.
- * Reachability has no say: a site that is cut off keeps its slots and its copies.
+ * parts that are known and whose summary does not say that they can take no more. Whoever has a copy keeps it:
+ * nobody else fills the slot. Reachability has no say: a site that is cut off keeps its slots and its copies.
  */
 
 /** A place that has just come up hears of the others first. */

@@ -98,7 +98,7 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
   const neighbours = ({ own, parts }: Level): readonly Part[] => {
     const near = ringNeighbours(own, parts.keys(), rings);
     const isOut = (id: string): boolean => {
-      const tried = (parts.get(id)?.gateways ?? []).filter(
+      const tried = (parts.get(id)?.summary.gateways ?? []).filter(
         (gateway) => state.membership.standing(gateway.id) !== undefined,
       );
       return tried.length > 0 && tried.every(isLost);
@@ -112,22 +112,21 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
     want(gateway, identity.region);
   const at = isSiteFirst(state, now) ? -1 : gatewaysOf(state).indexOf(identity.id);
   const levels = levelsOf(state);
-  if (detail === "site" && at >= 0) {
-    for (const level of levels.slice(0, 1))
-      for (const { gateways, region } of neighbours(level)) prefer(gateways, at, region);
+  const [home] = levels;
+  if (detail === "site" && at >= 0 && home !== undefined) {
+    for (const { summary, region } of neighbours(home)) prefer(summary.gateways, at, region);
     // A site whose summary has not come may not know of the rest of its region either.
     for (const gateway of index.regionSummaries.get(identity.region)?.body.gateways ?? [])
       if (!index.siteSummaries.has(gateway.site)) want(gateway, identity.region);
   }
   for (const level of detail === "site" ? levels.slice(1) : levels) {
-    const own = (level.region ?? "") + level.own;
-    const ours = index.regionSummaries.get(own)?.body.gateways ?? [];
+    const ours = index.regionSummaries.get(level.ownName)?.body.gateways ?? [];
     const mine = ours.findIndex(({ id }) => id === identity.id);
     if (mine < 0) continue;
-    for (const { name, gateways, region } of neighbours(level)) {
-      const turn = hash53([own, name].sort().join(" ")) % 1_000;
+    for (const { name, summary, region } of neighbours(level)) {
+      const turn = hash53([level.ownName, name].sort().join(" ")) % 1_000;
       for (let link = 0; link < linksPerRegionPair; link++)
-        if ((turn + link) % ours.length === mine) prefer(gateways, turn + link, region);
+        if ((turn + link) % ours.length === mine) prefer(summary.gateways, turn + link, region);
     }
   }
   if (at >= 0) for (const contact of trials(state, now)) found.set(contact.id, contact);

@@ -285,7 +285,7 @@ function react(turn: Turn, changes: readonly IndexChange[]): void {
   placeSoon(turn);
 }
 
-export function tellObserved(turn: Turn, observer: string): void {
+function tellObserved(turn: Turn, observer: string): void {
   const { peers = nobody, gone = nobody } = factsOf(turn.state.index, observer)?.links?.body ?? {};
   tellMembership(turn, { type: "observed", observer, peers, gone });
 }

@@ -1,4 +1,4 @@
-import type { Gateway, RegionSummary, SiteSummary } from "../records/summaries.ts";
+import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import { outerRegion, regionsAround } from "../records/scope.ts";
 import { detailOf } from "./levels.ts";
 import type { NodeState } from "./state.ts";
@@ -10,12 +10,10 @@ import type { NodeState } from "./state.ts";
  */
 
 export type Part = {
-  readonly type: "region" | "site";
   /** The name of the site; of a region what it adds to the name of the one it stands in. No two are the same. */
   readonly id: string;
   readonly name: string;
   readonly region: string;
-  readonly gateways: readonly Gateway[];
   readonly summary: RegionSummary | SiteSummary;
 };
 
@@ -23,19 +21,23 @@ export type Part = {
 export type Level = {
   /** Undefined for the mesh. */
   readonly region: string | undefined;
+  /** Ids and names as those of parts. */
   readonly own: string;
+  readonly ownName: string;
   /** As we are told, ours among them if somebody spoke for it; by their ids. */
   readonly parts: ReadonlyMap<string, Part>;
 };
 
 export function levelsOf(state: NodeState): readonly Level[] {
   const { identity } = state;
+  const levelIn = (region: string | undefined, own: string, ownName: string): Level => {
+    return { region, own, ownName, parts: partsIn(state, region) };
+  };
   const found: Level[] = [];
-  if (detailOf(state) === "site")
-    found.push({ region: identity.region, own: identity.site, parts: partsIn(state, identity.region) });
+  if (detailOf(state) === "site") found.push(levelIn(identity.region, identity.site, identity.site));
   for (const name of regionsAround(identity.region).toReversed()) {
     const region = outerRegion(name);
-    found.push({ region, own: idOf(name), parts: partsIn(state, region) });
+    found.push(levelIn(region, idOf(name), name));
   }
   return found;
 }
@@ -54,12 +56,11 @@ export function partsIn({ index }: NodeState, within: string | undefined): Reado
 }
 
 export function regionPart(name: string, summary: RegionSummary): Part {
-  return { type: "region", id: idOf(name), name, region: name, gateways: summary.gateways, summary };
+  return { id: idOf(name), name, region: name, summary };
 }
 
 export function sitePart(name: string, summary: SiteSummary): Part {
-  const { region, gateways } = summary;
-  return { type: "site", id: name, name, region, gateways, summary };
+  return { id: name, name, region: summary.region, summary };
 }
 
 /** `.south` of `eu.de.south`: no site has such a name. In the mesh itself stand no sites. */

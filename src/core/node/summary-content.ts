@@ -70,7 +70,7 @@ export function summaryOfParts(parts: ReadonlyMap<string, Part>): RegionSummary 
   return {
     ...addedUp(summaries),
     sites: summaries.reduce((total, summary) => total + ("sites" in summary ? summary.sites : 1), 0),
-    gateways: inOrder.flatMap(({ gateways }) => gateways.slice(0, 1)).slice(0, gatewaysMax),
+    gateways: summaries.flatMap(({ gateways }) => gateways.slice(0, 1)).slice(0, gatewaysMax),
     acks: lowestAcks(summaries.map(({ acks }) => acks)),
   };
 }

@@ -23,12 +23,12 @@ export type Fleet = {
   readonly gone: Set<Machine>;
 };
 
-/** One site in ten has a cellular uplink; one in fifty, and at least one, joins late. */
 const cellular: SiteLayout["uplink"] = {
   uplink: "cellular",
   uplinkBytesPerSecond: 0,
   uplinkBytesPerDay: 0,
 };
+/** One site in ten has a cellular uplink; one in fifty, and at least one, joins late. */
 const isCellular = (site: number): boolean => site % 10 === 4;
 const isLate = (site: number): boolean => site % 50 === 3;
 

@@ -156,6 +156,38 @@ test("what a revoked node made after its end ends within 60 s of the heal, also 
   }
 });
 
+test("who leaves before it has met anybody tells its goodbye to whom it has heard of, and is no member anywhere within 60 s", () => {
+  const world = fleet(4, 2, "site");
+  const enroller = world.machines[0];
+  const leaver = world.spares.find(({ identity }) => identity.site !== enroller?.identity.site);
+  assert.ok(enroller && leaver);
+  const others = world.machines.filter((machine) => machine !== enroller);
+  cut(world, [enroller], others, true);
+  const record = admission(world, enroller, leaver);
+  enrolAt(world, enroller, record);
+  world.run(world.now + 500);
+  // It is told who else stands on its site, not where they are reached, and gives them time to come to it.
+  const mates = others.filter(({ identity }) => identity.site === leaver.identity.site);
+  const where = [
+    `site/${leaver.identity.site}/`,
+    `region/${leaver.identity.region}/`,
+    ...mates.map(({ identity }) => `node/${identity.id}/status`),
+  ];
+  const told = introductionBy(world, enroller, record);
+  leaver.disk.preload(told.filter(({ slot }) => !where.some((key) => slot.startsWith(key))));
+  leaver.startAgent();
+  world.run(world.now + 1_000);
+  const knowing = (): readonly string[] =>
+    world.machines
+      .filter(({ node }) => node?.view.memberBody(leaver.identity.id) !== undefined)
+      .map(({ name }) => name);
+  assert.deepEqual(knowing(), [enroller.name]);
+  assert.ok(namesAt(leaver).length > 1);
+  leaver.deliver({ type: "leave", reason: "test" });
+  world.run(world.now + 60_000);
+  assert.deepEqual(knowing(), []);
+});
+
 for (const heard of [false, true]) {
   test(`whom a revoked enroller revokes afterwards, unheard of its own end, stays, ${heard ? "also where it heard of its own" : "where it did not hear of its own"}`, () => {
     const world = fleet(5, 2);

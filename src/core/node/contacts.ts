@@ -57,6 +57,12 @@ export function gatewaysOf(state: NodeState): readonly NodeId[] {
   return speakersOf(state).slice(0, detailOf(state) === "site" ? gatewaysPerSite : gatewaysPerRegion);
 }
 
+/** Who has left is no gateway any more, but its goodbye may have nobody else to be told by. */
+export function reachesOut(state: NodeState): boolean {
+  const { index, identity } = state;
+  return index.goneSince.has(identity.id) || gatewaysOf(state).includes(identity.id);
+}
+
 /**
  * Who has just started may take itself for the only one of its place that runs: it has links with the others of
  * its site, or gives them some time, before it looks for links with other places.
@@ -110,7 +116,8 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
   // Of our own site, too, there may be members that nobody has told us of yet.
   for (const gateway of index.siteSummaries.get(identity.site)?.body.gateways ?? [])
     want(gateway, identity.region);
-  const at = isSiteFirst(state, now) ? -1 : gatewaysOf(state).indexOf(identity.id);
+  const isOutward = !isSiteFirst(state, now);
+  const at = isOutward ? gatewaysOf(state).indexOf(identity.id) : -1;
   const levels = levelsOf(state);
   const [home] = levels;
   if (detail === "site" && at >= 0 && home !== undefined) {
@@ -129,7 +136,8 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
         if ((turn + link) % ours.length === mine) prefer(summary.gateways, turn + link, region);
     }
   }
-  if (at >= 0) for (const contact of trials(state, now)) found.set(contact.id, contact);
+  if (isOutward && reachesOut(state))
+    for (const contact of trials(state, now)) found.set(contact.id, contact);
   return [...found.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
 }
 

@@ -2,7 +2,7 @@ import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import { admitPending, admitRecords } from "./admission.ts";
-import { contactsOf, gatewaysOf, isSiteFirst, siteFirstUntil, type Contact } from "./contacts.ts";
+import { contactsOf, isSiteFirst, reachesOut, siteFirstUntil, type Contact } from "./contacts.ts";
 import type { NodeEvent } from "./contract.ts";
 import { coverAndHold } from "./held.ts";
 import { credentialsOf, proofOf } from "./guests.ts";
@@ -151,8 +151,7 @@ function reviewAt({ state, env }: Turn, contacts: readonly Contact[]): Instant {
   // Once we have settled we look at once.
   if (state.settling) return Number.POSITIVE_INFINITY;
   if (isSiteFirst(state, env.now)) return siteFirstUntil(state);
-  if (!gatewaysOf(state).includes(state.identity.id) && levels.links.size === 0)
-    return Number.POSITIVE_INFINITY;
+  if (!reachesOut(state) && levels.links.size === 0) return Number.POSITIVE_INFINITY;
   const isCalm =
     contacts.every(({ id }) => membership.standing(id)?.verdict === "alive") &&
     [...levels.links.values()].every(({ unwantedSince }) => unwantedSince === undefined);

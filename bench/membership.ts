@@ -86,7 +86,7 @@ function compared(size: number, ours: Figures, theirs: Figures | undefined): Met
         ]),
     row("a pulled cable known by all others, median", "ms", 1 / 2, ({ silences }) => median(silences)),
     row("an update seen by all, median", "ms", 1 / 3, ({ updates }) => median(updates)),
-    row("agreed again after 60 s in halves", "ms", 1 / 2, ({ heal }) => heal),
+    row("agreed again after 60 s in halves, median", "ms", 1 / 2, ({ heals }) => median(heals)),
     row("idle traffic, both ways, an agent", "B/s", 2, ({ idle }) => idle.bytesPerSecond),
     row("idle processor, an agent", "%", 2, ({ idle }) => idle.cpuPercent),
     row("memory of an agent (RSS)", "MB", Number.POSITIVE_INFINITY, ({ idle }) => idle.memoryMB),

@@ -5,14 +5,15 @@ import type { Fleet } from "../../src/sim/fleet/fleet.ts";
 import { memoryBytes, memoryBytesMost, processorSeconds, sayProgress, shapeOf, soFar } from "./here.ts";
 import type { MeasuredPhase, WeatherPoint } from "./weather.ts";
 
-/** The day of one fleet, in a process of its own: `weather-run.ts NODES HOURS SEED FILE` writes it to the file. */
+/** The day of one fleet, in a process of its own: `weather-run.ts NODES HOURS PACE SEED FILE` writes it to the file. */
 
 const cutMs = 180_000;
 /** Several rounds of summaries of regions, which come and go over metered links with their comparisons only. */
 const calmMaxMs = 900_000;
 
-const [, , nodesText = "", hoursText = "", seedText = "", file = ""] = process.argv;
+const [, , nodesText = "", hoursText = "", paceText = "", seedText = "", file = ""] = process.argv;
 const [nodes, hours, seed] = [Number(nodesText), Number(hoursText), Number(seedText)];
+const pace = paceText === "day" ? undefined : Number(paceText);
 
 const say = (what: string): void => sayProgress(nodesText, what);
 const phases: MeasuredPhase[] = [];
@@ -26,6 +27,7 @@ const { phases: _, ...day } = liveADay(
     seed,
     config: nodeConfigOf(configDefaults),
     weatherMs: Math.round(hours * 3_600_000),
+    pace,
     cutMs,
     calmMaxMs,
   },

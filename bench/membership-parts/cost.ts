@@ -80,8 +80,11 @@ export function keepCoresBusy(): () => void {
   };
 }
 
-/** Takes the second half of the hosts off the others' bridge and joins them by one of their own. */
-export function halve({ topology, members }: Cluster): () => void {
+/** Puts the second half of the hosts on a bridge of their own, and a cable between the two that can be pulled. */
+export function halve({ topology, members }: Cluster): {
+  readonly part: () => void;
+  readonly join: () => void;
+} {
   const [{ host } = { host: { namespace: "" } }] = members;
   const bridge = host.namespace.replace(/-\d+$/, "");
   const ip = (...args: readonly string[]): void => {
@@ -95,6 +98,10 @@ export function halve({ topology, members }: Cluster): () => void {
   ip("link", "add", "between0", "type", "veth", "peer", "name", "between1");
   ip("link", "set", "between0", "master", "br0");
   ip("link", "set", "between1", "master", "br1", "up");
+  ip("link", "set", "between0", "up");
   for (const at of half) ip("link", "set", `port${at}`, "master", "br1");
-  return () => ip("link", "set", "between0", "up");
+  return {
+    part: () => ip("link", "set", "between0", "down"),
+    join: () => ip("link", "set", "between0", "up"),
+  };
 }

@@ -11,8 +11,8 @@ export type Figures = {
   readonly deaths: readonly number[];
   /** The same from a pulled cable: no FIN, no refusal. */
   readonly silences: readonly number[];
-  /** From the end of a cut into halves of 60 s until everybody holds everybody for alive. */
-  readonly heal: number;
+  /** From the end of each cut into halves until everybody holds everybody for alive. */
+  readonly heals: readonly number[];
   /** Verdicts against agents that ran, while all cores were busy. */
   readonly falseVerdicts: number;
 };
@@ -62,12 +62,17 @@ export async function live(
     await backTogether(cluster);
     await sleep(3_000);
   }
-  progress(`cut into halves for ${lengths.cutSeconds} s`);
-  const join = halve(cluster);
-  await sleep(lengths.cutSeconds * 1_000);
-  const healedAt = Date.now();
-  join();
-  const heal = await backTogether(cluster, healedAt);
+  const halves = halve(cluster);
+  await backTogether(cluster);
+  const heals: number[] = [];
+  for (let round = 0; round < lengths.rounds; round++) {
+    progress(`cut into halves for ${lengths.cutSeconds} s, ${round + 1} of ${lengths.rounds}`);
+    halves.part();
+    await sleep(lengths.cutSeconds * 1_000);
+    const healedAt = Date.now();
+    halves.join();
+    heals.push(await backTogether(cluster, healedAt));
+  }
   await sleep(Math.max(afterHealMs, quietAt - Date.now()));
   progress(`idle for ${lengths.idleSeconds} s`);
   const idle = await idleCost(cluster, lengths.idleSeconds);
@@ -78,7 +83,7 @@ export async function live(
   cluster.beliefs.look();
   const falseVerdicts = cluster.beliefs.losses(busySince);
   relax();
-  return { idle, updates, kills, deaths, silences, heal, falseVerdicts };
+  return { idle, updates, kills, deaths, silences, heals, falseVerdicts };
 }
 
 async function lossOf({ beliefs, members }: Cluster, victim: Member, strike: () => void): Promise<number> {

@@ -2,7 +2,7 @@ import { between } from "../kernel/random.ts";
 import type { Duration } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import { directPeers } from "./paths.ts";
-import { forgetEnd, isProcessGone } from "./peer-state.ts";
+import { forgetEnd, isProcessGone, type PeerState } from "./peer-state.ts";
 import { noticeLoss } from "./health.ts";
 import type { Published, State, Step } from "./state.ts";
 import { retryFirst } from "./timing.ts";
@@ -19,6 +19,7 @@ export function judge(step: Step): void {
     firstHand.set(id, { site: peer.peer.site, linked, processGone });
   }
   let lost = false;
+  const returned: PeerState[] = [];
   for (const [id, to] of verdictsOf(firstHand, state.reports)) {
     const peer = state.peers.get(id);
     if (peer === undefined || peer.verdict === to) continue;
@@ -27,11 +28,7 @@ export function judge(step: Step): void {
     if (to === "alive") {
       // It came back, be it to others: the end that we saw was that of a process before this one.
       forgetEnd(peer);
-      // Where others get to, we may get now: the way is open again.
-      if (peer.links.size === 0 && peer.wanted) {
-        peer.tryingSince = now;
-        peer.redialAt = Math.min(peer.redialAt, now + between(step.random, 0, 2 * retryFirst));
-      }
+      if (peer.links.size === 0 && peer.wanted) returned.push(peer);
     } else {
       // What it said of others before is old news when it comes back; it tells anew once we are linked.
       state.reports.delete(id);
@@ -41,7 +38,16 @@ export function judge(step: Step): void {
     step.out.push({ type: "verdict-changed", peer: id, from, to });
   }
   if (lost) noticeLoss(state, now);
+  // Where others get to, we may get now: the way is open again. An island is not dialled all at once.
+  const within = Math.max(2 * retryFirst, perReturned * returned.length);
+  for (const peer of returned) {
+    peer.tryingSince = now;
+    peer.redialAt = Math.min(peer.redialAt, now + between(step.random, 0, within));
+  }
 }
+
+/** A handshake costs both ends, and while many are made, who is back waits to be told. */
+const perReturned: Duration = 250;
 
 /**
  * Our links as others are to know them. Which member is lost is told at once; links that came may be the first of

@@ -13,6 +13,23 @@ test("every member with an address is dialled at once, and again only after the 
   assert.deepEqual(dialsOf(one.wakeAfter(2_000)), ["dial 2"]);
 });
 
+test("whom others reach again is dialled within 300 ms, and an island of 7 within 1.75 s, 250 ms for each", () => {
+  const others = Array.from({ length: 7 }, (_, at) => at + 3);
+  for (const [returned, within] of [
+    [others.slice(0, 1), 300],
+    [others, 1_750],
+  ] as const) {
+    const one = new Machine([2, ...others]);
+    one.open(7, 2);
+    one.now = 60_000;
+    for (const peer of others) one.refuse(peer, "unreachable");
+    one.tell({ type: "observed", observer: idOf(2), peers: returned.map((peer) => idOf(peer)), gone: [] });
+    // Half of it, as the chance of this test has it.
+    const before = dialsOf(one.run(within / 2 - 1));
+    assert.deepEqual([before, dialsOf(one.run(1))], [[], returned.map((peer) => `dial ${peer}`)]);
+  }
+});
+
 test("a dial that nobody answers for 15 s is given up and made anew", () => {
   const one = new Machine();
   assert.deepEqual(dialsOf(one.wakeAfter(14_999)), []);

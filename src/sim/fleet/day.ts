@@ -16,8 +16,9 @@ import { playWeather, prepareDisks } from "./weather.ts";
  */
 
 export type DayOptions = FleetOptions & {
-  /** The faults of a day come within this. */
   readonly weatherMs: number;
+  /** So many times as fast as in life faults come; those of a whole day within `weatherMs` when it is missing. */
+  readonly pace?: number | undefined;
   readonly cutMs: number;
   /** All must agree so long after the weather, and after the heal. */
   readonly calmMaxMs: number;
@@ -76,7 +77,7 @@ export function liveADay(options: DayOptions, witness: Witness = {}): Day {
   const fleet = createFleet(options);
   const { world, random } = fleet;
   const half = halfOfRegion(fleet);
-  const weather = forecast(random, groundOf(fleet), options.weatherMs);
+  const weather = forecast(random, groundOf(fleet), options.weatherMs, options.pace);
   const inCut = restartsDuring(fleet, half, options.cutMs);
   prepareDisks(fleet, [...weather, ...inCut]);
   const course: Course = {

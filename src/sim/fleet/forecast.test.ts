@@ -42,6 +42,20 @@ test("a day over 1 to 300 sites has every kind of fault, as many as its rate say
   );
 });
 
+test("20 minutes at the pace of life over 1 to 3,000 sites have a 72nd of a day's faults, rounded up or down", () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.integer({ min: 1, max: 3_000 }), (seed, sites) => {
+      const span = day / 72;
+      const strikes = forecast(randomStream(seed, "weather"), ground(sites), span, 1);
+      const stalls = strikes.filter(({ type }) => type === "stall").length;
+      const expected = (rates.stall.perDay * 5 * sites) / 72;
+      assert.ok(Math.abs(stalls - expected) < 1, `${stalls} of ${expected}`);
+      for (const { at, forMs } of strikes) assert.ok(at >= 0 && forMs >= 0 && at + forMs <= span);
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test("of 2,000 outages of sites half last 7 to 9 minutes or less, and one in ten 45 to 66 minutes or more", () => {
   const random = randomStream(1, "outages");
   const lasting = Array.from({ length: 2_000 }, () => rates["site-cut-off"].lasts(random) / 60_000);

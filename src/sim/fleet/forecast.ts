@@ -4,7 +4,8 @@ import { below, between, pick, type Random } from "../../core/kernel/random.ts";
  * A day of edge weather, drawn before it happens, so that it is known whose disk will be read again.
  *
  * The rates are what operators of shops and plants tell, rounded, not measurements. A span holds the faults
- * of a whole day however short it is; what would last beyond it ends with it. Every kind occurs.
+ * of a whole day however short it is, of every kind one at least; or those of so much of a day as it lasts, where
+ * the pace is given. What would last beyond the span ends with it.
  */
 
 export type Strike =
@@ -30,6 +31,7 @@ type Rate = {
 
 const second = 1_000;
 const minute = 60 * second;
+const day = 1_440 * minute;
 
 /** Half last shorter than the median; one in ten longer than `median * exp(1.28 * sigma)`. */
 const lognormal =
@@ -65,9 +67,22 @@ export type Ground = {
   readonly hosts: readonly number[];
 };
 
-/** Sorted by time; `at` counts from the start of the span, and nothing lasts beyond its end. */
-export function forecast(random: Random, { sites, cellular, hosts }: Ground, spanMs: number): Strike[] {
+/**
+ * Sorted by time; `at` counts from the start of the span, and nothing lasts beyond its end.
+ *
+ * @param pace So many times as fast as in life faults come; those of a whole day when it is missing.
+ */
+export function forecast(
+  random: Random,
+  { sites, cellular, hosts }: Ground,
+  spanMs: number,
+  pace?: number,
+): Strike[] {
   const strikes: Strike[] = [];
+  const counted = (inADay: number): number =>
+    pace === undefined
+      ? Math.max(1, Math.round(inADay))
+      : Math.floor((pace * inADay * spanMs) / day + random());
   const draw = <Place>(
     type: StrikeType,
     places: readonly Place[],
@@ -75,7 +90,7 @@ export function forecast(random: Random, { sites, cellular, hosts }: Ground, spa
   ): void => {
     if (places.length === 0) return;
     const { perDay, lasts } = rates[type];
-    for (let left = Math.max(1, Math.round(perDay * places.length)); left > 0; left--) {
+    for (let left = counted(perDay * places.length); left > 0; left--) {
       const place = pick(random, places) as Place;
       const at = below(random, spanMs);
       strikes.push({ type, ...strike(place), at, forMs: Math.min(lasts(random), spanMs - at) } as Strike);

@@ -8,18 +8,18 @@ import { atMost, type Bench, type Metric } from "./metric.ts";
  * as it is in life, or the faults of a whole day within it.
  */
 
-const hoursDefault = "0.34";
 const paceDefault = "1";
+const hoursDefault = { life: "0.34", day: "0.1" } as const;
 
 /** `flat`: so many times what a node of the smallest fleet sends. */
 const goals = { flat: 1.5, memoryGb: 8, spreadSeconds: 10, agreedSeconds: 120 } as const;
 
 export const bench: Bench = {
   about:
-    "joins, 20 minutes of edge weather and a region cut in half in fleets of 100, 1,000 and 10,000 (STARLIGHT_FLEET=100,1000 for others, STARLIGHT_FLEET_HOURS=24 for a whole day, STARLIGHT_FLEET_PACE=day for the faults of a day within those hours, STARLIGHT_FLEET_REGIONS=flat for regions that do not nest, STARLIGHT_FLEET_JSON=FILE for all that was measured); draws docs/pictures/fleet-weather.svg",
+    "joins, 20 minutes of edge weather and a region cut in half in fleets of 100, 1,000 and 10,000 (STARLIGHT_FLEET=100,1000 for others, STARLIGHT_FLEET_HOURS=24 for a whole day, STARLIGHT_FLEET_PACE=day for the faults of a whole day within 6 minutes or those hours, STARLIGHT_FLEET_REGIONS=flat for regions that do not nest, STARLIGHT_FLEET_JSON=FILE for all that was measured); draws docs/pictures/fleet-weather.svg",
   run: (progress) => {
-    const hours = process.env["STARLIGHT_FLEET_HOURS"] ?? hoursDefault;
     const pace = process.env["STARLIGHT_FLEET_PACE"] ?? paceDefault;
+    const hours = process.env["STARLIGHT_FLEET_HOURS"] ?? hoursDefault[pace === "day" ? "day" : "life"];
     const seed = process.env["STARLIGHT_FLEET_SEED"] ?? "1";
     const points = fleetSizes().map((size) => {
       progress(`${hours} h of ${size} nodes, pace ${pace}, seed ${seed}`);

@@ -12,7 +12,6 @@ import { ExclusiveChecks } from "./exclusive-checks.ts";
 import { checkDisks, checkRoster, deletionsHeld, deletionsLeft, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
 import { isScarce, whyNotPreempted } from "./scarce-users.ts";
-import { isGivenUp } from "./given-up.ts";
 import { isLost, isTorn, isTornAt, voidAttempts } from "./torn.ts";
 
 /**
@@ -156,7 +155,7 @@ export class Checks {
       if (life.machine.pods.get(other)?.ready === true) return true;
       return !machines.includes(life.machine) && (life.endedAt ?? now) > now - noticeMax;
     });
-    return isElsewhere || isGivenUp(this.#world, body, object, slotsOf);
+    return isElsewhere || isGivenUp(this.#world, body, object);
   }
 
   /** A copy of the slot that it knows of is where words come from late: it may have gone. */
@@ -343,3 +342,12 @@ function slotsOf(world: World, object: MergedObject): Set<string> {
 }
 
 const isRunning = ({ body }: PodView): boolean => body.phase === "Running" && body.ready;
+
+/** A mesh-wide slot that another site was given, as a newer write says that came there: it wants the slot no longer. */
+function isGivenUp(world: World, { slot, workload }: PodBody, known: MergedObject): boolean {
+  return world.present.some(({ node }) => {
+    const object = node?.view.object(workload);
+    const newer = object !== undefined && object.version > known.version;
+    return newer && !(object.exists && slotsOf(world, object).has(slot));
+  });
+}

@@ -94,6 +94,27 @@ test("a clock that is set right while the agent runs is trusted again at once", 
   for (const machine of world.machines) assert.deepEqual(dataAt(machine), { a: "1" }, machine.name);
 });
 
+test("a clock that is 10 years off stays corrected while one peer is left, and with none", () => {
+  const { world } = newWorld();
+  const [wrong, right] = first(world);
+  wrong.skew = 10 * year;
+  for (const machine of world.machines) machine.startAgent();
+  world.run(10_000);
+  const ahead = (): number => (wrong.node?.view.clocks().wall ?? Number.NaN) - world.trueTime();
+  assert.ok(Math.abs(ahead()) < simConfig.driftMax, `${ahead()} ms`);
+  const others = world.machines.filter((machine) => machine !== wrong && machine !== right);
+  for (const away of [others, [right, ...others]]) {
+    for (const machine of away) {
+      world.network.cut(wrong.host, machine.host);
+      world.network.cut(machine.host, wrong.host);
+    }
+    world.run(world.now + 30_000);
+    write(wrong, "a", `${away.length}`);
+    world.run(world.now + 1_000);
+    assert.ok(Math.abs(ahead()) < simConfig.driftMax, `${ahead()} ms`);
+  }
+});
+
 test("one poisoned clock among four moves nobody else's stamps", () => {
   const { world } = newWorld();
   const [wrong, right] = first(world);

@@ -1,3 +1,4 @@
+import { versionAt, wallOf, type Version } from "../core/kernel/hybrid-clock.ts";
 import type { Machine } from "./machine.ts";
 import { Ends } from "./roster-checks.ts";
 import type { Attempt, Users } from "./users.ts";
@@ -9,9 +10,16 @@ import type { World } from "./world.ts";
 export function voidAttempts(world: World, users: Users, ends: Ends = new Ends(world)): ReadonlySet<Attempt> {
   const idByName = new Map(world.everybody.map(({ name, identity }) => [name, identity.id]));
   return new Set(
-    users.attempts.filter(({ by, acknowledged }) => ends.isVoid(idByName.get(by) ?? "", acknowledged ?? 0)),
+    users.attempts.filter((attempt) => ends.isVoid(idByName.get(attempt.by) ?? "", stampOf(world, attempt))),
   );
 }
+
+/** A stamp of a clock that is years off is written anew, a little later than the write. */
+function stampOf(world: World, { acknowledged = 0, at }: Attempt): Version {
+  const truly = world.trueTime() - world.now + at;
+  return wallOf(acknowledged) > truly + yearMs ? versionAt(truly) : acknowledged;
+}
+const yearMs = 365 * 86_400_000;
 
 /**
  * Whether nobody promises it any more. One record holds all that a manager at one node wrote of an object: with

@@ -2,8 +2,8 @@ import { wallOf, type Version } from "../kernel/hybrid-clock.ts";
 import type { WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { SummaryAck } from "../records/summaries.ts";
-import { isWithin } from "../records/scope.ts";
 import { detailOf } from "./levels.ts";
+import { regionsBeside } from "./parts.ts";
 import type { NodeState } from "./state.ts";
 
 /** The stamp up to which all other places acknowledge an author's intents in their summaries. */
@@ -12,7 +12,7 @@ export function knownElsewhere(state: NodeState, wall: WallTime, author: NodeId)
   if (detailOf(state) === "mesh") return Number.POSITIVE_INFINITY;
   const others = [
     ...[...index.siteSummaries].filter(([name]) => name !== identity.site),
-    ...[...index.regionSummaries].filter(([name]) => !isWithin(identity.region, name)),
+    ...regionsBeside(state),
   ];
   const heads = others
     .filter(([, { version }]) => wall - wallOf(version) <= config.absentLong)

@@ -1,6 +1,7 @@
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
-import { outerRegion, regionsAround } from "../records/scope.ts";
+import { isWithin, outerRegion, regionsAround } from "../records/scope.ts";
 import { detailOf } from "./levels.ts";
+import type { Fact } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 
 /**
@@ -53,6 +54,14 @@ export function partsIn({ index }: NodeState, within: string | undefined): Reado
   for (const [name, { body }] of index.siteSummaries)
     if (body.region === within) parts.set(name, sitePart(name, body));
   return parts;
+}
+
+/** Regions that we do not stand in. */
+export function regionsBeside({
+  index,
+  identity,
+}: NodeState): readonly (readonly [string, Fact<RegionSummary>])[] {
+  return [...index.regionSummaries].filter(([name]) => !isWithin(identity.region, name));
 }
 
 export function regionPart(name: string, summary: RegionSummary): Part {

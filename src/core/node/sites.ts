@@ -1,8 +1,8 @@
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import type { Duration, Instant, WallTime } from "../kernel/time.ts";
-import { isWithin } from "../records/scope.ts";
 import type { RegionView, SiteView } from "./contract.ts";
 import { detailOf } from "./levels.ts";
+import { regionsBeside } from "./parts.ts";
 import { isMember, type Fact } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { siteSummaryOf } from "./summary-content.ts";
@@ -30,8 +30,7 @@ export function sitesOf(state: NodeState, given: Given): readonly SiteView[] {
 
 export function regionsOf(state: NodeState, given: Given): readonly RegionView[] {
   if (detailOf(state) === "mesh") return [];
-  return [...state.index.regionSummaries]
-    .filter(([name]) => !isWithin(state.identity.region, name))
+  return regionsBeside(state)
     .map(([name, fact]) => ({ name, summary: fact.body, age: ageOf(fact, given) }))
     .sort((left, right) => (left.name < right.name ? -1 : 1));
 }

@@ -37,7 +37,7 @@ export function withTrustedWall(state: NodeState, env: NodeEnv): NodeEnv {
   clocks.base = base;
   if (Math.abs(step) >= stepMin) {
     for (const [peer, ahead] of clocks.aheadByPeer) clocks.aheadByPeer.set(peer, ahead - step);
-    clocks.correction = correctionOf(state, env.wall);
+    clocks.correction = correctionOf(state, env.wall, clocks.correction - step);
   }
   return clocks.correction === 0 ? env : { ...env, wall: env.wall + clocks.correction };
 }
@@ -49,7 +49,7 @@ export function clockSeen(turn: Turn, peer: NodeId, ahead: Duration): void {
   const before = clocks.correction;
   clocks.aheadByPeer.set(peer, ahead + before);
   const own = env.wall - before;
-  clocks.correction = correctionOf(state, own);
+  clocks.correction = correctionOf(state, own, before);
   const turned = Math.abs(clocks.correction - before) >= state.config.driftMax / 2;
   if (turned) {
     const off = Math.round(-clocks.correction / 1000);
@@ -68,14 +68,15 @@ export function clockLost({ state }: Turn, peer: NodeId): void {
   state.clocks.aheadByPeer.delete(peer);
 }
 
-function correctionOf(state: NodeState, own: WallTime): Duration {
+/** Where it is one's word against another's, what was found before stands. */
+function correctionOf(state: NodeState, own: WallTime, before: Duration): Duration {
   const { driftMax } = state.config;
   const aheads = [...state.clocks.aheadByPeer.values()];
   const behindOurDisk = own < wallOf(state.clock.last) - driftMax;
   if (!behindOurDisk) aheads.push(0);
   aheads.sort((left, right) => left - right);
   const [low = 0, high = 0] = [aheads[(aheads.length - 1) >> 1], aheads[aheads.length >> 1]];
-  const middle = Math.abs(low) < Math.abs(high) ? low : high;
+  const middle = Math.abs(low - before) < Math.abs(high - before) ? low : high;
   return Math.abs(middle) > driftMax ? middle : 0;
 }
 

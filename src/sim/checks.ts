@@ -144,7 +144,7 @@ export class Checks {
 
   /**
    * A mesh-wide slot that another site was given: it has a ready copy, with an agent or without; or had one, until
-   * the end of a membership that is heard of as late as everything else.
+   * its power was lost or its membership ended, which is heard of as late as everything else.
    */
   #hasMoved(uid: string, body: PodBody, object: MergedObject): boolean {
     if (!body.slot.startsWith("mesh/")) return false;
@@ -153,7 +153,8 @@ export class Checks {
       if (other === uid || life.body?.slot !== body.slot) return false;
       if (life.body.workload.name !== body.workload.name) return false;
       if (life.machine.pods.get(other)?.ready === true) return true;
-      return !machines.includes(life.machine) && (life.endedAt ?? now) > now - noticeMax;
+      const isThere = machines.includes(life.machine) && life.machine.state !== "off";
+      return !isThere && (life.endedAt ?? now) > now - noticeMax;
     });
     return isElsewhere || isGivenUp(this.#world, body, object);
   }

@@ -48,6 +48,41 @@ test("an intent reaches all 20 nodes of 10 sites in 2 regions, and each keeps on
   }
 });
 
+test("of a region of 100 nodes it is told elsewhere within 75 s that 4 more are down, and that one is not before a minute", () => {
+  const layout = [
+    ...evenLayout(100, 20, 1).map((site) => ({ ...site, region: "north" })),
+    { site: "far", region: "south", nodes: 1 },
+  ];
+  const world = new World(5, layout, simConfig, new Trace(), { detail: "site" });
+  for (const [at, machine] of world.machines.entries()) world.at(20 * at, () => machine.startAgent());
+  world.run(180_000);
+  const view = world.machines.at(-1)?.node?.view;
+  const north = () => view?.regions().find(({ name }) => name === "north")?.summary;
+  assert.equal(north()?.ready, 100);
+  const speakers = new Set(
+    world.machines
+      .flatMap(({ node }) => node?.view.sites() ?? [])
+      .flatMap(({ summary }) => summary.gateways.map(({ id }) => id)),
+  );
+  const others = world.machines.filter(
+    ({ identity }) => identity.region === "north" && !speakers.has(identity.id),
+  );
+  const [first, ...next] = others.filter(
+    ({ identity }, at) => others.findIndex((other) => other.identity.site === identity.site) === at,
+  );
+  const toldAfter = (ready: number): number => {
+    const from = world.now;
+    while (north()?.ready !== ready && world.now < from + 300_000) world.run(world.now + 1_000);
+    return world.now - from;
+  };
+  first?.powerOff();
+  const one = toldAfter(99);
+  assert.ok(one >= 60_000 && one <= 100_000, `${one} ms`);
+  for (const machine of next.slice(0, 4)) machine.powerOff();
+  const four = toldAfter(95);
+  assert.ok(four <= 75_000, `${four} ms`);
+});
+
 test("a node holds no more in a mesh of 24 sites in 4 regions than in one of 12 in 2, but for a region's summary", () => {
   const records = (world: World): number => {
     world.run(90_000);

@@ -5,6 +5,7 @@ import { wallOf } from "../kernel/hybrid-clock.ts";
 import { jsonBytes, type Json } from "../kernel/json.ts";
 import { regionSummaryKey, siteSummaryKey } from "../records/keys.ts";
 import { regionsAround, scopeAround } from "../records/scope.ts";
+import type { RegionSummary } from "../records/summaries.ts";
 import { paceOf } from "../records/link-class.ts";
 import { ranked, speakersOf } from "./contacts.ts";
 import { makeRoom } from "./guests.ts";
@@ -13,6 +14,7 @@ import { levelsOf } from "./parts.ts";
 import { publishSummary } from "./own-records.ts";
 import { isMember, type IndexChange, type Summary } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { shareChanged } from "./summary-change.ts";
 import { regionSummaryOf, siteSummaryOf } from "./summary-content.ts";
 import type { Turn } from "./turn.ts";
 
@@ -28,6 +30,9 @@ export const regionEvery: Duration = seconds(30);
 const sitesAtFullPace = 20;
 const regionsAtFullPace = 8;
 const refreshEvery: Duration = seconds(2 * 3600);
+/** A change of this share of a region is told at its usual pace; of less, so many times later as it is smaller. */
+export const noticeable = 1 / 50;
+const patienceMax = 10;
 /** How often guests that are of no use are looked for. */
 const roomEvery: Duration = seconds(60);
 /** After a start the links within the site come first. */
@@ -125,7 +130,8 @@ function speakForRegion(turn: Turn, region: string, pace: number): void {
   levels.regionWords.set(region, word);
   word.staleSince ??= env.now;
   const share = Math.max(1, index.regionSummaries.size / regionsAtFullPace);
-  const first = standing === undefined ? 0 : regionEvery * share * 2 ** word.duels;
+  const first =
+    standing === undefined ? 0 : regionEvery * share * 2 ** word.duels * patienceOf(standing.body, summary);
   if (env.now < word.staleSince + pace * (first + standby * regionStep)) return;
   word.staleSince = undefined;
   if (standing !== undefined && standing.author !== identity.id)
@@ -133,6 +139,10 @@ function speakForRegion(turn: Turn, region: string, pace: number): void {
   publishSummary(turn, key, scopeAround(region), summary);
   peersSoon(state, env.now);
 }
+
+/** What is small against the whole is told later: everybody around hears every word. */
+const patienceOf = (said: RegionSummary, summary: RegionSummary): number =>
+  Math.min(patienceMax, Math.max(1, noticeable / shareChanged(said, summary)));
 
 /** Our place among those who may speak for a region that we stand in: of each of its parts the first two. */
 function standbyOf(state: NodeState, region: string): number {

@@ -1,3 +1,4 @@
+import { noticeable } from "../../core/node/summaries.ts";
 import { scopesOf, type Place } from "../../core/records/scope.ts";
 import type { Machine } from "../machine.ts";
 import { placesOf, placeTold } from "../places.ts";
@@ -92,7 +93,10 @@ function unlikeStates(_: Fleet, among: Iterable<Machine>): Difference | undefine
   return undefined;
 }
 
-/** 6. What is told of sites and regions is true: how many nodes they have, all of them ready. */
+/**
+ * 6. What is told of sites and regions is true: how many nodes they have, all of them ready. Of regions less than is
+ * noticeable may still be to be told.
+ */
 function untrueSummaries(fleet: Fleet): string | undefined {
   const counts = new Map<string, number>();
   const places = new Map<string, Place>();
@@ -109,10 +113,13 @@ function untrueSummaries(fleet: Fleet): string | undefined {
       ]);
       for (const place of new Set([...places.values()].map((other) => placeTold(identity, other)))) {
         const said = told.get(place);
-        const nodes = counts.get(place);
-        if (said?.nodes === nodes && said?.ready === nodes) continue;
+        const nodes = counts.get(place) ?? 0;
+        const untold = place.startsWith("region ") ? noticeable * nodes : 0;
+        const differs = (count: number | undefined): boolean =>
+          count !== nodes && !(Math.abs((count ?? 0) - nodes) < untold);
+        if (!differs(said?.nodes) && !differs(said?.ready)) continue;
         const heard = said === undefined ? "nothing" : `${said.nodes} nodes, ${said.ready} ready`;
-        return `6: ${name} is told ${heard} of ${nodes ?? 0} in ${place}`;
+        return `6: ${name} is told ${heard} of ${nodes} in ${place}`;
       }
     }
   }

@@ -96,7 +96,7 @@ export function liveADay(options: DayOptions, witness: Witness = {}): Day {
 
   const before = fleet.members.size;
   playWeather(fleet, weather, world.now);
-  planRosterChanges(fleet, world.now, options.weatherMs);
+  planRosterChanges(fleet, world.now, options.weatherMs, options.pace);
   writeNotes(course, world.machines, notesInWeather, options.weatherMs);
   pass(course, "weather", options.weatherMs);
   const afterWeather = agree(course, "calm", options.calmMaxMs);

@@ -11,13 +11,21 @@ import { anyReachable, siteOf, type Fleet } from "./fleet.ts";
  */
 
 const againMs = 5_000;
-/** Of so many nodes one leaves, and of so many one is revoked; one each at least. */
+const dayMs = 86_400_000;
+/** Of so many nodes one leaves in a day, and of so many one is revoked. */
 const nodesPerLeaver = 500;
 const nodesPerRevoked = 1_000;
 
-/** Within the first three fifths of the span, so that what they changed is weathered, too. */
-export function planRosterChanges(fleet: Fleet, from: number, spanMs: number): void {
-  const { world, random, lateSites } = fleet;
+/**
+ * Within the first three fifths of the span, so that what they changed is weathered, too.
+ *
+ * @param pace As that of a forecast; one site joins and one node goes each way at least.
+ */
+export function planRosterChanges(fleet: Fleet, from: number, spanMs: number, pace?: number): void {
+  const { world, random } = fleet;
+  const counted = (inADay: number): number =>
+    Math.max(1, Math.round(pace === undefined ? inADay : (pace * inADay * spanMs) / dayMs));
+  const lateSites = fleet.lateSites.slice(0, counted(fleet.lateSites.length));
   const soon = 0.6 * spanMs;
   for (const site of lateSites) {
     const machines = siteOf(fleet, site);
@@ -27,9 +35,9 @@ export function planRosterChanges(fleet: Fleet, from: number, spanMs: number): v
     });
   }
   const settled = [...fleet.members];
-  for (let left = Math.max(1, Math.round(settled.length / nodesPerLeaver)); left > 0; left--)
+  for (let left = counted(settled.length / nodesPerLeaver); left > 0; left--)
     world.at(from + random() * soon, () => leave(fleet, settled));
-  for (let left = Math.max(1, Math.round(settled.length / nodesPerRevoked)); left > 0; left--)
+  for (let left = counted(settled.length / nodesPerRevoked); left > 0; left--)
     world.at(from + random() * soon, () => revoke(fleet, settled));
 }
 

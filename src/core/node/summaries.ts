@@ -140,9 +140,11 @@ function speakForRegion(turn: Turn, region: string, pace: number): void {
   peersSoon(state, env.now);
 }
 
-/** What is small against the whole is told later: everybody around hears every word. */
-const patienceOf = (said: RegionSummary, summary: RegionSummary): number =>
-  Math.min(patienceMax, Math.max(1, noticeable / shareChanged(said, summary)));
+/** What is small against the whole is told later, unless all is well again: everybody around hears every word. */
+function patienceOf(said: RegionSummary, summary: RegionSummary): number {
+  if (said.ready < said.nodes && summary.ready === summary.nodes) return 1;
+  return Math.min(patienceMax, Math.max(1, noticeable / shareChanged(said, summary)));
+}
 
 /** Our place among those who may speak for a region that we stand in: of each of its parts the first two. */
 function standbyOf(state: NodeState, region: string): number {

@@ -20,8 +20,9 @@ import {
   type JoinRequest,
 } from "./enrol/join-request.ts";
 import { createRateLimit } from "./enrol/rate-limit.ts";
-import type { InviteOptions } from "./enrol/invite-book.ts";
+import type { InviteOptions, MadeInvite } from "./enrol/invite-book.ts";
 import { nestingRefused } from "./enrol/region-nesting.ts";
+import { ambiguous, siteRefused } from "./enrol/site-book.ts";
 import type { StreamBackup } from "./stream-backup.ts";
 import type { TokenUser } from "./tokens.ts";
 
@@ -31,7 +32,7 @@ import type { TokenUser } from "./tokens.ts";
  *
  *     POST /starlight/v1/join                                        see enrol/join-request.ts
  *     POST /starlight/v1/join/check                                  the same, and nothing is changed
- *     POST /starlight/v1/invites      {site?, region?, ttlMs?, uses?, grants?, addresses?} -> {invite}
+ *     POST /starlight/v1/invites      {site?, region?, ttlMs?, uses?, grants?, addresses?} -> {invite, site, region}
  *     POST /starlight/v1/revocations  {node, reason?}   node: id or name
  *     POST /starlight/v1/leave        {reason?}
  *     POST /starlight/v1/backup       -> the node's records, one SQLite file
@@ -40,7 +41,9 @@ import type { TokenUser } from "./tokens.ts";
 export type RoutesDeps = {
   readonly view: NodeView;
   readonly enroller: Enroller;
-  readonly invite: (options: Omit<InviteOptions, "directory" | "now">) => string;
+  readonly invite: (options: Omit<InviteOptions, "directory" | "now">) => MadeInvite;
+  /** Where a site stands, as far as this enroller knows. */
+  readonly regionsOf: (site: string) => readonly string[];
   /** `host:port` on which newcomers reach this node, when the request names none. */
   readonly addresses: () => readonly string[];
   readonly leave: (reason: string) => Promise<boolean>;
@@ -97,13 +100,17 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
   const masters: { readonly [path: string]: (body: Uint8Array) => Promise<Reply> | Reply } = {
     "/starlight/v1/invites": shaped(inviteShape, (options) => {
       const { ttlMs = ttlDefaultMs, addresses = deps.addresses(), ...given } = options;
+      const { site = deps.view.identity.site } = given;
+      const known = deps.regionsOf(site);
+      if (given.region === undefined && known.length > 1) return problem(409, ambiguous(site, known));
       // A site that exists says itself which region it is in.
-      const known = deps.view.sites().find(({ name }) => name === given.site)?.region;
-      const region = given.region ?? known;
-      const refused = region === undefined ? undefined : nestingRefused(region, deps.view);
+      const region = given.region ?? known[0];
+      const refused =
+        region === undefined
+          ? undefined
+          : (siteRefused({ site, region }, known) ?? nestingRefused(region, deps.view));
       if (refused !== undefined) return problem(409, refused);
-      const rest = region === undefined ? given : { ...given, region };
-      return { status: 201, body: { invite: deps.invite({ ...rest, ttlMs, addresses }) } };
+      return { status: 201, body: deps.invite({ ...given, site, region, ttlMs, addresses }) };
     }),
     "/starlight/v1/revocations": shaped(revocationShape, async ({ node, reason = "" }) => {
       const found = deps.view.members().find(({ id, member }) => id === node || member.name === node);

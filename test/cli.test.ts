@@ -184,8 +184,14 @@ test("a port that is taken, code 11; a corrupt database, code 13, left as it is"
 test("invites: garbage is code 20, a used one code 21", async () => {
   const garbage = await run(["--data", fresh("j1"), "join", "nonsense", "--name", "x"]);
   assert.equal(garbage.code, exitCodes.inviteInvalid, garbage.err);
-  const line = done(await starlight(["invite", "--site", "lab", "--uses", "1"])).trim();
-  done(await run(["--data", fresh("j2"), "join", line, "--name", "lab-8"]));
+  const invited = await starlight(["invite", "--site", "lab", "--uses", "1"]);
+  const line = done(invited).trim();
+  assert.match(line, /^starlight1\.\S+$/, "nothing but the invite, for scripts");
+  assert.match(invited.err, /^for site lab in region north$/m);
+  const check = done(await run(["--data", fresh("j2"), "join", line, "--name", "lab-8", "--check"]));
+  assert.match(check, /lab-8 can join in site lab \(region north\)/);
+  const joined = done(await run(["--data", fresh("j2"), "join", line, "--name", "lab-8"]));
+  assert.match(joined, /joined mesh \S+ in site lab \(region north\) as lab-8/);
   const spent = await run(["--data", fresh("j3"), "join", line, "--name", "lab-9"]);
   assert.equal(spent.code, exitCodes.inviteSpent, spent.err);
 });

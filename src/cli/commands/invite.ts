@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { parseDuration } from "../../core/intents/quantity.ts";
+import type { MadeInvite } from "../../app/enrol/invite-book.ts";
 import { CommandError } from "../command-error.ts";
 import { connect } from "../client.ts";
 import { formatOf, print, printValue } from "../output.ts";
@@ -25,7 +26,9 @@ export async function action(options: Options, _args: string[], globals: GlobalO
   const client = await connect(globals);
   const { site, region } = options;
   const { text } = await client.call("POST", "/starlight/v1/invites", { site, region, ttlMs, uses });
-  const answer = JSON.parse(text) as { invite: string };
+  const answer = JSON.parse(text) as MadeInvite;
+  // Standard output is the invite alone, for scripts.
+  process.stderr.write(`for site ${answer.site} in region ${answer.region}\n`);
   if (options.file !== undefined) return intoFile(options.file, answer.invite);
   if (await printValue(answer, formatOf(options.output))) return;
   if (options.qr === true) await asPicture(answer.invite);

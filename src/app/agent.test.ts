@@ -212,6 +212,9 @@ describe("the routes for members and invites", async () => {
     const bad = await post("/starlight/v1/invites", { site: "No Site" }, admin);
     assert.equal(bad.status, 422);
     assert.match(String(bad.body["detail"]), /the site "No Site" is not a name/);
+    const portless = await post("/starlight/v1/invites", { addresses: ["10.0.0.5"] }, admin);
+    assert.equal(portless.status, 422, "an invite with it could not be read");
+    assert.match(String(portless.body["detail"]), /"10\.0\.0\.5" is not an address: write host:port/);
     assert.equal((await post("/starlight/v1/revocations", { node: "nobody" }, admin)).status, 404);
   });
 

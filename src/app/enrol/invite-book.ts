@@ -10,7 +10,7 @@ import { makeDirectory, readText, writeDurably } from "../../shells/identity-fil
 import { IdentityError } from "../../shells/identity-file/identity-error.ts";
 import { layoutOf } from "../../shells/identity-file/layout.ts";
 import { isEnroller, loadIdentity } from "../../shells/identity-file/load-identity.ts";
-import { checkName, checkRegion, hostsOf } from "../../shells/identity-file/names.ts";
+import { addressesIn, checkName, checkRegion } from "../../shells/identity-file/names.ts";
 import { encodeInvite } from "./invite.ts";
 
 /**
@@ -77,7 +77,7 @@ export function makeInvite(options: InviteOptions): MadeInvite {
   checkName("the site", site);
   const region = options.region ?? ownRegion(node, site);
   checkRegion("the region", region);
-  hostsOf(addresses);
+  addressesIn(addresses, undefined);
   if (addresses.length === 0) throw invalid("an invite needs at least one address of this node");
   if (!Number.isSafeInteger(uses) || uses < 1 || uses > usesMax)
     throw invalid(`uses must be 1 to ${usesMax}`);

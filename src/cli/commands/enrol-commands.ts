@@ -23,7 +23,7 @@ export function addEnrolCommands(program: Command, run: Run): void {
     )
     .option(
       "--advertise <host:port...>",
-      "where other nodes reach this one (default: its addresses, port 7443)",
+      "where other nodes reach this one; without a port 7443 (default: its addresses, port 7443)",
     )
     .addHelpText(
       "after",

@@ -196,6 +196,23 @@ test("invites: garbage is code 20, a used one code 21", async () => {
   assert.equal(spent.code, exitCodes.inviteSpent, spent.err);
 });
 
+test("an invite with a wrong value is a usage error that says what is right", async () => {
+  for (const [flags, reason] of [
+    [["--site", "lab", "--region", "eu.-de"], /the region "eu\.-de" is not a region: use 1 to 6 names/],
+    [["--region", "Nord", "--site", "No Site"], /"No Site" is not a name/],
+    [["--uses", "5000"], /uses 5000: an invite is for 1 to 1000 machines/],
+    [["--ttl", "90d"], /--ttl 90d: .* days are no unit: 90 days, the most, are 2160h/],
+    [["--ttl", "2161h"], /1 to 7776000000 ms, which is 2160h or 90 days/],
+  ] as const) {
+    const refused = await starlight(["invite", "--site", "new", ...flags]);
+    assert.equal(refused.code, exitCodes.usage, refused.err);
+    assert.match(refused.err, reason);
+  }
+  const elsewhere = await starlight(["invite", "--site", "lab", "--region", "south"]);
+  assert.equal(elsewhere.code, exitCodes.failed, "well written, and in conflict with what stands");
+  assert.match(elsewhere.err, /"south" conflicts with the site "lab", which stands in north/);
+});
+
 test("a viewer's token reads and does not write, code 27", async () => {
   const { data, advertised } = fleet.node("lab-1");
   const token =

@@ -7,10 +7,11 @@ import { isNodeId } from "../core/records/record.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
 import { bearerOf } from "../api/auth.ts";
-import { addressesMax } from "../shells/identity-file/names.ts";
-import { explained } from "./app-error.ts";
+import { addressesMax, isRegion } from "../shells/identity-file/names.ts";
+import { explained, type AppError } from "./app-error.ts";
 import type { BundleReply, BundleRoutes } from "./bundle/routes.ts";
 import type { Enroller } from "./enrol/enroller.ts";
+import { exitCodes } from "./exit-codes.ts";
 import {
   checkPath,
   joinBytesMax,
@@ -63,8 +64,9 @@ const bodyTimeoutMs = 10_000;
 const inviteShape = fields({
   site: optional(text(63)),
   region: optional(text(63)),
-  ttlMs: optional(integer(1, Number.MAX_SAFE_INTEGER)),
-  uses: optional(integer(1, 1_000)),
+  // How much is too much, the invite book says in words.
+  ttlMs: optional(integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
+  uses: optional(integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
   grants: optional(list(oneOf("enrol", "write"), 8)),
   addresses: optional(list(text(300), addressesMax)),
 });
@@ -105,8 +107,9 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
       if (given.region === undefined && known.length > 1) return problem(409, ambiguous(site, known));
       // A site that exists says itself which region it is in.
       const region = given.region ?? known[0];
+      // What is no region, the invite book says in words.
       const refused =
-        region === undefined
+        region === undefined || !isRegion(region)
           ? undefined
           : (siteRefused({ site, region }, known) ?? nestingRefused(region, deps.view));
       if (refused !== undefined) return problem(409, refused);
@@ -208,9 +211,15 @@ function shaped<T>(
     } catch (error) {
       const known = explained(error);
       if (known === undefined) throw error;
-      return problem(422, [known.what, known.fix].filter((part) => part !== "").join(". "));
+      return problem(statusOf(known), [known.what, known.fix].filter((part) => part !== "").join(". "));
     }
   };
+}
+
+/** Only what the caller wrote wrong is 422; the command line ends with a usage error then. */
+function statusOf({ exitCode }: AppError): number {
+  if (exitCode === exitCodes.usage) return 422;
+  return exitCode === exitCodes.notAllowed ? 403 : 507;
 }
 
 /** The whole body; undefined when it is longer than allowed, broken off, or slower than it may be. */

@@ -80,8 +80,9 @@ export function makeInvite(options: InviteOptions): MadeInvite {
   addressesIn(addresses, undefined);
   if (addresses.length === 0) throw invalid("an invite needs at least one address of this node");
   if (!Number.isSafeInteger(uses) || uses < 1 || uses > usesMax)
-    throw invalid(`uses must be 1 to ${usesMax}`);
-  if (!(ttlMs > 0 && ttlMs <= ttlMaxMs)) throw invalid("an invite may be good for at most 90 days");
+    throw invalid(`uses ${uses}: an invite is for 1 to ${usesMax} machines; make another one for more`);
+  if (!(ttlMs > 0 && ttlMs <= ttlMaxMs))
+    throw invalid(`ttlMs ${ttlMs}: an invite is good for 1 to ${ttlMaxMs} ms, which is 2160h or 90 days`);
   const secret = randomBytes(24).toString("base64url");
   const secretHash = hashOf(secret);
   const expiresAt = now + Math.floor(ttlMs);

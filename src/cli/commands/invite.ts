@@ -16,10 +16,12 @@ type Options = {
   readonly output?: string;
 };
 
+const durations =
+  "use a duration such as 30m or 24h, in h, m, s or ms; days are no unit: 90 days, the most, are 2160h";
+
 export async function action(options: Options, _args: string[], globals: GlobalOptions): Promise<void> {
   const ttlMs = parseDuration(options.ttl);
-  if (ttlMs === undefined)
-    throw new CommandError("usage", `--ttl ${options.ttl}: use a duration such as 30m or 24h`);
+  if (ttlMs === undefined) throw new CommandError("usage", `--ttl ${options.ttl}: ${durations}`);
   const uses = Number(options.uses);
   if (!Number.isInteger(uses) || uses < 1)
     throw new CommandError("usage", `--uses ${options.uses}: use a whole number from 1`);

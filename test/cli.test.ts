@@ -184,10 +184,33 @@ test("a port that is taken, code 11; a corrupt database, code 13, left as it is"
 test("invites: garbage is code 20, a used one code 21", async () => {
   const garbage = await run(["--data", fresh("j1"), "join", "nonsense", "--name", "x"]);
   assert.equal(garbage.code, exitCodes.inviteInvalid, garbage.err);
-  const line = done(await starlight(["invite", "--site", "lab", "--uses", "1"])).trim();
-  done(await run(["--data", fresh("j2"), "join", line, "--name", "lab-8"]));
+  const invited = await starlight(["invite", "--site", "lab", "--uses", "1"]);
+  const line = done(invited).trim();
+  assert.match(line, /^starlight1\.\S+$/, "nothing but the invite, for scripts");
+  assert.match(invited.err, /^for site lab in region north$/m);
+  const check = done(await run(["--data", fresh("j2"), "join", line, "--name", "lab-8", "--check"]));
+  assert.match(check, /lab-8 can join in site lab \(region north\)/);
+  const joined = done(await run(["--data", fresh("j2"), "join", line, "--name", "lab-8"]));
+  assert.match(joined, /joined mesh \S+ in site lab \(region north\) as lab-8/);
   const spent = await run(["--data", fresh("j3"), "join", line, "--name", "lab-9"]);
   assert.equal(spent.code, exitCodes.inviteSpent, spent.err);
+});
+
+test("an invite with a wrong value is a usage error that says what is right", async () => {
+  for (const [flags, reason] of [
+    [["--site", "lab", "--region", "eu.-de"], /the region "eu\.-de" is not a region: use 1 to 6 names/],
+    [["--region", "Nord", "--site", "No Site"], /"No Site" is not a name/],
+    [["--uses", "5000"], /uses 5000: an invite is for 1 to 1000 machines/],
+    [["--ttl", "90d"], /--ttl 90d: .* days are no unit: 90 days, the most, are 2160h/],
+    [["--ttl", "2161h"], /1 to 7776000000 ms, which is 2160h or 90 days/],
+  ] as const) {
+    const refused = await starlight(["invite", "--site", "new", ...flags]);
+    assert.equal(refused.code, exitCodes.usage, refused.err);
+    assert.match(refused.err, reason);
+  }
+  const elsewhere = await starlight(["invite", "--site", "lab", "--region", "south"]);
+  assert.equal(elsewhere.code, exitCodes.failed, "well written, and in conflict with what stands");
+  assert.match(elsewhere.err, /"south" conflicts with the site "lab", which stands in north/);
 });
 
 test("a viewer's token reads and does not write, code 27", async () => {

@@ -212,6 +212,19 @@ describe("the routes for members and invites", async () => {
     const bad = await post("/starlight/v1/invites", { site: "No Site" }, admin);
     assert.equal(bad.status, 422);
     assert.match(String(bad.body["detail"]), /the site "No Site" is not a name/);
+    for (const [order, reason] of [
+      [{ uses: 5_000 }, /uses 5000: an invite is for 1 to 1000 machines/],
+      [{ uses: 0 }, /uses 0: an invite is for 1 to 1000 machines/],
+      [{ ttlMs: 91 * 86_400_000 }, /ttlMs 7862400000: .* 1 to 7776000000 ms, which is 2160h or 90 days/],
+      [{ ttlMs: 0 }, /ttlMs 0: /],
+    ] as const) {
+      const refused = await post("/starlight/v1/invites", order, admin);
+      assert.equal(refused.status, 422);
+      assert.match(String(refused.body["detail"]), reason);
+    }
+    const portless = await post("/starlight/v1/invites", { addresses: ["10.0.0.5"] }, admin);
+    assert.equal(portless.status, 422, "an invite with it could not be read");
+    assert.match(String(portless.body["detail"]), /"10\.0\.0\.5" is not an address: write host:port/);
     assert.equal((await post("/starlight/v1/revocations", { node: "nobody" }, admin)).status, 404);
   });
 

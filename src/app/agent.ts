@@ -24,7 +24,8 @@ import { loadConfig, type ConfigSources, type LoadedConfig } from "./config.ts";
 import { localAddressOf, nodeConfigOf, type Config } from "./config-schema.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { createEnroller, type Enroller } from "./enrol/enroller.ts";
-import { createInvite } from "./enrol/invite-book.ts";
+import { makeInvite } from "./enrol/invite-book.ts";
+import { knownRegions } from "./enrol/site-book.ts";
 import { createHints, withHints } from "./finding/hints.ts";
 import type { JoinRefusal } from "./enrol/join-request.ts";
 import { kubeconfigWarnings } from "./issue-user.ts";
@@ -307,7 +308,8 @@ function createHandler(made: HandlerParts): ReturnType<CreateApi> {
   const routes = createRoutes({
     view,
     enroller,
-    invite: (options) => createInvite({ ...options, directory, now: Date.now() }),
+    invite: (options) => makeInvite({ ...options, directory, now: Date.now() }),
+    regionsOf: (site) => knownRegions({ directory, view }, site),
     addresses: () => view.member(view.identity.id)?.status?.addresses ?? [],
     leave,
     backup: createStreamBackup(layoutOf(directory).backups, storage),

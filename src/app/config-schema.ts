@@ -1,7 +1,7 @@
 import { isAbsolute } from "node:path";
 import * as v from "valibot";
 import type { NodeConfig } from "../core/node/contract.ts";
-import { parseAddress } from "../shells/identity-file/address.ts";
+import { agentPort, parseAddress } from "../shells/identity-file/address.ts";
 import { isSeed, seedsMax } from "./finding/seed-names.ts";
 import { parseOverride } from "../shells/machine/overrides.ts";
 
@@ -223,7 +223,7 @@ export type ConfigKey = keyof Config;
 export const configKeys = Object.keys(configSchema.entries) as readonly ConfigKey[];
 
 export const configDefaults: Config = {
-  listen: "0.0.0.0:7443",
+  listen: `0.0.0.0:${agentPort}`,
   advertise: [],
   dialFrom: "",
   discovery: "mdns",

@@ -73,6 +73,7 @@ test("agents of 3 sites in 2 regions know their own site's nodes, prove themselv
   assert.deepEqual(namesAt(2), ["lima-2"]);
 
   await until("bern is told of oslo", () => agents[1]?.view.sites().length === 2);
+  assert.deepEqual(agents[1]?.view.regionsOfSite("oslo"), ["north"]);
   await until("lima is told of the north", () => agents[2]?.view.regions()[0]?.name === "north");
   const value = {
     apiVersion: "v1",

@@ -7,10 +7,11 @@ import { isNodeId } from "../core/records/record.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
 import { bearerOf } from "../api/auth.ts";
-import { addressesMax } from "../shells/identity-file/names.ts";
-import { explained } from "./app-error.ts";
+import { addressesMax, isRegion } from "../shells/identity-file/names.ts";
+import { explained, type AppError } from "./app-error.ts";
 import type { BundleReply, BundleRoutes } from "./bundle/routes.ts";
 import type { Enroller } from "./enrol/enroller.ts";
+import { exitCodes } from "./exit-codes.ts";
 import {
   checkPath,
   joinBytesMax,
@@ -20,8 +21,9 @@ import {
   type JoinRequest,
 } from "./enrol/join-request.ts";
 import { createRateLimit } from "./enrol/rate-limit.ts";
-import type { InviteOptions } from "./enrol/invite-book.ts";
+import type { InviteOptions, MadeInvite } from "./enrol/invite-book.ts";
 import { nestingRefused } from "./enrol/region-nesting.ts";
+import { ambiguous, siteRefused } from "./enrol/site-book.ts";
 import type { StreamBackup } from "./stream-backup.ts";
 import type { TokenUser } from "./tokens.ts";
 
@@ -31,7 +33,7 @@ import type { TokenUser } from "./tokens.ts";
  *
  *     POST /starlight/v1/join                                        see enrol/join-request.ts
  *     POST /starlight/v1/join/check                                  the same, and nothing is changed
- *     POST /starlight/v1/invites      {site?, region?, ttlMs?, uses?, grants?, addresses?} -> {invite}
+ *     POST /starlight/v1/invites      {site?, region?, ttlMs?, uses?, grants?, addresses?} -> {invite, site, region}
  *     POST /starlight/v1/revocations  {node, reason?}   node: id or name
  *     POST /starlight/v1/leave        {reason?}
  *     POST /starlight/v1/backup       -> the node's records, one SQLite file
@@ -40,7 +42,9 @@ import type { TokenUser } from "./tokens.ts";
 export type RoutesDeps = {
   readonly view: NodeView;
   readonly enroller: Enroller;
-  readonly invite: (options: Omit<InviteOptions, "directory" | "now">) => string;
+  readonly invite: (options: Omit<InviteOptions, "directory" | "now">) => MadeInvite;
+  /** Where a site stands, as far as this enroller knows. */
+  readonly regionsOf: (site: string) => readonly string[];
   /** `host:port` on which newcomers reach this node, when the request names none. */
   readonly addresses: () => readonly string[];
   readonly leave: (reason: string) => Promise<boolean>;
@@ -60,8 +64,9 @@ const bodyTimeoutMs = 10_000;
 const inviteShape = fields({
   site: optional(text(63)),
   region: optional(text(63)),
-  ttlMs: optional(integer(1, Number.MAX_SAFE_INTEGER)),
-  uses: optional(integer(1, 1_000)),
+  // How much is too much, the invite book says in words.
+  ttlMs: optional(integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
+  uses: optional(integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
   grants: optional(list(oneOf("enrol", "write"), 8)),
   addresses: optional(list(text(300), addressesMax)),
 });
@@ -97,13 +102,18 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
   const masters: { readonly [path: string]: (body: Uint8Array) => Promise<Reply> | Reply } = {
     "/starlight/v1/invites": shaped(inviteShape, (options) => {
       const { ttlMs = ttlDefaultMs, addresses = deps.addresses(), ...given } = options;
+      const { site = deps.view.identity.site } = given;
+      const known = deps.regionsOf(site);
+      if (given.region === undefined && known.length > 1) return problem(409, ambiguous(site, known));
       // A site that exists says itself which region it is in.
-      const known = deps.view.sites().find(({ name }) => name === given.site)?.region;
-      const region = given.region ?? known;
-      const refused = region === undefined ? undefined : nestingRefused(region, deps.view);
+      const region = given.region ?? known[0];
+      // What is no region, the invite book says in words.
+      const refused =
+        region === undefined || !isRegion(region)
+          ? undefined
+          : (siteRefused({ site, region }, known) ?? nestingRefused(region, deps.view));
       if (refused !== undefined) return problem(409, refused);
-      const rest = region === undefined ? given : { ...given, region };
-      return { status: 201, body: { invite: deps.invite({ ...rest, ttlMs, addresses }) } };
+      return { status: 201, body: deps.invite({ ...given, site, region, ttlMs, addresses }) };
     }),
     "/starlight/v1/revocations": shaped(revocationShape, async ({ node, reason = "" }) => {
       const found = deps.view.members().find(({ id, member }) => id === node || member.name === node);
@@ -201,9 +211,15 @@ function shaped<T>(
     } catch (error) {
       const known = explained(error);
       if (known === undefined) throw error;
-      return problem(422, [known.what, known.fix].filter((part) => part !== "").join(". "));
+      return problem(statusOf(known), [known.what, known.fix].filter((part) => part !== "").join(". "));
     }
   };
+}
+
+/** Only what the caller wrote wrong is 422; the command line ends with a usage error then. */
+function statusOf({ exitCode }: AppError): number {
+  if (exitCode === exitCodes.usage) return 422;
+  return exitCode === exitCodes.notAllowed ? 403 : 507;
 }
 
 /** The whole body; undefined when it is longer than allowed, broken off, or slower than it may be. */

@@ -98,6 +98,9 @@ async function readKubeconfig(path: string, server: string | undefined): Promise
   };
 }
 
+/** Of the paths that are ours; Kubernetes' answer with a `Status` object. */
+const problemType = "application/problem+json";
+
 async function call(
   credentials: Credentials,
   method: string,
@@ -108,6 +111,9 @@ async function call(
   const response = await send(credentials, method, path, body, options);
   const text = await textOf(response);
   const status = statusOf(response);
+  // What is written wrong is a usage error, whether this side finds it or the node.
+  if (status === 422 && response.headers["content-type"] === problemType)
+    throw new CommandError("usage", messageOf(text, status));
   if (status >= 400) throw failureOf(text, status);
   return { status, text, headers: response.headers };
 }

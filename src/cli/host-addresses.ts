@@ -1,7 +1,8 @@
 import { networkInterfaces } from "node:os";
+import { agentPort } from "../shells/identity-file/address.ts";
 
 /** Where others probably reach this machine, IPv4 first; loopback only when there is nothing else. */
-export function hostAddresses(port = 7443): string[] {
+export function hostAddresses(port = agentPort): string[] {
   const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
   const usable = all.filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
   const four = usable.filter(({ family }) => family === "IPv4").map(({ address }) => `${address}:${port}`);

@@ -1,5 +1,6 @@
 import { parseJson } from "../../core/kernel/json.ts";
 import { fields, text } from "../../core/kernel/shape.ts";
+import type { Place } from "../../core/records/scope.ts";
 import type { HopReport } from "../../ports/hops.ts";
 import { signerFromPem } from "../../shells/crypto-node/node-crypto.ts";
 import { newRecordKey, newTlsKey } from "../../shells/identity-file/keys.ts";
@@ -26,6 +27,8 @@ export type CheckOptions = {
 export type JoinCheck = {
   readonly addresses: readonly { readonly address: string; readonly hops: readonly HopReport[] }[];
   readonly failing: HopReport | undefined;
+  /** Where the invite places whoever comes with it; undefined when it is none. */
+  readonly place: Place | undefined;
   /** What a join would end with. */
   readonly exitCode: ExitCode;
 };
@@ -49,9 +52,10 @@ export async function checkJoin(options: CheckOptions): Promise<JoinCheck> {
   if (!decoded.ok) {
     const { what, fix, exitCode } = inviteExplained(decoded.error);
     const failing: HopReport = { hop: "invite", outcome: "failed", detail: what, fix };
-    return { addresses: [], failing, exitCode };
+    return { addresses: [], failing, place: undefined, exitCode };
   }
   const invite: Invite = decoded.value;
+  const place = { site: invite.site, region: invite.region };
   const addresses: { readonly address: string; readonly hops: readonly HopReport[] }[] = [];
   let exitCode: ExitCode = exitCodes.unreachable;
   for (const address of new Set([...found, ...invite.addresses])) {
@@ -60,11 +64,11 @@ export async function checkJoin(options: CheckOptions): Promise<JoinCheck> {
     closePath(way);
     addresses.push({ address, hops: reports });
     const failure = failureIn(reports);
-    if (failure === undefined) return { addresses, failing: undefined, exitCode: exitCodes.ok };
+    if (failure === undefined) return { addresses, failing: undefined, place, exitCode: exitCodes.ok };
     if (failure.hop === "fingerprint") exitCode = exitCodes.wrongMesh;
     if (way.refusal !== undefined) exitCode = refusals[way.refusal.refusal].exitCode;
   }
-  return { addresses, failing: furthest(addresses.map((entry) => entry.hops)), exitCode };
+  return { addresses, failing: furthest(addresses.map((entry) => entry.hops)), place, exitCode };
 }
 
 const versionShape = fields({ gitVersion: text(128) });

@@ -17,6 +17,7 @@ import { clockRefusal } from "./clock-check.ts";
 import { findEntry, saveEntry, type InviteEntry, type JoinEntry } from "./invite-book.ts";
 import { nestingRefused } from "./region-nesting.ts";
 import { proofHolds, type JoinAnswer, type JoinRefusal, type JoinRequest } from "./join-request.ts";
+import { knownRegions, noteAdmission, siteRefused } from "./site-book.ts";
 
 /** Admits and removes members, with this node's own key. */
 export type Enroller = {
@@ -64,6 +65,7 @@ async function join(desk: Desk, request: JoinRequest): Outcome<JoinAnswer> {
   if (repeated !== undefined) return finish(desk, entry, repeated);
   const open = await forgetUnheard(desk, entry, request.name);
   const joined = await newMember(desk, entry, request, id);
+  noteAdmission(desk, entry, id);
   const updated = { ...open, joins: [...open.joins, joined] };
   saveEntry(desk.directory, updated);
   return finish(desk, updated, joined);
@@ -111,7 +113,7 @@ function judge(desk: Desk, request: JoinRequest): Result<Judged, JoinRefusal> {
   }
   // Since the invite was made others may have come.
   const misplaced = isRegion(entry.region)
-    ? nestingRefused(entry.region, desk.view)
+    ? (siteRefused(entry, knownRegions(desk, entry.site)) ?? nestingRefused(entry.region, desk.view))
     : regionRefused("the region", entry.region);
   if (misplaced !== undefined) return refuse("region", misplaced);
   return ok({ entry, id, repeated: undefined });

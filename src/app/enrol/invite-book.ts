@@ -3,13 +3,14 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseJson } from "../../core/kernel/json.ts";
 import { fields, integer, list, oneOf, text, type Shaped } from "../../core/kernel/shape.ts";
+import type { NodeIdentity } from "../../core/node/contract.ts";
 import type { Grant } from "../../core/records/bodies.ts";
 import { fingerprintOf } from "../../shells/identity-file/keys.ts";
 import { makeDirectory, readText, writeDurably } from "../../shells/identity-file/durable-files.ts";
 import { IdentityError } from "../../shells/identity-file/identity-error.ts";
 import { layoutOf } from "../../shells/identity-file/layout.ts";
 import { isEnroller, loadIdentity } from "../../shells/identity-file/load-identity.ts";
-import { checkName, checkRegion, hostsOf } from "../../shells/identity-file/names.ts";
+import { addressesIn, checkName, checkRegion } from "../../shells/identity-file/names.ts";
 import { encodeInvite } from "./invite.ts";
 
 /**
@@ -43,8 +44,9 @@ export type InviteEntry = Shaped<typeof entryShape>;
 
 export type InviteOptions = {
   readonly directory: string;
-  /** Where the newcomer will stand; our own site and region when missing. */
+  /** Where the newcomer will stand; our own site when missing. */
   readonly site?: string | undefined;
+  /** Our own when missing; for another site only where everybody knows everybody. */
   readonly region?: string | undefined;
   readonly ttlMs: number;
   /** How many nodes may join with it. */
@@ -61,19 +63,26 @@ const invitesMax = 1_000;
 /** Spent and expired invites are kept this long, so that a late newcomer is told the true reason. */
 const keptMs = 7 * 86_400_000;
 
+/** An invite, and where it places whoever comes with it. */
+export type MadeInvite = { readonly invite: string; readonly site: string; readonly region: string };
+
+export const createInvite = (options: InviteOptions): string => makeInvite(options).invite;
+
 /** Makes an invite on an enroller, whether its agent runs or not. Throws an `IdentityError`. */
-export function createInvite(options: InviteOptions): string {
+export function makeInvite(options: InviteOptions): MadeInvite {
   const { directory, ttlMs, uses = 1, grants = ["write"], addresses, now } = options;
   const { node, tls } = loadIdentity(directory);
   if (!isEnroller(directory)) throw new IdentityError({ type: "not-an-enroller", directory });
-  const { site = node.site, region = node.region } = options;
+  const { site = node.site } = options;
   checkName("the site", site);
+  const region = options.region ?? ownRegion(node, site);
   checkRegion("the region", region);
-  hostsOf(addresses);
+  addressesIn(addresses, undefined);
   if (addresses.length === 0) throw invalid("an invite needs at least one address of this node");
   if (!Number.isSafeInteger(uses) || uses < 1 || uses > usesMax)
-    throw invalid(`uses must be 1 to ${usesMax}`);
-  if (!(ttlMs > 0 && ttlMs <= ttlMaxMs)) throw invalid("an invite may be good for at most 90 days");
+    throw invalid(`uses ${uses}: an invite is for 1 to ${usesMax} machines; make another one for more`);
+  if (!(ttlMs > 0 && ttlMs <= ttlMaxMs))
+    throw invalid(`ttlMs ${ttlMs}: an invite is good for 1 to ${ttlMaxMs} ms, which is 2160h or 90 days`);
   const secret = randomBytes(24).toString("base64url");
   const secretHash = hashOf(secret);
   const expiresAt = now + Math.floor(ttlMs);
@@ -92,7 +101,7 @@ export function createInvite(options: InviteOptions): string {
   };
   saveEntry(directory, entry);
   const caSpki = new X509Certificate(tls.caPem).publicKey.export({ type: "spki", format: "der" });
-  return encodeInvite({
+  const invite = encodeInvite({
     meshId: node.mesh.id,
     meshName: node.mesh.name,
     ca: fingerprintOf(caSpki),
@@ -104,6 +113,18 @@ export function createInvite(options: InviteOptions): string {
     createdAt: now,
     expiresAt,
   });
+  return { invite, site, region };
+}
+
+/**
+ * What a region that nobody named stands for. Where detail stays in its place, a site that we have not heard of may
+ * stand anywhere all the same; a second one of its name would run what is to run once.
+ */
+function ownRegion({ site, region, mesh }: NodeIdentity, asked: string): string {
+  if (asked === site || mesh.detail === "mesh") return region;
+  throw invalid(
+    `no region is given for the site ${JSON.stringify(asked)}, which this node does not know: with the detail ${mesh.detail} it may stand in any. Name it with --region, for example --region ${region}`,
+  );
 }
 
 /** The invite a secret belongs to. The name of its file is public; the comparison takes constant time. */

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { getDescription } from "valibot";
 import { flagOf } from "../../app/config.ts";
 import { configKeys, configSchema } from "../../app/config-schema.ts";
+import { addEnrolCommands } from "./enrol-commands.ts";
 import { addNodeCommands } from "./node-commands.ts";
 
 /** Options that every command inherits from the program. */
@@ -24,56 +25,10 @@ export function registerCommands(program: Command): void {
   const wait = "--wait <who>";
   const classHelp = "user, git or override: a higher class wins over a lower one";
   const waitHelp = "until all nodes of the site, of the region, or all hold it on disk: site, region or all";
-  const nesting = "dots nest regions: eu.de.south is within eu.de, and that within eu";
   const timeout = "--timeout <duration>";
   const timeoutHelp = "how long to --wait; then exit code 31, and the write stands (default: 10s)";
 
-  program
-    .command("init")
-    .description("make a new mesh with this machine as its first node")
-    .requiredOption("--site <name>", "the site this machine stands in, for example a shop")
-    .option("--mesh <name>", "name of the mesh", "mesh")
-    .option("--name <name>", "name of this node (default: the host name)")
-    .option("--region <name>", `region of the site; ${nesting}`, "default")
-    .option(
-      "--detail <how far>",
-      "how far the detail of a node travels: mesh (right up to about 100 nodes), region or site; never changed later",
-      "mesh",
-    )
-    .option(
-      "--advertise <host:port...>",
-      "where other nodes reach this one (default: its addresses, port 7443)",
-    )
-    .addHelpText(
-      "after",
-      "\nExample:\n  starlight init --mesh shops --site oslo --region north\n  starlight agent\n",
-    )
-    .action(run(() => import("./init.ts")));
-  program
-    .command("invite")
-    .description("make an invite: one line that lets a machine join")
-    .requiredOption("--site <name>", "site of the newcomer")
-    .option("--region <name>", `region of the site, when the site is new; ${nesting}`)
-    .option("--ttl <duration>", "how long it is good for", "24h")
-    .option("--uses <count>", "how many machines may use it", "1")
-    .option("--file <path>", "write it into a file that only you can read")
-    .option("--qr", "also as a QR code, for a telephone or a scanner")
-    .option(output, outputHelp)
-    .addHelpText("after", "\nExample:\n  starlight invite --site bern --region south\n")
-    .action(run(() => import("./invite.ts")));
-  program
-    .command("join")
-    .description("join a mesh with an invite")
-    .argument("[invite]", "the line that `starlight invite` printed")
-    .option("-f, --filename <path>", "the file that `starlight invite --file` wrote; - is standard input")
-    .option("--discover", "look for the mesh on the local network; without an invite, list the meshes there")
-    .option("--check", "try every hop up to the enroller's yes, and change nothing")
-    .option("--name <name>", "name of this node (default: the host name)")
-    .option(
-      "--advertise <host:port...>",
-      "where other nodes reach this one (default: its addresses, port 7443)",
-    )
-    .action(run(() => import("./join.ts")));
+  addEnrolCommands(program, run);
   const agent = program
     .command("agent")
     .description("run the node: workloads first, then the port, then the peers")

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { parseDuration } from "../../core/intents/quantity.ts";
+import type { MadeInvite } from "../../app/enrol/invite-book.ts";
 import { CommandError } from "../command-error.ts";
 import { connect } from "../client.ts";
 import { formatOf, print, printValue } from "../output.ts";
@@ -15,17 +16,21 @@ type Options = {
   readonly output?: string;
 };
 
+const durations =
+  "use a duration such as 30m or 24h, in h, m, s or ms; days are no unit: 90 days, the most, are 2160h";
+
 export async function action(options: Options, _args: string[], globals: GlobalOptions): Promise<void> {
   const ttlMs = parseDuration(options.ttl);
-  if (ttlMs === undefined)
-    throw new CommandError("usage", `--ttl ${options.ttl}: use a duration such as 30m or 24h`);
+  if (ttlMs === undefined) throw new CommandError("usage", `--ttl ${options.ttl}: ${durations}`);
   const uses = Number(options.uses);
   if (!Number.isInteger(uses) || uses < 1)
     throw new CommandError("usage", `--uses ${options.uses}: use a whole number from 1`);
   const client = await connect(globals);
   const { site, region } = options;
   const { text } = await client.call("POST", "/starlight/v1/invites", { site, region, ttlMs, uses });
-  const answer = JSON.parse(text) as { invite: string };
+  const answer = JSON.parse(text) as MadeInvite;
+  // Standard output is the invite alone, for scripts.
+  process.stderr.write(`for site ${answer.site} in region ${answer.region}\n`);
   if (options.file !== undefined) return intoFile(options.file, answer.invite);
   if (await printValue(answer, formatOf(options.output))) return;
   if (options.qr === true) await asPicture(answer.invite);

@@ -40,7 +40,7 @@ export async function action(options: Options, [argument]: string[], { data }: G
     progress: (line) => process.stderr.write(`${line}\n`),
   });
   print(
-    `joined mesh ${node.mesh.name} in site ${node.site} as ${node.name}\n\nnext: starlight agent --data ${data}`,
+    `joined mesh ${node.mesh.name} in site ${node.site} (region ${node.region}) as ${node.name}\n\nnext: starlight agent --data ${data}`,
   );
 }
 
@@ -81,9 +81,12 @@ async function listMeshes(): Promise<void> {
 }
 
 async function tryOnly(invite: string, nodeName: string, found: readonly string[]): Promise<void> {
-  const { addresses, failing, exitCode } = await checkJoin({ invite, nodeName, found });
+  const { addresses, failing, exitCode, place } = await checkJoin({ invite, nodeName, found });
   for (const { address, hops } of addresses) printHops(address, hops);
-  if (failing === undefined) return print(`\n${nodeName} can join: run it without --check`);
+  if (failing === undefined) {
+    const where = place === undefined ? "" : ` in site ${place.site} (region ${place.region})`;
+    return print(`\n${nodeName} can join${where}: run it without --check`);
+  }
   if (addresses.length === 0) printHops("the invite", [failing]);
   process.exitCode = exitCode;
 }

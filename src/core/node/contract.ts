@@ -347,12 +347,16 @@ export type NodeView = {
   readonly admits: (peer: NodeId, tlsKey: string) => boolean;
   /** What is on record of a node, also of one outside of our roster; undefined when its membership ended. */
   readonly memberBody: (id: NodeId) => MemberBody | undefined;
+  /** Whether a node is known to have left or to be revoked. */
+  readonly hasEnded: (id: NodeId) => boolean;
   /** Sites that we know of, ours included, sorted by name. */
   readonly sites: () => readonly SiteView[];
   /** Of the mesh, and of each region that we stand in, the regions next to ours, sorted by name. */
   readonly regions: () => readonly RegionView[];
   /** Regions that we know a member to stand in directly, sorted. */
   readonly peopledRegions: () => readonly string[];
+  /** In which regions a site stands, as far as we know, sorted; two: two sites have one name. */
+  readonly regionsOfSite: (site: string) => readonly string[];
   /** Frames of the roster and of every member's status: what a newcomer needs to trust and reach us. */
   readonly introduction: () => readonly Uint8Array[];
   /** What a node at that place (we, if undefined) lacks of our records when it knows its logs so far. */

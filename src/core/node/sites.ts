@@ -43,4 +43,21 @@ export function peopledRegions({ index, levels }: NodeState): readonly string[] 
   return [...found].sort();
 }
 
+/**
+ * Where a site stands, by its members, by those of it that are proven to us, and by whoever speaks for it; sorted.
+ * More than one region: two sites were given one name.
+ */
+export function regionsOfSite({ identity, index, levels }: NodeState, site: string): readonly string[] {
+  const found = new Set<string>();
+  if (site === identity.site) found.add(identity.region);
+  for (const [id, { body }] of index.memberById)
+    if (body.site === site && isMember(index, id)) found.add(body.region);
+  for (const [id, { member }] of levels.guests)
+    if (member.site === site && !index.goneSince.has(id)) found.add(member.region);
+  const told = index.siteSummaries.get(site);
+  // The last word of a site whose nodes have all gone is never taken back.
+  if (told !== undefined && !index.goneSince.has(told.author)) found.add(told.body.region);
+  return [...found].sort();
+}
+
 const ageOf = ({ version }: Fact<unknown>, { wall }: Given): Duration => Math.max(0, wall - wallOf(version));

@@ -3,6 +3,9 @@ import { isIP } from "node:net";
 /** A place to reach a node: `host:port`, an IPv6 host in brackets. */
 export type Address = { readonly host: string; readonly port: number };
 
+/** Where agents listen that were not told otherwise. */
+export const agentPort = 7443;
+
 /** `portDefault` stands in for a missing port; `portMin` 0 allows "any free port". */
 export type AddressRules = { readonly portDefault?: number | undefined; readonly portMin?: 0 | 1 };
 

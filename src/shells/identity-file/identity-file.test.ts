@@ -106,6 +106,20 @@ describe("initMesh", () => {
     assert.match(kubeconfig, /server: https:\/\/10\.0\.0\.5:7443\n {6}tls-server-name: starlight\n/);
   });
 
+  test("an address without a port gets 7443, where the agent listens, in the kubeconfig", async () => {
+    for (const [address, server] of [
+      ["127.0.0.1", "127.0.0.1:7443"],
+      ["berlin.example", "berlin.example:7443"],
+      ["fd00::5", "[fd00::5]:7443"],
+      ["10.0.0.5:443", "10.0.0.5:443"],
+    ] as const) {
+      const { directory } = options();
+      await initMesh(options({ directory, addresses: [address] }));
+      const kubeconfig = readFileSync(join(directory, "admin", "kubeconfig"), "utf8");
+      assert.equal(/server: (.*)/.exec(kubeconfig)?.[1], `https://${server}`);
+    }
+  });
+
   test("folders are 0700 and files 0600, whatever the umask", async () => {
     const before = process.umask(0);
     const { directory } = options();

@@ -7,11 +7,12 @@ import { detailScope, type Detail } from "../../core/records/scope.ts";
 import { nodeIdOf } from "../../core/records/record.ts";
 import { sealRecord, storedBytes } from "../../core/records/seal.ts";
 import { nodeCrypto, signerFromPem } from "../crypto-node/node-crypto.ts";
+import { agentPort, formatAddress } from "./address.ts";
 import { issueCa, issueNodeCertificate, issueUserCertificate, type Authority } from "./certificates.ts";
 import { fingerprintOf, newRecordKey, newTlsKey } from "./keys.ts";
 import { kubeconfigOf } from "./kubeconfig.ts";
 import { caKeyFile, layoutOf, rootKeyFile } from "./layout.ts";
-import { checkName, checkRegion, hostsOf } from "./names.ts";
+import { addressesIn, checkName, checkRegion } from "./names.ts";
 import { refuseExisting, saveIdentity } from "./save-identity.ts";
 
 export type InitOptions = {
@@ -22,7 +23,7 @@ export type InitOptions = {
   readonly region: string;
   /** How far the detail of a node travels in this mesh; everywhere when missing. It is never changed. */
   readonly detail?: Detail | undefined;
-  /** `host:port` others reach this node at, best first; the first goes into the kubeconfig. */
+  /** `host:port`, or `host` with port 7443, others reach this node at, best first; the first goes into the kubeconfig. */
   readonly addresses: readonly string[];
   readonly now: WallTime;
 };
@@ -42,7 +43,7 @@ export async function initMesh(options: InitOptions): Promise<InitResult> {
   checkName("the node name", nodeName);
   checkName("the site", site);
   checkRegion("the region", region);
-  const hosts = hostsOf(options.addresses);
+  const addresses = addressesIn(options.addresses, agentPort);
   refuseExisting(directory);
 
   const rootKeyPem = newRecordKey().privatePem;
@@ -67,7 +68,7 @@ export async function initMesh(options: InitOptions): Promise<InitResult> {
     mesh: meshId,
     node: id,
     name: nodeName,
-    hosts,
+    hosts: addresses.map(({ host }) => host),
     tlsSpki: tls.publicSpki,
   });
   const body = {
@@ -84,7 +85,7 @@ export async function initMesh(options: InitOptions): Promise<InitResult> {
   const scope = detailScope(detail, { site, region });
   const draft = { scope, key: memberKey(id), version: versionAt(now), kind: "roster", body } as const;
   const bytes = storedBytes(sealRecord(draft, meshId, root, nodeCrypto), nodeCrypto);
-  const [server = "127.0.0.1:7443"] = options.addresses;
+  const [server = { host: "127.0.0.1", port: agentPort }] = addresses;
 
   saveIdentity(
     directory,
@@ -92,7 +93,7 @@ export async function initMesh(options: InitOptions): Promise<InitResult> {
     {
       root: { [rootKeyFile]: rootKeyPem },
       enroller: { [caKeyFile]: caKeyPem },
-      admin: await adminFiles(authority, meshName, server, now),
+      admin: await adminFiles(authority, meshName, formatAddress(server), now),
     },
   );
   return { node, kubeconfig: layoutOf(directory).kubeconfig };

@@ -5,7 +5,7 @@ import { join } from "node:path";
  * node has either a whole identity or none.
  *
  *     identity/   who we are: mesh.json, node.key, tls.key, tls.crt (with the CA), ca.crt, introduction.bin
- *     enroller/   on nodes that admit others: ca.key, invites/
+ *     enroller/   on nodes that admit others: ca.key, invites/, sites/
  *     root/       the mesh's root key; may be taken offline, nothing in daily life needs it
  *     admin/      a client certificate of the group system:masters and the kubeconfig that uses it
  *     tokens.json hashes of bearer tokens
@@ -21,6 +21,7 @@ export type Layout = {
   readonly identity: string;
   readonly enroller: string;
   readonly invites: string;
+  readonly sites: string;
   readonly root: string;
   readonly admin: string;
   readonly kubeconfig: string;
@@ -40,6 +41,7 @@ export function layoutOf(directory: string): Layout {
     identity: at("identity"),
     enroller: at("enroller"),
     invites: at("enroller", "invites"),
+    sites: at("enroller", "sites"),
     root: at("root"),
     admin: at("admin"),
     kubeconfig: at("admin", "kubeconfig"),

@@ -1,5 +1,5 @@
 import { regionsAround } from "../../core/records/scope.ts";
-import { parseAddress } from "./address.ts";
+import { agentPort, parseAddress, type Address } from "./address.ts";
 import { IdentityError } from "./identity-error.ts";
 
 /** Names of meshes, sites and nodes: they become labels, host names and parts of scopes. */
@@ -36,14 +36,21 @@ export const regionRefused = (what: string, region: string): string =>
 export const addressesMax = 16;
 
 /** The hosts of addresses as they go into a certificate. */
-export function hostsOf(addresses: readonly string[]): readonly string[] {
+export const hostsOf = (addresses: readonly string[]): readonly string[] =>
+  addressesIn(addresses, agentPort).map(({ host }) => host);
+
+/** @param portDefault Of those that name no port; undefined: each must name one. */
+export function addressesIn(
+  addresses: readonly string[],
+  portDefault: number | undefined,
+): readonly Address[] {
   if (addresses.length > addressesMax) {
     const detail = `${addresses.length} addresses, at most ${addressesMax}`;
     throw new IdentityError({ type: "invalid", detail });
   }
   return addresses.map((address) => {
-    const parsed = parseAddress(address, { portDefault: 1 });
-    if (parsed !== undefined) return parsed.host;
+    const parsed = parseAddress(address, { portDefault });
+    if (parsed !== undefined) return parsed;
     const detail = `${JSON.stringify(address)} is not an address: write host:port, for example 10.0.0.5:7443`;
     throw new IdentityError({ type: "invalid", detail });
   });

@@ -46,6 +46,9 @@ export type Levels = {
 export type RegionWord = {
   /** Since when the standing summary of the region is not what we would say. */
   staleSince: Instant | undefined;
+  /** What we would say, and since when it has been that. */
+  meant: Uint8Array;
+  meantSince: Instant;
   /** How often in a row we replaced another's word on it. */
   duels: number;
 };

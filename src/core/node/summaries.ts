@@ -1,8 +1,8 @@
 import { equalBytes } from "../kernel/bytes.ts";
 import { between } from "../kernel/random.ts";
-import { seconds, type Duration } from "../kernel/time.ts";
+import { seconds, type Duration, type Instant } from "../kernel/time.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
-import { jsonBytes, type Json } from "../kernel/json.ts";
+import { jsonBytes } from "../kernel/json.ts";
 import { regionSummaryKey, siteSummaryKey } from "../records/keys.ts";
 import { regionsAround, scopeAround } from "../records/scope.ts";
 import type { RegionSummary } from "../records/summaries.ts";
@@ -30,9 +30,13 @@ export const regionEvery: Duration = seconds(30);
 const sitesAtFullPace = 20;
 const regionsAtFullPace = 8;
 const refreshEvery: Duration = seconds(2 * 3600);
-/** A change of this share of a region is told at its usual pace; of less, so many times later as it is smaller. */
+/**
+ * A change of this share of a region is told at its usual pace; of less, so many times later as it is smaller, or
+ * once nothing else has changed for a while.
+ */
 export const noticeable = 1 / 50;
 const patienceMax = 10;
+const settledAfter: Duration = seconds(60);
 /** How often guests that are of no use are looked for. */
 const roomEvery: Duration = seconds(60);
 /** After a start the links within the site come first. */
@@ -90,7 +94,7 @@ function speakForSite(turn: Turn): void {
   const standing = index.siteSummaries.get(identity.site);
   const old = standing === undefined || ageOf(turn, standing) >= refreshEvery;
   const key = siteSummaryKey(identity.site);
-  if (!old && (says(state, key, summary) || isRivals(turn, standing, summary.island))) return;
+  if (!old && (says(state, key, jsonBytes(summary)) || isRivals(turn, standing, summary.island))) return;
   publishSummary(turn, key, `region:${identity.region}`, summary);
   peersSoon(state, env.now);
 }
@@ -122,17 +126,23 @@ function speakForRegion(turn: Turn, region: string, pace: number): void {
   const key = regionSummaryKey(region);
   const standing = index.regionSummaries.get(region);
   const old = standing === undefined || ageOf(turn, standing) >= refreshEvery;
-  if (!old && says(state, key, summary)) {
+  const meant = jsonBytes(summary);
+  if (!old && says(state, key, meant)) {
     levels.regionWords.delete(region);
     return;
   }
-  const word = levels.regionWords.get(region) ?? { staleSince: undefined, duels: 0 };
+  const held = levels.regionWords.get(region);
+  const word = held ?? { staleSince: undefined, meant, meantSince: env.now, duels: 0 };
+  if (!equalBytes(word.meant, meant)) Object.assign(word, { meant, meantSince: env.now });
   levels.regionWords.set(region, word);
   word.staleSince ??= env.now;
   const share = Math.max(1, index.regionSummaries.size / regionsAtFullPace);
-  const first =
-    standing === undefined ? 0 : regionEvery * share * 2 ** word.duels * patienceOf(standing.body, summary);
-  if (env.now < word.staleSince + pace * (first + standby * regionStep)) return;
+  const usual = standing === undefined ? 0 : regionEvery * share * 2 ** word.duels;
+  const patience = standing === undefined ? 1 : patienceOf(standing.body, summary);
+  const isPast = (since: Instant, wait: Duration): boolean =>
+    env.now >= since + pace * (wait + standby * regionStep);
+  if (!isPast(word.staleSince, usual)) return;
+  if (!isPast(word.staleSince, patience * usual) && !isPast(word.meantSince, settledAfter)) return;
   word.staleSince = undefined;
   if (standing !== undefined && standing.author !== identity.id)
     word.duels = Math.min(duelsMax, word.duels + 1);
@@ -160,9 +170,9 @@ function standbyOf(state: NodeState, region: string): number {
   return standby;
 }
 
-function says(state: NodeState, key: string, summary: Json): boolean {
+function says(state: NodeState, key: string, meant: Uint8Array): boolean {
   const standing = state.store.bySlot.get(key);
-  return standing !== undefined && equalBytes(standing.body, jsonBytes(summary));
+  return standing !== undefined && equalBytes(standing.body, meant);
 }
 
 const ageOf = ({ env }: Turn, { version }: Summary<unknown>): Duration => env.wall - wallOf(version);

@@ -46,6 +46,19 @@ export const bearerOf = ({ headers }: Pick<IncomingMessage, "headers">): string 
   /^Bearer (\S{1,512})$/.exec(headers.authorization ?? "")?.[1];
 
 /**
+ * What is said to who asks to act as somebody else (`kubectl --as`); undefined when nobody does. To do it with
+ * the asker's own rights would be the opposite of what was asked for.
+ */
+export function impersonationRefused({ headers }: Pick<IncomingMessage, "headers">): ApiError | undefined {
+  const header = Object.keys(headers).find((name) => name.startsWith("impersonate-"));
+  if (header === undefined) return undefined;
+  const asked = headers["impersonate-user"];
+  const user = typeof asked === "string" && /^[\w.:@-]+$/.test(asked) ? asked : "NAME";
+  const message = `impersonation is not supported, and the request has the header ${header}: leave out --as and the like, or use a kubeconfig of that user, which \`starlight kubeconfig --user ${user} --group GROUP --out FILE\` makes on a machine that admits others`;
+  return new ApiError(403, "Forbidden", message);
+}
+
+/**
  * Whether a user may do it; nodes may read logs and timelines, use proxies and have ways examined, on behalf
  * of users they have checked, and greet each other.
  * Those that may write objects evict pods on behalf of users.

@@ -6,7 +6,8 @@ import { err, type Result } from "../core/kernel/result.ts";
 import { isNodeId } from "../core/records/record.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
-import { bearerOf } from "../api/auth.ts";
+import { bearerOf, impersonationRefused } from "../api/auth.ts";
+import { sendError } from "../api/status.ts";
 import { addressesMax } from "../shells/identity-file/names.ts";
 import { explained } from "./app-error.ts";
 import type { BundleReply, BundleRoutes } from "./bundle/routes.ts";
@@ -158,6 +159,8 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
   };
 
   return (request, response, client) => {
+    const refused = impersonationRefused(request);
+    if (refused !== undefined) return sendError(response, refused);
     const [path = "", query = ""] = (request.url ?? "").split("?");
     const bundle = Object.hasOwn(deps.bundles, path) ? deps.bundles[path] : undefined;
     const known =

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { createApiBed, deployment } from "./testbed.ts";
+import { createToken } from "../app/tokens.ts";
+import type { JsonObject } from "../core/kernel/json.ts";
+import { configMap, createApiBed, deployment } from "./testbed.ts";
 
 const bed = await createApiBed("auth");
 after(() => bed.close());
@@ -34,4 +36,36 @@ test("a request that asks to act as another user is refused with 403, whoever se
     }
   }
   assert.equal((await call("GET", `${deployments}/spared`)).status, 200);
+});
+
+test("who is refused is told which groups may do that verb, and never its own", async () => {
+  const as = { token: bed.viewer };
+  const refusedOf = async (method: string, path: string, body?: object): Promise<string> => {
+    const { status, body: said } = await call(method, path, body as JsonObject | undefined, as);
+    assert.equal(status, 403);
+    return String(said["message"]);
+  };
+  const writers = "groups system:masters, starlight:editors, starlight:git and starlight:overriders may";
+  assert.equal(
+    await refusedOf("DELETE", `${deployments}/shop`),
+    `User "victor" cannot delete resource "deployments": ${writers}`,
+  );
+  assert.equal(
+    await refusedOf("POST", maps, configMap("a", {})),
+    `User "victor" cannot create resource "configmaps": ${writers}`,
+  );
+  assert.equal(
+    await refusedOf("GET", "/api/v1/namespaces/default/pods/shop/proxy/"),
+    'User "victor" cannot proxy resource "pods/proxy": group system:masters may',
+  );
+});
+
+test("who is in no group is told of all that may read", async () => {
+  const token = createToken(bed.directory, { name: "nobody", groups: [] }, Date.now());
+  const { status, body } = await call("GET", maps, undefined, { token });
+  assert.equal(status, 403);
+  assert.equal(
+    body["message"],
+    'User "nobody" cannot list resource "configmaps": groups system:masters, starlight:editors, starlight:git, starlight:overriders and starlight:viewers may',
+  );
 });

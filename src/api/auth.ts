@@ -83,8 +83,17 @@ export function demand(user: User | undefined, verb: Verb, resource: string): Us
     throw new ApiError(401, "Unauthorized", "give a client certificate of this mesh or a bearer token");
   }
   if (isAllowed(user, verb, resource)) return user;
-  const message = `User "${user.name}" cannot ${verb} resource "${resource}": groups ${administrators} and ${viewers} may`;
+  const message = `User "${user.name}" cannot ${verb} resource "${resource}": ${whoMay(verb, resource)}`;
   throw new ApiError(403, "Forbidden", message);
+}
+
+/** The groups of people that may do it: nobody gets into those of nodes. */
+function whoMay(verb: Verb, resource: string): string {
+  const groups = [administrators, editors, gitWriters, overriders, viewers].filter((group) =>
+    isAllowed({ name: "", groups: [group] }, verb, resource),
+  );
+  const last = groups.at(-1) ?? administrators;
+  return groups.length < 2 ? `group ${last} may` : `groups ${groups.slice(0, -1).join(", ")} and ${last} may`;
 }
 
 /** Refuses a manager of a class that the user may not write; `user` is everybody's who may write at all. */

@@ -118,3 +118,32 @@ test("an invite for a region with a part that is no name is refused before anyth
   assert.notEqual(refused.code, 0);
   assert.match(refused.err, /the region "eu\.\.de" is not a region: use 1 to 6 names/);
 });
+
+test("a region whose only machine is gone is unreachable in kubectl, health and status of a gateway beside it", async () => {
+  const { kubeconfig, node, killMachine } = fleet();
+  const { advertised: server } = node("rome-1");
+  const at = ["--kubeconfig", kubeconfig, "--server", server];
+  const healthy = await run([...at, "health", "-o", "json"]);
+  const { places } = JSON.parse(healthy.out) as { places: readonly { place: string; state: string }[] };
+  assert.deepEqual(
+    places.map(({ place, state }) => `${place} ${state}`),
+    ["region/eu.de ok", "region/eu.fr ok", "region/us ok"],
+  );
+  killMachine(node("lyon-1"));
+  await eventually(
+    "the region eu.fr is unreachable",
+    async () => /^eu\.fr +1 +1 +1 +\d+s/m.test(await ask("rome", ["get", "regions"])),
+    waitMs,
+  );
+  const ill = await run([...at, "health"]);
+  assert.equal(ill.code, 41, ill.err + ill.out);
+  assert.match(
+    ill.out,
+    /region\/eu\.fr +unreachable +\d+ s +OutOfView: nobody of it answers; told before: 1 of 1/,
+  );
+  assert.match(ill.out, /1 of 3 other places, as rome-1 sees it/);
+  const status = done(await run([...at, "status"]));
+  const [, sites, ofSites] = /and (\d) of (\d) sites; .*; 1 of them cannot be reached/.exec(status) ?? [];
+  assert.equal(Number(sites), Number(ofSites) - 1, status);
+  assert.match(status, /eu\.fr +1 +1\/1 +\S+ s? +\d+ s/);
+});

@@ -2,7 +2,7 @@ import type { JsonObject } from "../core/kernel/json.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import { addedUp, type PlaceSummary } from "../core/node/summary-content.ts";
 import { isWithin, outerRegion, regionsAround } from "../core/records/scope.ts";
-import { timeOf } from "./values.ts";
+import { condition, timeOf } from "./values.ts";
 
 /** Sites and regions: what is in detail here as counted, the others as their summaries say. */
 
@@ -11,7 +11,8 @@ const mebibyte = 1024 * 1024;
 /** The own site, every other whose detail is here, and those of which this node is told. */
 export function presentSites(view: NodeView): JsonObject[] {
   const members = view.members();
-  return view.sites().map(({ name, region, summary, age, detailed }) => {
+  const { wall } = view.clocks();
+  return view.sites().map(({ name, region, summary, age, detailed, unreachableFor }) => {
     const inside = members.filter(({ member }) => member.site === name);
     const ages = detailed ? inside.flatMap(({ factAge }) => factAge ?? []) : [age];
     const joined = inside.map(({ member }) => member.joinedAt);
@@ -26,7 +27,11 @@ export function presentSites(view: NodeView): JsonObject[] {
         labels: { name, region },
       },
       spec: { region },
-      status: { source: detailed ? "detail" : "summary", ...statusOf(summary, ages) },
+      status: {
+        source: detailed ? "detail" : "summary",
+        ...statusOf(summary, ages),
+        ...reachOf(summary, unreachableFor, wall),
+      },
     };
   });
 }
@@ -34,6 +39,7 @@ export function presentSites(view: NodeView): JsonObject[] {
 /** The regions of which this node is told, and those around them and around sites, added up from their parts. */
 export function presentRegions(view: NodeView): JsonObject[] {
   const told = view.regions();
+  const { wall } = view.clocks();
   const parts = [
     ...view.sites().map((site) => ({ ...site, sites: 1 })),
     ...told.map((region) => ({ ...region, region: region.name, sites: region.summary.sites })),
@@ -45,6 +51,9 @@ export function presentRegions(view: NodeView): JsonObject[] {
     const sites = inside.reduce((total, part) => total + part.sites, 0);
     const whole = addedUp(inside.map(({ summary }) => summary));
     const ages = inside.map(({ age }) => age);
+    // One part that is reached is enough: the others say themselves that they are not.
+    const lost = inside.flatMap(({ unreachableFor }) => unreachableFor ?? []);
+    const unreachableFor = lost.length < inside.length ? undefined : Math.min(...lost);
     return {
       apiVersion: "starlight.dev/v1",
       kind: "Region",
@@ -54,10 +63,22 @@ export function presentRegions(view: NodeView): JsonObject[] {
         source: told.some((region) => region.name === name) ? "summary" : "parts",
         sites,
         ...statusOf(whole, ages),
+        ...reachOf(whole, unreachableFor, wall),
       },
     };
   });
 }
+
+/** That nobody of a place answers this node: what is told of it stands, but may no longer be so. */
+function reachOf(summary: PlaceSummary, unreachableFor: number | undefined, wall: number): JsonObject {
+  if (unreachableFor === undefined) return { unreachableForMs: null, conditions: [] };
+  const since = wall - unreachableFor;
+  const conditions = [condition("Unreachable", "True", "NobodyAnswers", whyUnreachable(summary), since)];
+  return { unreachableForMs: Math.round(unreachableFor), conditions };
+}
+
+export const whyUnreachable = ({ ready, nodes }: PlaceSummary): string =>
+  `nobody of it answers; told before: ${ready} of ${nodes} nodes ready`;
 
 function statusOf(summary: PlaceSummary, ages: readonly number[]): JsonObject {
   const sum = (of: (tier: PlaceSummary["tiers"][number]) => number): number =>

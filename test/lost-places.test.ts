@@ -146,6 +146,19 @@ test("where all keep the detail of all, a site and the regions around it are unr
   assert.deepEqual(unwell(deps), { well: false, places: [] });
 });
 
+test("a region of one site that is off was last seen when its site was, whose detail is kept here", () => {
+  const { view, off, pass } = started(apart, "mesh");
+  off("reno");
+  pass(120_000);
+  const seen = (places: readonly JsonObject[], name: string): readonly unknown[] => {
+    const place = places.find((each) => at(each, "metadata.name") === name);
+    return [at(place, "status.freshestFactAgeMs"), at(place, "status.oldestFactAgeMs")];
+  };
+  const site = seen(presentSites(view), "reno");
+  assert.ok(Number(site[0]) > 100_000, String(site[0]));
+  for (const region of ["us", "us.west"]) assert.deepEqual(seen(presentRegions(view), region), site, region);
+});
+
 test("a site of which one of two gateways is off is held for unreachable by neither gateway of another", () => {
   const { world, inSite } = started([
     { site: "home", region: "eu", nodes: 2 },

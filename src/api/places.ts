@@ -1,5 +1,5 @@
 import type { JsonObject } from "../core/kernel/json.ts";
-import type { NodeView } from "../core/node/contract.ts";
+import type { MemberView, NodeView, SiteView } from "../core/node/contract.ts";
 import { addedUp, type PlaceSummary } from "../core/node/summary-content.ts";
 import { isWithin, outerRegion, regionsAround } from "../core/records/scope.ts";
 import { condition, timeOf } from "./values.ts";
@@ -10,11 +10,8 @@ const mebibyte = 1024 * 1024;
 
 /** The own site, every other whose detail is here, and those of which this node is told. */
 export function presentSites(view: NodeView): JsonObject[] {
-  const members = view.members();
   const { wall } = view.clocks();
-  return view.sites().map(({ name, region, summary, age, detailed, unreachableFor }) => {
-    const inside = members.filter(({ member }) => member.site === name);
-    const ages = detailed ? inside.flatMap(({ factAge }) => factAge ?? []) : [age];
+  return sitesSeen(view).map(({ name, region, summary, ages, inside, detailed, unreachableFor }) => {
     const joined = inside.map(({ member }) => member.joinedAt);
     return {
       apiVersion: "starlight.dev/v1",
@@ -36,13 +33,30 @@ export function presentSites(view: NodeView): JsonObject[] {
   });
 }
 
+/** Each site with its members that are known here, and how old what is known of it is: of each of them, or the word on all. */
+function sitesSeen(
+  view: NodeView,
+): readonly (SiteView & { readonly inside: readonly MemberView[]; readonly ages: readonly number[] })[] {
+  const members = view.members();
+  return view.sites().map((site) => {
+    const inside = members.filter(({ member }) => member.site === site.name);
+    return {
+      ...site,
+      inside,
+      ages: site.detailed ? inside.flatMap(({ factAge }) => factAge ?? []) : [site.age],
+    };
+  });
+}
+
 /** The regions of which this node is told, and those around them and around sites, added up from their parts. */
 export function presentRegions(view: NodeView): JsonObject[] {
   const told = view.regions();
   const { wall } = view.clocks();
   const parts = [
-    ...view.sites().map((site) => ({ ...site, sites: 1 })),
-    ...told.map((region) => ({ ...region, region: region.name, sites: region.summary.sites })),
+    ...sitesSeen(view).map((site) => ({ ...site, sites: 1 })),
+    ...told.map(({ name, age, ...region }) => {
+      return { ...region, region: name, ages: [age], sites: region.summary.sites };
+    }),
   ];
   const names = new Set(parts.flatMap(({ region }) => regionsAround(region)));
   return [...names].sort().map((name) => {
@@ -50,7 +64,7 @@ export function presentRegions(view: NodeView): JsonObject[] {
     const outer = outerRegion(name);
     const sites = inside.reduce((total, part) => total + part.sites, 0);
     const whole = addedUp(inside.map(({ summary }) => summary));
-    const ages = inside.map(({ age }) => age);
+    const ages = inside.flatMap((part) => part.ages);
     // One part that is reached is enough: the others say themselves that they are not.
     const lost = inside.flatMap(({ unreachableFor }) => unreachableFor ?? []);
     const unreachableFor = lost.length < inside.length ? undefined : Math.min(...lost);

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
 import { done, run } from "./support/command.ts";
@@ -110,6 +112,26 @@ test("the selector region=eu starts a copy in the 4 sites within it, and none in
       waitMs,
     );
   assert.equal(await ask("reno", ["get", "pods", "--no-headers"]), "");
+  const message = "jsonpath={.status.conditions[0].message}";
+  assert.match(await ask("reno", ["get", "deployment", "shelf", "-o", message]), /^0 of 0 copies are ready/);
+});
+
+test("a workload for a region that nobody is told of is for no site, as kubectl, why and plan say", async () => {
+  const annotations = { "starlight.dev/placement": "perSite", "starlight.dev/sites": "region=asia" };
+  const manifest = deployment("lost", "exec sleep 1000", 2, annotations);
+  const { kubeconfig, directory, node } = fleet();
+  const file = join(directory, "lost.json");
+  writeFileSync(file, JSON.stringify(manifest));
+  const at = ["--kubeconfig", kubeconfig, "--server", node("reno-1").advertised];
+  const sentence = "no site in view matches region=asia";
+  assert.match(
+    done(await run([...at, "plan", "-f", file])),
+    new RegExp(`^deployment/lost: ${sentence}$`, "m"),
+  );
+  await ask("reno", ["apply", "-f", "-"], manifest);
+  assert.match(await ask("reno", ["get", "deployment", "lost"]), /^lost +0\/2 +0 +0/m);
+  assert.match(done(await run([...at, "why", "deployment/lost"])), new RegExp(`^${sentence}$`, "m"));
+  await ask("reno", ["delete", "deployment", "lost"]);
 });
 
 test("an invite for a region with a part that is no name is refused before anything is written", async () => {

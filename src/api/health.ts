@@ -90,20 +90,26 @@ function placesOf(view: NodeView, wall: number): readonly JsonObject[] {
   }));
 }
 
+/** Since when a node is what it is held for, and when it was last heard of, as milliseconds of the wall clock. */
+export type ConditionTimes = { readonly since: number; readonly heardAt: number };
+
 /** As conditions of a Kubernetes Node; of one that is out of view nobody knows whether its memory is short. */
-export function healthConditions({ health, evidence, status }: MemberView): readonly JsonObject[] {
+export function healthConditions(
+  { health, evidence, status }: MemberView,
+  { since: seenSince, heardAt }: ConditionTimes,
+): readonly JsonObject[] {
   const troubles = health?.troubles ?? [];
   const isKnown = evidence.verdict === "alive";
   const short = troubles.find(({ type }) => type === memoryPressure);
   const memory = !isKnown
-    ? condition(memoryPressure, "Unknown", "NodeStatusUnknown", "the node is out of view", Date.now())
+    ? condition(memoryPressure, "Unknown", "NodeStatusUnknown", "the node is out of view", seenSince, heardAt)
     : short === undefined
-      ? condition(memoryPressure, "False", "MemoryHasRoom", "the node has enough memory", Date.now())
-      : condition(memoryPressure, "True", short.reason, short.message, short.since);
+      ? condition(memoryPressure, "False", "MemoryHasRoom", "the node has enough memory", seenSince, heardAt)
+      : condition(memoryPressure, "True", short.reason, short.message, short.since, heardAt);
   const others = troubles
     .filter(({ type }) => type !== memoryPressure && type !== "DiskPressure")
     .map(({ type, reason, message, since }) =>
-      condition(type, isKnown ? "True" : "Unknown", reason, message, since),
+      condition(type, isKnown ? "True" : "Unknown", reason, message, since, heardAt),
     );
   return status === undefined ? others : [memory, ...others];
 }

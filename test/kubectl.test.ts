@@ -143,6 +143,15 @@ test("what is not supported is refused by name, and nothing of it is applied", a
   assert.match(ran.err, /NotFound/);
 });
 
+test("kubectl --as is refused with what to do instead, and deletes nothing", async () => {
+  done(await apply("lab-1", deployment("kept", "exec sleep 1000", 1)));
+  const refused = await at("lab-1", ["--as", "ada", "delete", "deployment", "kept"]);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.err, /impersonation is not supported.*starlight kubeconfig --user ada --group/s);
+  done(await at("lab-1", ["get", "deployment", "kept"]));
+  done(await at("lab-1", ["delete", "deployment", "kept", "--wait=false"]));
+});
+
 test("kubectl overrides by the name of its field manager, users meet its conflict, and an empty apply releases it", async () => {
   const map = (data: object): object => ({
     apiVersion: "v1",

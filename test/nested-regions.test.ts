@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
 import { done, run } from "./support/command.ts";
@@ -110,6 +112,26 @@ test("the selector region=eu starts a copy in the 4 sites within it, and none in
       waitMs,
     );
   assert.equal(await ask("reno", ["get", "pods", "--no-headers"]), "");
+  const message = "jsonpath={.status.conditions[0].message}";
+  assert.match(await ask("reno", ["get", "deployment", "shelf", "-o", message]), /^0 of 0 copies are ready/);
+});
+
+test("a workload for a region that nobody is told of is for no site, as kubectl, why and plan say", async () => {
+  const annotations = { "starlight.dev/placement": "perSite", "starlight.dev/sites": "region=asia" };
+  const manifest = deployment("lost", "exec sleep 1000", 2, annotations);
+  const { kubeconfig, directory, node } = fleet();
+  const file = join(directory, "lost.json");
+  writeFileSync(file, JSON.stringify(manifest));
+  const at = ["--kubeconfig", kubeconfig, "--server", node("reno-1").advertised];
+  const sentence = "no site in view matches region=asia";
+  assert.match(
+    done(await run([...at, "plan", "-f", file])),
+    new RegExp(`^deployment/lost: ${sentence}$`, "m"),
+  );
+  await ask("reno", ["apply", "-f", "-"], manifest);
+  assert.match(await ask("reno", ["get", "deployment", "lost"]), /^lost +0\/2 +0 +0/m);
+  assert.match(done(await run([...at, "why", "deployment/lost"])), new RegExp(`^${sentence}$`, "m"));
+  await ask("reno", ["delete", "deployment", "lost"]);
 });
 
 test("an invite for a region with a part that is no name is refused before anything is written", async () => {
@@ -117,4 +139,33 @@ test("an invite for a region with a part that is no name is refused before anyth
   const refused = await run(["--data", data, "invite", "--site", "ulm", "--region", "eu..de"]);
   assert.notEqual(refused.code, 0);
   assert.match(refused.err, /the region "eu\.\.de" is not a region: use 1 to 6 names/);
+});
+
+test("a region whose only machine is gone is unreachable in kubectl, health and status of a gateway beside it", async () => {
+  const { kubeconfig, node, killMachine } = fleet();
+  const { advertised: server } = node("rome-1");
+  const at = ["--kubeconfig", kubeconfig, "--server", server];
+  const healthy = await run([...at, "health", "-o", "json"]);
+  const { places } = JSON.parse(healthy.out) as { places: readonly { place: string; state: string }[] };
+  assert.deepEqual(
+    places.map(({ place, state }) => `${place} ${state}`),
+    ["region/eu.de ok", "region/eu.fr ok", "region/us ok"],
+  );
+  killMachine(node("lyon-1"));
+  await eventually(
+    "the region eu.fr is unreachable",
+    async () => /^eu\.fr +1 +1 +1 +\d+s/m.test(await ask("rome", ["get", "regions"])),
+    waitMs,
+  );
+  const ill = await run([...at, "health"]);
+  assert.equal(ill.code, 41, ill.err + ill.out);
+  assert.match(
+    ill.out,
+    /region\/eu\.fr +unreachable +\d+ s +OutOfView: nobody of it answers; told before: 1 of 1/,
+  );
+  assert.match(ill.out, /1 of 3 other places, as rome-1 sees it/);
+  const status = done(await run([...at, "status"]));
+  const [, sites, ofSites] = /and (\d) of (\d) sites; .*; 1 of them cannot be reached/.exec(status) ?? [];
+  assert.equal(Number(sites), Number(ofSites) - 1, status);
+  assert.match(status, /eu\.fr +1 +1\/1 +\S+ s? +\d+ s/);
 });

@@ -46,6 +46,19 @@ export const bearerOf = ({ headers }: Pick<IncomingMessage, "headers">): string 
   /^Bearer (\S{1,512})$/.exec(headers.authorization ?? "")?.[1];
 
 /**
+ * What is said to who asks to act as somebody else (`kubectl --as`); undefined when nobody does. To do it with
+ * the asker's own rights would be the opposite of what was asked for.
+ */
+export function impersonationRefused({ headers }: Pick<IncomingMessage, "headers">): ApiError | undefined {
+  const header = Object.keys(headers).find((name) => name.startsWith("impersonate-"));
+  if (header === undefined) return undefined;
+  const asked = headers["impersonate-user"];
+  const user = typeof asked === "string" && /^[\w.:@-]+$/.test(asked) ? asked : "NAME";
+  const message = `impersonation is not supported, and the request has the header ${header}: leave out --as and the like, or use a kubeconfig of that user, which \`starlight kubeconfig --user ${user} --group GROUP --out FILE\` makes on a machine that admits others`;
+  return new ApiError(403, "Forbidden", message);
+}
+
+/**
  * Whether a user may do it; nodes may read logs and timelines, use proxies and have ways examined, on behalf
  * of users they have checked, and greet each other.
  * Those that may write objects evict pods on behalf of users.
@@ -70,8 +83,17 @@ export function demand(user: User | undefined, verb: Verb, resource: string): Us
     throw new ApiError(401, "Unauthorized", "give a client certificate of this mesh or a bearer token");
   }
   if (isAllowed(user, verb, resource)) return user;
-  const message = `User "${user.name}" cannot ${verb} resource "${resource}": groups ${administrators} and ${viewers} may`;
+  const message = `User "${user.name}" cannot ${verb} resource "${resource}": ${whoMay(verb, resource)}`;
   throw new ApiError(403, "Forbidden", message);
+}
+
+/** The groups of people that may do it: nobody gets into those of nodes. */
+function whoMay(verb: Verb, resource: string): string {
+  const groups = [administrators, editors, gitWriters, overriders, viewers].filter((group) =>
+    isAllowed({ name: "", groups: [group] }, verb, resource),
+  );
+  const last = groups.at(-1) ?? administrators;
+  return groups.length < 2 ? `group ${last} may` : `groups ${groups.slice(0, -1).join(", ")} and ${last} may`;
 }
 
 /** Refuses a manager of a class that the user may not write; `user` is everybody's who may write at all. */

@@ -1,8 +1,9 @@
 import type { JsonObject } from "../core/kernel/json.ts";
-import type { MemberView } from "../core/node/contract.ts";
+import type { MemberView, NodeView } from "../core/node/contract.ts";
 import { memoryPressure } from "../core/records/health.ts";
 import type { ApiDeps } from "./contract.ts";
 import { reasonsOf } from "./evidence.ts";
+import { whyUnreachable } from "./places.ts";
 import { notFound } from "./status.ts";
 import { condition, timeOf } from "./values.ts";
 
@@ -21,6 +22,8 @@ const advice: { readonly [type: string]: string } = {
   WorkloadsFailing: "read `starlight logs` of the pod, and `starlight timeline` of the workload",
   PeersUnreachable: "`starlight doctor` names the hop that fails",
 };
+const whenPlaceAway =
+  "look whether it has power, and at its uplink and ours; who speaks for it may still be reached from elsewhere";
 const whenAway = "`starlight doctor node/NAME` names the hop that fails";
 
 export function healthOf({ view, env }: ApiDeps, query: URLSearchParams): JsonObject {
@@ -54,23 +57,59 @@ export function healthOf({ view, env }: ApiDeps, query: URLSearchParams): JsonOb
     };
   });
   const { name } = view.identity;
-  return { seenBy: name, well: nodes.every(({ state }) => state === "ok"), nodes };
+  const places = wanted === null ? placesOf(view, wall) : [];
+  const well = [...nodes, ...places].every(({ state }) => state === "ok");
+  return { seenBy: name, well, nodes, places };
 }
 
+/** Places of which this node is told, which it reaches or not; what they are like inside they know themselves. */
+function placesOf(view: NodeView, wall: number): readonly JsonObject[] {
+  const told = [
+    ...view
+      .sites()
+      .filter(({ detailed }) => !detailed)
+      .map((site) => ({ ...site, place: `site/${site.name}` })),
+    ...view.regions().map((region) => ({ ...region, place: `region/${region.name}` })),
+  ];
+  return told.map(({ place, summary, age, unreachableFor }) => ({
+    place,
+    state: unreachableFor === undefined ? "ok" : "unreachable",
+    toldAgeMs: Math.round(age),
+    troubles:
+      unreachableFor === undefined
+        ? []
+        : [
+            {
+              type: "OutOfView",
+              reason: "NobodyAnswers",
+              message: whyUnreachable(summary),
+              since: timeOf(wall - unreachableFor),
+              toDo: whenPlaceAway,
+            },
+          ],
+  }));
+}
+
+/** Since when a node is what it is held for, and when it was last heard of, as milliseconds of the wall clock. */
+export type ConditionTimes = { readonly since: number; readonly heardAt: number };
+
 /** As conditions of a Kubernetes Node; of one that is out of view nobody knows whether its memory is short. */
-export function healthConditions({ health, evidence, status }: MemberView): readonly JsonObject[] {
+export function healthConditions(
+  { health, evidence, status }: MemberView,
+  { since: seenSince, heardAt }: ConditionTimes,
+): readonly JsonObject[] {
   const troubles = health?.troubles ?? [];
   const isKnown = evidence.verdict === "alive";
   const short = troubles.find(({ type }) => type === memoryPressure);
   const memory = !isKnown
-    ? condition(memoryPressure, "Unknown", "NodeStatusUnknown", "the node is out of view", Date.now())
+    ? condition(memoryPressure, "Unknown", "NodeStatusUnknown", "the node is out of view", seenSince, heardAt)
     : short === undefined
-      ? condition(memoryPressure, "False", "MemoryHasRoom", "the node has enough memory", Date.now())
-      : condition(memoryPressure, "True", short.reason, short.message, short.since);
+      ? condition(memoryPressure, "False", "MemoryHasRoom", "the node has enough memory", seenSince, heardAt)
+      : condition(memoryPressure, "True", short.reason, short.message, short.since, heardAt);
   const others = troubles
     .filter(({ type }) => type !== memoryPressure && type !== "DiskPressure")
     .map(({ type, reason, message, since }) =>
-      condition(type, isKnown ? "True" : "Unknown", reason, message, since),
+      condition(type, isKnown ? "True" : "Unknown", reason, message, since, heardAt),
     );
   return status === undefined ? others : [memory, ...others];
 }

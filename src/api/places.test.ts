@@ -48,7 +48,19 @@ test("a table of regions says how many sites and nodes each has, and what they h
   };
   assert.deepEqual(
     columnDefinitions.map(({ name }) => name),
-    ["Name", "Sites", "Nodes", "Ready", "CPU", "Memory", "Workloads", "Seen", "Source", "Oldest"],
+    [
+      "Name",
+      "Sites",
+      "Nodes",
+      "Ready",
+      "Unreachable",
+      "CPU",
+      "Memory",
+      "Workloads",
+      "Seen",
+      "Source",
+      "Oldest",
+    ],
   );
   assert.deepEqual(
     rows.map(({ cells }) => cells.slice(0, 4)),

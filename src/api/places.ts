@@ -1,8 +1,8 @@
 import type { JsonObject } from "../core/kernel/json.ts";
-import type { NodeView } from "../core/node/contract.ts";
+import type { MemberView, NodeView, SiteView } from "../core/node/contract.ts";
 import { addedUp, type PlaceSummary } from "../core/node/summary-content.ts";
 import { isWithin, outerRegion, regionsAround } from "../core/records/scope.ts";
-import { timeOf } from "./values.ts";
+import { condition, timeOf } from "./values.ts";
 
 /** Sites and regions: what is in detail here as counted, the others as their summaries say. */
 
@@ -10,10 +10,8 @@ const mebibyte = 1024 * 1024;
 
 /** The own site, every other whose detail is here, and those of which this node is told. */
 export function presentSites(view: NodeView): JsonObject[] {
-  const members = view.members();
-  return view.sites().map(({ name, region, summary, age, detailed }) => {
-    const inside = members.filter(({ member }) => member.site === name);
-    const ages = detailed ? inside.flatMap(({ factAge }) => factAge ?? []) : [age];
+  const { wall } = view.clocks();
+  return sitesSeen(view).map(({ name, region, summary, ages, inside, detailed, unreachableFor }) => {
     const joined = inside.map(({ member }) => member.joinedAt);
     return {
       apiVersion: "starlight.dev/v1",
@@ -26,7 +24,26 @@ export function presentSites(view: NodeView): JsonObject[] {
         labels: { name, region },
       },
       spec: { region },
-      status: { source: detailed ? "detail" : "summary", ...statusOf(summary, ages) },
+      status: {
+        source: detailed ? "detail" : "summary",
+        ...statusOf(summary, ages),
+        ...reachOf(summary, unreachableFor, wall),
+      },
+    };
+  });
+}
+
+/** Each site with its members that are known here, and how old what is known of it is: of each of them, or the word on all. */
+function sitesSeen(
+  view: NodeView,
+): readonly (SiteView & { readonly inside: readonly MemberView[]; readonly ages: readonly number[] })[] {
+  const members = view.members();
+  return view.sites().map((site) => {
+    const inside = members.filter(({ member }) => member.site === site.name);
+    return {
+      ...site,
+      inside,
+      ages: site.detailed ? inside.flatMap(({ factAge }) => factAge ?? []) : [site.age],
     };
   });
 }
@@ -34,9 +51,12 @@ export function presentSites(view: NodeView): JsonObject[] {
 /** The regions of which this node is told, and those around them and around sites, added up from their parts. */
 export function presentRegions(view: NodeView): JsonObject[] {
   const told = view.regions();
+  const { wall } = view.clocks();
   const parts = [
-    ...view.sites().map((site) => ({ ...site, sites: 1 })),
-    ...told.map((region) => ({ ...region, region: region.name, sites: region.summary.sites })),
+    ...sitesSeen(view).map((site) => ({ ...site, sites: 1 })),
+    ...told.map(({ name, age, ...region }) => {
+      return { ...region, region: name, ages: [age], sites: region.summary.sites };
+    }),
   ];
   const names = new Set(parts.flatMap(({ region }) => regionsAround(region)));
   return [...names].sort().map((name) => {
@@ -44,7 +64,10 @@ export function presentRegions(view: NodeView): JsonObject[] {
     const outer = outerRegion(name);
     const sites = inside.reduce((total, part) => total + part.sites, 0);
     const whole = addedUp(inside.map(({ summary }) => summary));
-    const ages = inside.map(({ age }) => age);
+    const ages = inside.flatMap((part) => part.ages);
+    // One part that is reached is enough: the others say themselves that they are not.
+    const lost = inside.flatMap(({ unreachableFor }) => unreachableFor ?? []);
+    const unreachableFor = lost.length < inside.length ? undefined : Math.min(...lost);
     return {
       apiVersion: "starlight.dev/v1",
       kind: "Region",
@@ -54,10 +77,22 @@ export function presentRegions(view: NodeView): JsonObject[] {
         source: told.some((region) => region.name === name) ? "summary" : "parts",
         sites,
         ...statusOf(whole, ages),
+        ...reachOf(whole, unreachableFor, wall),
       },
     };
   });
 }
+
+/** That nobody of a place answers this node: what is told of it stands, but may no longer be so. */
+function reachOf(summary: PlaceSummary, unreachableFor: number | undefined, wall: number): JsonObject {
+  if (unreachableFor === undefined) return { unreachableForMs: null, conditions: [] };
+  const since = wall - unreachableFor;
+  const conditions = [condition("Unreachable", "True", "NobodyAnswers", whyUnreachable(summary), since)];
+  return { unreachableForMs: Math.round(unreachableFor), conditions };
+}
+
+export const whyUnreachable = ({ ready, nodes }: PlaceSummary): string =>
+  `nobody of it answers; told before: ${ready} of ${nodes} nodes ready`;
 
 function statusOf(summary: PlaceSummary, ages: readonly number[]): JsonObject {
   const sum = (of: (tier: PlaceSummary["tiers"][number]) => number): number =>

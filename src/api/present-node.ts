@@ -3,7 +3,7 @@ import type { MemberView, NodeView } from "../core/node/contract.ts";
 import { reasonsOf } from "./evidence.ts";
 import type { Resources } from "../core/records/bodies.ts";
 import { memoryPressure, memoryPressureTaint } from "../core/records/health.ts";
-import { healthConditions } from "./health.ts";
+import { healthConditions, type ConditionTimes } from "./health.ts";
 import { child, condition, timeOf } from "./values.ts";
 
 /** A member of the roster as a Kubernetes Node, with the verdict on it as its Ready condition. */
@@ -13,6 +13,7 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
   const spec = object?.exists === true ? child(object.value, "spec") : {};
   const annotations = object?.exists === true ? child(child(object.value, "metadata"), "annotations") : {};
   const ready = evidence.verdict === "alive" ? "True" : evidence.verdict === "dead" ? "False" : "Unknown";
+  const times = timesOf(member, view);
   const [why = ""] = reasonsOf(member, view);
   const age =
     member.factAge === undefined ? "never heard" : `newest fact ${Math.round(member.factAge / 1000)} s old`;
@@ -62,10 +63,11 @@ export function presentNode(member: MemberView, view: NodeView): JsonObject {
           ready,
           reasonOf(evidence.verdict),
           `${why}; ${age}; seen by ${view.identity.name}`,
-          Date.now(),
+          times.since,
+          times.heardAt,
         ),
-        ...healthConditions(member),
-        ...diskPressure(status?.diskFreePercent),
+        ...healthConditions(member, times),
+        ...diskPressure(member, times),
       ],
       daemonEndpoints: { kubeletEndpoint: { Port: Number(status?.addresses[0]?.replace(/^.*:/, "") ?? 0) } },
       nodeInfo: {
@@ -95,13 +97,25 @@ function resources(from: Resources): JsonObject {
   };
 }
 
+/** By our wall clock: since when a member is what it is held for, and when it was last heard of. */
+function timesOf({ evidence, factAge }: MemberView, view: NodeView): ConditionTimes {
+  const { now, wall } = view.clocks();
+  const { since, heardAt } = evidence;
+  const silentFor = heardAt === undefined ? (factAge ?? now - since) : now - heardAt;
+  return { since: wall - Math.max(0, now - since), heardAt: wall - Math.max(0, silentFor) };
+}
+
 /** As the kubelet does it: pressure from less than a tenth of free space on. */
-function diskPressure(freePercent: number | undefined): readonly JsonObject[] {
+function diskPressure({ status, health }: MemberView, times: ConditionTimes): readonly JsonObject[] {
+  const freePercent = status?.diskFreePercent;
   if (freePercent === undefined) return [];
   const presses = freePercent < 10;
   const reason = presses ? "DiskAlmostFull" : "DiskHasRoom";
   const message = `${presses ? "less than 10" : `at least ${freePercent}`} % of the data folder's disk is free`;
-  return [condition("DiskPressure", presses ? "True" : "False", reason, message, Date.now())];
+  // It says since when its disk is short; that it has room we know for as long as we see it.
+  const found = health?.troubles.find(({ type }) => type === "DiskPressure");
+  const since = presses && found !== undefined ? found.since : times.since;
+  return [condition("DiskPressure", presses ? "True" : "False", reason, message, since, times.heardAt)];
 }
 
 function reasonOf(verdict: MemberView["evidence"]["verdict"]): string {

@@ -1,12 +1,11 @@
 import { kindOf } from "../core/intents/kinds/index.ts";
-import { parseSiteSelector } from "../core/intents/site-selector.ts";
 import { withDefaults } from "../core/intents/validate.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Json, JsonObject } from "../core/kernel/json.ts";
-import type { MemberView, NodeView, PodView } from "../core/node/contract.ts";
+import type { NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
-import { matchesSite } from "../core/placement/slots.ts";
 import { objectKey, type ObjectRef } from "../core/records/keys.ts";
+import { membersInView, selectedBy, sitesOf, whyNoSite } from "./sites-selected.ts";
 import { child, condition } from "./values.ts";
 
 /** The status of workloads: their pods as they are seen from here, counted as Kubernetes counts them. */
@@ -18,19 +17,10 @@ function wantedCopies(
 ): { perSite: boolean; replicas: number; total: number } {
   const spec = child(object.value, "spec");
   const replicas = typeof spec["replicas"] === "number" ? spec["replicas"] : 1;
-  const annotations = child(child(object.value, "metadata"), "annotations");
-  const perSite = annotations["starlight.dev/placement"] === "perSite";
+  const selected = selectedBy(object);
+  const { perSite } = selected;
   if (!perSite) return { perSite, replicas, total: replicas };
-  return { perSite, replicas, total: replicas * sitesOf(annotations, view.members()).length };
-}
-
-/** The sites of these members that a workload is to run in. */
-function sitesOf(annotations: JsonObject, members: readonly MemberView[]): string[] {
-  const text = annotations["starlight.dev/sites"];
-  const selector = parseSiteSelector(typeof text === "string" ? text : "");
-  const allowed = selector.ok ? selector.value : {};
-  const matching = members.filter(({ member }) => matchesSite(allowed, member));
-  return [...new Set(matching.map(({ member }) => member.site))];
+  return { perSite, replicas, total: replicas * sitesOf(selected, view.members()).length };
 }
 
 /**
@@ -41,12 +31,14 @@ export function deploymentStatus(object: MergedObject, view: NodeView): JsonObje
   const { perSite, replicas, total } = wantedCopies(object, view);
   const pods = podsOf(object.ref, view).filter(({ current }) => current);
   const revision = newestRevision(object.ref, view);
-  const inView = view.members().filter(({ evidence }) => evidence.verdict === "alive");
-  const annotations = child(child(object.value, "metadata"), "annotations");
-  const sites = perSite ? sitesOf(annotations, inView) : [""];
+  const sites = perSite ? sitesOf(selectedBy(object), membersInView(view)) : [""];
+  const noSite = whyNoSite(object, view);
   const least = (test: (pod: PodView) => boolean): number =>
     sites.length === 0
-      ? replicas
+      ? // Of sites that are only told of, each says itself how it stands.
+        noSite === undefined
+        ? replicas
+        : 0
       : Math.min(
           ...sites.map(
             (site) =>
@@ -58,9 +50,8 @@ export function deploymentStatus(object: MergedObject, view: NodeView): JsonObje
   const updated = least(({ body }) => body.revision === revision && body.phase !== "Terminating");
   const running = least(({ body }) => body.phase !== "Terminating");
   const readyTotal = pods.filter(({ body }) => body.ready).length;
-  const message = perSite
-    ? `${readyTotal} of ${total} copies are ready in the sites in view, ${replicas} in each site`
-    : `${readyTotal} of ${total} copies are ready`;
+  const inEach = perSite ? ` in the sites in view, ${replicas} in each site` : "";
+  const message = noSite ?? `${readyTotal} of ${total} copies are ready${inEach}`;
   const done = ready >= replicas;
   return {
     observedGeneration: 1,

@@ -3,10 +3,8 @@ import { isList, isObject, type Json, type JsonObject } from "../core/kernel/jso
 import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
-import type { UplinkView } from "../core/node/uplink-view.ts";
 import { demand, demandClass, type User } from "./auth.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
-import { reasonsOf } from "./evidence.ts";
 import { healthOf } from "./health.ts";
 import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
@@ -14,6 +12,7 @@ import { conflictsOf, resolve } from "./conflict-routes.ts";
 import type { ApiDeps } from "./contract.ts";
 import { doctor, hello } from "./doctor-routes.ts";
 import { history, undo } from "./history-routes.ts";
+import { statusOf } from "./starlight-status.ts";
 import { topologyOf } from "./topology.ts";
 import { release } from "./release-route.ts";
 import { metadataText } from "./resources.ts";
@@ -112,92 +111,6 @@ export async function starlightRoute(
     default:
       return false;
   }
-}
-
-function uplinkJson({ links, ...uplink }: UplinkView): JsonObject {
-  return {
-    ...uplink,
-    links: links.map(({ bytesPerSecond, waiting, ...link }) => ({
-      ...link,
-      bytesPerSecond: bytesPerSecond ?? null,
-      waiting: waiting ?? null,
-    })),
-  };
-}
-
-function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
-  const members = view.members();
-  const island = new Set(view.island());
-  const bySite = new Map<string, typeof members>();
-  for (const member of members)
-    bySite.set(member.member.site, [...(bySite.get(member.member.site) ?? []), member]);
-  const sites = [...bySite].sort().map(([name, inside]) => {
-    const ages = inside.flatMap(({ factAge }) => (factAge === undefined ? [] : [Math.round(factAge)]));
-    return {
-      name,
-      region: inside[0]?.member.region ?? "",
-      nodes: inside.length,
-      inView: inside.filter(({ id }) => island.has(id)).length,
-      freshestMs: ages.length === 0 ? null : Math.min(...ages),
-      oldestMs: ages.length === 0 ? null : Math.max(...ages),
-    };
-  });
-  // Of places whose detail is not kept here: what is told of them.
-  const told = view
-    .sites()
-    .filter(({ detailed }) => !detailed)
-    .map(({ name, region, summary, age }) => ({
-      name,
-      region,
-      nodes: summary.nodes,
-      inView: summary.ready,
-      freshestMs: Math.round(age),
-      oldestMs: Math.round(age),
-    }));
-  const regions = view.regions().map(({ name, summary, age }) => ({
-    name,
-    sites: summary.sites,
-    nodes: summary.nodes,
-    ready: summary.ready,
-    ageMs: Math.round(age),
-  }));
-  const sitesOf = (ready: boolean): number =>
-    regions.reduce((total, region) => total + (ready && region.ready === 0 ? 0 : region.sites), 0);
-  const { name, site, region, mesh, id } = view.identity;
-  const { today, total } = bytesWritten();
-  return {
-    speaking: { node: name, id, site, region, mesh: mesh.name, meshId: mesh.id, version },
-    island: {
-      nodes: island.size,
-      of: members.length,
-      sites: [...sites, ...told].filter(({ inView }) => inView > 0).length + sitesOf(true),
-      ofSites: sites.length + told.length + sitesOf(false),
-    },
-    detail: mesh.detail,
-    sites: [...sites, ...told],
-    regions,
-    nodes: members.map((member) => ({
-      name: member.member.name,
-      id: member.id,
-      site: member.member.site,
-      region: member.member.region,
-      self: member.self,
-      verdict: member.evidence.verdict,
-      roundTripMs:
-        member.evidence.roundTrip === undefined ? null : Math.round(member.evidence.roundTrip * 10) / 10,
-      factAgeMs: member.factAge === undefined ? null : Math.round(member.factAge),
-      reasons: reasonsOf(member, view),
-    })),
-    records: view.records(),
-    storage: { bytesWrittenToday: today, bytesWritten: total },
-    uplink: uplinkJson(view.uplink()),
-    stateHash: view.stateHash(),
-    conflicts: view.conflicts().length,
-    pods: {
-      total: view.pods().length,
-      ready: view.pods().filter(({ body, current }) => body.ready && current).length,
-    },
-  };
 }
 
 const setMax = 1_000;

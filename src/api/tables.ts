@@ -41,6 +41,7 @@ const images = ofContainers("Images", "image");
 const ofPlace: readonly Column[] = [
   { name: "Nodes", cell: (place) => Number(child(place, "status")["nodes"]) },
   { name: "Ready", cell: (place) => Number(child(place, "status")["nodesInView"]) },
+  { name: "Unreachable", cell: unreachableFor },
   { name: "CPU", cell: (place) => ofAllocatable(place, "cpu") },
   { name: "Memory", cell: (place) => ofAllocatable(place, "memory") },
   { name: "Workloads", cell: (place) => itemsAt(child(place, "status"), "workloads").length },
@@ -246,6 +247,12 @@ function podStatus(pod: JsonObject): string {
   if (textAt(status, "reason") === "NodeUnreachable") return "Unknown";
   if (child(pod, "metadata")["deletionTimestamp"] !== undefined) return "Terminating";
   return textAt(status, "reason") || textAt(status, "phase");
+}
+
+/** For how long nobody of a place has answered: what the other columns say was told before. */
+function unreachableFor(place: JsonObject): string {
+  const lostFor = child(place, "status")["unreachableForMs"];
+  return typeof lostFor === "number" ? duration(lostFor) : "<none>";
 }
 
 function nodeStatus(node: JsonObject): string {

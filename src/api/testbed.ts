@@ -25,6 +25,8 @@ export type CallOptions = {
   readonly type?: string;
   readonly accept?: string;
   readonly agent?: string;
+  /** Of the request, besides those above. */
+  readonly headers?: { readonly [name: string]: string };
   readonly tls?: Pick<RequestOptions, "key" | "cert">;
 };
 
@@ -63,7 +65,14 @@ export async function createApiBed(name: string, options: MeshOptions = {}): Pro
     method: string,
     path: string,
     body: Json | string | Buffer | undefined,
-    { token = admin, type = "application/json", accept, agent = "test/1", tls = {} }: CallOptions,
+    {
+      token = admin,
+      type = "application/json",
+      accept,
+      agent = "test/1",
+      headers: more = {},
+      tls = {},
+    }: CallOptions,
   ): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const headers = {
@@ -71,6 +80,7 @@ export async function createApiBed(name: string, options: MeshOptions = {}): Pro
         ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
         ...(accept === undefined ? {} : { accept }),
         ...(body === undefined ? {} : { "content-type": type }),
+        ...more,
       };
       const request = httpsRequest({
         host: "127.0.0.1",

@@ -4,12 +4,17 @@ import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 
 export const timeOf = (wallMs: number): string => new Date(wallMs).toISOString().replace(/\.\d+Z$/, "Z");
 
+/**
+ * @param at When it became what it is.
+ * @param heardAt When that was last heard.
+ */
 export function condition(
   type: string,
   status: string,
   reason: string,
   message: string,
   at: number,
+  heardAt = at,
 ): JsonObject {
   const time = timeOf(at);
   return {
@@ -18,7 +23,7 @@ export function condition(
     reason,
     message,
     lastTransitionTime: time,
-    lastHeartbeatTime: time,
+    lastHeartbeatTime: timeOf(heardAt),
     lastUpdateTime: time,
   };
 }

@@ -6,6 +6,7 @@ import type { ObjectRef } from "../core/records/keys.ts";
 import type { ApiDeps } from "./contract.ts";
 import { whyNode } from "./evidence.ts";
 import { podNamed } from "./pod-named.ts";
+import { whyNoSite } from "./sites-selected.ts";
 import { badRequest, errorOfWrite, notFound } from "./status.ts";
 
 /** Placement explained: why here, why not there, and what would be if. */
@@ -29,7 +30,9 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
   }
   const pod = kind === "Pod" ? podNamed(deps, namespace, name) : undefined;
   const ref: ObjectRef = pod?.body.workload ?? { group: "apps", kind, namespace, name };
-  if (view.object(ref)?.exists !== true) throw notFound(ref.kind.toLowerCase(), ref.name);
+  const object = view.object(ref);
+  if (object?.exists !== true) throw notFound(ref.kind.toLowerCase(), ref.name);
+  const noSite = whyNoSite(object, view);
   const at = momentOf(deps);
   const planner = view.placement();
   const nameByUid = new Map(view.pods().map(({ uid, body }) => [uid, body.name] as const));
@@ -48,6 +51,7 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
     workload: ref.name,
     seenBy: view.identity.name,
     slots,
+    ...(noSite === undefined ? {} : { message: noSite }),
     ...inputs,
   } as Json as JsonObject;
 }
@@ -102,7 +106,11 @@ export async function forecastFor(deps: ApiDeps, { changes, body }: DocumentSet)
           ]
         : [["all", input]];
   const answer = views.map(([as, seen]) => ({ as, slots: changed(forecast(seen), before, planned) }));
-  return { seenBy: view.identity.name, views: answer } as Json as JsonObject;
+  const nowhere = reply.value.objects.flatMap((object) => {
+    const message = view.placedAs(object) === undefined ? undefined : whyNoSite(object, view);
+    return message === undefined ? [] : [{ workload: object.ref, message }];
+  });
+  return { seenBy: view.identity.name, views: answer, nowhere } as Json as JsonObject;
 }
 
 /** The slots of the planned workloads, and those of others that would not be as they are. */

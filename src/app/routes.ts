@@ -6,8 +6,10 @@ import { err, type Result } from "../core/kernel/result.ts";
 import { isNodeId } from "../core/records/record.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import type { Client, HttpHandler, HttpRequest, HttpResponse } from "../ports/http.ts";
-import { bearerOf } from "../api/auth.ts";
-import { addressesMax, isRegion } from "../shells/identity-file/names.ts";
+import { bearerOf, impersonationRefused } from "../api/auth.ts";
+import { sendError } from "../api/status.ts";
+import { isRegion } from "../core/records/scope.ts";
+import { addressesMax } from "../shells/identity-file/names.ts";
 import { explained, type AppError } from "./app-error.ts";
 import type { BundleReply, BundleRoutes } from "./bundle/routes.ts";
 import type { Enroller } from "./enrol/enroller.ts";
@@ -168,6 +170,8 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
   };
 
   return (request, response, client) => {
+    const refused = impersonationRefused(request);
+    if (refused !== undefined) return sendError(response, refused);
     const [path = "", query = ""] = (request.url ?? "").split("?");
     const bundle = Object.hasOwn(deps.bundles, path) ? deps.bundles[path] : undefined;
     const known =

@@ -2,7 +2,7 @@ import { fromHex, hex } from "../../core/kernel/bytes.ts";
 import { tick, type HybridClock } from "../../core/kernel/hybrid-clock.ts";
 import { err, ok, type Result } from "../../core/kernel/result.ts";
 import type { NodeView } from "../../core/node/contract.ts";
-import { detailScope, keeps } from "../../core/records/scope.ts";
+import { detailScope, keeps, isRegion, regionRefused } from "../../core/records/scope.ts";
 import { goneKey, memberKey } from "../../core/records/keys.ts";
 import { sealRecord, storedBytes } from "../../core/records/seal.ts";
 import { nodeIdOf, type NodeId, type RecordDraft } from "../../core/records/record.ts";
@@ -12,7 +12,7 @@ import { issueNodeCertificate } from "../../shells/identity-file/certificates.ts
 import { IdentityError } from "../../shells/identity-file/identity-error.ts";
 import { fingerprintOf } from "../../shells/identity-file/keys.ts";
 import { isEnroller, loadCaKey } from "../../shells/identity-file/load-identity.ts";
-import { hostsOf, isName, isRegion, regionRefused } from "../../shells/identity-file/names.ts";
+import { hostsOf, isName } from "../../shells/identity-file/names.ts";
 import { clockRefusal } from "./clock-check.ts";
 import { findEntry, saveEntry, type InviteEntry, type JoinEntry } from "./invite-book.ts";
 import { nestingRefused } from "./region-nesting.ts";

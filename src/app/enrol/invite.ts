@@ -4,7 +4,8 @@ import { err, ok, type Result } from "../../core/kernel/result.ts";
 import { fields, integer, list, text, type Shaped } from "../../core/kernel/shape.ts";
 import { isNodeId } from "../../core/records/record.ts";
 import { parseAddress } from "../../shells/identity-file/address.ts";
-import { addressesMax, isName, isRegion } from "../../shells/identity-file/names.ts";
+import { isRegion } from "../../core/records/scope.ts";
+import { addressesMax, isName } from "../../shells/identity-file/names.ts";
 
 /**
  * An invite is one line to copy and paste:

@@ -25,7 +25,8 @@ const meanings: { readonly [name in keyof typeof exitCodes]: string } = {
   bundleDamaged: "not a file that `starlight bundle` wrote, or not as it was written; nothing of it was used",
   waitNotReached: "written, but not all nodes that --wait named hold it yet",
   hopFails: "the doctor found a way between two nodes that fails; it says which hop",
-  notWell: "`starlight health` found a node with troubles, or one out of view; it says which",
+  notWell:
+    "`starlight health` found a node with troubles, or a node or another place out of reach; it says which",
 };
 
 export async function action(): Promise<void> {

@@ -20,6 +20,12 @@ type Answer = {
     readonly factAgeMs: number | null;
     readonly troubles: readonly Trouble[];
   }[];
+  /** Of which the node is told; missing from an agent of an earlier build. */
+  readonly places?: readonly {
+    readonly place: string;
+    readonly state: string;
+    readonly troubles: readonly Trouble[];
+  }[];
 };
 
 export async function action(
@@ -35,7 +41,10 @@ export async function action(
   const answer = JSON.parse(text) as Answer;
   if (!answer.well) process.exitCode = exitCodes.notWell;
   if (await printValue(answer, format)) return;
-  const rows = answer.nodes.flatMap(({ node, site, state, troubles }) =>
+  const { nodes, places = [] } = answer;
+  const lost = places.filter(({ state }) => state !== "ok");
+  const lines = [...nodes, ...lost.map((place) => ({ ...place, node: place.place, site: "" }))];
+  const rows = lines.flatMap(({ node, site, state, troubles }) =>
     troubles.length === 0
       ? [[node, site, state, "", "", ""]]
       : troubles.map(({ since, type, message, toDo }, at) => {
@@ -45,10 +54,14 @@ export async function action(
         }),
   );
   print(table(["Node", "Site", "State", "Since", "What is wrong", "What to do"], rows));
-  const { length } = answer.nodes.filter(({ state }) => state !== "ok");
+  const { length } = nodes.filter(({ state }) => state !== "ok");
+  const notWell = [
+    ...(length > 0 || lost.length === 0 ? [`${length} of ${nodes.length} nodes`] : []),
+    ...(lost.length > 0 ? [`${lost.length} of ${places.length} other places`] : []),
+  ];
   const summary = answer.well
     ? paint("green", "all is well")
-    : paint("yellow", `not well: ${length} of ${answer.nodes.length} nodes`);
+    : paint("yellow", `not well: ${notWell.join(" and ")}`);
   print(`${summary}, as ${answer.seenBy} sees it`);
 }
 

@@ -219,7 +219,7 @@ export function registerCommands(program: Command): void {
   program
     .command("health")
     .description(
-      "how the nodes are: what is wrong, since when, what to do; exit code 0 when all is well, else 41",
+      "how the nodes and other places are: what is wrong, since when, what to do; exit code 0 when all is well, else 41",
     )
     .argument("[node]", "for example node/oslo-1")
     .option(output, outputHelp)

@@ -16,6 +16,8 @@ type Options = {
 type Answer = {
   readonly seenBy: string;
   readonly views: readonly { readonly as: string; readonly slots: readonly Forecast[] }[];
+  /** What is for no site; missing from an agent of an earlier build. */
+  readonly nowhere?: readonly { readonly workload: Forecast["workload"]; readonly message: string }[];
 };
 
 /** Where a file's workloads would run, before anything is applied. */
@@ -51,5 +53,7 @@ export async function action(options: Options, _args: string[], globals: GlobalO
     const waiting = slots.filter(({ outcome }) => outcome === "waits").length;
     if (waiting > 0) print(`${waiting} of ${slots.length} would wait: no node has room for them`);
   }
+  for (const { workload, message } of answer.nowhere ?? [])
+    print(`${workload.kind.toLowerCase()}/${workload.name}: ${message}`);
   print("\nnothing was applied");
 }

@@ -12,9 +12,17 @@ type Status = {
     inView: number;
     freshestMs: number | null;
     oldestMs: number | null;
+    unreachableMs: number | null;
   }[];
   readonly detail: string;
-  readonly regions: readonly { name: string; sites: number; nodes: number; ready: number; ageMs: number }[];
+  readonly regions: readonly {
+    name: string;
+    sites: number;
+    nodes: number;
+    ready: number;
+    ageMs: number;
+    unreachableMs: number | null;
+  }[];
   readonly nodes: readonly {
     name: string;
     site: string;
@@ -71,11 +79,15 @@ function freshness({ detail, speaking, sites, regions }: Status): string {
   const told = [
     ...sites
       .filter(({ name }) => detail === "site" && name !== speaking.site)
-      .map(({ oldestMs }) => oldestMs ?? 0),
-    ...regions.map(({ ageMs }) => ageMs),
+      .map(({ oldestMs, unreachableMs }) => ({ ageMs: oldestMs ?? 0, unreachableMs })),
+    ...regions,
   ];
-  if (told.length > 0)
-    return `what you are told of other places: freshest ${age(Math.min(...told))}, oldest ${age(Math.max(...told))} old`;
+  const lost = told.filter(({ unreachableMs }) => unreachableMs !== null).length;
+  const unreachable = lost === 0 ? "" : `; ${lost} of them cannot be reached`;
+  if (told.length > 0) {
+    const agesTold = told.map(({ ageMs }) => ageMs);
+    return `what you are told of other places: freshest ${age(Math.min(...agesTold))}, oldest ${age(Math.max(...agesTold))} old${unreachable}`;
+  }
   const ages = sites.filter(({ inView }) => inView < 1).map(({ oldestMs }) => oldestMs ?? 0);
   return ages.length === 0
     ? "everything is in view"
@@ -92,24 +104,26 @@ function printUplink({ class: kind, bytesToday, bytesPerDay, links }: Status["up
 
 const siteTable = ({ sites }: Status): string =>
   table(
-    ["Site", "Region", "In view", "Freshest", "Oldest"],
-    sites.map(({ name, region, nodes, inView, freshestMs, oldestMs }) => [
+    ["Site", "Region", "In view", "Freshest", "Oldest", "Unreachable"],
+    sites.map(({ name, region, nodes, inView, freshestMs, oldestMs, unreachableMs }) => [
       name,
       region,
       `${inView}/${nodes}`,
       age(freshestMs),
       age(oldestMs),
+      unreachableMs === null ? "" : age(unreachableMs),
     ]),
   );
 
 const regionTable = ({ regions }: Status): string =>
   table(
-    ["Region", "Sites", "Ready", "Told"],
-    regions.map(({ name, sites, nodes, ready, ageMs }) => [
+    ["Region", "Sites", "Ready", "Told", "Unreachable"],
+    regions.map(({ name, sites, nodes, ready, ageMs, unreachableMs }) => [
       name,
       String(sites),
       `${ready}/${nodes}`,
       age(ageMs),
+      unreachableMs === null ? "" : age(unreachableMs),
     ]),
   );
 

@@ -24,6 +24,8 @@ type NodeAnswer = {
 type Answer = Partial<NodeAnswer> & {
   readonly name: string;
   readonly slots?: readonly Slot[];
+  /** Why it has no slots. */
+  readonly message?: string;
   readonly inputs?: PlacementInput;
 };
 
@@ -47,6 +49,7 @@ export async function action(options: Options, args: string[], globals: GlobalOp
     return;
   }
   print(`as ${answer.seenBy ?? ""} sees it:`);
+  if (answer.message !== undefined) print(answer.message);
   for (const { slot, variant, heldBy, ranking, excluded } of answer.slots) {
     print(`\n${slot}${variant === undefined ? "" : ` (variant ${variant})`}`);
     for (const { node, pod, uid, note } of heldBy) print(`  runs on ${node}: ${pod ?? uid} (${note})`);

@@ -23,6 +23,13 @@ export function parseSiteSelector(
   return ok(allowed);
 }
 
+/** The regions that a selector names; of one that cannot be read, none. */
+export function regionsNamed(text: string): readonly string[] {
+  const parsed = parseSelector(text);
+  if (!parsed.ok) return [];
+  return parsed.value.flatMap(({ key, values }) => (key === "region" ? values : []));
+}
+
 /** What both lists allow: of two regions, one in the other, the inner one. */
 function narrowed(
   label: "name" | "region",

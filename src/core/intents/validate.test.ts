@@ -110,7 +110,6 @@ test("the annotations that steer Starlight are checked by name and value", () =>
     put(deployment(), "metadata/annotations", { [`starlight.dev/${name}`]: value });
   for (const [name, value] of [
     ["placement", "perSite"],
-    ["sites", "region=eu,name in (a,b)"],
     ["on-partition", "freeze"],
     ["lost-after", "1m30s"],
     ["on-heal", "keepReplacement"],
@@ -128,6 +127,37 @@ test("the annotations that steer Starlight are checked by name and value", () =>
   ] as const) {
     const { fix } = problem(deploy, annotated(name, value));
     assert.ok(fix.length > 0, name);
+  }
+});
+
+test("a selector of sites is taken with perSite only, and with regions that can exist", () => {
+  const selecting = (sites: string, placement?: string): JsonObject =>
+    put(deployment(), "metadata/annotations", {
+      "starlight.dev/sites": sites,
+      ...(placement === undefined ? {} : { "starlight.dev/placement": placement }),
+    });
+  for (const sites of ["region=eu,name in (a,b)", "region in (eu.de.south,us)", "region=a.b.c.d.e.f", ""])
+    assert.ok(validateObject(deploy, selecting(sites, "perSite")).ok, sites);
+  const field = "metadata.annotations[starlight.dev/sites]";
+  for (const placement of [undefined, "mesh"])
+    assert.deepEqual(problem(deploy, selecting("region=eu", placement)), {
+      field,
+      value: '"region=eu"',
+      problem: "is for perSite workloads only",
+      fix: 'set starlight.dev/placement to "perSite" too, or leave it out',
+    });
+  for (const [sites, region] of [
+    ["region=EU", "EU"],
+    ["region=eu..de", "eu..de"],
+    ["region in (eu,a.b.c.d.e.f.g)", "a.b.c.d.e.f.g"],
+    ["region=eu,region=eu.-de", "eu.-de"],
+  ] as const) {
+    const found = problem(deploy, selecting(sites, "perSite"));
+    assert.deepEqual(
+      [found.field, found.value, found.problem],
+      [field, JSON.stringify(region), "is not a region"],
+    );
+    assert.match(found.fix, /^use 1 to 6 names with dots between them, the outermost first, .*eu\.de\.south/);
   }
 });
 

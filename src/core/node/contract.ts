@@ -301,12 +301,15 @@ export type SiteView = {
   readonly age: Duration;
   /** Its detail is kept here. */
   readonly detailed: boolean;
+  /** For how long nobody of it has answered us; undefined while somebody does, and where we know of nobody. */
+  readonly unreachableFor: Duration | undefined;
 };
 
 export type RegionView = {
   readonly name: string;
   readonly summary: RegionSummary;
   readonly age: Duration;
+  readonly unreachableFor: Duration | undefined;
 };
 
 /** Everything this node knows, read-only: what the API, the CLI and the simulator's checks look at. */

@@ -1,11 +1,17 @@
 import { wallOf } from "../kernel/hybrid-clock.ts";
-import type { Duration, Instant, WallTime } from "../kernel/time.ts";
+import type { Evidence } from "../membership/contract.ts";
+import { seconds, type Duration, type Instant, type WallTime } from "../kernel/time.ts";
+import type { NodeId } from "../records/record.ts";
+import { isWithin, type Place } from "../records/scope.ts";
+import type { Gateway } from "../records/summaries.ts";
 import type { RegionView, SiteView } from "./contract.ts";
 import { detailOf } from "./levels.ts";
+import { whyForbidden } from "./link-policy.ts";
 import { regionsBeside } from "./parts.ts";
 import { isMember, type Fact } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { siteSummaryOf } from "./summary-content.ts";
+import { memberOf } from "./trust-view.ts";
 
 /** Places as people see them: counted where their detail is kept, else what was last told of them. */
 
@@ -15,15 +21,20 @@ export function sitesOf(state: NodeState, given: Given): readonly SiteView[] {
   const { index } = state;
   const sites = new Map<string, SiteView>();
   for (const [name, fact] of index.siteSummaries) {
-    const { region } = fact.body;
-    sites.set(name, { name, region, summary: fact.body, age: ageOf(fact, given), detailed: false });
+    const { region, gateways } = fact.body;
+    const age = ageOf(fact, given);
+    const isInside = ({ site }: Place): boolean => site === name;
+    const unreachableFor = notAnsweringFor(state, { gateways, region, isInside }, given);
+    sites.set(name, { name, region, summary: fact.body, age, detailed: false, unreachableFor });
   }
   const detailed = new Set(
     [...index.memberById].flatMap(([id, { body }]) => (isMember(index, id) ? [body.site] : [])),
   );
   for (const name of detailed) {
     const summary = siteSummaryOf(state, name, given);
-    sites.set(name, { name, region: summary.region, summary, age: 0, detailed: true });
+    const { region } = summary;
+    const unreachableFor = outOfViewFor(state, name, given);
+    sites.set(name, { name, region, summary, age: 0, detailed: true, unreachableFor });
   }
   return [...sites.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
 }
@@ -31,7 +42,12 @@ export function sitesOf(state: NodeState, given: Given): readonly SiteView[] {
 export function regionsOf(state: NodeState, given: Given): readonly RegionView[] {
   if (detailOf(state) === "mesh") return [];
   return regionsBeside(state)
-    .map(([name, fact]) => ({ name, summary: fact.body, age: ageOf(fact, given) }))
+    .map(([name, fact]) => {
+      const isInside = ({ region }: Place): boolean => isWithin(region, name);
+      const told = { gateways: fact.body.gateways, region: name, isInside };
+      const unreachableFor = notAnsweringFor(state, told, given);
+      return { name, summary: fact.body, age: ageOf(fact, given), unreachableFor };
+    })
     .sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
@@ -61,3 +77,58 @@ export function regionsOfSite({ identity, index, levels }: NodeState, site: stri
 }
 
 const ageOf = ({ version }: Fact<unknown>, { wall }: Given): Duration => Math.max(0, wall - wallOf(version));
+
+/** Whom we know in a place whose detail we do not keep. */
+type ToldPlace = {
+  readonly gateways: readonly Gateway[];
+  readonly region: string;
+  readonly isInside: (member: Place) => boolean;
+};
+
+/** A gateway that is lost for ten seconds has another one dialled at the next review, up to ten later. */
+const lostAfter: Duration = seconds(20);
+
+/**
+ * For how long no gateway of a place has answered, of those that we have a link with or dial: of the others
+ * nothing is known from here. What keeps them away may be the way to them, so their word stands meanwhile.
+ */
+function notAnsweringFor(state: NodeState, place: ToldPlace, { now }: Given): Duration | undefined {
+  const { membership, levels } = state;
+  const { gateways, region, isInside } = place;
+  for (const { peer } of levels.links.values()) {
+    const member = memberOf(state, peer);
+    if (member !== undefined && isInside(member) && membership.standing(peer)?.verdict === "alive")
+      return undefined;
+  }
+  const judged = gateways.filter(
+    (gateway) => whyForbidden(state, gateway.id, { ...gateway, region, pace: 1 }) === undefined,
+  );
+  const lost = lossesOf(
+    state,
+    judged.map(({ id }) => id),
+  );
+  if (lost === undefined || lost.some(({ since }) => now < since + lostAfter)) return undefined;
+  // Who was dialled only because the others were lost says nothing of when that was.
+  const met = lost.filter(({ heardAt }) => heardAt !== undefined);
+  return met.length > 0
+    ? Math.min(...met.map(({ since }) => now - since))
+    : Math.max(...lost.map(({ since }) => now - since));
+}
+
+/** Of a site whose members we judge each, as their verdicts say. */
+function outOfViewFor(state: NodeState, site: string, { now }: Given): Duration | undefined {
+  const { index, identity } = state;
+  if (site === identity.site) return undefined;
+  const inside = [...index.memberById].filter(([id, { body }]) => isMember(index, id) && body.site === site);
+  const lost = lossesOf(
+    state,
+    inside.map(([id]) => id),
+  );
+  return lost === undefined ? undefined : Math.min(...lost.map(({ since }) => now - since));
+}
+
+/** What speaks against these nodes, of whom at least one is judged; undefined when one of them is alive. */
+function lossesOf({ membership }: NodeState, ids: readonly NodeId[]): readonly Evidence[] | undefined {
+  const judged = ids.flatMap((id) => membership.evidence(id) ?? []);
+  return judged.length === 0 || judged.some(({ verdict }) => verdict === "alive") ? undefined : judged;
+}

@@ -20,6 +20,24 @@ export function detailScope(detail: Detail, { site, region }: Place): Scope {
   return detail === "region" ? `region:${region}` : `site:${site}`;
 }
 
+/** Every region around a region has a name that can stand alone, as part of a scope and as a label. */
+const regionPartPattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const regionBytesMax = 63;
+/** A node holds the parts of each region around it. */
+const regionDepthMax = 6;
+
+export const isRegion = (text: string): boolean =>
+  text.length <= regionBytesMax &&
+  regionsAround(text).length <= regionDepthMax &&
+  text.split(".").every((part) => regionPartPattern.test(part));
+
+/** What to write instead of a text that is not a region. */
+export const regionFix = `use 1 to ${regionDepthMax} names with dots between them, the outermost first, for example eu.de.south: each of a-z, 0-9 and "-", a letter or digit at both ends, at most ${regionBytesMax} characters in all`;
+
+/** The field, its value and what to write instead. */
+export const regionRefused = (what: string, region: string): string =>
+  `${what} ${JSON.stringify(region)} is not a region: ${regionFix}`;
+
 /** A region and those around it, outermost first: `eu`, `eu.de`, `eu.de.south`. */
 export function regionsAround(region: string): readonly string[] {
   const found: string[] = [];

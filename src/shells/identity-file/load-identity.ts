@@ -14,7 +14,7 @@ import { guarded, IdentityError } from "./identity-error.ts";
 import { unpackFrames } from "./introduction.ts";
 import { spkiOf } from "./keys.ts";
 import { caKeyFile, identityFiles, layoutOf } from "./layout.ts";
-import { isRegion, regionRefused } from "./names.ts";
+import { isRegion, regionRefused } from "../../core/records/scope.ts";
 
 export type LoadedIdentity = Identity & {
   /** When the node became a member, by the clock of whoever admitted it. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { isScope, regionsAround, scopesOf } from "../../core/records/scope.ts";
+import { isScope, regionsAround, scopesOf, isRegion } from "../../core/records/scope.ts";
 import { IdentityError } from "./identity-error.ts";
-import { checkRegion, isRegion } from "./names.ts";
+import { checkRegion } from "./names.ts";
 
 const part = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?$/);
 

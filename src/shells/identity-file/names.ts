@@ -1,4 +1,4 @@
-import { regionsAround } from "../../core/records/scope.ts";
+import { isRegion, regionRefused } from "../../core/records/scope.ts";
 import { agentPort, parseAddress, type Address } from "./address.ts";
 import { IdentityError } from "./identity-error.ts";
 
@@ -13,25 +13,10 @@ export function checkName(what: string, name: string): void {
   throw new IdentityError({ type: "invalid", detail });
 }
 
-/** Every region around a region has a name that can stand alone, as part of a scope and as a label. */
-const regionPartPattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-const regionBytesMax = 63;
-/** A node holds the parts of each region around it. */
-const regionDepthMax = 6;
-
-export const isRegion = (text: string): boolean =>
-  text.length <= regionBytesMax &&
-  regionsAround(text).length <= regionDepthMax &&
-  text.split(".").every((part) => regionPartPattern.test(part));
-
 export function checkRegion(what: string, region: string): void {
   if (isRegion(region)) return;
   throw new IdentityError({ type: "invalid", detail: regionRefused(what, region) });
 }
-
-/** The field, its value and what to write instead. */
-export const regionRefused = (what: string, region: string): string =>
-  `${what} ${JSON.stringify(region)} is not a region: use 1 to ${regionDepthMax} names with dots between them, the outermost first, for example eu.de.south: each of a-z, 0-9 and "-", a letter or digit at both ends, at most ${regionBytesMax} characters in all`;
 
 export const addressesMax = 16;
 

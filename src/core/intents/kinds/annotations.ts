@@ -2,7 +2,8 @@ import { isList, isObject, type JsonObject } from "../../kernel/json.ts";
 import type { FieldProblem } from "../contract.ts";
 import { maintenanceAnnotation, maintenanceExample, parseMaintenance } from "../maintenance.ts";
 import { parseDuration } from "../quantity.ts";
-import { parseSiteSelector } from "../site-selector.ts";
+import { isRegion, regionFix } from "../../records/scope.ts";
+import { parseSiteSelector, regionsNamed } from "../site-selector.ts";
 import { isRestartBudget, restartBudgetAnnotation } from "../restart-budget.ts";
 import { parseVariants, variantsAnnotation, variantsExample } from "../variants.ts";
 
@@ -57,8 +58,24 @@ const templateRules: typeof rules = {
 };
 
 /** Checks the `starlight.dev/` annotations of a workload; a name we do not know is refused. */
-export const checkAnnotations = (value: JsonObject): FieldProblem[] =>
-  checkAll(value, rules, "metadata.annotations");
+export const checkAnnotations = (value: JsonObject): FieldProblem[] => [
+  ...checkAll(value, rules, "metadata.annotations"),
+  ...checkSites(value),
+];
+
+/** A selector of sites that would be ignored, or names regions that can never exist. */
+function checkSites({ metadata }: JsonObject): FieldProblem[] {
+  const annotations = isObject(metadata) && isObject(metadata["annotations"]) ? metadata["annotations"] : {};
+  const { "starlight.dev/sites": text, "starlight.dev/placement": placement } = annotations;
+  if (typeof text !== "string") return [];
+  const field = "metadata.annotations[starlight.dev/sites]";
+  const problems = regionsNamed(text)
+    .filter((region) => !isRegion(region))
+    .map((region) => ({ field, value: JSON.stringify(region), problem: "is not a region", fix: regionFix }));
+  if (placement === "perSite" || !parseSiteSelector(text).ok) return problems;
+  const fix = 'set starlight.dev/placement to "perSite" too, or leave it out';
+  return [...problems, { field, value: JSON.stringify(text), problem: "is for perSite workloads only", fix }];
+}
 
 /** Those of a Node. */
 export const checkNodeAnnotations = (value: JsonObject): FieldProblem[] =>

@@ -1,12 +1,14 @@
 import type { Json, JsonObject } from "../core/kernel/json.ts";
 import type { Change } from "../core/intents/contract.ts";
 import type { Forecast, Moment, PlaceNode, PlacementInput, Workload } from "../core/placement/contract.ts";
+import { groupOf } from "../core/node/workloads.ts";
 import { forecast } from "../core/placement/decide.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import type { ApiDeps } from "./contract.ts";
 import { whyNode } from "./evidence.ts";
 import { podNamed } from "./pod-named.ts";
 import { badRequest, errorOfWrite, notFound } from "./status.ts";
+import { whyPlace } from "./why-place.ts";
 
 /** Placement explained: why here, why not there, and what would be if. */
 
@@ -27,8 +29,9 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
     if (member === undefined) throw notFound("nodes", name);
     return whyNode(member, view, deps.env().now);
   }
+  if (kind === "Site" || kind === "Region") return whyPlace(view, kind, name);
   const pod = kind === "Pod" ? podNamed(deps, namespace, name) : undefined;
-  const ref: ObjectRef = pod?.body.workload ?? { group: "apps", kind, namespace, name };
+  const ref: ObjectRef = pod?.body.workload ?? workloadNamed(kind, namespace, name);
   if (view.object(ref)?.exists !== true) throw notFound(ref.kind.toLowerCase(), ref.name);
   const at = momentOf(deps);
   const planner = view.placement();
@@ -58,11 +61,20 @@ export function whyNot(deps: ApiDeps, query: URLSearchParams): JsonObject {
   const namespace = query.get("namespace") ?? "default";
   const kind = query.get("kind") ?? "Deployment";
   const node = query.get("node") ?? "";
-  const ref: ObjectRef = { group: "apps", kind, namespace, name };
+  const ref = workloadNamed(kind, namespace, name);
   if (view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);
   const slots = view.placement().whyNot(ref, node, momentOf(deps));
   if (slots === undefined) throw notFound("nodes", node);
   return { kind, namespace, name, node, seenBy: view.identity.name, slots } as Json as JsonObject;
+}
+
+function workloadNamed(kind: string, namespace: string, name: string): ObjectRef {
+  const group = groupOf(kind);
+  if (group !== undefined) return { group, kind, namespace, name };
+  if (kind === "CronJob")
+    throw badRequest("kind CronJob: it has no pods of its own; name one of its Jobs (kubectl get jobs)");
+  const takes = "a Deployment, DaemonSet, StatefulSet, Job or Pod";
+  throw badRequest(`kind ${kind}: ${takes} is explained; \`why\` also takes a Node, Site or Region`);
 }
 
 /** The clocks of this node, as placement reads them. */

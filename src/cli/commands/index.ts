@@ -175,8 +175,8 @@ export function registerCommands(program: Command): void {
     .action(run(() => import("./topology.ts")));
   program
     .command("why")
-    .description("why a workload or a pod runs where it runs, or why a node is held for what it is")
-    .argument("<workload>", "for example deployment/shop, pod/shop-x-y or node/oslo-1")
+    .description("why a workload or a pod runs where it runs, or a node, site or region is seen as it is")
+    .argument("<workload>", "for example deployment/shop, job/report, pod/shop-x-y, node/oslo-1 or region/eu")
     .option(namespace, "namespace", "default")
     .option("--record <file>", "keep all that the answer is computed from")
     .option("--replay <file>", "compute the answer again from such a file, without a node")

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { exitCodes } from "../src/app/exit-codes.ts";
+import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
+import { done, run, type Ran } from "./support/command.ts";
+import { eventually } from "./support/poll.ts";
+
+/** What the command line says about Jobs and about places that it only hears of: two sites, detail stays in them. */
+
+const folder = mkdtempSync(join(tmpdir(), "starlight-explain-"));
+let started: Fleet | undefined;
+before(async () => {
+  const layout = [
+    { site: "hub", region: "eu.no", nodes: 1 },
+    { site: "reno", region: "us", nodes: 1 },
+  ];
+  started = await createFleet(layout, { progress: () => {}, detail: "site" });
+});
+after(async () => {
+  await started?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function starlight(args: readonly string[], input = ""): Promise<Ran> {
+  assert.ok(started !== undefined, "the agents run during tests only");
+  const { advertised } = started.node("hub-1");
+  return run(["--kubeconfig", started.kubeconfig, "--server", advertised, ...args], input);
+}
+
+const job = (name: string, command: string, more: object = {}): string =>
+  JSON.stringify({
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name },
+    spec: {
+      ...more,
+      template: {
+        spec: {
+          restartPolicy: "Never",
+          runtimeClassName: "process",
+          containers: [{ name: "main", image: "process", command: ["/bin/sh", "-c", command] }],
+        },
+      },
+    },
+  });
+
+test("why and why-not explain a running Job, and why --replay does so again from a file", async () => {
+  done(await starlight(["apply", "-f", "-"], job("sum", "exec sleep 1000")));
+  await eventually("its pod runs", async () =>
+    /runs on hub-1/.test(done(await starlight(["why", "job/sum"]))),
+  );
+  assert.match(
+    done(await starlight(["why-not", "node/hub-1", "for", "job/sum"])),
+    /hub-1 for job\/sum, as hub-1 sees it:\n\nmesh\/0: it runs there/,
+  );
+  const file = join(folder, "sum.json");
+  done(await starlight(["why", "job/sum", "--record", file]));
+  assert.match(done(await run(["why", "job/sum", "--replay", file])), /mesh\/0\n {2}runs on hub-1/);
+});
+
+test("why tells of a region whose word it is, of the own site that it is counted, and names what there is instead", async () => {
+  await eventually("us has been told of", async () => (await starlight(["why", "region/us"])).code === 0);
+  assert.match(
+    done(await starlight(["why", "region/us"])),
+    /^region us, as hub-1 knows it: 1 of 1 nodes are ready\n {2}told \d+ m?s ago by those who speak for it: reno-1\nmore: kubectl describe region us/,
+  );
+  assert.match(
+    done(await starlight(["why", "region/eu"])),
+    /^region eu, .* 1 of 1 nodes are ready\n {2}hub: 1 of 1 ready; counted here: /,
+  );
+  assert.match(
+    done(await starlight(["why", "site/hub"])),
+    /^site hub in region eu\.no, .*1 of 1 nodes are ready/,
+  );
+  const absent = await starlight(["why", "site/oslo"]);
+  assert.equal(absent.code, exitCodes.failed);
+  assert.match(absent.err, /nothing is known of site\/oslo; there are hub/);
+});

@@ -61,6 +61,11 @@ test("why and why-not explain a running Job, and why --replay does so again from
   assert.match(done(await run(["why", "job/sum", "--replay", file])), /mesh\/0\n {2}runs on hub-1/);
 });
 
+test("plan shows where the pod of a Job would go", async () => {
+  const planned = done(await starlight(["plan", "-f", "-"], job("later", "true")));
+  assert.match(planned, /job\/later +mesh\/0 +starts +hub-1/);
+});
+
 test("why tells of a region whose word it is, of the own site that it is counted, and names what there is instead", async () => {
   await eventually("us has been told of", async () => (await starlight(["why", "region/us"])).code === 0);
   assert.match(

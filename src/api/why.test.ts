@@ -65,3 +65,32 @@ test("plan says where a set would run and what would wait, with a site gone too,
   assert.equal((await call("POST", "/starlight/v1/plan", { objects, cutOff: "nowhere" })).status, 400);
   assert.equal((await call("GET", `${deployments}/planned`)).status, 404);
 });
+
+test("plan of a Job has its pods that start at once; of a CronJob and of those that start later it says what it does not foresee", async () => {
+  const plan = async (...objects: readonly JsonObject[]): Promise<readonly [unknown, unknown]> => {
+    const { body, text } = await call("POST", "/starlight/v1/plan", { objects: [...objects] });
+    assert.ok(Array.isArray(body["views"]), text);
+    const slots = at(body, "views.0.slots") as readonly JsonObject[];
+    const named = slots.filter((slot) => String(at(slot, "workload.kind")) === "Job");
+    return [named.map((slot) => `${String(slot["slot"])} ${String(slot["outcome"])}`), body["notes"]];
+  };
+  assert.deepEqual(await plan(job("count")), [["mesh/0 starts"], []]);
+  assert.deepEqual(await plan(job("count", { completions: 5, parallelism: 2 })), [
+    ["mesh/0 starts", "mesh/1 starts"],
+    ["job/count: 5 pods, 2 at a time; where those run that start later is not foreseen"],
+  ]);
+  assert.deepEqual(await plan(job("count", { suspend: true })), [
+    [],
+    ["job/count: wants no pod now, it is suspended"],
+  ]);
+  const cronJob = {
+    apiVersion: "batch/v1",
+    kind: "CronJob",
+    metadata: { name: "nightly" },
+    spec: { schedule: "0 3 * * *", jobTemplate: { spec: job("nightly")["spec"] as JsonObject } },
+  };
+  assert.deepEqual(await plan(cronJob), [
+    [],
+    ['cronjob/nightly: its Jobs are placed when they start, by "0 3 * * *"; not foreseen here'],
+  ]);
+});

@@ -1,13 +1,14 @@
 import type { Json, JsonObject } from "../core/kernel/json.ts";
-import type { Change } from "../core/intents/contract.ts";
+import type { Change, MergedObject } from "../core/intents/contract.ts";
 import type { Forecast, Moment, PlaceNode, PlacementInput, Workload } from "../core/placement/contract.ts";
 import { groupOf } from "../core/node/workloads.ts";
 import { forecast } from "../core/placement/decide.ts";
-import type { ObjectRef } from "../core/records/keys.ts";
+import { objectKey, type ObjectRef } from "../core/records/keys.ts";
 import type { ApiDeps } from "./contract.ts";
 import { whyNode } from "./evidence.ts";
 import { podNamed } from "./pod-named.ts";
 import { badRequest, errorOfWrite, notFound } from "./status.ts";
+import { child } from "./values.ts";
 import { whyPlace } from "./why-place.ts";
 
 /** Placement explained: why here, why not there, and what would be if. */
@@ -91,7 +92,8 @@ export async function forecastFor(deps: ApiDeps, { changes, body }: DocumentSet)
   const { view } = deps;
   const reply = await deps.write(changes, "plan", { dryRun: true });
   if (!reply.ok) throw errorOfWrite(reply.error);
-  const planned = reply.value.objects.flatMap((object) => view.placedAs(object) ?? []);
+  const { objects } = reply.value;
+  const planned = objects.flatMap((object) => view.placedAs(object) ?? []);
   const input = withWorkloads(view.placement().input(momentOf(deps)), planned);
   const before = forecast(view.placement().input(momentOf(deps)));
   const { without, cutOff } = {
@@ -114,7 +116,25 @@ export async function forecastFor(deps: ApiDeps, { changes, body }: DocumentSet)
           ]
         : [["all", input]];
   const answer = views.map(([as, seen]) => ({ as, slots: changed(forecast(seen), before, planned) }));
-  return { seenBy: view.identity.name, views: answer } as Json as JsonObject;
+  const shown = answer.flatMap(({ slots }) => slots.map(({ workload }) => objectKey(workload)));
+  const notes = objects.flatMap((object) => unforeseen(object, new Set(shown)) ?? []);
+  return { seenBy: view.identity.name, views: answer, notes } as Json as JsonObject;
+}
+
+/** What no slot in the answer shows of an object; undefined where there is nothing to add. */
+function unforeseen({ ref, value }: MergedObject, shown: ReadonlySet<string>): string | undefined {
+  const name = `${ref.kind.toLowerCase()}/${ref.name}`;
+  const spec = child(value, "spec");
+  if (ref.kind === "CronJob")
+    return `${name}: its Jobs are placed when they start, by ${JSON.stringify(spec["schedule"] ?? "")}; not foreseen here`;
+  if (groupOf(ref.kind) === undefined) return undefined;
+  if (!shown.has(objectKey(ref))) {
+    const suspended = spec["suspend"] === true;
+    return `${name}: wants no pod now${suspended ? ", it is suspended" : ref.kind === "Job" ? ", it is over" : ", no node in view matches"}`;
+  }
+  const [completions, parallelism] = [spec["completions"] ?? 1, spec["parallelism"] ?? 1];
+  if (ref.kind !== "Job" || Number(completions) <= Number(parallelism)) return undefined;
+  return `${name}: ${Number(completions)} pods, ${Number(parallelism)} at a time; where those run that start later is not foreseen`;
 }
 
 /** The slots of the planned workloads, and those of others that would not be as they are. */

@@ -15,6 +15,8 @@ type Options = {
 
 type Answer = {
   readonly seenBy: string;
+  /** What no slot shows: pods that start later, for one. */
+  readonly notes: readonly string[];
   readonly views: readonly { readonly as: string; readonly slots: readonly Forecast[] }[];
 };
 
@@ -35,6 +37,10 @@ export async function action(options: Options, _args: string[], globals: GlobalO
   if (await printValue(answer, formatOf(options.output))) return;
   for (const { as, slots } of answer.views) {
     if (answer.views.length > 1 || as !== "all") print(`\n${as}, as ${answer.seenBy} would have it:`);
+    if (slots.length === 0) {
+      print("no pod would start, move or wait");
+      continue;
+    }
     print(
       table(
         ["WORKLOAD", "SLOT", "OUTCOME", "NODE", "VARIANT", "WHY"],
@@ -51,5 +57,6 @@ export async function action(options: Options, _args: string[], globals: GlobalO
     const waiting = slots.filter(({ outcome }) => outcome === "waits").length;
     if (waiting > 0) print(`${waiting} of ${slots.length} would wait: no node has room for them`);
   }
+  for (const note of answer.notes) print(`\n${note}`);
   print("\nnothing was applied");
 }

@@ -62,7 +62,12 @@ test("plan says where a set would run and what would wait, with a site gone too,
   assert.deepEqual(await slots({}), [["all", "mesh/0 starts", "mesh/1 starts"]]);
   const site = String(at((await call("GET", "/starlight/v1/status")).body, "speaking.site"));
   assert.deepEqual(await slots({ without: site }), [[`without ${site}`, "mesh/0 waits", "mesh/1 waits"]]);
-  assert.equal((await call("POST", "/starlight/v1/plan", { objects, cutOff: "nowhere" })).status, 400);
+  assert.deepEqual(await slots({ without: "region=eu" }), [
+    ["without region eu", "mesh/0 waits", "mesh/1 waits"],
+  ]);
+  const absent = await call("POST", "/starlight/v1/plan", { objects, cutOff: "region=us" });
+  assert.equal(absent.status, 400);
+  assert.match(absent.text, /cutOff: no region in view is called .*us.*there are eu, eu\.no; give site=NAME/);
   assert.equal((await call("GET", `${deployments}/planned`)).status, 404);
 });
 
@@ -93,4 +98,12 @@ test("plan of a Job has its pods that start at once; of a CronJob and of those t
     [],
     ['cronjob/nightly: its Jobs are placed when they start, by "0 3 * * *"; not foreseen here'],
   ]);
+});
+
+test("plan of a site that is gone says that no node of it is in reach, and not that none has room", async () => {
+  const { site } = at((await call("GET", "/starlight/v1/status")).body, "speaking") as { site: string };
+  const annotations = { "starlight.dev/placement": "perSite", "starlight.dev/sites": `name=${site}` };
+  const gone = { ...running("local", 1), metadata: { name: "local", annotations } };
+  const { body } = await call("POST", "/starlight/v1/plan", { objects: [gone], without: `site=${site}` });
+  assert.equal(at(body, "views.0.slots.0.why"), `no node of site ${site} is in reach`);
 });

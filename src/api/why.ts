@@ -4,6 +4,8 @@ import type { Forecast, Moment, PlaceNode, PlacementInput, Workload } from "../c
 import { groupOf } from "../core/node/workloads.ts";
 import { forecast } from "../core/placement/decide.ts";
 import { objectKey, type ObjectRef } from "../core/records/keys.ts";
+import type { NodeView } from "../core/node/contract.ts";
+import { isWithin, regionsAround } from "../core/records/scope.ts";
 import type { ApiDeps } from "./contract.ts";
 import { whyNode } from "./evidence.ts";
 import { podNamed } from "./pod-named.ts";
@@ -96,10 +98,8 @@ export async function forecastFor(deps: ApiDeps, { changes, body }: DocumentSet)
   const planned = objects.flatMap((object) => view.placedAs(object) ?? []);
   const input = withWorkloads(view.placement().input(momentOf(deps)), planned);
   const before = forecast(view.placement().input(momentOf(deps)));
-  const { without, cutOff } = {
-    without: siteIn(input, body, "without"),
-    cutOff: siteIn(input, body, "cutOff"),
-  };
+  const without = placeIn(view, input, body, "without");
+  const cutOff = placeIn(view, input, body, "cutOff");
   const lost = (of: (node: PlaceNode) => boolean, verdict: PlaceNode["verdict"]): PlacementInput => ({
     ...input,
     nodes: input.nodes.map((node) =>
@@ -108,11 +108,11 @@ export async function forecastFor(deps: ApiDeps, { changes, body }: DocumentSet)
   });
   const views: readonly (readonly [string, PlacementInput])[] =
     without !== undefined
-      ? [[`without ${without}`, lost(({ site }) => site === without, "dead")]]
+      ? [[`without ${without.label}`, lost(without.has, "dead")]]
       : cutOff !== undefined
         ? [
-            ["the rest", lost(({ site }) => site === cutOff, "unreachable")],
-            [`inside ${cutOff}`, lost(({ site }) => site !== cutOff, "unreachable")],
+            ["the rest", lost(cutOff.has, "unreachable")],
+            [`inside ${cutOff.label}`, lost((node) => !cutOff.has(node), "unreachable")],
           ]
         : [["all", input]];
   const answer = views.map(([as, seen]) => ({ as, slots: changed(forecast(seen), before, planned) }));
@@ -160,14 +160,25 @@ function withWorkloads(input: PlacementInput, planned: readonly Workload[]): Pla
   return { ...input, workloads: [...byKey.values()] };
 }
 
-function siteIn({ nodes }: PlacementInput, body: JsonObject, field: string): string | undefined {
-  const site = body[field];
-  if (site === undefined) return undefined;
-  const sites = [...new Set(nodes.map((node) => node.site))].sort();
-  const found = sites.find((name) => name === site);
-  if (found === undefined)
-    throw badRequest(
-      `${field}: no site in view is called ${JSON.stringify(site)}; there are ${sites.join(", ")}`,
-    );
-  return found;
+type NamedPlace = { readonly label: string; readonly has: (node: PlaceNode) => boolean };
+
+/** `paris`, `site=paris`, or `region=eu` with all that stands within it. */
+function placeIn(
+  { identity }: NodeView,
+  { nodes }: PlacementInput,
+  body: JsonObject,
+  field: "without" | "cutOff",
+): NamedPlace | undefined {
+  const given = body[field];
+  if (given === undefined) return undefined;
+  const [, kind = "site", name = ""] = /^(?:(site|region)[=/])?(.*)$/.exec(String(given)) ?? [];
+  const has = (node: PlaceNode): boolean =>
+    kind === "region" ? isWithin(node.region, name) : node.site === name;
+  if (nodes.some(has)) return { label: kind === "region" ? `region ${name}` : name, has };
+  const known = nodes.flatMap(({ site, region }) => (kind === "region" ? regionsAround(region) : [site]));
+  const { detail } = identity.mesh;
+  const where = detail === "mesh" ? "" : `; of nodes in other ${detail}s nothing is foreseen here`;
+  throw badRequest(
+    `${field}: no ${kind} in view is called ${JSON.stringify(name)}; there are ${[...new Set(known)].sort().join(", ")}${where}; give site=NAME or region=NAME`,
+  );
 }

@@ -194,8 +194,8 @@ export function registerCommands(program: Command): void {
     .description("where the workloads of a file would run; nothing is applied")
     .requiredOption("-f, --filename <path...>", "files or folders; - is standard input")
     .option("-R, --recursive", "also folders in folders")
-    .option("--without <site>", "as if all nodes of the site were gone")
-    .option("--cut-off <site>", "as both sides would have it if the site were cut off for long")
+    .option("--without <place>", "as if all nodes of the site (site=oslo) or region (region=eu) were gone")
+    .option("--cut-off <place>", "as both sides would have it if the site or region were cut off for long")
     .option(output, outputHelp)
     .addHelpText("after", "\nExample:\n  starlight plan -f examples/shop.yaml --cut-off site=oslo\n")
     .action(run(() => import("./plan.ts")));

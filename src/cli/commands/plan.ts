@@ -22,8 +22,7 @@ type Answer = {
 
 /** Where a file's workloads would run, before anything is applied. */
 export async function action(options: Options, _args: string[], globals: GlobalOptions): Promise<void> {
-  const site = (text: string | undefined): string | undefined => text?.replace(/^site[=/]/, "");
-  const { without, cutOff } = { without: site(options.without), cutOff: site(options.cutOff) };
+  const { without, cutOff } = options;
   if (without !== undefined && cutOff !== undefined)
     throw new CommandError("usage", "give one of --without and --cut-off");
   const manifests = await readManifests(options.filename, options.recursive === true);
@@ -54,8 +53,10 @@ export async function action(options: Options, _args: string[], globals: GlobalO
         ]),
       ),
     );
-    const waiting = slots.filter(({ outcome }) => outcome === "waits").length;
-    if (waiting > 0) print(`${waiting} of ${slots.length} would wait: no node has room for them`);
+    const waiting = slots.filter(({ outcome }) => outcome === "waits");
+    const reasons = new Set(waiting.map(({ why }) => why));
+    const why = reasons.size === 1 ? `: ${[...reasons].join()}` : "";
+    if (waiting.length > 0) print(`${waiting.length} of ${slots.length} would wait${why}`);
   }
   for (const note of answer.notes) print(`\n${note}`);
   print("\nnothing was applied");

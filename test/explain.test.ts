@@ -34,7 +34,10 @@ const job = (name: string, command: string, more: object = {}): string =>
   JSON.stringify({
     apiVersion: "batch/v1",
     kind: "Job",
-    metadata: { name },
+    metadata: {
+      name,
+      annotations: { "starlight.dev/placement": "perSite", "starlight.dev/sites": "name=hub" },
+    },
     spec: {
       ...more,
       template: {
@@ -54,16 +57,16 @@ test("why and why-not explain a running Job, and why --replay does so again from
   );
   assert.match(
     done(await starlight(["why-not", "node/hub-1", "for", "job/sum"])),
-    /hub-1 for job\/sum, as hub-1 sees it:\n\nmesh\/0: it runs there/,
+    /hub-1 for job\/sum, as hub-1 sees it:\n\nsite\/hub\/0: it runs there/,
   );
   const file = join(folder, "sum.json");
   done(await starlight(["why", "job/sum", "--record", file]));
-  assert.match(done(await run(["why", "job/sum", "--replay", file])), /mesh\/0\n {2}runs on hub-1/);
+  assert.match(done(await run(["why", "job/sum", "--replay", file])), /site\/hub\/0\n {2}runs on hub-1/);
 });
 
 test("plan shows where the pod of a Job would go", async () => {
   const planned = done(await starlight(["plan", "-f", "-"], job("later", "true")));
-  assert.match(planned, /job\/later +mesh\/0 +starts +hub-1/);
+  assert.match(planned, /job\/later +site\/hub\/0 +starts +hub-1/);
 });
 
 test("why tells of a region whose word it is, of the own site that it is counted, and names what there is instead", async () => {
@@ -83,4 +86,24 @@ test("why tells of a region whose word it is, of the own site that it is counted
   const absent = await starlight(["why", "site/oslo"]);
   assert.equal(absent.code, exitCodes.failed);
   assert.match(absent.err, /nothing is known of site\/oslo; there are hub/);
+});
+
+test("topology takes json, yaml and dot, and names them", async () => {
+  for (const format of ["yml", "wide"]) {
+    const refused = await starlight(["topology", "-o", format]);
+    assert.equal(refused.code, exitCodes.usage);
+    assert.match(refused.err, new RegExp(`-o ${format}: use json, yaml or dot`));
+  }
+});
+
+test("heal-report says that no report is kept, and where what happened is told", async () => {
+  assert.match(done(await starlight(["heal-report"])), /^no report is kept; see `kubectl get events`/);
+});
+
+test("status counts the pods that are to be ready, and not those of Jobs that are done", async () => {
+  done(await starlight(["apply", "-f", "-"], job("quick", "true")));
+  await eventually("the job is done", async () =>
+    /quick\S* .*Succeeded|quick\S* .*Completed/.test(done(await starlight(["get", "pods"]))),
+  );
+  assert.match(done(await starlight(["status"])), /^(\d+) of \1 pods ready/m);
 });

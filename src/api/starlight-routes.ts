@@ -165,6 +165,8 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
     regions.reduce((total, region) => total + (ready && region.ready === 0 ? 0 : region.sites), 0);
   const { name, site, region, mesh, id } = view.identity;
   const { today, total } = bytesWritten();
+  // What has done its work, or failed for good, is never ready again.
+  const pods = view.pods().filter(({ body: { phase } }) => phase !== "Succeeded" && phase !== "Failed");
   return {
     speaking: { node: name, id, site, region, mesh: mesh.name, meshId: mesh.id, version },
     island: {
@@ -194,8 +196,8 @@ function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
     stateHash: view.stateHash(),
     conflicts: view.conflicts().length,
     pods: {
-      total: view.pods().length,
-      ready: view.pods().filter(({ body, current }) => body.ready && current).length,
+      total: pods.length,
+      ready: pods.filter(({ body, current }) => body.ready && current).length,
     },
   };
 }

@@ -107,3 +107,16 @@ test("status counts the pods that are to be ready, and not those of Jobs that ar
   );
   assert.match(done(await starlight(["status"])), /^(\d+) of \1 pods ready/m);
 });
+
+test("doctor says that there was nothing to try, and whom to ask of nodes elsewhere", async () => {
+  await eventually("us has been told of", async () => (await starlight(["why", "region/us"])).code === 0);
+  const said = done(await starlight(["doctor"]));
+  assert.match(said, /^nothing was tried: hub-1 knows no other node of its site\n/);
+  assert.match(said, /detail stays in sites: .*\n {2}region us: reno-1 at 127[.\d]+:\d+/);
+  const absent = await starlight(["doctor", "reno-2"]);
+  assert.equal(absent.code, exitCodes.failed);
+  assert.match(
+    absent.err,
+    /nodes "reno-2" not found in site hub, and detail stays in sites: ask a node of its site .*; known of other places are region us: reno-1 at 127/,
+  );
+});

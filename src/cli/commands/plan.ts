@@ -15,8 +15,8 @@ type Options = {
 
 type Answer = {
   readonly seenBy: string;
-  /** What no slot shows: pods that start later, for one. */
-  readonly notes: readonly string[];
+  /** What no slot shows: pods that start later, for one. Agents of earlier builds do not say. */
+  readonly notes?: readonly string[];
   readonly views: readonly { readonly as: string; readonly slots: readonly Forecast[] }[];
 };
 
@@ -58,6 +58,6 @@ export async function action(options: Options, _args: string[], globals: GlobalO
     const why = reasons.size === 1 ? `: ${[...reasons].join()}` : "";
     if (waiting.length > 0) print(`${waiting.length} of ${slots.length} would wait${why}`);
   }
-  for (const note of answer.notes) print(`\n${note}`);
+  for (const note of answer.notes ?? []) print(`\n${note}`);
   print("\nnothing was applied");
 }

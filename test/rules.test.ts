@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve, dirname } from "node:path";
 import { test } from "node:test";
+import { resources } from "../src/api/resources.ts";
 import { fileURLToPath } from "node:url";
 
 /** The rules of the house, in words. A broken one names the line. */
@@ -129,3 +130,18 @@ function grep(file: string, pattern: RegExp): string[] {
 
 const layerOf = (file: string): string => file.split("/")[1] ?? "";
 const folderOf = (file: string): string => file.split("/")[2] ?? "";
+
+test("the README and docs/manifest.md name every kind that the API has", () => {
+  for (const [file, row] of [
+    ["README.md", /^\| Kinds \|.*$/m],
+    ["docs/manifest.md", /^\| kind \|[^]*?\n\n/m],
+  ] as const) {
+    const text = row.exec(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"))?.[0] ?? "";
+    const missing = resources.filter(({ kind }) => !new RegExp(`\\b${kind}\\b`).test(text));
+    assert.deepEqual(
+      missing.map(({ kind }) => kind),
+      [],
+      file,
+    );
+  }
+});

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from "../core/kernel/json.ts";
 import type { PlacementInput } from "../core/placement/contract.ts";
 import { explain } from "../core/placement/decide.ts";
 import { administrators, viewers } from "./auth.ts";
-import { at, configMap, createApiBed, deployment } from "./testbed.ts";
+import { at, configMap, createApiBed, deployment, running } from "./testbed.ts";
 
 const bed = await createApiBed("access");
 after(() => bed.close());
@@ -248,19 +248,6 @@ test("starlight/v1/why has a slot for each of 2 copies, and a node's verdict wit
   assert.equal((await call("GET", "/starlight/v1/why?kind=Node&name=absent")).status, 404);
 });
 
-/** A deployment that this node's runtime can run. */
-function running(name: string, replicas: number, more: JsonObject = {}): JsonObject {
-  const labels = { app: name };
-  const containers = [{ name: "main", image: "shop:1", command: ["sleep", "1000"] }];
-  const spec = { runtimeClassName: "none", terminationGracePeriodSeconds: 0, containers, ...more };
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name },
-    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
-  };
-}
-
 test("why-not tells every filter of a node, why of a pod its one slot, timeline its claim with the reason", async () => {
   await call("POST", deployments, running("told", 2));
   const { body } = await call("GET", "/starlight/v1/why-not?node=access&name=told");
@@ -299,25 +286,6 @@ test("why-not tells every filter of a node, why of a pod its one slot, timeline 
   const entries = told.body["entries"] as readonly { reason: string; message: string }[];
   const claim = entries.find(({ reason }) => reason === "PodClaimed");
   assert.match(claim?.message ?? "", /mesh\/0 at revision .*no live copy fills the slot; rank 1 of 1/);
-});
-
-test("plan says where a set would run and what would wait, with a site gone too, and applies nothing", async () => {
-  const objects = [running("planned", 2)];
-  const slots = async (more: object): Promise<Json | undefined> => {
-    const { body } = await call("POST", "/starlight/v1/plan", { objects, ...more });
-    const views = body["views"] as readonly { as: string; slots: readonly Json[] }[];
-    return views.map(({ as, slots }) => [
-      as,
-      ...slots
-        .filter((slot) => at(slot, "workload.name") === "planned")
-        .map((slot) => `${String(at(slot, "slot"))} ${String(at(slot, "outcome"))}`),
-    ]);
-  };
-  assert.deepEqual(await slots({}), [["all", "mesh/0 starts", "mesh/1 starts"]]);
-  const site = String(at((await call("GET", "/starlight/v1/status")).body, "speaking.site"));
-  assert.deepEqual(await slots({ without: site }), [[`without ${site}`, "mesh/0 waits", "mesh/1 waits"]]);
-  assert.equal((await call("POST", "/starlight/v1/plan", { objects, cutOff: "nowhere" })).status, 400);
-  assert.equal((await call("GET", `${deployments}/planned`)).status, 404);
 });
 
 test("a workload without room is Degraded by name, and a DaemonSet that matches no node wants none", async () => {

@@ -37,7 +37,15 @@ export async function doctor(
   try {
     const ways = await examineAll(deps, wanted);
     const { name, site } = view.identity;
-    sendJson(response, 200, { seenBy: name, site, of: wanted.length, ways });
+    const { detail } = view.identity.mesh;
+    sendJson(response, 200, {
+      seenBy: name,
+      site,
+      of: wanted.length,
+      ways,
+      detail,
+      elsewhere: elsewhere(deps),
+    });
   } finally {
     underWay--;
   }
@@ -73,6 +81,28 @@ const textOf = (way: Json): string => String((way as JsonObject)["name"]);
 
 function memberNamed({ view }: ApiDeps, name: string): MemberView {
   const found = view.members().find(({ id, member }) => member.name === name || id === name);
-  if (found === undefined) throw notFound("nodes", name);
-  return found;
+  if (found !== undefined) return found;
+  const { detail } = view.identity.mesh;
+  if (detail === "mesh") throw notFound("nodes", name);
+  const here = `${detail} ${view.identity[detail]}`;
+  const others = elsewhere({ view }).map(({ place, nodes }) => `${place}: ${nodes.join(", ")}`);
+  const whom = others.length === 0 ? "" : `; known of other places are ${others.join("; ")}`;
+  throw new ApiError(
+    404,
+    "NotFound",
+    `nodes "${name}" not found in ${here}, and detail stays in ${detail}s: ask a node of its ${detail} (--server ADDRESS)${whom}`,
+    { name, kind: "nodes" },
+  );
+}
+
+/** Who speaks for the places whose detail is not kept here, with the address where each answers first. */
+function elsewhere({ view }: Pick<ApiDeps, "view">): readonly { place: string; nodes: readonly string[] }[] {
+  const places = [
+    ...view.sites().flatMap((site) => (site.detailed ? [] : [{ ...site, kind: "site" }])),
+    ...view.regions().map((region) => ({ ...region, kind: "region" })),
+  ];
+  return places.map(({ kind, name, summary }) => ({
+    place: `${kind} ${name}`,
+    nodes: summary.gateways.map((gateway) => [gateway.name, ...gateway.addresses.slice(0, 1)].join(" at ")),
+  }));
 }

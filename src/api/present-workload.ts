@@ -80,19 +80,32 @@ export function deploymentStatus(object: MergedObject, view: NodeView): JsonObje
   };
 }
 
+const noRoom = "no node has room";
+
 /** `Degraded` while slots wait for room or run less than the best variant; it goes by itself. */
 function degraded(object: MergedObject, view: NodeView): Json[] {
   const standing = view.placement().standing(object.ref, view.clocks());
   if (standing === undefined) return [];
   const { waiting, smaller } = standing;
-  const waits = waiting.length === 0 ? [] : [`no node has room for ${few(waiting)}`];
+  const slotsByWhy = new Map<string, string[]>();
+  for (const { slot, outOfReach = noRoom } of waiting)
+    slotsByWhy.set(outOfReach, [...(slotsByWhy.get(outOfReach) ?? []), slot]);
+  const waits = [...slotsByWhy].map(([why, slots]) => `${why} for ${few(slots)}`);
   const less = smaller.map(({ slot, variant }) => `${slot} as ${variant}`);
   const runs = less.length === 0 ? [] : [`smaller variants run: ${few(less)}`];
   const failing = failingOn(object, view);
   const fails = failing.length === 0 ? [] : [`started again too often on ${few(failing)}`];
   const is = waits.length + runs.length + fails.length > 0;
   const reason =
-    waits.length > 0 ? "NoRoom" : fails.length > 0 ? "Failing" : is ? "SmallerVariant" : "AsWanted";
+    waits.length > 0
+      ? slotsByWhy.has(noRoom)
+        ? "NoRoom"
+        : "OutOfReach"
+      : fails.length > 0
+        ? "Failing"
+        : is
+          ? "SmallerVariant"
+          : "AsWanted";
   const message = [...waits, ...fails, ...runs].join("; ");
   return [condition("Degraded", is ? "True" : "False", reason, message, object.createdAt)];
 }

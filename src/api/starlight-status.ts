@@ -48,6 +48,8 @@ export function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
   const isReached = ({ unreachableMs }: { unreachableMs: number | null }): boolean => unreachableMs === null;
   const { name, site, region, mesh, id } = view.identity;
   const { today, total } = bytesWritten();
+  // What has done its work, or failed for good, is never ready again.
+  const pods = view.pods().filter(({ body: { phase } }) => phase !== "Succeeded" && phase !== "Failed");
   return {
     speaking: { node: name, id, site, region, mesh: mesh.name, meshId: mesh.id, version },
     island: {
@@ -79,8 +81,8 @@ export function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
     stateHash: view.stateHash(),
     conflicts: view.conflicts().length,
     pods: {
-      total: view.pods().length,
-      ready: view.pods().filter(({ body, current }) => body.ready && current).length,
+      total: pods.length,
+      ready: pods.filter(({ body, current }) => body.ready && current).length,
     },
   };
 }

@@ -176,3 +176,16 @@ export function deployment(name: string, replicas = 1): JsonObject {
     },
   };
 }
+
+/** A deployment that this node's runtime can run. */
+export function running(name: string, replicas: number, more: JsonObject = {}): JsonObject {
+  const labels = { app: name };
+  const containers = [{ name: "main", image: "shop:1", command: ["sleep", "1000"] }];
+  const spec = { runtimeClassName: "none", terminationGracePeriodSeconds: 0, containers, ...more };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name },
+    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+  };
+}

@@ -1,13 +1,18 @@
 import type { Json, JsonObject } from "../core/kernel/json.ts";
-import type { Change } from "../core/intents/contract.ts";
+import type { Change, MergedObject } from "../core/intents/contract.ts";
 import type { Forecast, Moment, PlaceNode, PlacementInput, Workload } from "../core/placement/contract.ts";
+import { groupOf } from "../core/node/workloads.ts";
 import { forecast } from "../core/placement/decide.ts";
-import type { ObjectRef } from "../core/records/keys.ts";
+import { objectKey, type ObjectRef } from "../core/records/keys.ts";
+import type { NodeView } from "../core/node/contract.ts";
+import { isWithin, regionsAround } from "../core/records/scope.ts";
 import type { ApiDeps } from "./contract.ts";
 import { whyNode } from "./evidence.ts";
 import { podNamed } from "./pod-named.ts";
 import { whyNoSite } from "./sites-selected.ts";
 import { badRequest, errorOfWrite, notFound } from "./status.ts";
+import { child } from "./values.ts";
+import { whyPlace } from "./why-place.ts";
 
 /** Placement explained: why here, why not there, and what would be if. */
 
@@ -28,8 +33,9 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
     if (member === undefined) throw notFound("nodes", name);
     return whyNode(member, view, deps.env().now);
   }
+  if (kind === "Site" || kind === "Region") return whyPlace(view, kind, name);
   const pod = kind === "Pod" ? podNamed(deps, namespace, name) : undefined;
-  const ref: ObjectRef = pod?.body.workload ?? { group: "apps", kind, namespace, name };
+  const ref: ObjectRef = pod?.body.workload ?? workloadNamed(kind, namespace, name);
   const object = view.object(ref);
   if (object?.exists !== true) throw notFound(ref.kind.toLowerCase(), ref.name);
   const noSite = whyNoSite(object, view);
@@ -62,11 +68,20 @@ export function whyNot(deps: ApiDeps, query: URLSearchParams): JsonObject {
   const namespace = query.get("namespace") ?? "default";
   const kind = query.get("kind") ?? "Deployment";
   const node = query.get("node") ?? "";
-  const ref: ObjectRef = { group: "apps", kind, namespace, name };
+  const ref = workloadNamed(kind, namespace, name);
   if (view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);
   const slots = view.placement().whyNot(ref, node, momentOf(deps));
   if (slots === undefined) throw notFound("nodes", node);
   return { kind, namespace, name, node, seenBy: view.identity.name, slots } as Json as JsonObject;
+}
+
+function workloadNamed(kind: string, namespace: string, name: string): ObjectRef {
+  const group = groupOf(kind);
+  if (group !== undefined) return { group, kind, namespace, name };
+  if (kind === "CronJob")
+    throw badRequest("kind CronJob: it has no pods of its own; name one of its Jobs (kubectl get jobs)");
+  const takes = "a Deployment, DaemonSet, StatefulSet, Job or Pod";
+  throw badRequest(`kind ${kind}: ${takes} is explained; \`why\` also takes a Node, Site or Region`);
 }
 
 /** The clocks of this node, as placement reads them. */
@@ -83,13 +98,12 @@ export async function forecastFor(deps: ApiDeps, { changes, body }: DocumentSet)
   const { view } = deps;
   const reply = await deps.write(changes, "plan", { dryRun: true });
   if (!reply.ok) throw errorOfWrite(reply.error);
-  const planned = reply.value.objects.flatMap((object) => view.placedAs(object) ?? []);
+  const { objects } = reply.value;
+  const planned = objects.flatMap((object) => view.placedAs(object) ?? []);
   const input = withWorkloads(view.placement().input(momentOf(deps)), planned);
   const before = forecast(view.placement().input(momentOf(deps)));
-  const { without, cutOff } = {
-    without: siteIn(input, body, "without"),
-    cutOff: siteIn(input, body, "cutOff"),
-  };
+  const without = placeIn(view, input, body, "without");
+  const cutOff = placeIn(view, input, body, "cutOff");
   const lost = (of: (node: PlaceNode) => boolean, verdict: PlaceNode["verdict"]): PlacementInput => ({
     ...input,
     nodes: input.nodes.map((node) =>
@@ -98,19 +112,38 @@ export async function forecastFor(deps: ApiDeps, { changes, body }: DocumentSet)
   });
   const views: readonly (readonly [string, PlacementInput])[] =
     without !== undefined
-      ? [[`without ${without}`, lost(({ site }) => site === without, "dead")]]
+      ? [[`without ${without.label}`, lost(without.has, "dead")]]
       : cutOff !== undefined
         ? [
-            ["the rest", lost(({ site }) => site === cutOff, "unreachable")],
-            [`inside ${cutOff}`, lost(({ site }) => site !== cutOff, "unreachable")],
+            ["the rest", lost(cutOff.has, "unreachable")],
+            [`inside ${cutOff.label}`, lost((node) => !cutOff.has(node), "unreachable")],
           ]
         : [["all", input]];
   const answer = views.map(([as, seen]) => ({ as, slots: changed(forecast(seen), before, planned) }));
-  const nowhere = reply.value.objects.flatMap((object) => {
-    const message = view.placedAs(object) === undefined ? undefined : whyNoSite(object, view);
-    return message === undefined ? [] : [{ workload: object.ref, message }];
+  const shown = answer.flatMap(({ slots }) => slots.map(({ workload }) => objectKey(workload)));
+  const notes = objects.flatMap((object) => {
+    const noSite = view.placedAs(object) === undefined ? undefined : whyNoSite(object, view);
+    return noSite === undefined
+      ? (unforeseen(object, new Set(shown)) ?? [])
+      : `${object.ref.kind.toLowerCase()}/${object.ref.name}: ${noSite}`;
   });
-  return { seenBy: view.identity.name, views: answer, nowhere } as Json as JsonObject;
+  return { seenBy: view.identity.name, views: answer, notes } as Json as JsonObject;
+}
+
+/** What no slot in the answer shows of an object; undefined where there is nothing to add. */
+function unforeseen({ ref, value }: MergedObject, shown: ReadonlySet<string>): string | undefined {
+  const name = `${ref.kind.toLowerCase()}/${ref.name}`;
+  const spec = child(value, "spec");
+  if (ref.kind === "CronJob")
+    return `${name}: its Jobs are placed when they start, by ${JSON.stringify(spec["schedule"] ?? "")}; not foreseen here`;
+  if (groupOf(ref.kind) === undefined) return undefined;
+  if (!shown.has(objectKey(ref))) {
+    const suspended = spec["suspend"] === true;
+    return `${name}: wants no pod now${suspended ? ", it is suspended" : ref.kind === "Job" ? ", it is over" : ", no node in view matches"}`;
+  }
+  const [completions, parallelism] = [spec["completions"] ?? 1, spec["parallelism"] ?? 1];
+  if (ref.kind !== "Job" || Number(completions) <= Number(parallelism)) return undefined;
+  return `${name}: ${Number(completions)} pods, ${Number(parallelism)} at a time; where those run that start later is not foreseen`;
 }
 
 /** The slots of the planned workloads, and those of others that would not be as they are. */
@@ -136,14 +169,25 @@ function withWorkloads(input: PlacementInput, planned: readonly Workload[]): Pla
   return { ...input, workloads: [...byKey.values()] };
 }
 
-function siteIn({ nodes }: PlacementInput, body: JsonObject, field: string): string | undefined {
-  const site = body[field];
-  if (site === undefined) return undefined;
-  const sites = [...new Set(nodes.map((node) => node.site))].sort();
-  const found = sites.find((name) => name === site);
-  if (found === undefined)
-    throw badRequest(
-      `${field}: no site in view is called ${JSON.stringify(site)}; there are ${sites.join(", ")}`,
-    );
-  return found;
+type NamedPlace = { readonly label: string; readonly has: (node: PlaceNode) => boolean };
+
+/** `paris`, `site=paris`, or `region=eu` with all that stands within it. */
+function placeIn(
+  { identity }: NodeView,
+  { nodes }: PlacementInput,
+  body: JsonObject,
+  field: "without" | "cutOff",
+): NamedPlace | undefined {
+  const given = body[field];
+  if (given === undefined) return undefined;
+  const [, kind = "site", name = ""] = /^(?:(site|region)[=/])?(.*)$/.exec(String(given)) ?? [];
+  const has = (node: PlaceNode): boolean =>
+    kind === "region" ? isWithin(node.region, name) : node.site === name;
+  if (nodes.some(has)) return { label: kind === "region" ? `region ${name}` : name, has };
+  const known = nodes.flatMap(({ site, region }) => (kind === "region" ? regionsAround(region) : [site]));
+  const { detail } = identity.mesh;
+  const where = detail === "mesh" ? "" : `; of nodes in other ${detail}s nothing is foreseen here`;
+  throw badRequest(
+    `${field}: no ${kind} in view is called ${JSON.stringify(name)}; there are ${[...new Set(known)].sort().join(", ")}${where}; give site=NAME or region=NAME`,
+  );
 }

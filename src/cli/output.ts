@@ -1,14 +1,18 @@
 import { CommandError } from "./command-error.ts";
 
 /** What commands print: tables for people, JSON and YAML for programs. */
-export type Format = "table" | "wide" | "json" | "yaml" | "name";
+export type Format = "table" | "wide" | "json" | "yaml" | "name" | "dot";
 
-export function formatOf(text: string | undefined): Format {
+/** @param takes What the command prints besides a table. */
+export function formatOf(
+  text: string | undefined,
+  takes: readonly Format[] = ["json", "yaml", "wide"],
+): Format {
   if (text === undefined) return "table";
-  const known: readonly Format[] = ["table", "wide", "json", "yaml", "name"];
-  const found = known.find((format) => format === text);
-  if (found === undefined) throw new CommandError("usage", `-o ${text}: use json, yaml, wide or name`);
-  return found;
+  const found = takes.find((format) => format === text);
+  if (found !== undefined) return found;
+  const known = `${takes.slice(0, -1).join(", ")} or ${takes.at(-1) ?? ""}`;
+  throw new CommandError("usage", `-o ${text}: use ${known}`);
 }
 
 export function print(text: string): void {

@@ -46,7 +46,7 @@ test("the tree has regions, sites and nodes in order, with verdict, link, age an
     "│  │  └─ bern-1  dead for 60s, no link of ours; 3 links, said 2s ago; uplink cellular, ethernet, tier 2",
     "│  └─ oslo",
     "│     ├─ oslo-1  answers; 2 links, said 0s ago; uplink wan, ethernet, tier 2",
-    "│     └─ oslo-2  alive for 60s, linked, 0.4 ms; 1 links, said 2s ago; uplink wan, wifi, tier 2",
+    "│     └─ oslo-2  alive for 60s, linked, 0.4 ms; 1 link, said 2s ago; uplink wan, wifi, tier 2",
     "└─ south",
     "   └─ rome",
     "      └─ rome-1  unreachable for 60s, no link of ours; 0 links, said never; uplink satellite, ethernet, tier ?",

@@ -64,7 +64,7 @@ function described(node: TopologyNode, age: Age): string {
     : `${verdict} for ${age(sinceMs)}, ${linked ? `linked${trip}` : "no link of ours"}`;
   const said = factAgeMs === null ? "said never" : `said ${age(factAgeMs)} ago`;
   const about = `uplink ${node.class}, ${node.network}, tier ${node.tier ?? "?"}`;
-  return `${name}  ${link}; ${links.length} links, ${said}; ${about}`;
+  return `${name}  ${link}; ${links.length} ${links.length === 1 ? "link" : "links"}, ${said}; ${about}`;
 }
 
 /**

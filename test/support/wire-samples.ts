@@ -117,6 +117,7 @@ export const membershipFrames: readonly MembershipFrame[] = [
   { type: "probe", number: 7, peer: "00112233445566778899" },
   { type: "answer", number: 7, saw: "lost" },
   { type: "away", for: 10_000 },
+  { type: "unneeded" },
 ];
 
 export function syncFrames(): readonly SyncFrame[] {

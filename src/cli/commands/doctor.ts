@@ -12,7 +12,15 @@ type Way = Omit<Examination, "failing"> & {
   readonly verdict: string;
   readonly failing: NonNullable<Examination["failing"]> | null;
 };
-type Report = { readonly seenBy: string; readonly of: number; readonly ways: readonly Way[] };
+type Report = {
+  readonly seenBy: string;
+  readonly site: string;
+  readonly of: number;
+  readonly ways: readonly Way[];
+  /** How far the detail of nodes travels, and who speaks for other places; agents of earlier builds do not say. */
+  readonly detail?: "site" | "region" | "mesh";
+  readonly elsewhere?: readonly { readonly place: string; readonly nodes: readonly string[] }[];
+};
 type Options = { readonly from?: string; readonly to?: string; readonly output?: string };
 
 const timeoutMs = 60_000;
@@ -47,7 +55,13 @@ function printWay(from: string, { name, verdict, before, addresses, after, faili
   );
 }
 
-function printMesh({ seenBy, of, ways }: Report): void {
+function printMesh(report: Report): void {
+  const { seenBy, of, ways, detail = "mesh" } = report;
+  if (of === 0) {
+    const where = detail === "mesh" ? "" : ` of its ${detail}`;
+    print(`nothing was tried: ${seenBy} knows no other node${where}`);
+    return printElsewhere(report);
+  }
   print(`as ${seenBy} finds it:\n`);
   const rows = ways.map(({ name, site, verdict, failing, after }) => [
     name,
@@ -61,4 +75,12 @@ function printMesh({ seenBy, of, ways }: Report): void {
     if (failing !== null) print(`\n${name}: ${printable(failing.fix)}`);
   }
   if (ways.length < of) print(`\n${of - ways.length} nodes were not tried: name them one by one`);
+  printElsewhere(report);
+}
+
+/** Whom to ask of nodes that this one does not know. */
+function printElsewhere({ detail = "mesh", elsewhere = [] }: Report): void {
+  if (detail === "mesh") return;
+  print(`\ndetail stays in ${detail}s: of other nodes ask one there (--server ADDRESS)`);
+  for (const { place, nodes } of elsewhere) print(`  ${place}: ${printable(nodes.join(", "))}`);
 }

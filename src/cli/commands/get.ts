@@ -24,7 +24,7 @@ type Table = {
 const tableAccept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
 export async function action(options: Options, args: string[], globals: GlobalOptions): Promise<void> {
-  const format = formatOf(options.output);
+  const format = formatOf(options.output, ["json", "yaml", "wide", "name"]);
   const client = await connect(globals);
   const [kinds = "", ...names] = args;
   const { kind, name } = splitReference([kinds]);

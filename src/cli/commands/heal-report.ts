@@ -15,7 +15,9 @@ export async function action(
     nodes: readonly { node: string; site: string; reports: readonly HealReport[] }[];
   };
   if (await printValue(answer, formatOf(options.output))) return;
-  if (answer.nodes.every(({ reports }) => reports.length === 0)) return print("nothing was ever apart");
+  // Those to whom nothing happened write none when a few of many return.
+  if (answer.nodes.every(({ reports }) => reports.length === 0))
+    return print("no report is kept; see `kubectl get events`");
   for (const { node, site, reports } of answer.nodes) {
     for (const report of reports) {
       print(`${node} (site ${site}), ${new Date(report.at).toISOString()}`);

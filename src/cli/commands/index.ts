@@ -130,8 +130,8 @@ export function registerCommands(program: Command): void {
     .action(run(() => import("./topology.ts")));
   program
     .command("why")
-    .description("why a workload or a pod runs where it runs, or why a node is held for what it is")
-    .argument("<workload>", "for example deployment/shop, pod/shop-x-y or node/oslo-1")
+    .description("why a workload or a pod runs where it runs, or a node, site or region is seen as it is")
+    .argument("<workload>", "for example deployment/shop, job/report, pod/shop-x-y, node/oslo-1 or region/eu")
     .option(namespace, "namespace", "default")
     .option("--record <file>", "keep all that the answer is computed from")
     .option("--replay <file>", "compute the answer again from such a file, without a node")
@@ -149,8 +149,8 @@ export function registerCommands(program: Command): void {
     .description("where the workloads of a file would run; nothing is applied")
     .requiredOption("-f, --filename <path...>", "files or folders; - is standard input")
     .option("-R, --recursive", "also folders in folders")
-    .option("--without <site>", "as if all nodes of the site were gone")
-    .option("--cut-off <site>", "as both sides would have it if the site were cut off for long")
+    .option("--without <place>", "as if all nodes of the site (site=oslo) or region (region=eu) were gone")
+    .option("--cut-off <place>", "as both sides would have it if the site or region were cut off for long")
     .option(output, outputHelp)
     .addHelpText("after", "\nExample:\n  starlight plan -f examples/shop.yaml --cut-off site=oslo\n")
     .action(run(() => import("./plan.ts")));

@@ -15,15 +15,14 @@ type Options = {
 
 type Answer = {
   readonly seenBy: string;
+  /** What no slot shows: pods that start later, for one. Agents of earlier builds do not say. */
+  readonly notes?: readonly string[];
   readonly views: readonly { readonly as: string; readonly slots: readonly Forecast[] }[];
-  /** What is for no site; missing from an agent of an earlier build. */
-  readonly nowhere?: readonly { readonly workload: Forecast["workload"]; readonly message: string }[];
 };
 
 /** Where a file's workloads would run, before anything is applied. */
 export async function action(options: Options, _args: string[], globals: GlobalOptions): Promise<void> {
-  const site = (text: string | undefined): string | undefined => text?.replace(/^site[=/]/, "");
-  const { without, cutOff } = { without: site(options.without), cutOff: site(options.cutOff) };
+  const { without, cutOff } = options;
   if (without !== undefined && cutOff !== undefined)
     throw new CommandError("usage", "give one of --without and --cut-off");
   const manifests = await readManifests(options.filename, options.recursive === true);
@@ -37,6 +36,10 @@ export async function action(options: Options, _args: string[], globals: GlobalO
   if (await printValue(answer, formatOf(options.output))) return;
   for (const { as, slots } of answer.views) {
     if (answer.views.length > 1 || as !== "all") print(`\n${as}, as ${answer.seenBy} would have it:`);
+    if (slots.length === 0) {
+      print("no pod would start, move or wait");
+      continue;
+    }
     print(
       table(
         ["WORKLOAD", "SLOT", "OUTCOME", "NODE", "VARIANT", "WHY"],
@@ -50,10 +53,11 @@ export async function action(options: Options, _args: string[], globals: GlobalO
         ]),
       ),
     );
-    const waiting = slots.filter(({ outcome }) => outcome === "waits").length;
-    if (waiting > 0) print(`${waiting} of ${slots.length} would wait: no node has room for them`);
+    const waiting = slots.filter(({ outcome }) => outcome === "waits");
+    const reasons = new Set(waiting.map(({ why }) => why));
+    const why = reasons.size === 1 ? `: ${[...reasons].join()}` : "";
+    if (waiting.length > 0) print(`${waiting.length} of ${slots.length} would wait${why}`);
   }
-  for (const { workload, message } of answer.nowhere ?? [])
-    print(`${workload.kind.toLowerCase()}/${workload.name}: ${message}`);
+  for (const note of answer.notes ?? []) print(`\n${note}`);
   print("\nnothing was applied");
 }

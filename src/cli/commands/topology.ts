@@ -9,12 +9,11 @@ type Options = { readonly matrix?: boolean; readonly output?: string };
 const matrixMax = 60;
 
 export async function action(options: Options, _args: string[], globals: GlobalOptions): Promise<void> {
-  const asDot = options.output === "dot";
-  const format = asDot ? "table" : formatOf(options.output);
+  const format = formatOf(options.output, ["json", "yaml", "dot"]);
   const client = await connect(globals);
   const { text } = await client.call("GET", "/starlight/v1/topology");
   const topology = JSON.parse(text) as Topology;
-  if (asDot) return print(dotOf(topology));
+  if (format === "dot") return print(dotOf(topology));
   if (await printValue(topology, format)) return;
   if (options.matrix !== true) return print(treeOf(topology, age));
   if (topology.nodes.length > matrixMax) {

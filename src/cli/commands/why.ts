@@ -21,7 +21,21 @@ type NodeAnswer = {
   readonly observations: readonly { by: string; what: string; ageMs: number }[];
 };
 
+type Told = {
+  readonly source: "detail" | "summary" | "parts";
+  readonly nodes: number;
+  readonly ready: number;
+  readonly toldAgoMs: number | null;
+  readonly speakers: readonly string[];
+};
+type Place = Told & {
+  readonly region: string;
+  readonly parts: readonly (Told & { readonly name: string })[];
+};
+
 type Answer = Partial<NodeAnswer> & {
+  readonly kind?: string;
+  readonly place?: Place;
   readonly name: string;
   readonly slots?: readonly Slot[];
   /** Why it has no slots. */
@@ -44,12 +58,17 @@ export async function action(options: Options, args: string[], globals: GlobalOp
     print(`all that this was computed from is in ${options.record}`);
   }
   if (await printValue(told, formatOf(options.output))) return;
+  if (answer.place !== undefined) {
+    printPlace(answer, answer.place);
+    return;
+  }
   if (answer.slots === undefined) {
     printNode(answer);
     return;
   }
   print(`as ${answer.seenBy ?? ""} sees it:`);
   if (answer.message !== undefined) print(answer.message);
+  else if (answer.slots.length === 0) print("  the workload wants no slot in view");
   for (const { slot, variant, heldBy, ranking, excluded } of answer.slots) {
     print(`\n${slot}${variant === undefined ? "" : ` (variant ${variant})`}`);
     for (const { node, pod, uid, note } of heldBy) print(`  runs on ${node}: ${pod ?? uid} (${note})`);
@@ -71,7 +90,7 @@ async function ask(options: Options, args: string[], globals: GlobalOptions): Pr
 /** Computes the answer again from recorded inputs, with no node. */
 function replay({ replay: file = "", namespace }: Options, args: string[]): Answer {
   const { resource, name } = objectNamed(args);
-  const { kind } = resource;
+  const { group, kind } = resource;
   let input: PlacementInput;
   try {
     input = JSON.parse(readFileSync(file, "utf8")) as PlacementInput;
@@ -80,11 +99,28 @@ function replay({ replay: file = "", namespace }: Options, args: string[]): Answ
   }
   if (!Array.isArray(input.nodes) || !Array.isArray(input.workloads) || !Array.isArray(input.pods))
     throw new CommandError("usage", `${file}: is not what \`starlight why --record\` wrote`);
-  const slots = explain(input, { group: "apps", kind, namespace, name });
+  const slots = explain(input, { group, kind, namespace, name });
   if (slots.length === 0)
     throw new CommandError("usage", `${file}: has no ${kind} ${name} with slots in namespace ${namespace}`);
   const self = input.nodes.find(({ id }) => id === input.self)?.name ?? input.self;
   return { name, seenBy: `${self}, recorded,`, slots };
+}
+
+function printPlace({ kind = "", name, seenBy = "" }: Answer, place: Place): void {
+  const noun = kind.toLowerCase();
+  const where = kind === "Site" ? ` in region ${place.region}` : "";
+  print(`${noun} ${name}${where}, as ${seenBy} knows it: ${place.ready} of ${place.nodes} nodes are ready`);
+  if (place.source !== "parts") print(`  ${toldOf(place)}`);
+  for (const part of place.parts)
+    print(`  ${part.name}: ${part.ready} of ${part.nodes} ready; ${toldOf(part)}`);
+  print(`more: kubectl describe ${noun} ${name}`);
+}
+
+/** Whose word it is, and how old. */
+function toldOf({ source, toldAgoMs, speakers }: Told): string {
+  if (source === "detail") return "counted here: the detail of its nodes is kept here";
+  const whose = speakers.length === 0 ? "" : ` by those who speak for it: ${speakers.join(", ")}`;
+  return `told ${age(toldAgoMs)} ago${whose}`;
 }
 
 function printNode(answer: Partial<NodeAnswer> & { readonly name: string }): void {

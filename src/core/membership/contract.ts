@@ -121,6 +121,8 @@ export type MembershipEvent =
       readonly via?: NodeId | undefined;
     }
   | { readonly type: "link-closed"; readonly link: LinkId; readonly end: LinkEnd }
+  /** Nobody here needs the link any more: the other end is told, and it is closed. */
+  | { readonly type: "hang-up"; readonly link: LinkId }
   | {
       readonly type: "dial-failed";
       readonly peer: NodeId;

@@ -22,7 +22,7 @@ import { permittedPeers } from "./permitted-peers.ts";
 import { explain, forgetEnd, newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
 import { acquit, answered, askNow, lostByAnother, probed, watch } from "./suspicion.ts";
-import { awayHeard, endAway, sayAway } from "./restarts.ts";
+import { awayHeard, endAway, hangUp, sayAway, unneededHeard } from "./restarts.ts";
 import { beatAfter, dialMax, dueAfter, noteRoundTrip, redialAfter, retryFirst } from "./timing.ts";
 import { duePeers, nextWake, wakeLater } from "./wakes.ts";
 import { wantedPeers } from "./wanted-peers.ts";
@@ -139,6 +139,8 @@ function take(step: Step, event: MembershipEvent): void {
       return linkOpened(step, event);
     case "link-closed":
       return linkClosed(step, event.link, event.end);
+    case "hang-up":
+      return hangUp(step, event.link);
     case "dial-failed":
       return dialFailed(step, event.peer, event.why, event.detail);
     case "frame":
@@ -278,6 +280,8 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
       return probed(step, id, frame, (of, to) => ping(step, of, to));
     case "away":
       return awayHeard(step, peer, frame.for);
+    case "unneeded":
+      return unneededHeard(step, peer);
     case "answer":
       return answered(step, link.peer, frame.number, frame.saw);
   }

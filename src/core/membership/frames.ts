@@ -20,13 +20,15 @@ export type MembershipFrame =
   | { readonly type: "answer"; readonly number: number; readonly saw: Saw }
   /** This process ends now, and is likely to be back within so long; what its machine runs goes on. */
   | { readonly type: "away"; readonly for: Duration }
+  /** The sender needs this link no more and closes it now: that it ends says nothing of either end. */
+  | { readonly type: "unneeded" }
   /** A frame of a newer version: a sign of life, and otherwise ignored. */
   | { readonly type: "unknown" };
 
 const saws = ["heard", "lost", "apart"] as const;
 export type Saw = (typeof saws)[number];
 
-const types = ["ping", "pong", "use", "beat", "probe", "answer", "away"] as const;
+const types = ["ping", "pong", "use", "beat", "probe", "answer", "away", "unneeded"] as const;
 const idBytes = 10;
 
 export function encodeFrame(frame: MembershipFrame): Uint8Array {
@@ -38,6 +40,7 @@ export function encodeFrame(frame: MembershipFrame): Uint8Array {
     case "pong":
       return writer.uint(frame.number).uint(frame.wall).done();
     case "use":
+    case "unneeded":
       return writer.done();
     case "beat":
       return writer.uint(frame.next).done();
@@ -74,6 +77,7 @@ function read(reader: Reader, type: (typeof types)[number] | undefined): Members
     case "pong":
       return { type, number: reader.uint(), wall: reader.uint() };
     case "use":
+    case "unneeded":
       return { type };
     case "beat":
       return { type, next: reader.uint() };

@@ -136,7 +136,7 @@ export function linkClosed(step: Step, id: LinkId, told: LinkEnd): void {
     peer.redialAt = end === "ours" ? now + retryFirst : now;
     peer.briefLinks = now - link.openedAt < briefMax ? peer.briefLinks + 1 : 0;
     peer.pausedUntil = now + pauseAfter(state.config, peer.briefLinks, step.random);
-    if (!peer.wanted) state.tended.delete(peer.peer.id);
+    if (!peer.wanted && now >= peer.awayUntil) state.tended.delete(peer.peer.id);
     return;
   }
   if (peer.active !== undefined) return;

@@ -73,7 +73,7 @@ export type PeerState = {
   ownEndUp: boolean | undefined;
   /** When our last link to it ended. */
   endedAt: Instant;
-  /** Until then it is away as it said: a restart of its agent. */
+  /** Until then it is away on purpose: a restart of its agent, or a link that was not needed any more. */
   awayUntil: Instant;
   /** The first and the last refusal since then. */
   refused: { readonly first: Instant; readonly last: Instant } | undefined;

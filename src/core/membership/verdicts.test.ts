@@ -154,6 +154,7 @@ const frame: fc.Arbitrary<MembershipFrame> = fc.oneof(
   fc.record({ type: fc.constant("probe" as const), number, peer: id }, exact),
   fc.record({ type: fc.constant("answer" as const), number, saw }, exact),
   fc.record({ type: fc.constant("away" as const), for: number }, exact),
+  fc.constant({ type: "unneeded" as const }),
 );
 
 test("a frame reads back as it was written; with a byte more it does not", () => {

@@ -43,7 +43,8 @@ export function nextWake(state: State, anew: boolean): Wake {
 export function* duePeers({ deadlines: { peers, at } }: State, now: Instant): Generator<PeerState> {
   for (let place = 0; place < at.length; place++) {
     const peer = now < (at[place] ?? never) ? undefined : peers[place];
-    if (peer !== undefined && (peer.wanted || peer.links.size > 0)) yield peer;
+    if (peer === undefined) continue;
+    if (peer.wanted || peer.links.size > 0 || peer.awayUntil > Number.NEGATIVE_INFINITY) yield peer;
   }
 }
 
@@ -71,7 +72,7 @@ function wakeFor(state: State, peer: PeerState): Wake {
       consider(link.openedAt + standbyPatience, "a newer link");
     }
   }
-  if (peer.awayUntil > Number.NEGATIVE_INFINITY) consider(peer.awayUntil, "the end of a restart");
+  if (peer.awayUntil > Number.NEGATIVE_INFINITY) consider(peer.awayUntil, "the end of an absence");
   if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
   else if (mayDial(state, peer)) consider(dialAt(peer), "dial");
   return { at, why };

@@ -53,6 +53,13 @@ export function feedJobs(state: NodeState, { wall }: Moment): void {
   }
 }
 
+/** A job as placement would be told of it, also one that nobody has written yet. */
+export function jobPlaced(state: NodeState, object: MergedObject, wall: WallTime): Workload | undefined {
+  const workload = placedOf(object, state.index, state.config)?.workload;
+  if (workload === undefined || workload.spread.type === "per-node") return undefined;
+  return { ...workload, spread: { ...workload.spread, until: jobStanding(state, object, wall).until } };
+}
+
 export function jobsChangeAt({ jobs }: NodeState, { now, wall }: Moment): Instant {
   if (jobs.changesAt === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
   return now + Math.min(86_400_000, Math.max(1, jobs.changesAt - wall));

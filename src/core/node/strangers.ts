@@ -141,7 +141,7 @@ function review(turn: Turn): readonly Contact[] | undefined {
   levels.contactsAt = reviewAt(turn, contacts);
   const before = levels.links.size;
   for (const [link, { unwantedSince }] of levels.links)
-    if (unwantedSince !== undefined && env.now >= unwantedSince + unwantedMax) hangUp(turn, link);
+    if (unwantedSince !== undefined && env.now >= unwantedSince + unwantedMax) dismiss(turn, link);
   return levels.links.size === before ? contacts : undefined;
 }
 
@@ -200,6 +200,12 @@ function close(
   waiting.delete(link);
   turn.out.push({ type: "close", link, end: "ours" });
   refused(turn, stranger.peer, stranger.outbound, why);
+}
+
+/** Ends a link that nobody here needs: no loss, neither to us nor to the other end. */
+function dismiss(turn: Turn, link: LinkId): void {
+  tellMembership(turn, { type: "hang-up", link });
+  linkClosed(turn, { type: "link-closed", link, end: "ours" });
 }
 
 function hangUp(turn: Turn, link: LinkId): void {

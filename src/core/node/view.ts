@@ -17,7 +17,7 @@ import { detailOf } from "./levels.ts";
 import { whyForbidden } from "./link-policy.ts";
 import { memberView } from "./nodes.ts";
 import { feedPlanner } from "./feed.ts";
-import { allJobs, jobAt } from "./feed-jobs.ts";
+import { allJobs, jobAt, jobPlaced } from "./feed-jobs.ts";
 import { isJob } from "./job-standing.ts";
 import { jobStanding } from "./jobs.ts";
 import { entriesOf, factsOf, isMember, kindKey, membersOf } from "./records-index.ts";
@@ -97,10 +97,11 @@ export function createView(state: NodeState, given: Given): NodeView {
       return state.planner;
     },
     clocks: () => ({ now: given.now, wall: given.wall }),
-    placedAs: (object) =>
-      isWorkloadKind(object.ref.group, object.ref.kind)
-        ? placedOf(object, index, config)?.workload
-        : undefined,
+    placedAs: (object) => {
+      const { group, kind } = object.ref;
+      if (isJob(object.ref)) return jobPlaced(state, object, given.wall);
+      return isWorkloadKind(group, kind) ? placedOf(object, index, config)?.workload : undefined;
+    },
     island: () =>
       membersOf(index).filter(
         (id) => id === identity.id || state.membership.standing(id)?.verdict === "alive",

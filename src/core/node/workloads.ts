@@ -22,6 +22,7 @@ const workloadKinds = [
   { group: "apps", kind: "DaemonSet" },
   { group: "apps", kind: "StatefulSet" },
 ] as const;
+const jobKind = { group: "batch", kind: "Job" } as const;
 
 /** A workload together with the defaulted object and its pod template. */
 export type PlacedWorkload = {
@@ -31,6 +32,10 @@ export type PlacedWorkload = {
 };
 
 const translated = new WeakMap<MergedObject, PlacedWorkload>();
+
+/** The group of a kind that has slots, a Job included; undefined for all others. */
+export const groupOf = (kind: string): string | undefined =>
+  [...workloadKinds, jobKind].find((known) => known.kind === kind)?.group;
 
 /** Of jobs, see feed-jobs.ts. */
 export const isWorkloadKind = (group: string, kind: string): boolean =>

@@ -329,8 +329,8 @@ export type Forecast = {
 export type WorkloadStanding = {
   /** Slots that the view wants. */
   readonly wanted: number;
-  /** Slots that nothing runs and nobody has room for. */
-  readonly waiting: readonly string[];
+  /** Slots that nothing runs and nobody has room for; of those whose nodes are all out of reach, that. */
+  readonly waiting: readonly { readonly slot: string; readonly outOfReach: string | undefined }[];
   /** Slots that run a smaller variant than the best. */
   readonly smaller: readonly { readonly slot: string; readonly variant: string }[];
 };

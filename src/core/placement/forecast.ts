@@ -1,5 +1,6 @@
 import type { Pass } from "./assign.ts";
 import type { Forecast } from "./contract.ts";
+import { whyOutOfReach } from "./out-of-reach.ts";
 import { isAlive, rungOf, type Group, type Host, type PlannerState } from "./planner-state.ts";
 import type { SlotState } from "./standing.ts";
 
@@ -15,7 +16,8 @@ export function forecastOf(state: PlannerState, pass: Pass): readonly Forecast[]
   }
   for (const { group, slot } of pass.waiting) {
     if (slot.live.length > 0) continue;
-    forecasts.push(about(group, slot, "waits", undefined, "", "no node has room for it"));
+    const why = whyOutOfReach(state, group, slot.slot) ?? "no node has room for it";
+    forecasts.push(about(group, slot, "waits", undefined, "", why));
   }
   const told = new Set(forecasts.map(keyOf));
   for (const { groups } of state.wantedByKey.values()) {

@@ -21,6 +21,7 @@ import { countPod } from "./crowds.ts";
 import { explainWorkload } from "./explain.ts";
 import { isOfTier, mismatchOf, struckOff, unavailable } from "./filter.ts";
 import { forecastOf } from "./forecast.ts";
+import { whyOutOfReach } from "./out-of-reach.ts";
 import { planOf } from "./plan.ts";
 import type { Group, Host, PlannerState, Site, Wanted } from "./planner-state.ts";
 import { rungOf } from "./planner-state.ts";
@@ -109,7 +110,7 @@ export function createPlanner(config: PlannerConfig): Planner {
       const wanted = state.wantedByKey.get(workloadKey(ref));
       return wanted === undefined
         ? undefined
-        : withPass(at, undefined, (pass) => workloadStanding(wanted, pass));
+        : withPass(at, undefined, (pass) => workloadStanding(state, wanted, pass));
     },
     podsOf: (ref) => {
       const pods = [...(state.wantedByKey.get(workloadKey(ref))?.podsBySlot.values() ?? [])].flat();
@@ -325,15 +326,19 @@ function lookAt(state: PlannerState, group: Group, at: Moment): void {
   if (group.slots.length === 0) group.standing = { ...nothingStands, again: group.standing.again };
 }
 
-function workloadStanding(wanted: Wanted, { waiting, preemptions }: Pass): WorkloadStanding {
+function workloadStanding(
+  state: PlannerState,
+  wanted: Wanted,
+  { waiting, preemptions }: Pass,
+): WorkloadStanding {
   const groups = [...wanted.groups.values()];
   const [best] = wanted.ladder;
   return {
     wanted: groups.reduce((sum, { slots }) => sum + slots.length, 0),
     waiting: [...waiting, ...preemptions]
       .filter(({ group, slot }) => group.wanted === wanted && slot.live.length === 0)
-      .map(({ slot }) => slot.slot)
-      .sort(),
+      .map(({ group, slot: { slot } }) => ({ slot, outOfReach: whyOutOfReach(state, group, slot) }))
+      .sort((left, right) => (left.slot < right.slot ? -1 : 1)),
     smaller: groups
       .flatMap(({ standing }) => standing.states)
       .flatMap(({ slot, current }) => {

@@ -89,7 +89,7 @@ export const regionMutations: readonly Mutation[] = [
   {
     name: "regions: a deletion is forgotten before the regions beside have heard of it",
     file: "core/node/known-elsewhere.ts",
-    from: "...[...index.regionSummaries].filter(([name]) => !isWithin(identity.region, name)),",
+    from: "...regionsBeside(state),",
     to: "",
     tests: ["sim/nested-regions.test.ts"],
   },

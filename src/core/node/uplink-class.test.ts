@@ -7,6 +7,8 @@ import { judgeRoundTrips, ownClass } from "./uplink-class.ts";
 /** An uplink with one link per round trip, as far as its class is concerned. */
 function uplinkOf(declared: LinkClass, roundTrips: readonly (number | undefined)[]) {
   const trips = [...roundTrips];
+  /** Again and again, unless a moment is given. */
+  const measured: { at: number | undefined } = { at: undefined };
   const state = {
     config: { uplink: declared, uplinkBytesPerDay: 0 },
     status: undefined,
@@ -15,14 +17,16 @@ function uplinkOf(declared: LinkClass, roundTrips: readonly (number | undefined)
       linkById: new Map(trips.map((_, at) => [at, { peer: `${at}` }])),
       roundTrips: { far: false, otherwiseSince: undefined, lookAt: 0 },
     },
-    membership: { evidence: (peer: string) => ({ roundTrip: trips[Number(peer)] }) },
+    membership: {
+      evidence: (peer: string) => ({ roundTrip: trips[Number(peer)], answeredFrom: measured.at ?? now }),
+    },
   } as unknown as NodeState;
   let now = 0;
   const pass = (ms: number): LinkClass => {
     for (const end = now + ms; now < end; now += 1_000) judgeRoundTrips(state, now);
     return ownClass(state);
   };
-  return { trips, pass };
+  return { trips, measured, pass };
 }
 
 test("round trips of 400 ms and more for a minute make any uplink a satellite, 300 to 400 ms leave it one", () => {
@@ -36,6 +40,18 @@ test("round trips of 400 ms and more for a minute make any uplink a satellite, 3
     assert.equal(pass(599_000), "satellite");
     assert.equal(pass(3_000), declared);
   }
+});
+
+test("round trips that were measured once, as an outage ended, make no satellite until they are measured again", () => {
+  const { trips, measured, pass } = uplinkOf("cellular", [2_500, 1_800]);
+  measured.at = 0;
+  assert.equal(pass(130_000), "cellular");
+  [trips[0], trips[1], measured.at] = [120, 90, 130_000];
+  assert.equal(pass(600_000), "cellular");
+  [trips[0], trips[1], measured.at] = [700, 650, 730_000];
+  assert.equal(pass(130_000), "cellular");
+  measured.at = 860_000;
+  assert.equal(pass(2_000), "satellite");
 });
 
 test("one near site is enough: what is far is the other end, and a minute that was interrupted does not count", () => {

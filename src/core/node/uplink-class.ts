@@ -40,8 +40,10 @@ export function judgeRoundTrips(state: NodeState, now: Instant): void {
   if (now < roundTrips.lookAt) return;
   roundTrips.lookAt = now + lookEvery;
   let best = Number.POSITIVE_INFINITY;
+  let measuredAt = Number.NEGATIVE_INFINITY;
   for (const { peer } of linkById.values()) {
-    best = Math.min(best, state.membership.evidence(peer)?.roundTrip ?? Number.POSITIVE_INFINITY);
+    const { roundTrip = Number.POSITIVE_INFINITY, answeredFrom } = state.membership.evidence(peer) ?? {};
+    if (roundTrip < best) [best, measuredAt] = [roundTrip, answeredFrom ?? measuredAt];
   }
   // Without a link, or before it was measured, nothing is known, and nothing changes.
   const otherwise = roundTrips.far ? best < nearBelow : best >= farFrom && Number.isFinite(best);
@@ -51,6 +53,8 @@ export function judgeRoundTrips(state: NodeState, now: Instant): void {
   }
   roundTrips.otherwiseSince ??= now;
   if (now - roundTrips.otherwiseSince < (roundTrips.far ? nearFor : farFor)) return;
+  // What was measured once, as an outage ended, is measured again minutes later: until then it proves nothing.
+  if (!roundTrips.far && measuredAt < roundTrips.otherwiseSince + farFor) return;
   roundTrips.far = !roundTrips.far;
   roundTrips.otherwiseSince = undefined;
 }

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../core/kernel/json.ts";
 import type { MemberView } from "../core/node/contract.ts";
 import type { User } from "./auth.ts";
 import type { ApiDeps } from "./contract.ts";
+import { placesTold } from "./places.ts";
 import { ApiError, notFound, sendJson } from "./status.ts";
 
 /** `GET /starlight/v1/doctor[?from=NODE][&to=NODE]`: the ways from one node, which tries them itself. */
@@ -97,11 +98,7 @@ function memberNamed({ view }: ApiDeps, name: string): MemberView {
 
 /** Who speaks for the places whose detail is not kept here, with the address where each answers first. */
 function elsewhere({ view }: Pick<ApiDeps, "view">): readonly { place: string; nodes: readonly string[] }[] {
-  const places = [
-    ...view.sites().flatMap((site) => (site.detailed ? [] : [{ ...site, kind: "site" }])),
-    ...view.regions().map((region) => ({ ...region, kind: "region" })),
-  ];
-  return places.map(({ kind, name, summary }) => ({
+  return placesTold(view).map(({ kind, name, summary }) => ({
     place: `${kind} ${name}`,
     nodes: summary.gateways.map((gateway) => [gateway.name, ...gateway.addresses.slice(0, 1)].join(" at ")),
   }));

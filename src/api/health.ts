@@ -3,7 +3,7 @@ import type { MemberView, NodeView } from "../core/node/contract.ts";
 import { memoryPressure } from "../core/records/health.ts";
 import type { ApiDeps } from "./contract.ts";
 import { reasonsOf } from "./evidence.ts";
-import { whyUnreachable } from "./places.ts";
+import { placesTold, whyUnreachable } from "./places.ts";
 import { notFound } from "./status.ts";
 import { condition, timeOf } from "./values.ts";
 
@@ -64,15 +64,8 @@ export function healthOf({ view, env }: ApiDeps, query: URLSearchParams): JsonOb
 
 /** Places of which this node is told, which it reaches or not; what they are like inside they know themselves. */
 function placesOf(view: NodeView, wall: number): readonly JsonObject[] {
-  const told = [
-    ...view
-      .sites()
-      .filter(({ detailed }) => !detailed)
-      .map((site) => ({ ...site, place: `site/${site.name}` })),
-    ...view.regions().map((region) => ({ ...region, place: `region/${region.name}` })),
-  ];
-  return told.map(({ place, summary, age, unreachableFor }) => ({
-    place,
+  return placesTold(view).map(({ kind, name, summary, age, unreachableFor }) => ({
+    place: `${kind}/${name}`,
     state: unreachableFor === undefined ? "ok" : "unreachable",
     toldAgeMs: Math.round(age),
     troubles:

@@ -83,6 +83,12 @@ export function presentRegions(view: NodeView): JsonObject[] {
   });
 }
 
+/** Places whose detail is not kept here, of which this node is told. */
+export const placesTold = (view: NodeView) => [
+  ...view.sites().flatMap((site) => (site.detailed ? [] : [{ ...site, kind: "site" }])),
+  ...view.regions().map((region) => ({ ...region, kind: "region" })),
+];
+
 /** That nobody of a place answers this node: what is told of it stands, but may no longer be so. */
 function reachOf(summary: PlaceSummary, unreachableFor: number | undefined, wall: number): JsonObject {
   if (unreachableFor === undefined) return { unreachableForMs: null, conditions: [] };

@@ -87,25 +87,20 @@ function degraded(object: MergedObject, view: NodeView): Json[] {
   const standing = view.placement().standing(object.ref, view.clocks());
   if (standing === undefined) return [];
   const { waiting, smaller } = standing;
-  const slotsByWhy = new Map<string, string[]>();
-  for (const { slot, outOfReach = noRoom } of waiting)
-    slotsByWhy.set(outOfReach, [...(slotsByWhy.get(outOfReach) ?? []), slot]);
-  const waits = [...slotsByWhy].map(([why, slots]) => `${why} for ${few(slots)}`);
+  const slotsByWhy = Map.groupBy(waiting, ({ outOfReach = noRoom }) => outOfReach);
+  const waits = [...slotsByWhy].map(([why, slots]) => `${why} for ${few(slots.map(({ slot }) => slot))}`);
   const less = smaller.map(({ slot, variant }) => `${slot} as ${variant}`);
   const runs = less.length === 0 ? [] : [`smaller variants run: ${few(less)}`];
   const failing = failingOn(object, view);
   const fails = failing.length === 0 ? [] : [`started again too often on ${few(failing)}`];
-  const is = waits.length + runs.length + fails.length > 0;
-  const reason =
-    waits.length > 0
-      ? slotsByWhy.has(noRoom)
-        ? "NoRoom"
-        : "OutOfReach"
-      : fails.length > 0
-        ? "Failing"
-        : is
-          ? "SmallerVariant"
-          : "AsWanted";
+  const found = [
+    ...(slotsByWhy.has(noRoom) ? ["NoRoom"] : []),
+    ...(waits.length > 0 ? ["OutOfReach"] : []),
+    ...(fails.length > 0 ? ["Failing"] : []),
+    ...(runs.length > 0 ? ["SmallerVariant"] : []),
+  ];
+  const is = found.length > 0;
+  const [reason = "AsWanted"] = found;
   const message = [...waits, ...fails, ...runs].join("; ");
   return [condition("Degraded", is ? "True" : "False", reason, message, object.createdAt)];
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { cut as part } from "./comings-testbed.ts";
 import { simConfig } from "./run-seed.ts";
 import type { Machine } from "./machine.ts";
 import { cut, mend, statesOf, upsert } from "./testbed.ts";
@@ -104,10 +105,7 @@ test("a clock that is 10 years off stays corrected while one peer is left, and w
   assert.ok(Math.abs(ahead()) < simConfig.driftMax, `${ahead()} ms`);
   const others = world.machines.filter((machine) => machine !== wrong && machine !== right);
   for (const away of [others, [right, ...others]]) {
-    for (const machine of away) {
-      world.network.cut(wrong.host, machine.host);
-      world.network.cut(machine.host, wrong.host);
-    }
+    part(world, [wrong], away, true);
     world.run(world.now + 30_000);
     write(wrong, "a", `${away.length}`);
     world.run(world.now + 1_000);

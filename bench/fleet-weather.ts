@@ -16,14 +16,15 @@ const goals = { flat: 1.5, memoryGb: 8, spreadSeconds: 10, agreedSeconds: 120 } 
 
 export const bench: Bench = {
   about:
-    "joins, 12 minutes of edge weather and a region cut in half in fleets of 100, 1,000 and 10,000 (STARLIGHT_FLEET=100,1000 for others, STARLIGHT_FLEET_HOURS=24 for a whole day, STARLIGHT_FLEET_PACE=day for the faults of a whole day within 6 minutes or those hours, STARLIGHT_FLEET_REGIONS=flat for regions that do not nest, STARLIGHT_FLEET_JSON=FILE for all that was measured); draws docs/pictures/fleet-weather.svg",
+    "joins, 12 minutes of edge weather and a region cut in half in fleets of 100, 1,000 and 10,000 (STARLIGHT_FLEET=100,1000 for others, STARLIGHT_FLEET_HOURS=24 for a whole day, STARLIGHT_FLEET_PACE=day for the faults of a whole day within 6 minutes or those hours, STARLIGHT_FLEET_THREADS=1 for one core, STARLIGHT_FLEET_REGIONS=flat for regions that do not nest, STARLIGHT_FLEET_JSON=FILE for all that was measured); draws docs/pictures/fleet-weather.svg",
   run: (progress) => {
     const pace = process.env["STARLIGHT_FLEET_PACE"] ?? paceDefault;
     const hours = process.env["STARLIGHT_FLEET_HOURS"] ?? hoursDefault[pace === "day" ? "day" : "life"];
     const seed = process.env["STARLIGHT_FLEET_SEED"] ?? "1";
+    const threads = process.env["STARLIGHT_FLEET_THREADS"] ?? "auto";
     const points = fleetSizes().map((size) => {
       progress(`${hours} h of ${size} nodes, pace ${pace}, seed ${seed}`);
-      return measureInChild<WeatherPoint>("weather-run.ts", [size, hours, pace, seed]);
+      return measureInChild<WeatherPoint>("weather-run.ts", [size, hours, pace, seed, threads]);
     });
     const file = process.env["STARLIGHT_FLEET_JSON"];
     if (file !== undefined) writeFileSync(file, JSON.stringify(points, undefined, 2));
@@ -62,8 +63,13 @@ function metricsOf(point: WeatherPoint, smallest: WeatherPoint): readonly Metric
       agreedSeconds,
     ),
     atMost(of("memory of the simulator"), point.memoryBytes / 1e9, "GB", memoryGb),
-    atMost(of("processor a virtual second, weather"), costOf(phaseOf(point, "weather")), "s", 1),
-    atMost(of("processor a virtual second, whole run"), wholeCostOf(point), "s", 1),
+    atMost(
+      of(`a virtual second takes, weather, ${point.threads} threads`),
+      costOf(phaseOf(point, "weather")),
+      "s",
+      1,
+    ),
+    atMost(of(`a virtual second takes, whole run, ${point.threads} threads`), wholeCostOf(point), "s", 1),
   ];
 }
 

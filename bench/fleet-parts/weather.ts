@@ -2,12 +2,19 @@ import type { Day, Phase, PhaseName } from "../../src/sim/fleet/day.ts";
 import { drawPanels, type Panel } from "./panels.ts";
 
 /** A phase of the day, and what the simulator needed for it. */
-export type MeasuredPhase = Phase & { readonly cpuSeconds: number; readonly memoryBytes: number };
+export type MeasuredPhase = Phase & {
+  /** Of all cores together. */
+  readonly cpuSeconds: number;
+  readonly wallSeconds: number;
+  readonly memoryBytes: number;
+};
 
 /** What was measured on the day of a fleet of one size. */
 export type WeatherPoint = Omit<Day, "phases"> & {
   readonly nodes: number;
   readonly seed: number;
+  /** Of the simulator. */
+  readonly threads: number;
   readonly phases: readonly MeasuredPhase[];
   /** Peak RSS of the process. */
   readonly memoryBytes: number;
@@ -19,14 +26,15 @@ export function phaseOf({ phases }: WeatherPoint, name: PhaseName): MeasuredPhas
   return phase;
 }
 
-/** Processor seconds for a virtual second. */
-export const costOf = ({ cpuSeconds, virtualMs }: MeasuredPhase): number => (1_000 * cpuSeconds) / virtualMs;
+/** Seconds of the clock on the wall for a virtual second. */
+export const costOf = ({ wallSeconds, virtualMs }: MeasuredPhase): number =>
+  (1_000 * wallSeconds) / virtualMs;
 
 /** The same over the whole run. */
 export function wholeCostOf({ phases }: WeatherPoint): number {
-  const cpuSeconds = phases.reduce((sum, phase) => sum + phase.cpuSeconds, 0);
+  const wallSeconds = phases.reduce((sum, phase) => sum + phase.wallSeconds, 0);
   const virtualMs = phases.reduce((sum, phase) => sum + phase.virtualMs, 0);
-  return (1_000 * cpuSeconds) / virtualMs;
+  return (1_000 * wallSeconds) / virtualMs;
 }
 
 const panels: readonly Panel<WeatherPoint>[] = [
@@ -43,7 +51,7 @@ const panels: readonly Panel<WeatherPoint>[] = [
       afterCut.agreedMs === undefined || afterWeather.agreedMs === undefined,
   },
   {
-    title: "Processor a virtual second, s",
+    title: "Time for a virtual second, s",
     mean: (point) => costOf(phaseOf(point, "steady")),
     most: (point) => costOf(phaseOf(point, "weather")),
   },

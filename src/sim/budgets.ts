@@ -7,7 +7,7 @@ import {
   type LinkClass,
 } from "../core/records/link-class.ts";
 import type { Machine } from "./machine.ts";
-import type { End } from "./network.ts";
+import type { End } from "./streams.ts";
 import type { Layout, SiteLayout, World } from "./world.ts";
 
 /**

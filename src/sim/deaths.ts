@@ -13,7 +13,7 @@ export function watchDeaths(world: World, invariant: number, newsMs = oldNewsMs)
       if (reason !== "NodeDead") return;
       const name = message.split(":")[0];
       const of = world.everybody.find((machine) => machine.name === name);
-      if (of?.node === undefined) return;
+      if (of?.isRunning !== true) return;
       const ended = endedAt.get(of);
       if (ended === undefined || world.now - ended > newsMs)
         world.violated(`${invariant}: ${by.name} holds ${of.name} dead, whose process runs on`);

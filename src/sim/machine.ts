@@ -17,11 +17,11 @@ import { createNode } from "../core/node/create-node.ts";
 import { spoken, type ProtocolRange } from "../core/records/protocol.ts";
 import { bundleToSign, readBundleFrame, type BundleMaker } from "../core/sync/bundle.ts";
 import { SimDisk } from "./disk.ts";
-import type { End } from "./network.ts";
 import { Turns, type Processor } from "./processor.ts";
 import { reportOf, type SimPod } from "./sim-pod.ts";
 import { SimMemory } from "./sim-memory.ts";
 import { SimRuntime } from "./sim-runtime.ts";
+import type { End } from "./streams.ts";
 import type { World } from "./world.ts";
 
 /** A bundle on its way. */
@@ -71,12 +71,16 @@ export class Machine {
   readonly #linkByEnd = new Map<End, number>();
   readonly #endByLink = new Map<number, End>();
   host = -1;
+  /** Whether it is simulated here; of others it is known what happens to them from outside. */
+  isOurs = true;
   /** Difference of this machine's wall clock to the true time, in ms. */
   skew = 0;
   power = true;
   /** Which agent is installed; the next start runs it. */
   build: Build = { createNode, speaks: spoken };
   node: NodeMachine | undefined;
+  /** Whether its agent has a process, wherever it is simulated. */
+  isRunning = false;
   /** Counts agent processes and boots of the machine. */
   processes = 0;
   boots = 0;
@@ -109,7 +113,7 @@ export class Machine {
 
   get state(): "off" | "down" | "stalled" | "up" {
     if (!this.power) return "off";
-    if (this.node === undefined) return "down";
+    if (!this.isRunning) return "down";
     return this.#pausedUntil === undefined ? "up" : "stalled";
   }
 
@@ -140,8 +144,10 @@ export class Machine {
   }
 
   startAgent(): void {
-    if (!this.power || this.node !== undefined) return;
+    if (!this.power || this.isRunning) return;
     this.processes++;
+    this.isRunning = true;
+    if (!this.isOurs) return;
     this.#streams = new Map();
     this.node = this.build.createNode(this.identity, this.config, this.build.speaks);
     this.#world.trace.add(this.#world.now, this.name, `agent starts (${this.pods.size} pods still run)`);
@@ -161,7 +167,7 @@ export class Machine {
 
   /** `kill -9` of the agent: its workloads go on. */
   killAgent(): void {
-    if (this.node === undefined) return;
+    if (!this.isRunning) return;
     this.#world.trace.add(this.#world.now, this.name, "agent is killed");
     this.#world.network.processDied(this.host);
     this.#forget();
@@ -192,7 +198,7 @@ export class Machine {
 
   /** SIGSTOP for a while: events queue up in the kernel, time goes on. */
   pause(duration: number): void {
-    if (this.node === undefined || this.#pausedUntil !== undefined) return;
+    if (!this.isRunning || this.#pausedUntil !== undefined) return;
     const { processes } = this;
     this.#world.trace.add(this.#world.now, this.name, `agent is paused for ${Math.round(duration)} ms`);
     this.#pausedUntil = this.#world.now + duration;
@@ -346,6 +352,7 @@ export class Machine {
     this.#world.dying(this);
     this.disk.crash();
     this.node = undefined;
+    this.isRunning = false;
     this.processes++;
     this.#armed++;
     this.#armedFor = undefined;

@@ -10,10 +10,13 @@ import { EventQueue } from "./event-queue.ts";
 import type { Preload } from "./disk.ts";
 import { addressOf, Machine, simStatus } from "./machine.ts";
 import type { SimPod } from "./sim-pod.ts";
-import { Network, peerOf, type End } from "./network.ts";
+import { Network } from "./network.ts";
+import { betweenRegionsLeast } from "./paths.ts";
 import { preparedDisks, type Settled } from "./prepared.ts";
 import { memberRecord } from "./roster.ts";
+import type { Shard } from "./shard.ts";
 import { createSimCrypto, type SimCrypto } from "./sim-crypto.ts";
+import { peerOf, type End } from "./streams.ts";
 import type { Trace } from "./trace.ts";
 
 /** Where a simulated fleet stands: sites by name, each in a region, with its number of nodes. */
@@ -38,6 +41,11 @@ export type WorldOptions = {
   readonly settled?: (site: string) => boolean;
   /** The first member of each site may admit others, and end memberships. */
   readonly enrollers?: boolean;
+  /**
+   * Runs the machines of some regions only, the others of them elsewhere. Every machine has chance of its own then, so that what
+   * happens is the same however many run the world.
+   */
+  readonly shard?: Shard | undefined;
 };
 
 /** A machine whose membership has ended, or that was admitted by one whose membership had. */
@@ -84,17 +92,20 @@ export class World {
   readonly #byHost: Machine[] = [];
   readonly #tries = new Map<string, number>();
   readonly #hostById = new Map<NodeId, number>();
+  readonly #shard: Shard | undefined;
+  readonly #shardByRegion: ReadonlyMap<string, number>;
+  readonly #chance: Random;
 
   constructor(seed: number, layout: Layout, config: NodeConfig, trace: Trace, options: WorldOptions = {}) {
-    const { detail = "mesh", sharing = false, settled, enrollers = false } = options;
+    const { detail = "mesh", sharing = false, settled, enrollers = false, shard } = options;
     this.seed = seed;
     this.trace = trace;
     this.crypto = createSimCrypto(seed, sharing);
-    this.network = new Network(this.queue, () => this.now, this.random("network"), {
-      lossProbability: 0.01,
-      retransmitAfter: 200,
-      dialTimeout: 3_000,
-    });
+    const network = { lossProbability: 0.01, retransmitAfter: 200, dialTimeout: 3_000 };
+    this.network = new Network(this.queue, () => this.now, network, shard);
+    this.#shard = shard;
+    this.#shardByRegion = shardsOf(layout, shard?.of ?? 1);
+    this.#chance = this.random("network");
     this.#populate(layout, config, detail, settled, enrollers);
   }
 
@@ -151,12 +162,25 @@ export class World {
   run(until: number): void {
     const eventsMax = eventsPerMachineAndMs * this.machines.length * (until - this.now) + 100_000;
     let events = 0;
-    for (let entry = this.queue.next(until); entry !== undefined; entry = this.queue.next(until)) {
-      this.now = entry.at;
-      if (++events > eventsMax) return this.violated(`8: a storm: more than ${eventsMax} events`);
-      entry.run();
-    }
-    this.now = until;
+    // What others send from now on arrives here after this time at the earliest.
+    const ahead = this.#shard === undefined || this.#shard.of === 1 ? until - this.now : betweenRegionsLeast;
+    do {
+      const end = Math.min(until, this.now + ahead);
+      for (let entry = this.queue.next(end); entry !== undefined; entry = this.queue.next(end)) {
+        this.now = entry.at;
+        if (++events > eventsMax) return this.#storm(eventsMax);
+        entry.run();
+      }
+      this.now = end;
+      this.network.meet();
+    } while (this.now < until);
+  }
+
+  #storm(eventsMax: number): void {
+    const what = `8: a storm: more than ${eventsMax} events`;
+    // Others would wait for us for ever.
+    if (this.#shard !== undefined && this.#shard.of > 1) throw new Error(what);
+    this.violated(what);
   }
 
   violated(what: string): void {
@@ -264,9 +288,13 @@ export class World {
     const signer = this.crypto.signer(name);
     const id = nodeIdOf(signer.publicKey, this.crypto);
     const machine = new Machine(this, { id, name, site, region, mesh }, signer, config);
+    const shard = this.#shardByRegion.get(region) ?? 0;
+    machine.isOurs = shard === (this.#shard?.number ?? 0);
     machine.host = this.network.add({
       site,
       region,
+      shard,
+      random: this.#shard === undefined ? this.#chance : this.random(`network ${name}`),
       state: () => machine.state,
       process: () => machine.processes,
       opened: (end, peer, outbound, via) => machine.linkOpened(end, peer, outbound, via),
@@ -299,4 +327,10 @@ export class World {
       this.crypto,
     );
   }
+}
+
+/** Which of so many runs each region: neighbours in the layout stay together. */
+function shardsOf(layout: Layout, shards: number): ReadonlyMap<string, number> {
+  const regions = [...new Set(layout.map(({ region }) => region))];
+  return new Map(regions.map((region, at) => [region, Math.floor((at * shards) / regions.length)]));
 }

@@ -2,32 +2,43 @@ import { noticeable } from "../../core/node/summaries.ts";
 import { scopesOf, type Place } from "../../core/records/scope.ts";
 import type { Machine } from "../machine.ts";
 import { placesOf, placeTold } from "../places.ts";
+import { gather, gatherAll } from "../shard.ts";
 import { siteOf, type Fleet } from "./fleet.ts";
 import { holds, type Notes } from "./notes.ts";
 import { knowsGone } from "./roster-changes.ts";
 
 /**
  * What must come true in calm, each as the first difference that is found. A pass costs a few look-ups for
- * each member; summaries are equal where their scope is, so that one node a region is asked what they say.
+ * each member; summaries are equal where their scope is, so that one node a region is asked what they say. Each
+ * shard looks at its own machines, and all learn of what one has found.
  */
 
 /** Members that differed last: mostly they still do, so that they are asked before all others. */
 const suspectsOf = new WeakMap<Fleet, readonly Machine[]>();
 
 type Difference = { readonly what: string; readonly machines: readonly Machine[] };
-type Check = (fleet: Fleet, among: Iterable<Machine>, notes: Notes) => Difference | undefined;
+type Written = ReadonlySet<string>;
+type Check = (fleet: Fleet, among: Iterable<Machine>, written: Written) => Difference | undefined;
 
 export const unspread = (fleet: Fleet, notes: Notes): string | undefined =>
-  firstOf([unspreadAmong], fleet, notes);
+  foundByAny(fleet, firstOf([unspreadAmong], fleet, notes.acknowledged()));
 
-export const disagreement = (fleet: Fleet, notes: Notes): string | undefined =>
-  firstOf([unspreadAmong, unlikeRosters, unlikeStates], fleet, notes) ?? untrueSummaries(fleet);
+export function disagreement(fleet: Fleet, notes: Notes): string | undefined {
+  const written = notes.acknowledged();
+  const ours =
+    firstOf([unspreadAmong, unlikeRosters, unlikeStates], fleet, written) ?? untrueSummaries(fleet);
+  return foundByAny(fleet, ours) ?? unlikeShards(fleet);
+}
 
-function firstOf(checks: readonly Check[], fleet: Fleet, notes: Notes): string | undefined {
+const foundByAny = ({ shard }: Fleet, ours: string | undefined): string | undefined =>
+  gather(shard, ours).find((found) => found !== undefined);
+
+function firstOf(checks: readonly Check[], fleet: Fleet, written: Written): string | undefined {
+  const ours = [...fleet.members].filter(({ isOurs }) => isOurs);
   const suspects = (suspectsOf.get(fleet) ?? []).filter((machine) => fleet.members.has(machine));
-  for (const among of [suspects, fleet.members]) {
+  for (const among of [suspects, ours]) {
     for (const check of checks) {
-      const found = check(fleet, among, notes);
+      const found = check(fleet, among, written);
       if (found === undefined) continue;
       suspectsOf.set(fleet, found.machines);
       return found.what;
@@ -40,7 +51,7 @@ function firstOf(checks: readonly Check[], fleet: Fleet, notes: Notes): string |
 function unspreadAmong(
   { gone }: Fleet,
   among: Iterable<Machine>,
-  { acknowledged }: Notes,
+  acknowledged: Written,
 ): Difference | undefined {
   for (const machine of among) {
     const machines = [machine];
@@ -75,12 +86,8 @@ function unlikeRosters(fleet: Fleet, among: Iterable<Machine>): Difference | und
 function unlikeStates(_: Fleet, among: Iterable<Machine>): Difference | undefined {
   const firstByScope = new Map<string, { readonly hash: string; readonly machine: Machine }>();
   for (const machine of among) {
-    const { identity, name, node } = machine;
-    const hashes = new Map(
-      (node?.view.stateHash() ?? "").split(" ").map((part) => part.split("=") as [string, string]),
-    );
-    for (const scope of scopesOf(identity)) {
-      const hash = hashes.get(scope) ?? "nothing";
+    const { name } = machine;
+    for (const [scope, hash] of hashesOf(machine)) {
       const first = firstByScope.get(scope);
       if (first === undefined) firstByScope.set(scope, { hash, machine });
       else if (first.hash !== hash)
@@ -89,6 +96,31 @@ function unlikeStates(_: Fleet, among: Iterable<Machine>): Difference | undefine
           machines: [first.machine, machine],
         };
     }
+  }
+  return undefined;
+}
+
+/** What a machine holds, by scope. */
+function hashesOf({ identity, node }: Machine): readonly (readonly [scope: string, hash: string])[] {
+  const hashes = new Map(
+    (node?.view.stateHash() ?? "").split(" ").map((part) => part.split("=") as [string, string]),
+  );
+  return scopesOf(identity).map((scope) => [scope, hashes.get(scope) ?? "nothing"]);
+}
+
+/** 5. The same between shards, each of which is of one mind: one machine of each region speaks for it. */
+function unlikeShards({ members, shard }: Fleet): string | undefined {
+  const byRegion = new Map(
+    [...members].filter(({ isOurs }) => isOurs).map((each) => [each.identity.region, each]),
+  );
+  const said = [...byRegion.values()].flatMap((machine) =>
+    hashesOf(machine).map(([scope, hash]) => ({ scope, hash, name: machine.name })),
+  );
+  const firstByScope = new Map<string, (typeof said)[number]>();
+  for (const each of gatherAll(shard, said)) {
+    const first = firstByScope.get(each.scope) ?? each;
+    firstByScope.set(each.scope, first);
+    if (first.hash !== each.hash) return `5: ${each.name} and ${first.name} differ in ${each.scope}`;
   }
   return undefined;
 }
@@ -130,7 +162,7 @@ function untrueSummaries(fleet: Fleet): string | undefined {
 function* askedIn({ members }: Fleet, region: string): Generator<Machine> {
   const sites = new Set<string>();
   for (const machine of members) {
-    if (machine.identity.region !== region || sites.has(machine.identity.site)) continue;
+    if (!machine.isOurs || machine.identity.region !== region || sites.has(machine.identity.site)) continue;
     sites.add(machine.identity.site);
     yield machine;
     if (sites.size === 2) return;

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInThreads } from "../shard-threads.ts";
 import { simConfig } from "../run-seed.ts";
 import { disagreement } from "./agreement.ts";
-import { liveADay } from "./day.ts";
+import { liveADay, type Day } from "./day.ts";
 import { createFleet } from "./fleet.ts";
 import { keepNotes } from "./notes.ts";
 import { watchFleet } from "./watch.ts";
 
 const small = { nodes: 18, nodesPerSite: 3, sitesPerRegion: 3, config: simConfig } as const;
+
+/** Of several differences each looks at its own first. */
+const withoutWhatDiffered = ({ afterWeather, afterCut, ...day }: Day) => ({
+  ...day,
+  afterWeather: { ...afterWeather, last: undefined },
+  afterCut: { ...afterCut, last: undefined },
+});
 
 const short = { weatherMs: 120_000, cutMs: 60_000, calmMaxMs: 300_000 } as const;
 
@@ -27,6 +35,26 @@ test("a day of 18 nodes: 3 join, 2 go, all faults happen, every invariant holds,
 test("the same seed gives the same day, byte by byte", () => {
   const tiny = { ...small, ...short, nodes: 9, weatherMs: 30_000, seed: 3 };
   assert.deepEqual(liveADay(tiny), liveADay(tiny));
+});
+
+test("however many threads run a fleet, its day is the same", async () => {
+  const options = {
+    ...small,
+    ...short,
+    nodesPerSite: 2,
+    sitesPerRegion: 3,
+    nested: true,
+    weatherMs: 60_000,
+    seed: 7,
+  };
+  const alone = withoutWhatDiffered(liveADay(options));
+  const module = new URL("./day-thread.ts", import.meta.url);
+  for (const shards of [2, 3])
+    assert.deepEqual(
+      withoutWhatDiffered((await runInThreads({ module, shards, data: options })) as Day),
+      alone,
+      `${shards} threads`,
+    );
 });
 
 test("the checks tell of a member that is down, of a forgotten one, and of a death in vain", () => {

@@ -1,5 +1,6 @@
 import { between, shuffled } from "../../core/kernel/random.ts";
 import type { Machine } from "../machine.ts";
+import { gatherAll, type Shard } from "../shard.ts";
 import { disagreement, unspread } from "./agreement.ts";
 import { createFleet, siteOf, type Fleet, type FleetOptions } from "./fleet.ts";
 import { forecast, type Strike, type StrikeType } from "./forecast.ts";
@@ -73,8 +74,9 @@ export type Witness = {
   readonly looked?: (fleet: Fleet) => void;
 };
 
-export function liveADay(options: DayOptions, witness: Witness = {}): Day {
-  const fleet = createFleet(options);
+/** @param shard All shards live the same day, each with its own machines; what they return is the same, too. */
+export function liveADay(options: DayOptions, witness: Witness = {}, shard?: Shard): Day {
+  const fleet = createFleet(options, shard);
   const { world, random } = fleet;
   const half = halfOfRegion(fleet);
   const weather = forecast(random, groundOf(fleet), options.weatherMs, options.pace);
@@ -113,18 +115,19 @@ export function liveADay(options: DayOptions, witness: Witness = {}): Day {
   world.network.lower(wall);
   const afterCut = agree(course, "healed", options.calmMaxMs);
 
-  const state = stateOf(fleet, course.notes.acknowledged.size);
+  const notes = course.notes.acknowledged().size;
+  const state = stateOf(fleet, notes);
   return {
-    violations: world.violations,
+    violations: violationsOf(fleet),
     phases: course.phases,
     strikes: countByType(weather),
     joined: fleet.members.size + fleet.gone.size - before,
     gone: fleet.gone.size,
-    notes: course.notes.acknowledged.size,
+    notes,
     afterWeather,
     afterCut,
     state,
-    told: Object.fromEntries([...course.watch.told].sort(([left], [right]) => (left < right ? -1 : 1))),
+    told: course.watch.told(),
   };
 }
 
@@ -136,6 +139,13 @@ type Course = {
   readonly phases: Phase[];
   readonly witness: Witness;
 };
+
+/** Of all shards, as they happened; what several saw once. */
+function violationsOf({ world, shard }: Fleet): readonly string[] {
+  const seen = new Set(gatherAll(shard, world.violations));
+  const secondsOf = (what: string): number => Number.parseFloat(what.slice("at ".length));
+  return [...seen].sort((left, right) => secondsOf(left) - secondsOf(right));
+}
 
 function startAll({ world, random, members, machinesBySite }: Fleet): void {
   for (const machines of machinesBySite.values()) {
@@ -243,8 +253,8 @@ function restartsDuring({ random }: Fleet, half: readonly Machine[], cutMs: numb
 
 /** 7. Each side of a cut goes on: what is written there is held by all of it. */
 function goesOn({ world, members }: Fleet, side: readonly Machine[], names: ReadonlySet<string>): void {
-  for (const machine of side) {
-    const missing = [...names].find((name) => members.has(machine) && !holds(machine, name));
+  for (const machine of side.filter((each) => each.isOurs && members.has(each))) {
+    const missing = [...names].find((name) => !holds(machine, name));
     if (missing !== undefined)
       world.violated(`7: ${machine.name} does not hold ${missing}, written on its side of the cut`);
   }

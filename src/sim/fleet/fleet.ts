@@ -2,6 +2,7 @@ import type { NodeConfig } from "../../core/node/contract.ts";
 import { shuffled, type Random } from "../../core/kernel/random.ts";
 import type { Machine } from "../machine.ts";
 import { Trace } from "../trace.ts";
+import { alone, type Shard } from "../shard.ts";
 import { World, type SiteLayout } from "../world.ts";
 import { layoutOfFleet, type FleetShape } from "./layout.ts";
 
@@ -9,8 +10,10 @@ import { layoutOfFleet, type FleetShape } from "./layout.ts";
 
 export type FleetOptions = FleetShape & { readonly seed: number; readonly config: NodeConfig };
 
+/** What all shards know alike, but for what runs on the machines themselves. */
 export type Fleet = {
   readonly world: World;
+  readonly shard: Shard;
   readonly random: Random;
   readonly machinesBySite: ReadonlyMap<string, readonly Machine[]>;
   /** The sites of each region, with those of its districts. */
@@ -32,7 +35,7 @@ const cellular: SiteLayout["uplink"] = {
 const isCellular = (site: number): boolean => site % 10 === 4;
 const isLate = (site: number): boolean => site % 50 === 3;
 
-export function createFleet(options: FleetOptions): Fleet {
+export function createFleet(options: FleetOptions, shard = alone): Fleet {
   const { seed, sitesPerRegion, config } = options;
   const layout = layoutOfFleet(options).map((site, at) =>
     isCellular(at) ? { ...site, uplink: cellular } : site,
@@ -45,9 +48,11 @@ export function createFleet(options: FleetOptions): Fleet {
     detail: "site",
     sharing: true,
     settled: (site) => !late.has(site),
+    shard,
   });
   return {
     world,
+    shard,
     random: world.random("fleet"),
     machinesBySite: Map.groupBy(world.machines, ({ identity }) => identity.site),
     sitesByRegion: [...Map.groupBy(layout.keys(), (at) => Math.floor(at / sitesPerRegion)).values()].map(

@@ -1,20 +1,21 @@
 import type { Machine } from "../machine.ts";
+import { gatherAll } from "../shard.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** Intents that people write all over the fleet: one small ConfigMap each. */
 export type Notes = {
   /** Lets a member write the next note. */
   readonly write: (author: Machine | undefined) => string;
-  /** Names of the notes whose authors were told that they hold. */
-  readonly acknowledged: ReadonlySet<string>;
+  /** Names of the notes whose authors were told that they hold. All shards ask at the same time. */
+  readonly acknowledged: () => ReadonlySet<string>;
 };
 
-export function keepNotes({ world }: Fleet): Notes {
-  const acknowledged = new Set<string>();
+export function keepNotes({ world, shard }: Fleet): Notes {
+  const told = new Set<string>();
   let written = 0;
   world.observers.push({
     answered: (_, request, reply) => {
-      if (reply.ok) acknowledged.add(nameOf(request));
+      if (reply.ok) told.add(nameOf(request));
     },
   });
   const write = (author: Machine | undefined): string => {
@@ -26,7 +27,7 @@ export function keepNotes({ world }: Fleet): Notes {
     author?.write(request, change, "people");
     return name;
   };
-  return { write, acknowledged };
+  return { write, acknowledged: () => new Set(gatherAll(shard, [...told])) };
 }
 
 export const holds = ({ node }: Machine, name: string): boolean =>

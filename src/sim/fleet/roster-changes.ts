@@ -3,6 +3,7 @@ import { slotOf } from "../../core/records/record.ts";
 import { openStored, storedBytes } from "../../core/records/seal.ts";
 import type { Machine } from "../machine.ts";
 import { memberRecord, revocation } from "../roster.ts";
+import { gather } from "../shard.ts";
 import { anyReachable, siteOf, type Fleet } from "./fleet.ts";
 
 /**
@@ -47,14 +48,12 @@ function join(fleet: Fleet, newcomer: Machine): void {
   const present = siteOf(fleet, site).filter((machine) => members.has(machine));
   const neighbours = world.machines.filter(({ identity }) => identity.region === region);
   const inviter = anyReachable(fleet, present.length > 0 ? present : neighbours);
-  const view = inviter?.node?.view;
-  if (inviter === undefined || view === undefined)
-    return world.at(world.now + againMs, () => join(fleet, newcomer));
+  if (inviter === undefined) return world.at(world.now + againMs, () => join(fleet, newcomer));
   const now = Math.floor(world.trueTime());
   const frame = storedBytes(memberRecord(newcomer, now, versionAt(now), world.crypto), world.crypto);
   inviter.deliver({ type: "enrolled", frame });
   newcomer.disk.preload(
-    [frame, ...view.introduction()].flatMap((bytes) => {
+    [frame, ...(inviter.node?.view.introduction() ?? [])].flatMap((bytes) => {
       const record = openStored(bytes, world.crypto);
       return record.ok ? [{ slot: slotOf(record.value), bytes }] : [];
     }),
@@ -65,7 +64,7 @@ function join(fleet: Fleet, newcomer: Machine): void {
 
 /** Its process ends once a neighbour holds its word. */
 function leave(fleet: Fleet, among: readonly Machine[]): void {
-  const { world, members, gone } = fleet;
+  const { world, members, gone, shard } = fleet;
   const leaver = anyReachable(fleet, among);
   const neighbours = siteOf(fleet, leaver?.identity.site ?? "").filter((other) => other !== leaver);
   if (leaver === undefined || anyReachable(fleet, neighbours) === undefined)
@@ -74,7 +73,8 @@ function leave(fleet: Fleet, among: readonly Machine[]): void {
   gone.add(leaver);
   leaver.deliver({ type: "leave", reason: "sold" });
   const endOnceHeard = (): void => {
-    if (neighbours.some((other) => knowsGone(other, leaver))) leaver.powerOff();
+    const isHeard = neighbours.some((other) => knowsGone(other, leaver));
+    if (gather(shard, isHeard).includes(true)) leaver.powerOff();
     else world.at(world.now + 1_000, endOnceHeard);
   };
   world.at(world.now + 1_000, endOnceHeard);

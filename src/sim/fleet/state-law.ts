@@ -1,5 +1,6 @@
 import { regionsAround } from "../../core/records/scope.ts";
 import { placeTold } from "../places.ts";
+import { gatherAll } from "../shard.ts";
 import type { Fleet } from "./fleet.ts";
 
 export type StateReport = {
@@ -38,12 +39,14 @@ const guestsMost = 32;
 
 export function stateOf(fleet: Fleet, notes: number): StateReport {
   const most = recordsMax(fleet, notes);
-  const states = [...fleet.members].map((machine) => ({
-    machine,
-    ...(machine.node?.view.footprint() ?? { records: 0, bytes: 0 }),
-  }));
-  for (const { machine, records } of states)
-    if (records > most) fleet.world.violated(`8: ${machine.name} holds ${records} records of ${most}`);
+  const ours = [...fleet.members].filter(({ isOurs }) => isOurs);
+  const held = ours.map(({ name, node }) => {
+    const footprint = node?.view.footprint() ?? { records: 0, bytes: 0 };
+    if (footprint.records > most)
+      fleet.world.violated(`8: ${name} holds ${footprint.records} records of ${most}`);
+    return footprint;
+  });
+  const states = gatherAll(fleet.shard, held);
   const records = states.map((state) => state.records).sort((left, right) => left - right);
   const bytes = states.map((state) => state.bytes).sort((left, right) => left - right);
   return {

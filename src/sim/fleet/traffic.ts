@@ -1,3 +1,4 @@
+import { gather, gatherAll } from "../shard.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** What nodes send, over each phase and in its busiest moments. */
@@ -12,11 +13,11 @@ export type Traffic = {
 export type Meter = {
   /** 9. The end of a window, in which no node may have sent more than so many bytes a second. */
   readonly sample: (bytesPerSecondMax: number) => void;
-  /** The end of a phase: what was sent since the last one. */
+  /** The end of a phase: what was sent since the last one. All shards ask at the same time. */
   readonly read: () => Traffic;
 };
 
-export function meterTraffic({ world, members }: Fleet): Meter {
+export function meterTraffic({ world, members, shard }: Fleet): Meter {
   /** By host: whoever leaves goes on having sent. */
   const sentOf = (): number[] => world.everybody.map(({ host }) => world.network.sentBy(host));
   let atPhase = { at: world.now, sent: sentOf() };
@@ -35,13 +36,14 @@ export function meterTraffic({ world, members }: Fleet): Meter {
   };
   const read = (): Traffic => {
     const seconds = (world.now - atPhase.at) / 1_000;
-    const rates = [...members]
-      .map(({ host }) => (world.network.sentBy(host) - (atPhase.sent[host] ?? 0)) / seconds)
-      .sort((left, right) => left - right);
+    const ours = [...members]
+      .filter(({ isOurs }) => isOurs)
+      .map(({ host }) => (world.network.sentBy(host) - (atPhase.sent[host] ?? 0)) / seconds);
+    const rates = [...gatherAll(shard, ours)].sort((left, right) => left - right);
     const traffic = {
       meanBytesPerSecond: rates.reduce((sum, rate) => sum + rate, 0) / rates.length,
       p99BytesPerSecond: rates[Math.ceil(0.99 * rates.length) - 1] ?? 0,
-      mostBytesPerSecond: most,
+      mostBytesPerSecond: Math.max(...gather(shard, most)),
     };
     atPhase = { at: world.now, sent: sentOf() };
     most = 0;

@@ -1,19 +1,20 @@
 import { shuffled } from "../../core/kernel/random.ts";
 import { watchDeaths } from "../deaths.ts";
+import { gatherAll } from "../shard.ts";
 import { siteOf, type Fleet } from "./fleet.ts";
 
 /** What must hold at every moment, in any weather. */
 export type Watch = {
   /** 2. On a sample: nobody but who left or was revoked is forgotten. */
   readonly nobodyForgotten: () => void;
-  /** How often nodes told what: by the reason of their notes. */
-  readonly told: ReadonlyMap<string, number>;
+  /** How often nodes told what: by the reason of their notes. All shards ask at the same time. */
+  readonly told: () => { readonly [reason: string]: number };
 };
 
 const sampled = 50;
 
 export function watchFleet(fleet: Fleet): Watch {
-  const { world, members } = fleet;
+  const { world, members, shard } = fleet;
   const random = world.random("watch");
   const told = new Map<string, number>();
   watchDeaths(world, 1);
@@ -34,5 +35,12 @@ export function watchFleet(fleet: Fleet): Watch {
     }
   }
 
-  return { nobodyForgotten, told };
+  function toldByAll(): { readonly [reason: string]: number } {
+    const sums = new Map<string, number>();
+    for (const [reason, count] of gatherAll(shard, [...told]))
+      sums.set(reason, (sums.get(reason) ?? 0) + count);
+    return Object.fromEntries([...sums].sort(([left], [right]) => (left < right ? -1 : 1)));
+  }
+
+  return { nobodyForgotten, told: toldByAll };
 }

@@ -101,6 +101,30 @@ for (const detail of ["site", "region", "mesh"] as const)
     assert.equal(sawEnd.size, world.machines.length, [...sawEnd.keys()].join());
   });
 
+test("an update whose copies never become ready leaves old ones ready, and nobody sees its end", () => {
+  const { world, pass } = started("site");
+  apply(world.machines[0], "1");
+  pass(150_000);
+  const labels = { app: "web", broken: "true" };
+  const containers = [{ name: "main", image: "sim", command: ["run"] }];
+  const template = { metadata: { labels }, spec: { runtimeClassName: "process", containers } };
+  const broken = workload("Deployment", "web", replicas);
+  upsert(world.machines[0] as Machine, ref, {
+    ...broken,
+    spec: { ...(broken["spec"] as JsonObject), template },
+  });
+  pass(150_000);
+  const pods = world.machines.flatMap((machine) => [...machine.pods.values()]);
+  const updated = pods.filter(({ start }) => start.labels["broken"] === "true").length;
+  assert.ok(updated > 0 && pods.length > updated, `${updated} of ${pods.length}`);
+  for (const machine of world.machines) {
+    const status = statusAt(machine);
+    const [copies, seen, ready] = counted(status);
+    assert.deepEqual([copies, seen, ready], [pods.length, updated, pods.length - updated], machine.name);
+    assert.equal(isRolledOut(status), false, machine.name);
+  }
+});
+
 test("what sites want of a mesh-wide Deployment adds up to its replicas, whatever the detail", () => {
   for (const detail of ["mesh", "region"] as const) {
     const { world, inSite, pass } = started(detail);

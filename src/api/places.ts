@@ -1,6 +1,7 @@
 import type { JsonObject } from "../core/kernel/json.ts";
-import type { MemberView, NodeView, SiteView } from "../core/node/contract.ts";
-import { addedUp, type PlaceSummary } from "../core/node/summary-content.ts";
+import type { MemberView, NodeView } from "../core/node/contract.ts";
+import type { SiteView } from "../core/node/place-view.ts";
+import { addedUp, copiesOf, updatedOf, type PlaceSummary } from "../core/node/summary-content.ts";
 import { isWithin, outerRegion, regionsAround } from "../core/records/scope.ts";
 import { condition, timeOf } from "./values.ts";
 
@@ -85,8 +86,8 @@ export function presentRegions(view: NodeView): JsonObject[] {
 
 /** Places whose detail is not kept here, of which this node is told. */
 export const placesTold = (view: NodeView) => [
-  ...view.sites().flatMap((site) => (site.detailed ? [] : [{ ...site, kind: "site" }])),
-  ...view.regions().map((region) => ({ ...region, kind: "region" })),
+  ...view.sitesTold().map((site) => ({ ...site, kind: "site" as const })),
+  ...view.regions().map((region) => ({ ...region, region: region.name, kind: "region" as const })),
 ];
 
 /** That nobody of a place answers this node: what is told of it stands, but may no longer be so. */
@@ -115,11 +116,13 @@ function statusOf(summary: PlaceSummary, ages: readonly number[]): JsonObject {
     allocatable: amount(({ allocatable }) => allocatable),
     requested: amount(({ requested }) => requested),
     tiers: summary.tiers.map(({ tier, nodes, ready }) => ({ tier, nodes, ready })),
-    workloads: summary.workloads.map(({ name, revision, wanted, ready }) => ({
-      name,
-      revision,
-      wanted,
-      ready,
+    workloads: summary.workloads.map((workload) => ({
+      name: workload.name,
+      revision: workload.revision,
+      wanted: workload.wanted,
+      ready: workload.ready,
+      copies: copiesOf(workload),
+      updated: updatedOf(workload),
     })),
     workloadsLeftOut: summary.workloadsLeftOut,
     agentVersions: summary.agents,

@@ -3,10 +3,12 @@ import { withDefaults } from "../core/intents/validate.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { Json, JsonObject } from "../core/kernel/json.ts";
 import type { NodeView, PodView } from "../core/node/contract.ts";
+import { isCopy } from "../core/node/summary-content.ts";
 import { revisionOf } from "../core/node/workloads.ts";
 import { objectKey, type ObjectRef } from "../core/records/keys.ts";
+import { copiesElsewhere, countedElsewhere, doubtsOf, type Copies } from "./copies-elsewhere.ts";
 import { membersInView, selectedBy, sitesOf, whyNoSite } from "./sites-selected.ts";
-import { child, condition } from "./values.ts";
+import { child, condition, few } from "./values.ts";
 
 /** The status of workloads: their pods as they are seen from here, counted as Kubernetes counts them. */
 
@@ -24,13 +26,17 @@ function wantedCopies(
 }
 
 /**
+ * Of mesh-wide workloads copies count wherever they are, those in places that are only told of as these say.
+ *
  * For `perSite` workloads `replicas` in the status counts copies per site: the least of all sites in
  * view, so that `kubectl rollout status` is done when the last site is. The annotation has the sum.
  */
 export function deploymentStatus(object: MergedObject, view: NodeView): JsonObject {
   const { perSite, replicas, total } = wantedCopies(object, view);
   const pods = podsOf(object.ref, view).filter(({ current }) => current);
-  const revision = newestRevision(object.ref, view);
+  const revision = view.placedAs(object)?.revision;
+  const elsewhere = perSite ? undefined : copiesElsewhere(object.ref, revision, view);
+  const told = elsewhere === undefined ? nothing : countedElsewhere(elsewhere);
   const sites = perSite ? sitesOf(selectedBy(object), membersInView(view)) : [""];
   const noSite = whyNoSite(object, view);
   const least = (test: (pod: PodView) => boolean): number =>
@@ -46,12 +52,15 @@ export function deploymentStatus(object: MergedObject, view: NodeView): JsonObje
                 .length,
           ),
         );
-  const ready = least(({ body }) => body.ready);
-  const updated = least(({ body }) => body.revision === revision && body.phase !== "Terminating");
-  const running = least(({ body }) => body.phase !== "Terminating");
-  const readyTotal = pods.filter(({ body }) => body.ready).length;
+  const isReady = ({ body }: PodView): boolean => body.ready && isCopy(body);
+  const ready = told.ready + least(isReady);
+  const updated = told.updated + least(({ body }) => body.revision === revision && isCopy(body));
+  const running = told.copies + least(({ body }) => isCopy(body));
+  const readyTotal = told.ready + pods.filter(isReady).length;
   const inEach = perSite ? ` in the sites in view, ${replicas} in each site` : "";
-  const message = noSite ?? `${readyTotal} of ${total} copies are ready${inEach}`;
+  const counted = `${readyTotal} of ${total} copies are ready${inEach}`;
+  const doubts = elsewhere === undefined || readyTotal >= total ? [] : doubtsOf(elsewhere);
+  const message = noSite ?? [counted, ...doubts].join("; ");
   const done = ready >= replicas;
   return {
     observedGeneration: 1,
@@ -80,6 +89,7 @@ export function deploymentStatus(object: MergedObject, view: NodeView): JsonObje
   };
 }
 
+const nothing: Copies = { copies: 0, updated: 0, ready: 0 };
 const noRoom = "no node has room";
 
 /** `Degraded` while slots wait for room or run less than the best variant; it goes by itself. */
@@ -120,28 +130,26 @@ function failingOn({ ref }: MergedObject, view: NodeView): readonly string[] {
   });
 }
 
-const few = (items: readonly string[]): string =>
-  items.length <= 5 ? items.join(", ") : `${items.slice(0, 5).join(", ")} and ${items.length - 5} more`;
 /** As for a Deployment, the least of all sites in view with `perSite`. */
 export function statefulSetStatus(object: MergedObject, view: NodeView): JsonObject {
   const status = deploymentStatus(object, view);
-  const { replicas: wanted } = wantedCopies(object, view);
+  const { perSite, replicas: wanted } = wantedCopies(object, view);
   const spec = child(withDefaultsOf(object), "spec");
   const revision = revisionOf(child(spec, "template"));
   const strategy = child(child(spec, "updateStrategy"), "rollingUpdate");
   const partition = typeof strategy["partition"] === "number" ? strategy["partition"] : 0;
-  const pods = podsOf(object.ref, view).filter(
-    ({ current, body }) => current && body.phase !== "Terminating",
-  );
-  const updated = pods.filter(({ body }) => body.revision === revision).length;
+  const told = perSite ? nothing : countedElsewhere(copiesElsewhere(object.ref, revision, view));
+  const pods = podsOf(object.ref, view).filter(({ current, body }) => current && isCopy(body));
+  const updated = told.updated + pods.filter(({ body }) => body.revision === revision).length;
+  const copies = told.copies + pods.length;
   const old = pods.find(({ body }) => body.revision !== revision)?.body.revision ?? revision;
-  const done = updated >= pods.length && pods.length >= wanted;
+  const done = updated >= copies && copies >= wanted;
   return {
     observedGeneration: 1,
     replicas: status["replicas"] ?? 0,
     readyReplicas: status["readyReplicas"] ?? 0,
     availableReplicas: status["availableReplicas"] ?? 0,
-    currentReplicas: done ? updated : pods.length - updated,
+    currentReplicas: done ? updated : copies - updated,
     updatedReplicas: Math.min(updated, Math.max(0, wanted - partition)),
     currentRevision: `${object.ref.name}-${done ? revision : old}`,
     updateRevision: `${object.ref.name}-${revision}`,

@@ -1,9 +1,10 @@
 import type { JsonObject } from "../core/kernel/json.ts";
 import type { ApiDeps } from "./contract.ts";
+import { placesTold } from "./places.ts";
 
 /**
  * `GET /starlight/v1/topology`: members by place, and the links that each says it has, with the age of what it
- * said. Round trips are this node's own.
+ * said; of other places what is told of them. Round trips are this node's own.
  */
 export function topologyOf({ view, env }: ApiDeps): JsonObject {
   const { now } = env();
@@ -32,5 +33,16 @@ export function topologyOf({ view, env }: ApiDeps): JsonObject {
     links: (links?.peers ?? []).flatMap((peer) => nameById.get(peer) ?? []).sort(),
   }));
   const { name, mesh } = view.identity;
-  return { seenBy: name, mesh: mesh.name, nodes };
+  const places = placesTold(view).map((place) => ({
+    kind: place.kind,
+    name: place.name,
+    region: place.region,
+    nodes: place.summary.nodes,
+    ready: place.summary.ready,
+    toldAgoMs: Math.round(place.age),
+    unreachableForMs: place.unreachableFor === undefined ? null : Math.round(place.unreachableFor),
+    /** Who speaks for it, best first. */
+    speakers: place.summary.gateways.map((gateway) => gateway.name),
+  }));
+  return { seenBy: name, mesh: mesh.name, nodes, places };
 }

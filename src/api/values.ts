@@ -40,3 +40,7 @@ export function strings(value: JsonObject): { [name: string]: string } {
 }
 
 export const text = (value: Json | undefined): string => (typeof value === "string" ? value : "");
+
+/** The first five, and how many more there are. */
+export const few = (items: readonly string[]): string =>
+  items.length <= 5 ? items.join(", ") : `${items.slice(0, 5).join(", ")} and ${items.length - 5} more`;

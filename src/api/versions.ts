@@ -1,8 +1,11 @@
 import type { JsonObject } from "../core/kernel/json.ts";
 import type { Changed } from "../core/node/contract.ts";
+import { lostAfter } from "../core/node/sites.ts";
+import type { NodeId } from "../core/records/record.ts";
 import type { ApiDeps } from "./contract.ts";
-import { regionsAround } from "../core/records/scope.ts";
+import { isWithin, regionsAround } from "../core/records/scope.ts";
 import { matches, selectorOfLabels } from "../core/intents/selector.ts";
+import { placesTold } from "./places.ts";
 import { child, strings } from "./values.ts";
 
 /**
@@ -19,6 +22,8 @@ export type Versions = {
   readonly subscribe: (listener: () => void) => () => void;
 };
 
+const judgedWithinMs = 1_000;
+
 export function createVersions(deps: ApiDeps): Versions {
   const start = Date.now() * 1000;
   let last = start;
@@ -28,7 +33,7 @@ export function createVersions(deps: ApiDeps): Versions {
   const touch = (kind: string, key: string): void => {
     touched.set(`${kind} ${key}`, last);
   };
-  deps.onChanged((what) => {
+  const apply = (what: readonly Changed[]): void => {
     last = Math.max(last + 1, Date.now() * 1000);
     for (const change of what) touchAll(deps, change, touch);
     if (scheduled) return;
@@ -37,6 +42,12 @@ export function createVersions(deps: ApiDeps): Versions {
       scheduled = false;
       for (const listener of listeners) listener();
     });
+  };
+  deps.onChanged((what) => {
+    apply(what);
+    // Whether a place still answers is judged once nobody of it has for a while.
+    const outside = what.filter((change) => change.type === "node" && isOutside(deps, change.node));
+    if (outside.length > 0) setTimeout(() => apply(outside), lostAfter + judgedWithinMs).unref();
   });
   return {
     current: () => last,
@@ -49,8 +60,13 @@ export function createVersions(deps: ApiDeps): Versions {
   };
 }
 
+const isOutside = ({ view }: ApiDeps, node: NodeId): boolean =>
+  view.member(node) === undefined && view.memberBody(node) !== undefined;
+
+type Touch = (kind: string, key: string) => void;
+
 /** A change touches what is computed from it, too: a pod its workload's status and its services' endpoints. */
-function touchAll({ view }: ApiDeps, change: Changed, touch: (kind: string, key: string) => void): void {
+function touchAll({ view }: ApiDeps, change: Changed, touch: Touch): void {
   if (change.type === "object") {
     const { kind, namespace, name } = change.ref;
     touch(kind, `${namespace}/${name}`);
@@ -59,7 +75,7 @@ function touchAll({ view }: ApiDeps, change: Changed, touch: (kind: string, key:
   }
   if (change.type === "node") {
     const member = view.member(change.node)?.member;
-    if (member === undefined) return;
+    if (member === undefined) return touchPlaceOf(view, change.node, touch);
     touch("Node", `/${member.name}`);
     touch("Site", `/${member.site}`);
     for (const region of regionsAround(member.region)) touch("Region", `/${region}`);
@@ -71,14 +87,40 @@ function touchAll({ view }: ApiDeps, change: Changed, touch: (kind: string, key:
       if (uid === change.uid) touch("Job", `${ref.namespace}/${ref.name}`);
     return;
   }
-  const body = view.pod(change.uid)?.body;
-  if (body !== undefined) touchPod(view, body, touch);
+  if (change.type === "pod") {
+    const body = view.pod(change.uid)?.body;
+    if (body !== undefined) touchPod(view, body, touch);
+    return;
+  }
+  const isSite = change.type === "site";
+  if (isSite) touch("Site", `/${change.name}`);
+  for (const inner of isSite ? view.regionsOfSite(change.name) : [change.name])
+    for (const region of regionsAround(inner)) touch("Region", `/${region}`);
+  for (const key of change.workloads) touchWorkload(key, touch);
+}
+
+/** Of a node whose detail is not kept here: it may have been the last of its place that answers, or the first. */
+function touchPlaceOf(view: ApiDeps["view"], node: NodeId, touch: Touch): void {
+  const member = view.memberBody(node);
+  if (member === undefined) return;
+  touch("Site", `/${member.site}`);
+  for (const region of regionsAround(member.region)) touch("Region", `/${region}`);
+  for (const { kind, name, summary } of placesTold(view)) {
+    const isInside = kind === "site" ? member.site === name : isWithin(member.region, name);
+    if (isInside) for (const workload of summary.workloads) touchWorkload(workload.name, touch);
+  }
+}
+
+/** @param key `group/kind/namespace/name`. */
+function touchWorkload(key: string, touch: Touch): void {
+  const [, kind = "", namespace = "", name = ""] = key.split("/");
+  touch(kind, `${namespace}/${name}`);
 }
 
 function touchPod(
   view: ApiDeps["view"],
   body: NonNullable<ReturnType<ApiDeps["view"]["pod"]>>["body"],
-  touch: (kind: string, key: string) => void,
+  touch: Touch,
 ): void {
   touch("Pod", `${body.namespace}/${body.name}`);
   touch(body.workload.kind, `${body.workload.namespace}/${body.workload.name}`);

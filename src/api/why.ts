@@ -7,6 +7,7 @@ import { objectKey, type ObjectRef } from "../core/records/keys.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import { isWithin, regionsAround } from "../core/records/scope.ts";
 import type { ApiDeps } from "./contract.ts";
+import { copiesElsewhere } from "./copies-elsewhere.ts";
 import { whyNode } from "./evidence.ts";
 import { podNamed } from "./pod-named.ts";
 import { whyNoSite } from "./sites-selected.ts";
@@ -58,8 +59,22 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
     seenBy: view.identity.name,
     slots,
     ...(noSite === undefined ? {} : { message: noSite }),
+    ...(pod === undefined ? elsewhereOf(object, view) : {}),
     ...inputs,
   } as Json as JsonObject;
+}
+
+/** Copies in places whose detail is not kept here; nothing where there are no such places. */
+function elsewhereOf(object: MergedObject, view: NodeView): JsonObject {
+  if (view.identity.mesh.detail === "mesh") return {};
+  const { places, unsaid } = copiesElsewhere(object.ref, view.placedAs(object)?.revision, view);
+  const elsewhere = places.map(({ place, age, doubt, ...counts }) => ({
+    place,
+    ...counts,
+    toldAgoMs: Math.round(age),
+    doubt: doubt ?? null,
+  }));
+  return { elsewhere, unsaidBy: unsaid };
 }
 
 export function whyNot(deps: ApiDeps, query: URLSearchParams): JsonObject {

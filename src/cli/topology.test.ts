@@ -53,6 +53,26 @@ test("the tree has regions, sites and nodes in order, with verdict, link, age an
   ]);
 });
 
+test("places of which only summaries are known stand in the tree, and in the graph, with what is told of them", () => {
+  const told = { toldAgoMs: 9_000, unreachableForMs: null, nodes: 3, ready: 2 } as const;
+  const places = [
+    { ...told, kind: "site", name: "kiel", region: "eu.de", speakers: ["kiel-2", "kiel-1"] },
+    { ...told, kind: "region", name: "us", region: "us", speakers: [], unreachableForMs: 70_000 },
+  ] as const;
+  const nodes = [node("ulm-1", { region: "eu.de", self: true })];
+  const known: Topology = { seenBy: "ulm-1", mesh: "shops", nodes, places };
+  assert.deepEqual(treeOf(known, age).split("\n"), [
+    "mesh shops, as ulm-1 sees it",
+    "├─ eu",
+    "│  └─ eu.de",
+    "│     ├─ kiel  told 9s ago by kiel-2, kiel-1: 2 of 3 nodes ready",
+    "│     └─ ulm",
+    "│        └─ ulm-1  answers; 0 links, said 2s ago; uplink wan, ethernet, tier 2",
+    "└─ us  told 9s ago: 2 of 3 nodes ready, nobody of it has answered for 70s",
+  ]);
+  assert.match(dotOf(known), /"region us" \[label="region us: 2 of 3 nodes ready", style=dashed\];/);
+});
+
 const nested: Topology = {
   seenBy: "ulm-1",
   mesh: "shops",

@@ -6,6 +6,20 @@ export type Topology = {
   readonly seenBy: string;
   readonly mesh: string;
   readonly nodes: readonly TopologyNode[];
+  /** Those of which only summaries are known; a node of an earlier build does not say. */
+  readonly places?: readonly TopologyPlace[];
+};
+
+export type TopologyPlace = {
+  readonly kind: "site" | "region";
+  readonly name: string;
+  /** Of a region its own name. */
+  readonly region: string;
+  readonly nodes: number;
+  readonly ready: number;
+  readonly toldAgoMs: number;
+  readonly unreachableForMs: number | null;
+  readonly speakers: readonly string[];
 };
 
 export type TopologyNode = {
@@ -32,18 +46,29 @@ type Age = (ms: number | null) => string;
 const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
 
 /** Regions, what stands in them directly (sites, then regions within), and the nodes of the sites. */
-export function treeOf({ seenBy, mesh, nodes }: Topology, age: Age): string {
+export function treeOf({ seenBy, mesh, nodes, places = [] }: Topology, age: Age): string {
   const byRegion = new Map(groupedBy(nodes, ({ region }) => region));
-  const regions = [...new Set([...byRegion.keys()].flatMap(regionsAround))].sort(compare);
+  const named = [...byRegion.keys(), ...places.map(({ region }) => region)];
+  const regions = [...new Set(named.flatMap(regionsAround))].sort(compare);
   const within = (outer: string | undefined): readonly Branch[] =>
     regions
       .filter((region) => outerRegion(region) === outer)
-      .map((region) => ({ label: region, below: [...sitesIn(region), ...within(region)] }));
-  const sitesIn = (region: string): readonly Branch[] =>
-    groupedBy(byRegion.get(region) ?? [], ({ site }) => site).map(([label, inSite]) => ({
-      label,
+      .map((region) => ({ label: labelOf(region), below: [...sitesIn(region), ...within(region)] }));
+  const labelOf = (region: string): string => {
+    const told = places.find(({ kind, name }) => kind === "region" && name === region);
+    return told === undefined ? region : describedPlace(told, age);
+  };
+  const sitesIn = (region: string): readonly Branch[] => {
+    const detailed = groupedBy(byRegion.get(region) ?? [], ({ site }) => site).map(([name, inSite]) => ({
+      name,
+      label: name,
       below: inSite.map((node) => ({ label: described(node, age), below: [] })),
     }));
+    const told = places
+      .filter((place) => place.kind === "site" && place.region === region)
+      .map((place) => ({ name: place.name, label: describedPlace(place, age), below: [] }));
+    return [...detailed, ...told].sort((left, right) => compare(left.name, right.name));
+  };
   return [`mesh ${mesh}, as ${seenBy} sees it`, ...drawn(within(undefined))].join("\n");
 }
 
@@ -65,6 +90,15 @@ function described(node: TopologyNode, age: Age): string {
   const said = factAgeMs === null ? "said never" : `said ${age(factAgeMs)} ago`;
   const about = `uplink ${node.class}, ${node.network}, tier ${node.tier ?? "?"}`;
   return `${name}  ${link}; ${links.length} ${links.length === 1 ? "link" : "links"}, ${said}; ${about}`;
+}
+
+function describedPlace(
+  { name, nodes, ready, toldAgoMs, unreachableForMs, speakers }: TopologyPlace,
+  age: Age,
+): string {
+  const lost = unreachableForMs === null ? "" : `, nobody of it has answered for ${age(unreachableForMs)}`;
+  const by = speakers.length === 0 ? "" : ` by ${speakers.join(", ")}`;
+  return `${name}  told ${age(toldAgoMs)} ago${by}: ${ready} of ${nodes} nodes ready${lost}`;
 }
 
 /**
@@ -94,7 +128,7 @@ const colourByVerdict: { readonly [verdict: string]: string } = {
 };
 
 /** Graphviz: sites as clusters, one edge a link, dashed where only one end says so. */
-export function dotOf({ mesh, nodes }: Topology): string {
+export function dotOf({ mesh, nodes, places = [] }: Topology): string {
   const quoted = (text: string): string => `"${text.replaceAll('"', '\\"')}"`;
   const byName = new Map(nodes.map((node) => [node.name, node] as const));
   const clusters = groupedBy(nodes, ({ region, site }) => `${region} / ${site}`).map(
@@ -118,7 +152,12 @@ export function dotOf({ mesh, nodes }: Topology): string {
   const lines = [...edges]
     .sort(([left], [right]) => compare(left, right))
     .map(([edge, both]) => `  ${edge}${both ? "" : " [style=dashed]"};\n`);
-  return `graph ${quoted(mesh)} {\n  node [shape=box, style=filled];\n${clusters.join("")}${lines.join("")}}\n`;
+  const told = places.map(
+    ({ kind, name, nodes: count, ready }) =>
+      `  ${quoted(`${kind} ${name}`)} [label=${quoted(`${kind} ${name}: ${ready} of ${count} nodes ready`)}, style=dashed];\n`,
+  );
+  const drawnAll = [...clusters, ...told, ...lines].join("");
+  return `graph ${quoted(mesh)} {\n  node [shape=box, style=filled];\n${drawnAll}}\n`;
 }
 
 function groupedBy(

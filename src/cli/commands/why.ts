@@ -33,11 +33,24 @@ type Place = Told & {
   readonly parts: readonly (Told & { readonly name: string })[];
 };
 
+type Elsewhere = {
+  readonly place: string;
+  readonly copies: number;
+  readonly ready: number;
+  readonly updated: number;
+  readonly toldAgoMs: number;
+  /** Why that may no longer be so. */
+  readonly doubt: string | null;
+};
+
 type Answer = Partial<NodeAnswer> & {
   readonly kind?: string;
   readonly place?: Place;
   readonly name: string;
   readonly slots?: readonly Slot[];
+  /** As places tell of which no detail is kept there. */
+  readonly elsewhere?: readonly Elsewhere[];
+  readonly unsaidBy?: readonly string[];
   /** Why it has no slots. */
   readonly message?: string;
   readonly inputs?: PlacementInput;
@@ -79,6 +92,18 @@ export async function action(options: Options, args: string[], globals: GlobalOp
     });
     for (const entry of excluded) print(`  not ${entry.node}: ${entry.filter}: ${entry.detail}`);
   }
+  printElsewhere(answer);
+}
+
+function printElsewhere({ elsewhere = [], unsaidBy = [] }: Answer): void {
+  const found = elsewhere.filter(({ copies }) => copies > 0);
+  if (found.length + unsaidBy.length > 0) print("\nelsewhere, as told:");
+  for (const { place, copies, ready, updated, toldAgoMs, doubt } of found) {
+    const old = updated < copies ? `, ${copies - updated} of an older revision` : "";
+    const lost = doubt === null ? "" : `, ${doubt}`;
+    print(`  ${place}${lost}: ${ready} of ${copies} copies ready${old}; told ${age(toldAgoMs)} ago`);
+  }
+  for (const place of unsaidBy) print(`  ${place}: has more workloads than it tells of`);
 }
 
 async function ask(options: Options, args: string[], globals: GlobalOptions): Promise<Answer> {

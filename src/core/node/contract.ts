@@ -21,12 +21,12 @@ import type {
 import type { HealthBody } from "../records/health.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
-import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
 import type { BundleReport } from "./bundle-report.ts";
 import type { MemorySample } from "./memory.ts";
 import type { Eviction } from "./eviction.ts";
 import type { JobStanding } from "./job-standing.ts";
+import type { RegionView, SiteView } from "./place-view.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
@@ -242,7 +242,13 @@ export type Changed =
   | { readonly type: "pod"; readonly node: NodeId; readonly uid: PodUid }
   | { readonly type: "node"; readonly node: NodeId }
   /** What is known of a job's pods, by the job's uid. */
-  | { readonly type: "job"; readonly uid: string };
+  | { readonly type: "job"; readonly uid: string }
+  /** What is told of a place; the keys of workloads of which it is something else than before. */
+  | {
+      readonly type: "site" | "region";
+      readonly name: string;
+      readonly workloads: readonly string[];
+    };
 
 export type Note = {
   readonly level: "debug" | "info" | "warning" | "error";
@@ -292,26 +298,6 @@ export type PodView = {
   readonly current: boolean;
 };
 
-/** What is told of another place, or counted in the own one. */
-export type SiteView = {
-  readonly name: string;
-  readonly region: string;
-  readonly summary: SiteSummary;
-  /** Age of what is told, by its own stamp and our clock; 0 for what is seen at first hand. */
-  readonly age: Duration;
-  /** Its detail is kept here. */
-  readonly detailed: boolean;
-  /** For how long nobody of it has answered us; undefined while somebody does, and where we know of nobody. */
-  readonly unreachableFor: Duration | undefined;
-};
-
-export type RegionView = {
-  readonly name: string;
-  readonly summary: RegionSummary;
-  readonly age: Duration;
-  readonly unreachableFor: Duration | undefined;
-};
-
 /** Everything this node knows, read-only: what the API, the CLI and the simulator's checks look at. */
 export type NodeView = {
   readonly identity: NodeIdentity;
@@ -354,6 +340,8 @@ export type NodeView = {
   readonly hasEnded: (id: NodeId) => boolean;
   /** Sites that we know of, ours included, sorted by name. */
   readonly sites: () => readonly SiteView[];
+  /** Those of them whose detail is not kept here. */
+  readonly sitesTold: () => readonly SiteView[];
   /** Of the mesh, and of each region that we stand in, the regions next to ours, sorted by name. */
   readonly regions: () => readonly RegionView[];
   /** Regions that we know a member to stand in directly, sorted. */

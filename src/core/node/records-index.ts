@@ -31,6 +31,7 @@ import {
   type Gateway,
   type RegionSummary,
   type SiteSummary,
+  type WorkloadSummary,
 } from "../records/summaries.ts";
 import { equalJson } from "../kernel/json.ts";
 import { objectKey, partsOf, type KeyParts, type ObjectRef } from "../records/keys.ts";
@@ -175,18 +176,16 @@ export function indexRecord(index: Index, record: MeshRecord, removed = false): 
       const changed: Changed[] = [{ type: "object", ref: parts.ref }];
       return { parts, changed };
     }
-    case "site-summary":
-      return {
-        parts,
-        changed: [],
-        gateways: indexSummary(index.siteSummaries, siteSummaryBody, parts.place, record, removed),
-      };
-    case "region-summary":
-      return {
-        parts,
-        changed: [],
-        gateways: indexSummary(index.regionSummaries, regionSummaryBody, parts.place, record, removed),
-      };
+    case "site-summary": {
+      const told = indexSummary(index.siteSummaries, siteSummaryBody, parts.place, record, removed);
+      const { gateways, workloads } = told;
+      return { parts, changed: [{ type: "site", name: parts.place, workloads }], gateways };
+    }
+    case "region-summary": {
+      const told = indexSummary(index.regionSummaries, regionSummaryBody, parts.place, record, removed);
+      const { gateways, workloads } = told;
+      return { parts, changed: [{ type: "region", name: parts.place, workloads }], gateways };
+    }
     case "pod":
       indexPod(index, parts.node, parts.uid, record, removed);
       return { parts, changed: [{ type: "pod", node: parts.node, uid: parts.uid }] };
@@ -274,19 +273,29 @@ export function sharedBody<T>(shape: Shape<T>, record: MeshRecord): T | undefine
   return body;
 }
 
-/** @returns whether its gateways are others now. */
-function indexSummary<T extends { readonly gateways: readonly Gateway[] }>(
+/** @returns whether its gateways are others now, and the workloads of which it says something else. */
+function indexSummary<T extends Told>(
   summaries: Map<string, Summary<T>>,
   shape: Shape<T>,
   place: string,
   record: MeshRecord,
   removed: boolean,
-): boolean {
+): { readonly gateways: boolean; readonly workloads: readonly string[] } {
   const before = summaries.get(place)?.body;
   const body = removed ? undefined : sharedBody(shape, record);
   if (body === undefined) summaries.delete(place);
   else summaries.set(place, { body, version: record.version, author: record.author });
-  return !equalJson(before?.gateways, body?.gateways);
+  const gateways = !equalJson(before?.gateways, body?.gateways);
+  return { gateways, workloads: workloadsChanged(before?.workloads, body?.workloads) };
+}
+
+type Told = { readonly gateways: readonly Gateway[]; readonly workloads: readonly WorkloadSummary[] };
+
+function workloadsChanged(before: Told["workloads"] = [], after: Told["workloads"] = []): readonly string[] {
+  const old = new Map(before.map((workload) => [workload.name, workload]));
+  const changed = after.filter((workload) => !equalJson(old.get(workload.name), workload));
+  for (const { name } of after) old.delete(name);
+  return [...changed.map(({ name }) => name), ...old.keys()];
 }
 
 function indexFact(

@@ -4,10 +4,10 @@ import { seconds, type Duration, type Instant, type WallTime } from "../kernel/t
 import type { NodeId } from "../records/record.ts";
 import { isWithin, type Place } from "../records/scope.ts";
 import type { Gateway } from "../records/summaries.ts";
-import type { RegionView, SiteView } from "./contract.ts";
 import { detailOf } from "./levels.ts";
 import { whyForbidden } from "./link-policy.ts";
 import { regionsBeside } from "./parts.ts";
+import type { RegionView, SiteView } from "./place-view.ts";
 import { isMember, type Fact } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { siteSummaryOf } from "./summary-content.ts";
@@ -18,26 +18,34 @@ import { memberOf } from "./trust-view.ts";
 type Given = { readonly now: Instant; readonly wall: WallTime };
 
 export function sitesOf(state: NodeState, given: Given): readonly SiteView[] {
-  const { index } = state;
-  const sites = new Map<string, SiteView>();
-  for (const [name, fact] of index.siteSummaries) {
-    const { region, gateways } = fact.body;
-    const age = ageOf(fact, given);
-    const isInside = ({ site }: Place): boolean => site === name;
-    const unreachableFor = notAnsweringFor(state, { gateways, region, isInside }, given);
-    sites.set(name, { name, region, summary: fact.body, age, detailed: false, unreachableFor });
-  }
-  const detailed = new Set(
-    [...index.memberById].flatMap(([id, { body }]) => (isMember(index, id) ? [body.site] : [])),
-  );
-  for (const name of detailed) {
+  const detailed = [...detailedSites(state)].map((name): SiteView => {
     const summary = siteSummaryOf(state, name, given);
     const { region } = summary;
     const unreachableFor = outOfViewFor(state, name, given);
-    sites.set(name, { name, region, summary, age: 0, detailed: true, unreachableFor });
-  }
-  return [...sites.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+    return { name, region, summary, age: 0, detailed: true, unreachableFor };
+  });
+  return [...sitesTold(state, given), ...detailed].sort(byName);
 }
+
+export function sitesTold(state: NodeState, given: Given): readonly SiteView[] {
+  const detailed = detailedSites(state);
+  return [...state.index.siteSummaries]
+    .filter(([name]) => !detailed.has(name))
+    .map(([name, fact]): SiteView => {
+      const { region, gateways } = fact.body;
+      const age = ageOf(fact, given);
+      const isInside = ({ site }: Place): boolean => site === name;
+      const unreachableFor = notAnsweringFor(state, { gateways, region, isInside }, given);
+      return { name, region, summary: fact.body, age, detailed: false, unreachableFor };
+    })
+    .sort(byName);
+}
+
+const detailedSites = ({ index }: NodeState): ReadonlySet<string> =>
+  new Set([...index.memberById].flatMap(([id, { body }]) => (isMember(index, id) ? [body.site] : [])));
+
+const byName = (left: { readonly name: string }, right: { readonly name: string }): number =>
+  left.name < right.name ? -1 : 1;
 
 export function regionsOf(state: NodeState, given: Given): readonly RegionView[] {
   if (detailOf(state) === "mesh") return [];
@@ -48,7 +56,7 @@ export function regionsOf(state: NodeState, given: Given): readonly RegionView[]
       const unreachableFor = notAnsweringFor(state, told, given);
       return { name, summary: fact.body, age: ageOf(fact, given), unreachableFor };
     })
-    .sort((left, right) => (left.name < right.name ? -1 : 1));
+    .sort(byName);
 }
 
 /** Of members outside of our roster those count that are proven to us: whoever speaks for a place, for one. */
@@ -86,7 +94,7 @@ type ToldPlace = {
 };
 
 /** A gateway that is lost for ten seconds has another one dialled at the next review, up to ten later. */
-const lostAfter: Duration = seconds(20);
+export const lostAfter: Duration = seconds(20);
 
 /**
  * For how long no gateway of a place has answered, of those that we have a link with or dial: of the others

@@ -30,6 +30,8 @@ export const regionEvery: Duration = seconds(30);
 const sitesAtFullPace = 20;
 const regionsAtFullPace = 8;
 const refreshEvery: Duration = seconds(2 * 3600);
+/** Nobody speaks for a place any more, or not to us: every speaker has written its word anew long before. */
+export const silentAfter: Duration = 3 * refreshEvery;
 /**
  * A change of this share of a region is told at its usual pace; of less, so many times later as it is smaller, or
  * once nothing else has changed for a while.

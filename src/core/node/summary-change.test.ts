@@ -40,6 +40,13 @@ for (const [what, changes, share] of [
   ],
   ["a tier that is gone", { tiers: [] }, 1],
   ["a workload that is new", { workloads: [web, { ...web, name: "apps/Deployment/default/db" }] }, 1],
+  ["one copy of fifty of an older revision", { workloads: [{ ...web, updated: 49 }] }, 1 / 50],
+  ["ten more copies that start", { workloads: [{ ...web, copies: 60 }] }, 1 / 6],
+  [
+    "counts of copies that are all ready, said in full",
+    { workloads: [{ ...web, copies: 50, updated: 50 }] },
+    0,
+  ],
   ["a slot that is filled", { workloads: [{ ...web, slots: ["mesh/0"] }] }, 1],
   ["another gateway", { gateways: [] }, 1],
   ["an acknowledgement", { acks: [{ author: "a", head: 1_000_001 }] }, 1],

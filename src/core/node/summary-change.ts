@@ -1,5 +1,6 @@
 import { equalJson, type JsonObject } from "../kernel/json.ts";
 import type { Amount, RegionSummary, TierSummary, WorkloadSummary } from "../records/summaries.ts";
+import { copiesOf, updatedOf } from "./summary-content.ts";
 
 /**
  * How much of a region changed, between what is said of it and what is true: a share of its nodes, its capacity or
@@ -24,7 +25,7 @@ export function shareChanged(before: RegionSummary, after: RegionSummary): numbe
 
 /** All that is no count. */
 const rest = ({ workloads, workloadsLeftOut, gateways, acks }: RegionSummary): JsonObject => ({
-  workloads: workloads.map((workload) => ({ ...workload, wanted: 0, ready: 0 })),
+  workloads: workloads.map((workload) => ({ ...workload, wanted: 0, ready: 0, copies: 0, updated: 0 })),
   workloadsLeftOut,
   gateways,
   acks,
@@ -57,9 +58,13 @@ function tierChanged([before, after]: Pair<TierSummary>, nodes: number): number 
 }
 
 function copiesChanged([before, after]: Pair<WorkloadSummary>): number {
-  const most = Math.max(before?.wanted ?? 0, after?.wanted ?? 0, before?.ready ?? 0, after?.ready ?? 0);
-  return Math.max(apart(before?.wanted, after?.wanted, most), apart(before?.ready, after?.ready, most));
+  const [was, is] = [countsOf(before), countsOf(after)];
+  const most = Math.max(...was, ...is);
+  return Math.max(...was.map((count, at) => apart(count, is[at], most)));
 }
+
+const countsOf = (told: WorkloadSummary | undefined): readonly number[] =>
+  told === undefined ? [0, 0, 0, 0] : [told.wanted, told.ready, copiesOf(told), updatedOf(told)];
 
 const apart = (before = 0, after = 0, of: number): number =>
   before === after ? 0 : Math.min(1, Math.abs(before - after) / Math.max(1, of));

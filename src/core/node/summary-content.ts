@@ -1,7 +1,6 @@
-import type { Instant } from "../kernel/time.ts";
-import { matchesSite, workloadKey } from "../placement/slots.ts";
-import type { Moment, Workload } from "../placement/contract.ts";
-import type { MemberBody } from "../records/bodies.ts";
+import { workloadKey } from "../placement/slots.ts";
+import type { Moment } from "../placement/contract.ts";
+import type { MemberBody, PodBody } from "../records/bodies.ts";
 import type { NodeId } from "../records/record.ts";
 import {
   gatewaysMax,
@@ -15,12 +14,12 @@ import {
   type WorkloadSummary,
 } from "../records/summaries.ts";
 import { siteAcks, lowestAcks } from "./summary-acks.ts";
-import { allotted } from "./allotment.ts";
 import { ranked, speakersOf } from "./contacts.ts";
 import { detailOf } from "./levels.ts";
 import { partsIn, type Part } from "./parts.ts";
 import { factsOf, isMember } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
+import { wantedOf } from "./wanted-copies.ts";
 
 /** What is said of a place, counted from its members' facts or from the summaries of its parts. */
 
@@ -115,7 +114,7 @@ function counted(state: NodeState, ids: readonly NodeId[], at: Moment): PlaceSum
 export function addedUp(parts: readonly PlaceSummary[]): PlaceSummary {
   const tiers = new Map<number, TierSummary>();
   const agents = new Map<string, number>();
-  const workloads = new Map<string, WorkloadSummary>();
+  const workloads = new Map<string, WorkloadSummary[]>();
   for (const part of parts) {
     for (const tier of part.tiers) {
       const held = tiers.get(tier.tier) ?? emptyTier(tier.tier);
@@ -130,22 +129,14 @@ export function addedUp(parts: readonly PlaceSummary[]): PlaceSummary {
     for (const [version, nodes] of Object.entries(part.agents))
       agents.set(version, (agents.get(version) ?? 0) + nodes);
     for (const workload of part.workloads) {
-      const held = workloads.get(workload.name);
-      workloads.set(workload.name, {
-        name: workload.name,
-        // Of several the one that the most urgent place says: places differ only while a change spreads.
-        revision: held?.revision ?? workload.revision,
-        wanted: (held?.wanted ?? 0) + workload.wanted,
-        ready: (held?.ready ?? 0) + workload.ready,
-        ...said({
-          slots: meshSlots([...(held?.slots ?? []), ...(workload.slots ?? [])]),
-          claims: meshSlots([...(held?.claims ?? []), ...(workload.claims ?? [])]),
-          full: fullParts(parts, workload.name) === parts.length,
-        }),
-      });
+      const others = workloads.get(workload.name);
+      if (others === undefined) workloads.set(workload.name, [workload]);
+      else others.push(workload);
     }
   }
-  const all = [...workloads.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+  const all = [...workloads.values()]
+    .map((told) => asOne(told, parts.length))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
   return {
     nodes: parts.reduce((total, { nodes }) => total + nodes, 0),
     ready: parts.reduce((total, { ready }) => total + ready, 0),
@@ -157,65 +148,89 @@ export function addedUp(parts: readonly PlaceSummary[]): PlaceSummary {
   };
 }
 
+/** Copies, and those of the revision that is named, as a place tells of them. */
+export const copiesOf = ({ copies, ready }: WorkloadSummary): number => copies ?? ready;
+export const updatedOf = ({ updated, ready }: WorkloadSummary): number => updated ?? ready;
+
+/**
+ * What several of so many parts tell of one workload. They name different revisions while a change spreads: the one
+ * that most copies have stands, and the others' copies are not of it.
+ */
+function asOne(told: readonly WorkloadSummary[], parts: number): WorkloadSummary {
+  const sum = (of: (workload: WorkloadSummary) => number): number =>
+    told.reduce((total, workload) => total + of(workload), 0);
+  const updatedTo = (wanted: string): number =>
+    sum((workload) => (workload.revision === wanted ? updatedOf(workload) : 0));
+  const [{ name, revision: first } = { name: "", revision: "" }] = told;
+  const revision = told.reduce(
+    (most, workload) => (updatedTo(workload.revision) > updatedTo(most) ? workload.revision : most),
+    first,
+  );
+  const ready = sum((workload) => workload.ready);
+  return {
+    name,
+    revision,
+    wanted: sum((workload) => workload.wanted),
+    ready,
+    ...said(ready, {
+      copies: sum(copiesOf),
+      updated: updatedTo(revision),
+      slots: meshSlots(told.flatMap(({ slots = [] }) => slots)),
+      claims: meshSlots(told.flatMap(({ claims = [] }) => claims)),
+      full: told.filter(({ full }) => full === true).length === parts,
+    }),
+  };
+}
+
 function workloadsAmong(state: NodeState, ids: readonly NodeId[], at: Moment): WorkloadSummary[] {
   const { index, workloads } = state;
-  const nodes = ids.map((id) => ({ id, site: index.memberById.get(id)?.body.site ?? "" }));
+  const wantedHere = wantedOf(state, ids, at.now);
   const found: WorkloadSummary[] = [];
   const placed = [...workloads].sort(([left], [right]) => (left < right ? -1 : 1));
   for (const [, { workload }] of placed) {
+    const { revision } = workload;
     const key = workloadKey(workload.ref);
     const ready: string[] = [];
     const others: string[] = [];
-    for (const { id } of nodes) {
+    let copies = 0;
+    let updated = 0;
+    for (const id of ids) {
+      const alive = isAlive(state, id);
       for (const { body } of factsOf(index, id)?.pods.values() ?? []) {
         if (workloadKey(body.workload) !== key || body.phase === "Terminating") continue;
-        const isReady = body.ready && body.phase === "Running" && isAlive(state, id);
+        const isReady = body.ready && body.phase === "Running" && alive;
         (isReady ? ready : others).push(body.slot);
+        if (!alive || !isCopy(body)) continue;
+        copies++;
+        if (body.revision === revision) updated++;
       }
     }
-    const wanted = wantedAmong(state, workload, nodes, at.now);
+    const wanted = wantedHere(workload);
     const full = workload.spread.type === "mesh" && !state.planner.hasRoom(workload.ref, at.wall);
     if (!full && wanted + ready.length + others.length === 0) continue;
-    const { revision } = workload;
-    const slots = { slots: meshSlots(ready), claims: meshSlots(others), full };
-    found.push({ name: key, revision, wanted, ready: ready.length, ...said(slots) });
+    const more = { copies, updated, slots: meshSlots(ready), claims: meshSlots(others), full };
+    found.push({ name: key, revision, wanted, ready: ready.length, ...said(ready.length, more) });
   }
   return found;
 }
 
-/** How many of them can take no more of a workload. */
-const fullParts = (parts: readonly PlaceSummary[], workload: string): number =>
-  parts.filter(({ workloads }) => workloads.some(({ name, full }) => name === workload && full === true))
-    .length;
+/** Whether a pod counts as a copy, as in Kubernetes: it has not ended, and is not about to. */
+export const isCopy = ({ phase }: PodBody): boolean => phase === "Running" || phase === "Pending";
 
 const meshSlots = (slots: readonly string[]): string[] =>
   [...new Set(slots.filter((slot) => slot.startsWith("mesh/")))].sort().slice(0, slotsMax);
 
+type More = Required<Pick<WorkloadSummary, "copies" | "updated" | "slots" | "claims" | "full">>;
+
 /** What there is something to say of. */
-function said({ slots, claims, full }: Required<Pick<WorkloadSummary, "slots" | "claims" | "full">>) {
+function said(ready: number, { copies, updated, slots, claims, full }: More): Partial<More> {
   return {
+    ...(copies === ready ? {} : { copies }),
+    ...(updated === ready ? {} : { updated }),
     ...(slots.length > 0 ? { slots } : {}),
     ...(claims.length > 0 ? { claims } : {}),
     ...(full ? { full } : {}),
   };
-}
-
-function wantedAmong(
-  state: NodeState,
-  workload: Workload,
-  nodes: readonly { readonly id: NodeId; readonly site: string }[],
-  now: Instant,
-): number {
-  const { spread } = workload;
-  if (spread.type === "mesh") return allotted(state, workload, now).length;
-  if (spread.type === "per-node") return nodes.length;
-  const places = new Map(
-    nodes.map(({ id, site }) => [site, state.index.memberById.get(id)?.body.region ?? ""] as const),
-  );
-  return (
-    [...places].filter(([site, region]) => matchesSite(spread.sites, { site, region })).length *
-    spread.replicas
-  );
 }
 
 function isAlive({ identity, membership }: NodeState, id: NodeId): boolean {

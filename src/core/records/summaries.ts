@@ -46,6 +46,9 @@ const workloadSummary = fields({
   /** Copies that the place is to run, and those of them that are ready. */
   wanted: count,
   ready: count,
+  /** Copies on nodes in view, and those of them of this revision: as many as are ready, where it is not said. */
+  copies: optional(count),
+  updated: optional(count),
   /** Mesh-wide slots that a ready copy fills, and those of copies that are not ready. */
   slots: optional(list(text(300), slotsMax)),
   claims: optional(list(text(300), slotsMax)),

@@ -21,7 +21,6 @@ import type {
 import type { HealthBody } from "../records/health.ts";
 import type { ObjectRef } from "../records/keys.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
-import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 import type { Detail, Place } from "../records/scope.ts";
 import type { BundleReport } from "./bundle-report.ts";
 import type { MemorySample } from "./memory.ts";
@@ -30,9 +29,11 @@ import type { JobStanding } from "./job-standing.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
+import type { ContactView, RegionView, SiteView } from "./place-view.ts";
 import type { UplinkView } from "./uplink-view.ts";
 
 export type { BundleReport } from "./bundle-report.ts";
+export type { ContactView, RegionView, SiteView } from "./place-view.ts";
 
 /** Who we are and which mesh we belong to. Fixed for the life of a process. */
 export type NodeIdentity = {
@@ -292,26 +293,6 @@ export type PodView = {
   readonly current: boolean;
 };
 
-/** What is told of another place, or counted in the own one. */
-export type SiteView = {
-  readonly name: string;
-  readonly region: string;
-  readonly summary: SiteSummary;
-  /** Age of what is told, by its own stamp and our clock; 0 for what is seen at first hand. */
-  readonly age: Duration;
-  /** Its detail is kept here. */
-  readonly detailed: boolean;
-  /** For how long nobody of it has answered us; undefined while somebody does, and where we know of nobody. */
-  readonly unreachableFor: Duration | undefined;
-};
-
-export type RegionView = {
-  readonly name: string;
-  readonly summary: RegionSummary;
-  readonly age: Duration;
-  readonly unreachableFor: Duration | undefined;
-};
-
 /** Everything this node knows, read-only: what the API, the CLI and the simulator's checks look at. */
 export type NodeView = {
   readonly identity: NodeIdentity;
@@ -356,6 +337,8 @@ export type NodeView = {
   readonly sites: () => readonly SiteView[];
   /** Of the mesh, and of each region that we stand in, the regions next to ours, sorted by name. */
   readonly regions: () => readonly RegionView[];
+  /** Nodes of other places that we have links with, or dial, sorted by name; none where everybody is in the roster. */
+  readonly contacts: () => readonly ContactView[];
   /** Regions that we know a member to stand in directly, sorted. */
   readonly peopledRegions: () => readonly string[];
   /** In which regions a site stands, as far as we know, sorted; two: two sites have one name. */

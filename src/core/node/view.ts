@@ -22,7 +22,7 @@ import { isJob } from "./job-standing.ts";
 import { jobStanding } from "./jobs.ts";
 import { entriesOf, factsOf, isMember, kindKey, membersOf } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
-import { peopledRegions, regionsOf, regionsOfSite, sitesOf } from "./sites.ts";
+import { contactsSeen, peopledRegions, regionsOf, regionsOfSite, sitesOf } from "./sites.ts";
 import { belongs, memberOf } from "./trust-view.ts";
 import { uplinkView } from "./uplink.ts";
 import { isWorkloadKind, placedOf } from "./workloads.ts";
@@ -115,6 +115,7 @@ export function createView(state: NodeState, given: Given): NodeView {
     memberBody: (id) => (belongs(state, id) ? memberOf(state, id) : undefined),
     sites: () => sitesOf(state, given),
     regions: () => regionsOf(state, given),
+    contacts: () => contactsSeen(state, given),
     peopledRegions: () => peopledRegions(state),
     regionsOfSite: (site) => regionsOfSite(state, site),
     introduction: () => {

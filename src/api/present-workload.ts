@@ -6,6 +6,7 @@ import type { NodeView, PodView } from "../core/node/contract.ts";
 import { revisionOf } from "../core/node/workloads.ts";
 import { objectKey, type ObjectRef } from "../core/records/keys.ts";
 import { membersInView, selectedBy, sitesOf, whyNoSite } from "./sites-selected.ts";
+import { nodeNames, slotsNamed } from "./slot-names.ts";
 import { child, condition } from "./values.ts";
 
 /** The status of workloads: their pods as they are seen from here, counted as Kubernetes counts them. */
@@ -86,7 +87,8 @@ const noRoom = "no node has room";
 function degraded(object: MergedObject, view: NodeView): Json[] {
   const standing = view.placement().standing(object.ref, view.clocks());
   if (standing === undefined) return [];
-  const { waiting, smaller } = standing;
+  const waiting = slotsNamed(standing.waiting, nodeNames(view));
+  const smaller = slotsNamed(standing.smaller, nodeNames(view));
   const slotsByWhy = Map.groupBy(waiting, ({ outOfReach = noRoom }) => outOfReach);
   const waits = [...slotsByWhy].map(([why, slots]) => `${why} for ${few(slots.map(({ slot }) => slot))}`);
   const less = smaller.map(({ slot, variant }) => `${slot} as ${variant}`);

@@ -4,6 +4,7 @@ import type { Change } from "../core/intents/contract.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import { demand, demandClass, type User } from "./auth.ts";
+import { sortedBy } from "./by-name.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
 import { healthOf } from "./health.ts";
 import { holdsAnswer } from "./holders.ts";
@@ -58,7 +59,7 @@ export async function starlightRoute(
       const wanted = url.searchParams.get("node");
       const members = view.members().filter(({ member }) => wanted === null || member.name === wanted);
       if (wanted !== null && members.length === 0) throw notFound("nodes", wanted);
-      const nodes = members.map(({ id, member, factAge }) => ({
+      const nodes = sortedBy(members, ({ member }) => member.name).map(({ id, member, factAge }) => ({
         node: member.name,
         site: member.site,
         factAgeMs: factAge === undefined ? null : Math.round(factAge),

@@ -4,6 +4,7 @@ import type { ContactView, NodeView } from "../core/node/contract.ts";
 import type { Evidence } from "../core/membership/contract.ts";
 import type { NodeId } from "../core/records/record.ts";
 import { isWithin } from "../core/records/scope.ts";
+import { sortedBy } from "./by-name.ts";
 import type { ApiDeps } from "./contract.ts";
 import { placesTold } from "./places.ts";
 
@@ -14,7 +15,7 @@ import { placesTold } from "./places.ts";
  */
 export function topologyOf({ view, env }: ApiDeps): JsonObject {
   const { now } = env();
-  const members = view.members();
+  const members = sortedBy(view.members(), ({ member }) => member.name);
   const contacts = view.contacts();
   const nameById = new Map([
     ...contacts.map(({ id, name }) => [id, name] as const),

@@ -117,7 +117,7 @@ test("resolve names what there is when object, field, side or value is wrong, an
       /prices has no conflicts; conflicts are in configmap\/wrong/,
     ],
     [["configmap/wrong", "data.a", "--take", "3"], /2 sides: 1 is "2" by admin, 2 is "1" by admin/],
-    [["configmap/wrong", "data.a", "--value", "7"], /data\.a: 7 cannot stand there/],
+    [["configmap/wrong", "data.a", "--value", "7"], /data\.a: Invalid value: 7: cannot stand there/],
     [["configmap/wrong", "data.a", "--value", "x"], /--value x is not JSON; .*--value '"x"'/],
     [["configmap/wrong", "data.a"], /either --take .* or --value/],
     [["--take", "winner"], /KIND\/NAME and FIELD, or --all/],

@@ -222,7 +222,7 @@ test("why names the places elsewhere where copies are, how many are ready, and h
   }
 });
 
-test("the topology of a node that keeps one site names the other places, their nodes, and who speaks for them", () => {
+test("the topology of a node that keeps one site names the other places and their nodes", () => {
   const { inSite } = started("site");
   const [home] = inSite("home");
   assert.ok(home !== undefined);

@@ -7,6 +7,7 @@ import { findResource } from "../src/api/resources.ts";
 import { statusOf } from "../src/api/starlight-status.ts";
 import { tableOf } from "../src/api/tables.ts";
 import { at } from "../src/api/testbed.ts";
+import { topologyOf } from "../src/api/topology.ts";
 import type { JsonObject } from "../src/core/kernel/json.ts";
 import type { NodeView } from "../src/core/node/contract.ts";
 import type { Detail } from "../src/core/records/scope.ts";
@@ -205,4 +206,56 @@ test("while 4 nodes in 3 sites find each other, nobody holds another place for u
       for (const place of [...(node?.view.sites() ?? []), ...(node?.view.regions() ?? [])])
         assert.equal(place.unreachableFor, undefined, `${place.name} for ${name}, ${world.now} ms`);
   }
+});
+
+/** `site/kiel linked 2/2`: what topology says of each place whose detail is not kept here. */
+const placesIn = (deps: ApiDeps): readonly string[] =>
+  (topologyOf(deps)["places"] as readonly JsonObject[]).map(
+    ({ kind, name, reach, ready, nodes }) => `${kind}/${name} ${reach} ${ready}/${nodes}`,
+  );
+
+test("topology shows the sites and regions that are only told of, the nodes met there, and who is off with the age of the last word", () => {
+  const { deps, off, pass, view } = started([...beside, { site: "reno", region: "us.west", nodes: 1 }]);
+  assert.deepEqual(placesIn(deps), ["site/kiel linked 2/2", "site/ulm linked 1/1", "region/us linked 1/1"]);
+  const met = view.contacts().map(({ id }) => id);
+  assert.ok(met.length >= 3);
+  const { nodes, contacts, detail } = topologyOf(deps);
+  assert.equal(detail, "site");
+  assert.deepEqual((nodes as readonly JsonObject[]).length, 1);
+  for (const { linked, verdict, site, saidAgeMs } of contacts as readonly JsonObject[]) {
+    assert.deepEqual([linked, verdict], [true, "alive"], String(site));
+    assert.ok(Number(saidAgeMs) > 0);
+  }
+  const links = at(nodes, "0.links") as readonly string[];
+  assert.deepEqual(
+    links,
+    (contacts as readonly JsonObject[]).map(({ name }) => name),
+  );
+
+  off("kiel");
+  pass(120_000);
+  assert.equal(placesIn(deps)[0], "site/kiel unreachable 2/2");
+  const kiel = at(topologyOf(deps), "places.0");
+  assert.ok(Number(at(kiel, "unreachableMs")) > 90_000 && Number(at(kiel, "toldAgeMs")) > 120_000);
+  for (const contact of topologyOf(deps)["contacts"] as readonly JsonObject[])
+    assert.equal(contact["linked"], contact["site"] !== "kiel");
+});
+
+test("who is no gateway of its site says in topology that it knows of other places through others", () => {
+  const many: Layout = [
+    { site: "home", region: "eu", nodes: 4 },
+    { site: "kiel", region: "eu", nodes: 1 },
+  ];
+  const { inSite } = started(many);
+  const reaches = inSite("home").map((machine) => {
+    const view = machine.node?.view;
+    assert.ok(view !== undefined);
+    const deps = { view, env: () => machine.env() } as Partial<ApiDeps> as ApiDeps;
+    return placesIn(deps).join();
+  });
+  const counted = Map.groupBy(reaches, (reach) => reach);
+  assert.deepEqual([...counted].map(([reach, { length }]) => `${length} x ${reach}`).sort(), [
+    "2 x site/kiel linked 1/1",
+    "2 x site/kiel told 1/1",
+  ]);
 });

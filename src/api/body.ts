@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { isObject, parseJson, type Json, type JsonObject } from "../core/kernel/json.ts";
+import { isList, isObject, parseJson, type Json, type JsonObject } from "../core/kernel/json.ts";
+import { shortJson } from "../core/intents/field-problem.ts";
 import { ApiError, badRequest } from "./status.ts";
 import { protobufToJson } from "./protobuf.ts";
 
@@ -30,8 +31,9 @@ export async function readObject(request: IncomingMessage, empty?: JsonObject): 
   if (bytes.length === 0 && empty !== undefined) return empty;
   const type = (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim() ?? "";
   const json = await decode(bytes, type);
-  if (!isObject(json)) throw badRequest("the body is not an object");
-  return json;
+  if (isObject(json)) return json;
+  const what = isList(json) ? "a list" : json === null ? "empty" : shortJson(json);
+  throw badRequest(`the body is ${what}: send an object`);
 }
 
 /** Any JSON value: a JSON patch is a list. */
@@ -42,10 +44,11 @@ export async function readValue(request: IncomingMessage): Promise<Json> {
 }
 
 async function decode(bytes: Buffer, type: string): Promise<Json> {
+  if (bytes.length === 0) return null;
   if (type === "application/vnd.kubernetes.protobuf") return protobufToJson(bytes);
   if (/^application\/([\w.-]+\+)?json$/.test(type) || type === "") {
     const json = parseJson(bytes);
-    if (json === undefined) throw badRequest("the body is not valid JSON");
+    if (json === undefined) throw badRequest(`the body is not valid JSON${whyNotJson(bytes)}`);
     return json;
   }
   if (type === "application/yaml" || type === "application/apply-patch+yaml") {
@@ -65,4 +68,14 @@ async function decode(bytes: Buffer, type: string): Promise<Json> {
     "UnsupportedMediaType",
     `content type ${type} is not supported: use application/json or application/yaml`,
   );
+}
+
+/** Where it breaks; empty where it nests too deeply. */
+function whyNotJson(bytes: Buffer): string {
+  try {
+    JSON.parse(bytes.toString());
+    return "";
+  } catch (error) {
+    return `: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }

@@ -8,6 +8,7 @@ import type { ObjectRef } from "../core/records/keys.ts";
 import type { User } from "./auth.ts";
 import { readObject } from "./body.ts";
 import type { ApiDeps } from "./contract.ts";
+import { flagIn, textIn } from "./field-errors.ts";
 import {
   authorship,
   listed,
@@ -19,7 +20,6 @@ import {
   valueOrGone,
 } from "./named-object.ts";
 import { ApiError, badRequest, errorOfWrite, sendJson } from "./status.ts";
-import { text } from "./values.ts";
 
 /** Conflicts, for people to read and to end. */
 
@@ -61,10 +61,11 @@ export async function resolve(
   response: ServerResponse,
 ): Promise<void> {
   const body = await readObject(request);
-  const choices = body["all"] === true ? chosenMany(deps, body) : [chosenOne(deps, body)];
+  const dryRun = flagIn(body, "dryRun");
+  const choices = flagIn(body, "all") ? chosenMany(deps, body) : [chosenOne(deps, body)];
   const changes = choices.map((choice) => planned(deps, choice));
   if (changes.length > 0) {
-    const reply = await deps.write(changes, user.name, { dryRun: body["dryRun"] === true });
+    const reply = await deps.write(changes, user.name, { dryRun });
     if (!reply.ok) throw errorOfWrite(reply.error);
   }
   const resolved = choices.map(({ found: { ref, conflict }, choice }): JsonObject => {
@@ -87,7 +88,7 @@ function chosenOne(deps: ApiDeps, body: JsonObject): Chosen {
     throw new ApiError(404, "NotFound", `${name} has no conflicts; ${hint}`);
   }
   const paths = conflicts.map(({ conflict }) => conflict.path);
-  const field = text(body["field"]);
+  const field = textIn(body, "field");
   if (field === "") throw badRequest(`which field of ${name}? It has conflicts at ${listed(paths)}`);
   const path = pathNamed(field, paths);
   const found = conflicts.find(({ conflict }) => conflict.path === path);
@@ -106,7 +107,7 @@ const changesMax = 1_000;
 
 /** One change per conflict; where an object is to go or to come back as a whole, that is the only one. */
 function chosenMany(deps: ApiDeps, body: JsonObject): readonly Chosen[] {
-  const wanted = ["group", "kind", "namespace", "name"].filter((key) => text(body[key]) !== "");
+  const wanted = ["group", "kind", "namespace", "name"].filter((key) => textIn(body, key) !== "");
   const choices: Chosen[] = [];
   const seen = new Set<string>();
   for (const found of allConflicts(deps)) {

@@ -22,7 +22,9 @@ export const answerEviction: WriteAnswer = async (context, target, user, request
   const body = await readObject(request);
   const given = child(body, "metadata")["name"];
   if (given !== undefined && given !== "" && given !== target.name)
-    throw badRequest(`metadata.name is ${JSON.stringify(given)}, the path says ${target.name}`);
+    throw badRequest(
+      `metadata.name: Invalid value: ${JSON.stringify(given)}: the path says ${JSON.stringify(target.name)}`,
+    );
   const options = child(body, "deleteOptions");
   checkPreconditions(options, pod);
   if (pod.body.yields !== true && pod.body.phase !== "Terminating") {
@@ -50,7 +52,9 @@ export const answerPodDelete: WriteAnswer = async (context, target, user, reques
   const query = target.query.get("gracePeriodSeconds");
   const grace = options["gracePeriodSeconds"] ?? (query === null ? undefined : Number(query));
   if (grace !== undefined && (typeof grace !== "number" || !Number.isInteger(grace) || grace < 0))
-    throw badRequest("gracePeriodSeconds: give a whole number from 0");
+    throw badRequest(
+      `gracePeriodSeconds: Invalid value: ${JSON.stringify(grace)}: must be an integer of at least 0`,
+    );
   if (!isOnlyTried(options, target))
     evict(deps, pod, grace === undefined ? undefined : seconds(grace), `deleted by ${user.name}`);
   const shown = presentPod(pod, deps.view);

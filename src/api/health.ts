@@ -1,6 +1,7 @@
 import type { JsonObject } from "../core/kernel/json.ts";
 import type { MemberView, NodeView } from "../core/node/contract.ts";
 import { memoryPressure } from "../core/records/health.ts";
+import { sortedBy } from "./by-name.ts";
 import type { ApiDeps } from "./contract.ts";
 import { reasonsOf } from "./evidence.ts";
 import { placesTold, whyUnreachable } from "./places.ts";
@@ -28,7 +29,8 @@ const whenAway = "`starlight doctor node/NAME` names the hop that fails";
 
 export function healthOf({ view, env }: ApiDeps, query: URLSearchParams): JsonObject {
   const wanted = query.get("node");
-  const members = view.members().filter(({ member }) => wanted === null || member.name === wanted);
+  const named = view.members().filter(({ member }) => wanted === null || member.name === wanted);
+  const members = sortedBy(named, ({ member }) => member.name);
   if (wanted !== null && members.length === 0) throw notFound("nodes", wanted);
   const { now, wall } = env();
   const nodes = members.map((member): JsonObject => {

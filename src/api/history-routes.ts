@@ -9,6 +9,7 @@ import type { User } from "./auth.ts";
 import { readObject } from "./body.ts";
 import { baseJson } from "./conflict-routes.ts";
 import type { ApiDeps } from "./contract.ts";
+import { flagIn, textIn } from "./field-errors.ts";
 import {
   authorship,
   listed,
@@ -20,7 +21,7 @@ import {
 } from "./named-object.ts";
 import type { NamedObject } from "./named-object.ts";
 import { ApiError, badRequest, errorOfWrite, sendJson } from "./status.ts";
-import { text, timeOf } from "./values.ts";
+import { timeOf } from "./values.ts";
 
 /** The writes that an object's records still tell of, and taking them back. */
 
@@ -55,15 +56,17 @@ export async function undo(
   response: ServerResponse,
 ): Promise<void> {
   const body = await readObject(request);
+  const dryRun = flagIn(body, "dryRun");
   const object = namedObject(deps, body);
   const { kind, ref, entries } = object;
   const to = body["to"] === undefined ? undefined : Number(body["to"]);
-  if (to !== undefined && !Number.isSafeInteger(to)) throw badRequest("to: give a version of the history");
-  const field = fieldOf(object, text(body["field"]));
+  if (to !== undefined && !Number.isSafeInteger(to))
+    throw badRequest(`to: Invalid value: ${JSON.stringify(body["to"])}: give a version of the history`);
+  const field = fieldOf(object, textIn(body, "field"));
   const plan = planUndo(kind, ref, entries, { field, to });
   if (!plan.ok) throw errorOfUndo(object, plan.error);
   const { change, undoes, fields } = plan.value;
-  const reply = await deps.write([change], user.name, { dryRun: body["dryRun"] === true });
+  const reply = await deps.write([change], user.name, { dryRun });
   if (!reply.ok) throw errorOfWrite(reply.error);
   sendJson(response, 200, {
     ...ref,

@@ -61,7 +61,10 @@ test("an object that nobody knows, a kind that nobody writes and a wrong version
   assert.match(message(unknown.body), /nothing is known of configmap\/none/);
   const pod = await call("GET", "/starlight/v1/history?kind=Pod&name=none");
   assert.equal(pod.status, 400);
-  assert.match(message(pod.body), /kind "Pod": people write ConfigMap, .*Deployment/);
+  assert.match(
+    message(pod.body),
+    /kind: Unsupported value: "Pod" of group "": people write ConfigMap, .*Deployment \(group apps\)/,
+  );
   await written("versions", "0", "1");
   const wrong = await call("POST", "/starlight/v1/undo", about("versions", { to: "soon" }));
   assert.equal(wrong.status, 400);

@@ -6,8 +6,9 @@ import type { Kind } from "../core/intents/kinds/kind.ts";
 import { formatPath, parsePath } from "../core/intents/path.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import type { ApiDeps } from "./contract.ts";
+import { textIn } from "./field-errors.ts";
 import { ApiError, badRequest } from "./status.ts";
-import { text, timeOf } from "./values.ts";
+import { timeOf } from "./values.ts";
 
 /** What the routes about conflicts and history share: naming an object, a field and an author. */
 
@@ -19,14 +20,19 @@ export type NamedObject = {
 
 /** The object that a request names; also a deleted one, as long as the records tell of it. */
 export function namedObject({ view }: ApiDeps, from: JsonObject): NamedObject {
-  const [group, kindName, name] = [text(from["group"]), text(from["kind"]), text(from["name"])];
+  const [group = "", kindName = "", name = "", space = ""] = ["group", "kind", "name", "namespace"].map(
+    (field) => textIn(from, field),
+  );
   const kind = kindOf(group, kindName);
   if (kind === undefined) {
-    const known = allKinds().map((other) => other.kind);
-    throw badRequest(`kind ${JSON.stringify(kindName)}: people write ${known.join(", ")}`);
+    const known = allKinds().map(
+      (other) => `${other.kind}${other.group === "" ? "" : ` (group ${other.group})`}`,
+    );
+    const what = `${JSON.stringify(kindName)} of group ${JSON.stringify(group)}`;
+    throw badRequest(`kind: Unsupported value: ${what}: people write ${known.join(", ")}`);
   }
-  if (name === "") throw badRequest(`name is missing: which ${kindName}?`);
-  const namespace = kind.namespaced ? text(from["namespace"]) || "default" : "";
+  if (name === "") throw badRequest(`name: Required value: which ${kindName}?`);
+  const namespace = kind.namespaced ? space || "default" : "";
   const ref: ObjectRef = { group, kind: kindName, namespace, name };
   const entries = view.entries(ref);
   if (entries.length > 0) return { kind, ref, entries };

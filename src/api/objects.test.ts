@@ -92,7 +92,7 @@ test("a JSON patch is done whole or not at all", async () => {
   const third = { op: "add", path: "/data/c", value: "3" };
   const refused = await call("PATCH", `${maps}/json`, [third, { op: "remove", path: "/data/zzz" }], { type });
   assert.equal(refused.status, 422);
-  assert.equal(at(refused.body, "details.causes.0.field"), "[1]");
+  assert.equal(at(refused.body, "details.causes.0.field"), "patch[1]");
   assert.deepEqual((await call("GET", `${maps}/json`)).body["data"], { a: "1", b: "2" });
 });
 
@@ -173,11 +173,14 @@ test("a field that is not supported is 422 with a Status that names it, and noth
 test("a body that contradicts its path, has no name or no namespace is refused with the reason", async () => {
   const wrongName = await call("PUT", `${maps}/left`, configMap("right", {}));
   assert.equal(wrongName.status, 400);
-  assert.match(String(wrongName.body["message"]), /metadata\.name is right, the path says left/);
+  assert.match(
+    String(wrongName.body["message"]),
+    /metadata\.name: Invalid value: "right": the path says "left"/,
+  );
   const wrongKind = await call("POST", deployments, configMap("a", {}));
-  assert.match(String(wrongKind.body["message"]), /the path is for Deployment/);
+  assert.match(String(wrongKind.body["message"]), /the path is for "Deployment"/);
   const nameless = await call("POST", maps, { apiVersion: "v1", kind: "ConfigMap", metadata: {} });
-  assert.equal(nameless.status, 400);
+  assert.equal(nameless.status, 422);
   const elsewhere = await call("POST", maps.replace("default", "nowhere"), configMap("a", {}));
   assert.equal(elsewhere.status, 404);
   assert.match(String(elsewhere.body["message"]), /namespaces "nowhere" not found/);
@@ -269,7 +272,7 @@ test("the scale of a Deployment is read, patched and put, and nothing else of it
   const { body } = await call("GET", `${deployments}/scaled`);
   assert.equal(at(body, "spec.replicas"), 4);
   assert.equal(at(body, "spec.template.spec.containers.0.image"), "shop:1");
-  assert.equal((await call("PUT", path, { spec: {} })).status, 400);
+  assert.equal((await call("PUT", path, { spec: {} })).status, 422);
   assert.equal((await call("PUT", path, { spec: { replicas: -1 } })).status, 422);
   assert.equal((await call("GET", `${deployments}/absent/scale`)).status, 404);
 });

@@ -8,6 +8,7 @@ import { revisionOf } from "../core/node/workloads.ts";
 import { objectKey, type ObjectRef } from "../core/records/keys.ts";
 import { copiesElsewhere, countedElsewhere, doubtsOf, type Copies } from "./copies-elsewhere.ts";
 import { membersInView, selectedBy, sitesOf, whyNoSite } from "./sites-selected.ts";
+import { nodeNames, slotsNamed } from "./slot-names.ts";
 import { child, condition, few } from "./values.ts";
 
 /** The status of workloads: their pods as they are seen from here, counted as Kubernetes counts them. */
@@ -96,7 +97,8 @@ const noRoom = "no node has room";
 function degraded(object: MergedObject, view: NodeView): Json[] {
   const standing = view.placement().standing(object.ref, view.clocks());
   if (standing === undefined) return [];
-  const { waiting, smaller } = standing;
+  const waiting = slotsNamed(standing.waiting, nodeNames(view));
+  const smaller = slotsNamed(standing.smaller, nodeNames(view));
   const slotsByWhy = Map.groupBy(waiting, ({ outOfReach = noRoom }) => outOfReach);
   const waits = [...slotsByWhy].map(([why, slots]) => `${why} for ${few(slots.map(({ slot }) => slot))}`);
   const less = smaller.map(({ slot, variant }) => `${slot} as ${variant}`);

@@ -9,6 +9,7 @@ import { jobRevision, revisionOf } from "../core/node/workloads.ts";
 import { budgetStatus } from "./disruption.ts";
 import { cronJobStatus, jobOwner, jobParts } from "./present-job.ts";
 import { daemonSetStatus, deploymentStatus, statefulSetStatus } from "./present-workload.ts";
+import { nodeNames, withNodeNames } from "./slot-names.ts";
 import { child, condition, strings, text, timeOf } from "./values.ts";
 
 /** Kubernetes objects made from the view: what people wrote, with a status of what is seen from here. */
@@ -84,6 +85,7 @@ export function presentPod(pod: PodView, view: NodeView): JsonObject {
   const ready = current ? (body.ready ? "True" : "False") : "Unknown";
   const started = body.containers.map(({ startedAt }) => startedAt ?? 0).reduce((a, b) => Math.max(a, b), 0);
   const age = Math.round(pod.age / 1000);
+  const slot = withNodeNames(body.slot, nodeNames(view));
   const unseen = `the node is ${node?.evidence.verdict ?? "unknown"} from here; this is what it said ${age} s ago`;
   return {
     apiVersion: "v1",
@@ -95,7 +97,7 @@ export function presentPod(pod: PodView, view: NodeView): JsonObject {
       creationTimestamp: timeOf(wallOf(body.claimedAt)),
       labels: { ...body.labels, "pod-template-hash": body.revision },
       annotations: {
-        "starlight.dev/slot": body.slot,
+        "starlight.dev/slot": slot,
         "starlight.dev/fact-age": `${age}s`,
         ...(body.fence === undefined ? {} : { "starlight.dev/fencing-token": String(body.fence) }),
       },
@@ -130,7 +132,7 @@ export function presentPod(pod: PodView, view: NodeView): JsonObject {
       ...(started === 0 ? {} : { startTime: timeOf(started) }),
       qosClass: "Burstable",
       conditions: [
-        condition("PodScheduled", "True", "Claimed", `slot ${body.slot}`, wallOf(body.claimedAt)),
+        condition("PodScheduled", "True", "Claimed", `slot ${slot}`, wallOf(body.claimedAt)),
         condition("Initialized", "True", "Initialized", "", wallOf(body.claimedAt)),
         condition(
           "ContainersReady",

@@ -5,9 +5,9 @@ import { stateOf, valuesOf } from "../core/intents/state.ts";
 import { demandClass, type User } from "./auth.ts";
 import { readObject } from "./body.ts";
 import type { ApiDeps } from "./contract.ts";
+import { textIn } from "./field-errors.ts";
 import { namedObject, shortName, valueOrGone } from "./named-object.ts";
 import { ApiError, badRequest, errorOfWrite, sendJson } from "./status.ts";
-import { text } from "./values.ts";
 
 /**
  * `{ group, kind, namespace, name, manager?, class? }`: managers of a class above users, `override`
@@ -21,8 +21,8 @@ export async function release(
 ): Promise<void> {
   const body = await readObject(request);
   const { kind, ref, entries } = namedObject(deps, body);
-  const wanted = classAsked(text(body["class"]));
-  const manager = text(body["manager"]);
+  const wanted = classAsked(textIn(body, "class"));
+  const manager = textIn(body, "manager");
   const all = holdersOf(entries, [wanted]);
   const holders = all.filter((holder) => manager === "" || holder.manager === manager);
   if (holders.length === 0) {
@@ -56,5 +56,7 @@ export async function release(
 function classAsked(wanted: string): ManagerClass {
   if (wanted === "" || wanted === "override") return "override";
   if (wanted === "git") return "git";
-  throw badRequest(`class: ${JSON.stringify(wanted)} is neither override nor git`);
+  throw badRequest(
+    `class: Unsupported value: ${JSON.stringify(wanted)}: supported values: "override", "git"`,
+  );
 }

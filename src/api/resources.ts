@@ -4,6 +4,7 @@ import type { ApiDeps } from "./contract.ts";
 import { presentRegions, presentSites } from "./places.ts";
 import { presentNode } from "./present-node.ts";
 import { presentObject, presentPod, presentSlice } from "./present.ts";
+import { nodeNames, withNodeNames } from "./slot-names.ts";
 import { timeOf } from "./values.ts";
 
 /** Every resource of the API: how it is called, and how its objects are read from the view. */
@@ -125,6 +126,7 @@ function withImplicit(objects: readonly JsonObject[]): JsonObject[] {
 
 /** This node's latest decisions, as events about the objects they concern. */
 function events({ notes, view }: ApiDeps): JsonObject[] {
+  const nameOf = nodeNames(view);
   return notes()
     .filter(({ level }) => level !== "debug")
     .map(({ at, level, reason, message, about }, number) => ({
@@ -142,7 +144,7 @@ function events({ notes, view }: ApiDeps): JsonObject[] {
           : { kind: about.kind, name: about.name, namespace: about.namespace },
       type: level === "info" ? "Normal" : "Warning",
       reason,
-      message,
+      message: withNodeNames(message, nameOf),
       count: 1,
       firstTimestamp: timeOf(at),
       lastTimestamp: timeOf(at),

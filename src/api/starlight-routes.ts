@@ -1,11 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isList, isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import type { Change } from "../core/intents/contract.ts";
+import { missing, wrongType } from "../core/intents/field-problem.ts";
 import { kindOf, allKinds } from "../core/intents/kinds/index.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 import { demand, demandClass, type User } from "./auth.ts";
+import { sortedBy } from "./by-name.ts";
 import { sendApplied, writeOptions } from "./durability.ts";
 import { healthOf } from "./health.ts";
+import { lineOf, nameMissing, nameProblems } from "./field-causes.ts";
+import { flagIn, textIn } from "./field-errors.ts";
 import { holdsAnswer } from "./holders.ts";
 import { readObject } from "./body.ts";
 import { conflictsOf, resolve } from "./conflict-routes.ts";
@@ -58,7 +62,7 @@ export async function starlightRoute(
       const wanted = url.searchParams.get("node");
       const members = view.members().filter(({ member }) => wanted === null || member.name === wanted);
       if (wanted !== null && members.length === 0) throw notFound("nodes", wanted);
-      const nodes = members.map(({ id, member, factAge }) => ({
+      const nodes = sortedBy(members, ({ member }) => member.name).map(({ id, member, factAge }) => ({
         node: member.name,
         site: member.site,
         factAgeMs: factAge === undefined ? null : Math.round(factAge),
@@ -145,11 +149,14 @@ async function applySet(
 /** A document set in a request, as changes. */
 async function readSet(deps: ApiDeps, user: User, request: IncomingMessage): Promise<DocumentSet> {
   const body = await readObject(request);
-  const { objects, manager, force, dryRun } = body;
-  const name = managerNamed(manager);
+  const { objects } = body;
+  const [force, dryRun] = [flagIn(body, "force"), flagIn(body, "dryRun")];
+  // Taken or refused as it is: see core/intents/manager.ts.
+  const name = body["manager"] === undefined ? "starlight" : textIn(body, "manager");
   const managerClass = demandClass(user, name);
   if (!isList(objects) || objects.length === 0 || objects.length > setMax) {
-    throw badRequest(`objects: give a list of 1 to ${setMax} objects`);
+    const must = `a list of 1 to ${setMax} objects`;
+    throw badRequest(lineOf(wrongType("objects", objects ?? null, must)));
   }
   const created = new Set(
     objects.flatMap((object) =>
@@ -157,7 +164,7 @@ async function readSet(deps: ApiDeps, user: User, request: IncomingMessage): Pro
     ),
   );
   const changes = objects.map((object, at): Change => {
-    if (!isObject(object)) throw badRequest(`objects[${at}] is not an object`);
+    if (!isObject(object)) throw badRequest(lineOf(wrongType(`objects[${at}]`, object, "an object")));
     const ref = refOf(object, at);
     checkNamespace(deps, ref, created);
     return {
@@ -166,34 +173,34 @@ async function readSet(deps: ApiDeps, user: User, request: IncomingMessage): Pro
       config: object,
       manager: name,
       class: managerClass,
-      force: force === true,
+      force,
     };
   });
-  return { changes, dryRun: dryRun === true, body };
-}
-
-/** Taken or refused as it is: see core/intents/manager.ts. */
-function managerNamed(manager: Json | undefined): string {
-  if (manager === undefined) return "starlight";
-  if (typeof manager !== "string") throw badRequest("manager: give a name, such as starlight");
-  return manager;
+  return { changes, dryRun, body };
 }
 
 function refOf(object: JsonObject, at: number): ObjectRef {
-  const apiVersion = String(object["apiVersion"] ?? "");
-  const kindName = String(object["kind"] ?? "");
+  const where = `objects[${at}]`;
+  const apiVersion = textIn(object, "apiVersion", `${where}.apiVersion`);
+  const kindName = textIn(object, "kind", `${where}.kind`);
+  if (kindName === "")
+    throw badRequest(lineOf(missing(`${where}.kind`, "say what it is, such as ConfigMap")));
   const group = apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
   const kind = kindOf(group, kindName);
   if (kind === undefined || apiVersion !== (group === "" ? kind.version : `${group}/${kind.version}`)) {
     const known = allKinds().map(
       ({ group: of, version, kind: name }) => `${name} (${of === "" ? version : `${of}/${version}`})`,
     );
+    const what = JSON.stringify(kindName);
     throw badRequest(
-      `objects[${at}]: ${apiVersion} ${kindName} is not supported; supported are ${known.join(", ")}`,
+      `${where}.kind: Unsupported value: ${what} of apiVersion ${JSON.stringify(apiVersion)}: supported are ${known.join(", ")}`,
     );
   }
   const name = metadataText(object, "name");
-  if (name === "") throw badRequest(`objects[${at}]: metadata.name is missing: give the ${kindName} a name`);
+  const named = nameProblems(object);
+  const problems = named.length === 0 && name === "" ? [nameMissing(kindName)] : named;
+  const lines = problems.map((problem) => lineOf({ ...problem, field: `${where}.${problem.field}` }));
+  if (lines.length > 0) throw badRequest(lines.join("; "));
   return {
     group,
     kind: kindName,

@@ -1,11 +1,12 @@
 import type { JsonObject } from "../core/kernel/json.ts";
 import type { UplinkView } from "../core/node/uplink-view.ts";
+import { sortedBy } from "./by-name.ts";
 import type { ApiDeps } from "./contract.ts";
 import { reasonsOf } from "./evidence.ts";
 
 /** `GET /starlight/v1/status`: who speaks, what is in view, and how old the rest is. */
 export function statusOf({ view, version, bytesWritten }: ApiDeps): JsonObject {
-  const members = view.members();
+  const members = sortedBy(view.members(), ({ member }) => member.name);
   const island = new Set(view.island());
   const bySite = new Map<string, typeof members>();
   for (const member of members)
@@ -93,7 +94,7 @@ const roundedOrNull = (duration: number | undefined): number | null =>
 function uplinkJson({ links, ...uplink }: UplinkView): JsonObject {
   return {
     ...uplink,
-    links: links.map(({ bytesPerSecond, waiting, ...link }) => ({
+    links: sortedBy(links, ({ name }) => name).map(({ bytesPerSecond, waiting, ...link }) => ({
       ...link,
       bytesPerSecond: bytesPerSecond ?? null,
       waiting: waiting ?? null,

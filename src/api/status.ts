@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../core/kernel/json.ts";
 import { conflictMessage, managerText } from "../core/intents/conflict-message.ts";
 import { kindOf } from "../core/intents/kinds/index.ts";
 import { apiVersionOf } from "../core/intents/kinds/kind.ts";
+import { causeOf } from "./field-causes.ts";
 import type { WriteError } from "../core/node/contract.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
 
@@ -64,11 +65,7 @@ export function errorOfWrite(error: WriteError): ApiError {
   switch (error.type) {
     case "invalid": {
       const what = nameOf(error.ref);
-      const causes = error.problems.map(({ field, value, problem, fix }) => ({
-        reason: "FieldValueInvalid",
-        field,
-        message: `${value === "" ? "" : `${value} `}${problem}: ${fix}`,
-      }));
+      const causes = error.problems.map(causeOf);
       const lines = causes.map(({ field, message }) => `${field}: ${message}`).join("; ");
       const details = { name: error.ref.name, group: error.ref.group, kind: error.ref.kind, causes };
       return new ApiError(422, "Invalid", `${what} is invalid: ${lines}`, details);

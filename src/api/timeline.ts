@@ -1,5 +1,6 @@
 import { isList, isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
 import type { ApiDeps } from "./contract.ts";
+import { nodeNames, withNodeNames } from "./slot-names.ts";
 import { badRequest } from "./status.ts";
 
 /**
@@ -59,5 +60,11 @@ function entriesOf({ notes, view }: ApiDeps, query: URLSearchParams): JsonObject
     .slice(-ofNodesMax);
   return [...about, ...verdicts]
     .sort((left, right) => left.at - right.at)
-    .map(({ at, reason, message, level }) => ({ at, node: view.identity.name, level, reason, message }));
+    .map(({ at, reason, message, level }) => ({
+      at,
+      node: view.identity.name,
+      level,
+      reason,
+      message: withNodeNames(message, nodeNames(view)),
+    }));
 }

@@ -6,11 +6,13 @@ import { forecast } from "../core/placement/decide.ts";
 import { objectKey, type ObjectRef } from "../core/records/keys.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import { isWithin, regionsAround } from "../core/records/scope.ts";
+import { sortedBy } from "./by-name.ts";
 import type { ApiDeps } from "./contract.ts";
 import { copiesElsewhere } from "./copies-elsewhere.ts";
 import { whyNode } from "./evidence.ts";
 import { podNamed } from "./pod-named.ts";
 import { whyNoSite } from "./sites-selected.ts";
+import { nodeNames, slotsNamed } from "./slot-names.ts";
 import { badRequest, errorOfWrite, notFound } from "./status.ts";
 import { child } from "./values.ts";
 import { whyPlace } from "./why-place.ts";
@@ -43,13 +45,13 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
   const at = momentOf(deps);
   const planner = view.placement();
   const nameByUid = new Map(view.pods().map(({ uid, body }) => [uid, body.name] as const));
-  const slots = planner
+  const explained = planner
     .explain(ref, at)
-    .filter(({ slot }) => pod === undefined || slot === pod.body.slot)
-    .map((slot) => ({
-      ...slot,
-      heldBy: slot.heldBy.map((holder) => ({ ...holder, pod: nameByUid.get(holder.uid) ?? "" })),
-    }));
+    .filter(({ slot }) => pod === undefined || slot === pod.body.slot);
+  const slots = slotsNamed(explained, nodeNames(view)).map((slot) => ({
+    ...slot,
+    heldBy: slot.heldBy.map((holder) => ({ ...holder, pod: nameByUid.get(holder.uid) ?? "" })),
+  }));
   const inputs = query.get("inputs") === "true" ? { inputs: planner.input(at) } : {};
   return {
     kind,
@@ -87,7 +89,15 @@ export function whyNot(deps: ApiDeps, query: URLSearchParams): JsonObject {
   if (view.object(ref)?.exists !== true) throw notFound(kind.toLowerCase(), name);
   const slots = view.placement().whyNot(ref, node, momentOf(deps));
   if (slots === undefined) throw notFound("nodes", node);
-  return { kind, namespace, name, node, seenBy: view.identity.name, slots } as Json as JsonObject;
+  const seenBy = view.identity.name;
+  return {
+    kind,
+    namespace,
+    name,
+    node,
+    seenBy,
+    slots: slotsNamed(slots, nodeNames(view)),
+  } as Json as JsonObject;
 }
 
 function workloadNamed(kind: string, namespace: string, name: string): ObjectRef {
@@ -134,7 +144,10 @@ export async function forecastFor(deps: ApiDeps, { changes, body }: DocumentSet)
             [`inside ${cutOff.label}`, lost((node) => !cutOff.has(node), "unreachable")],
           ]
         : [["all", input]];
-  const answer = views.map(([as, seen]) => ({ as, slots: changed(forecast(seen), before, planned) }));
+  const answer = views.map(([as, seen]) => ({
+    as,
+    slots: sortedBy(slotsNamed(changed(forecast(seen), before, planned), nodeNames(view)), forecastKey),
+  }));
   const shown = answer.flatMap(({ slots }) => slots.map(({ workload }) => objectKey(workload)));
   const notes = objects.flatMap((object) => {
     const noSite = view.placedAs(object) === undefined ? undefined : whyNoSite(object, view);
@@ -167,16 +180,17 @@ function changed(
   before: readonly Forecast[],
   planned: readonly Workload[],
 ): readonly Forecast[] {
-  const keyOf = ({ workload: { kind, namespace, name }, slot }: Forecast): string =>
-    `${kind} ${namespace} ${name} ${slot}`;
-  const was = new Map(before.map((slot) => [keyOf(slot), slot] as const));
+  const was = new Map(before.map((slot) => [forecastKey(slot), slot] as const));
   const isPlanned = ({ workload }: Forecast): boolean =>
     planned.some(({ ref }) => JSON.stringify(ref) === JSON.stringify(workload));
   return after.filter((slot) => {
-    const then = was.get(keyOf(slot));
+    const then = was.get(forecastKey(slot));
     return isPlanned(slot) || then?.node !== slot.node || then?.outcome !== slot.outcome;
   });
 }
+
+const forecastKey = ({ workload: { kind, namespace, name }, slot }: Forecast): string =>
+  `${namespace} ${kind} ${name} ${slot}`;
 
 function withWorkloads(input: PlacementInput, planned: readonly Workload[]): PlacementInput {
   const keyOf = ({ ref: { kind, namespace, name } }: Workload): string => `${kind} ${namespace} ${name}`;

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isObject, type Json, type JsonObject } from "../core/kernel/json.ts";
-import { ok, type Result } from "../core/kernel/result.ts";
+import { err, ok, type Result } from "../core/kernel/result.ts";
 import type { Change, FieldProblem, ManagerClass, MergedObject } from "../core/intents/contract.ts";
+import { missing, shortJson, wrongType } from "../core/intents/field-problem.ts";
 import { kindOf } from "../core/intents/kinds/index.ts";
 import { jsonPatch, mergePatch, strategicMergePatch } from "../core/intents/patch.ts";
 import type { ObjectRef } from "../core/records/keys.ts";
@@ -9,6 +10,7 @@ import { demandClass, type User } from "./auth.ts";
 import { readObject, readValue } from "./body.ts";
 import type { ApiDeps } from "./contract.ts";
 import { sendWritten, writeOptions } from "./durability.ts";
+import { lineOf, nameMissing, nameProblems } from "./field-causes.ts";
 import { child } from "./values.ts";
 import { getOne, isDryRun, resourceName, type ReadContext, type Target, type WriteAnswer } from "./read.ts";
 import { apiVersionOf, implicitNamespaces, metadataText } from "./resources.ts";
@@ -18,8 +20,7 @@ import { ApiError, badRequest, errorOfWrite, notFound } from "./status.ts";
 
 export const answerCreate: WriteAnswer = async (context, target, user, request, response) => {
   const value = await readObject(request);
-  const name = metadataText(value, "name");
-  if (name === "") throw badRequest("metadata.name is missing: give the object a name");
+  const name = nameOfNew(target, value);
   const ref = refOf(target, name, value);
   checkNamespace(context.deps, ref);
   const change: Change = {
@@ -31,6 +32,15 @@ export const answerCreate: WriteAnswer = async (context, target, user, request, 
   };
   await submit(context, { ...target, name }, change, user, response, 201);
 };
+
+function nameOfNew({ resource, namespace }: Target, value: JsonObject): string {
+  const { group, kind } = resource;
+  const ref = { group, kind, namespace, name: "" };
+  demandNames(ref, value);
+  const name = metadataText(value, "name");
+  if (name === "") throw errorOfWrite({ type: "invalid", ref, problems: [nameMissing(kind)] });
+  return name;
+}
 
 export const answerReplace: WriteAnswer = async (context, target, user, request, response) => {
   const value = await readObject(request);
@@ -123,10 +133,16 @@ export const answerScale: WriteAnswer = async (context, target, user, request, r
   const body = await readValue(request);
   const merged = request.method === "PUT" ? body : mergePatch(scaleOf(current), body);
   const replicas = isObject(merged) ? child(merged, "spec")["replicas"] : undefined;
-  if (typeof replicas !== "number") throw badRequest("spec.replicas is missing: give the number of copies");
+  const ref = refOf(target, target.name, undefined);
+  if (typeof replicas !== "number") {
+    const what =
+      replicas === undefined || replicas === null
+        ? missing("spec.replicas", "give the number of copies")
+        : wrongType("spec.replicas", replicas, "an integer");
+    throw errorOfWrite({ type: "invalid", ref, problems: [what] });
+  }
   const value = rawOf(context, target);
   const next = { ...value, spec: { ...child(value, "spec"), replicas } };
-  const ref = refOf(target, target.name, undefined);
   const change: Change = {
     type: "update",
     ref,
@@ -158,12 +174,12 @@ async function submit(
 
 function patched(target: Target, type: string, current: JsonObject, patch: Json): JsonObject {
   const kind = kindOf(target.resource.group, target.resource.kind);
+  const notObject = err([wrongType("patch", patch, "an object")]);
   const outcome = ((): Result<Json, readonly FieldProblem[]> => {
-    if (type === "application/merge-patch+json") return ok(mergePatch(current, patch));
-    if (type === "application/strategic-merge-patch+json" && kind !== undefined) {
-      if (!isObject(patch)) throw badRequest("a strategic merge patch is an object");
-      return strategicMergePatch(kind.schema, current, patch);
-    }
+    if (type === "application/merge-patch+json")
+      return isObject(patch) ? ok(mergePatch(current, patch)) : notObject;
+    if (type === "application/strategic-merge-patch+json" && kind !== undefined)
+      return isObject(patch) ? strategicMergePatch(kind.schema, current, patch) : notObject;
     if (type === "application/json-patch+json") return jsonPatch(current, patch);
     throw new ApiError(415, "UnsupportedMediaType", `patch type ${type} is not supported`);
   })();
@@ -246,22 +262,29 @@ export function checkNamespace(
 }
 
 function refOf({ resource, namespace }: Target, name: string, value: JsonObject | undefined): ObjectRef {
-  if (value !== undefined) {
-    const problems: string[] = [];
-    const given = metadataText(value, "name");
-    if (given !== "" && given !== name) problems.push(`metadata.name is ${given}, the path says ${name}`);
-    const inside = metadataText(value, "namespace");
-    if (inside !== "" && inside !== namespace)
-      problems.push(`metadata.namespace is ${inside}, the path says ${namespace}`);
-    const { kind, apiVersion } = value;
-    if (kind !== undefined && kind !== resource.kind)
-      problems.push(`kind is ${JSON.stringify(kind)}, the path is for ${resource.kind}`);
-    if (apiVersion !== undefined && apiVersion !== apiVersionOf(resource)) {
-      problems.push(`apiVersion is ${JSON.stringify(apiVersion)}, the path is for ${apiVersionOf(resource)}`);
-    }
-    if (problems.length > 0) throw badRequest(problems.join("; "));
-  }
-  return { group: resource.group, kind: resource.kind, namespace, name };
+  const ref = { group: resource.group, kind: resource.kind, namespace, name };
+  if (value === undefined) return ref;
+  demandNames(ref, value);
+  const { kind, apiVersion } = value;
+  const differ: readonly (readonly [string, Json | undefined, string, string])[] = [
+    ["metadata.name", metadataText(value, "name") || undefined, "says", name],
+    ["metadata.namespace", metadataText(value, "namespace") || undefined, "says", namespace],
+    ["kind", kind, "is for", resource.kind],
+    ["apiVersion", apiVersion, "is for", apiVersionOf(resource)],
+  ];
+  const problems = differ.flatMap(([field, given, says, wanted]) => {
+    const problem = `the path ${says} ${JSON.stringify(wanted)}`;
+    const fix = "write that, or leave it out";
+    return given === undefined || given === wanted ? [] : [{ field, value: shortJson(given), problem, fix }];
+  });
+  if (problems.length > 0) throw badRequest(problems.map(lineOf).join("; "));
+  return ref;
+}
+
+/** Throws where what says which object it is has the wrong type. */
+export function demandNames(ref: ObjectRef, value: JsonObject): void {
+  const problems = nameProblems(value);
+  if (problems.length > 0) throw errorOfWrite({ type: "invalid", ref, problems });
 }
 
 /**

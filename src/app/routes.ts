@@ -1,7 +1,18 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { parseJson, type Json } from "../core/kernel/json.ts";
-import { fields, integer, list, oneOf, optional, text, type Shape } from "../core/kernel/shape.ts";
+import { isObject, parseJson, type Json } from "../core/kernel/json.ts";
+import {
+  fields,
+  integer,
+  list,
+  oneOf,
+  optional,
+  text,
+  wrongField,
+  type Fields,
+  type Shaped,
+} from "../core/kernel/shape.ts";
+import { shortJson } from "../core/intents/field-problem.ts";
 import { err, type Result } from "../core/kernel/result.ts";
 import { isNodeId } from "../core/records/record.ts";
 import type { NodeView } from "../core/node/contract.ts";
@@ -63,7 +74,7 @@ const suspicious: ReadonlySet<JoinRefusal["refusal"]> = new Set(["malformed", "u
 const ttlDefaultMs = 24 * 3_600_000;
 const bodyTimeoutMs = 10_000;
 
-const inviteShape = fields({
+const inviteFields = {
   site: optional(text(63)),
   region: optional(text(63)),
   // How much is too much, the invite book says in words.
@@ -71,9 +82,20 @@ const inviteShape = fields({
   uses: optional(integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
   grants: optional(list(oneOf("enrol", "write"), 8)),
   addresses: optional(list(text(300), addressesMax)),
-});
-const revocationShape = fields({ node: text(253), reason: optional(text(1024)) });
-const leaveShape = fields({ reason: optional(text(1024)) });
+};
+const revocationFields = { node: text(253), reason: optional(text(1024)) };
+const leaveFields = { reason: optional(text(1024)) };
+/** Completes "must be ...". */
+const takes: { readonly [field in keyof (typeof inviteFields & typeof revocationFields)]: string } = {
+  site: "a string of at most 63 characters",
+  region: "a string of at most 63 characters",
+  ttlMs: "an integer",
+  uses: "an integer",
+  grants: 'a list of "enrol" and "write"',
+  addresses: `a list of at most ${addressesMax} strings, HOST:PORT each`,
+  node: "a string of at most 253 characters",
+  reason: "a string of at most 1024 characters",
+};
 
 type Reply = { readonly status: number; readonly body: Json };
 type Ask = (request: JoinRequest) => Promise<Result<Json | undefined, JoinRefusal>>;
@@ -102,7 +124,7 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
   };
 
   const masters: { readonly [path: string]: (body: Uint8Array) => Promise<Reply> | Reply } = {
-    "/starlight/v1/invites": shaped(inviteShape, (options) => {
+    "/starlight/v1/invites": shaped(inviteFields, (options) => {
       const { ttlMs = ttlDefaultMs, addresses = deps.addresses(), ...given } = options;
       const { site = deps.view.identity.site } = given;
       const known = deps.regionsOf(site);
@@ -117,7 +139,7 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
       if (refused !== undefined) return problem(409, refused);
       return { status: 201, body: deps.invite({ ...given, site, region, ttlMs, addresses }) };
     }),
-    "/starlight/v1/revocations": shaped(revocationShape, async ({ node, reason = "" }) => {
+    "/starlight/v1/revocations": shaped(revocationFields, async ({ node, reason = "" }) => {
       const found = deps.view.members().find(({ id, member }) => id === node || member.name === node);
       // Of a site whose detail stays there, members are known by their ids alone.
       const elsewhere = isNodeId(node) && deps.view.identity.mesh.detail !== "mesh";
@@ -125,7 +147,7 @@ export function createRoutes(deps: RoutesDeps): HttpHandler {
       if (id === undefined) return problem(404, `no member is called ${node}`);
       return done(await deps.enroller.revoke(id, reason), { node: id });
     }),
-    "/starlight/v1/leave": shaped(leaveShape, async ({ reason = "" }) => {
+    "/starlight/v1/leave": shaped(leaveFields, async ({ reason = "" }) => {
       const stored = await deps.leave(reason);
       return stored ? { status: 200, body: {} } : problem(507, "the disk refused; nothing was published");
     }),
@@ -203,13 +225,15 @@ function isMaster(request: HttpRequest, client: Client, userOfToken: RoutesDeps[
     : false;
 }
 
-function shaped<T>(
-  shape: Shape<T>,
-  reply: (body: T) => Promise<Reply> | Reply,
+function shaped<F extends Fields>(
+  shapes: F,
+  reply: (body: Shaped<ReturnType<typeof fields<F>>>) => Promise<Reply> | Reply,
 ): (body: Uint8Array) => Promise<Reply> {
+  const shape = fields(shapes);
   return async (bytes) => {
-    const body = shape(bytes.length === 0 ? {} : parseJson(bytes, 8));
-    if (body === undefined) return problem(400, "the request's body is not what this path takes");
+    const json = bytes.length === 0 ? {} : parseJson(bytes, 8);
+    const body = shape(json);
+    if (body === undefined) return problem(400, whyRefused(shapes, json));
     try {
       return await reply(body);
     } catch (error) {
@@ -218,6 +242,14 @@ function shaped<T>(
       return problem(statusOf(known), [known.what, known.fix].filter((part) => part !== "").join(". "));
     }
   };
+}
+
+function whyRefused(shapes: Fields, json: Json | undefined): string {
+  const field = isObject(json) ? wrongField(shapes, json) : undefined;
+  if (!isObject(json) || field === undefined) return "the body is not a JSON object: send one";
+  const must = `must be ${Object.entries(takes).find(([name]) => name === field)?.[1] ?? "something else"}`;
+  const value = json[field];
+  return `${field}: ${value === undefined ? "Required value" : `Invalid value: ${shortJson(value)}`}: ${must}`;
 }
 
 /** Only what the caller wrote wrong is 422; the command line ends with a usage error then. */

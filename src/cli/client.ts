@@ -44,6 +44,7 @@ type Credentials = {
 export type ConnectOptions = {
   readonly data: string;
   readonly kubeconfig?: string | undefined;
+  /** `host:port` */
   readonly server?: string | undefined;
 };
 
@@ -86,10 +87,8 @@ async function readKubeconfig(path: string, server: string | undefined): Promise
     throw new CommandError("usage", `${path} has no usable current-context`);
   const decode = (text: string | undefined): string | undefined =>
     text === undefined ? undefined : Buffer.from(text, "base64").toString();
-  const url =
-    server === undefined ? (cluster["server"] ?? "") : server.includes("://") ? server : `https://${server}`;
   return {
-    server: url,
+    server: server === undefined ? (cluster["server"] ?? "") : `https://${server}`,
     ca: decode(cluster["certificate-authority-data"]) ?? "",
     servername: cluster["tls-server-name"] ?? "starlight",
     cert: decode(user["client-certificate-data"]),

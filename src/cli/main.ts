@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { explained } from "../app/app-error.ts";
 import { exitCodes } from "../app/exit-codes.ts";
 import { version } from "./version.ts";
+import { serverAddress } from "./server-address.ts";
 import { registerCommands } from "./commands/index.ts";
 
 /** Where a node keeps its data when nobody says otherwise. */
@@ -42,7 +43,7 @@ export function createProgram(): Command {
     .version(version)
     .option("--data <folder>", "data folder of this node", (folder) => resolve(folder), resolve(defaultData))
     .option("--kubeconfig <file>", "credentials to talk to a node with (default: the data folder's)")
-    .option("--server <host:port>", "the node to talk to (default: the kubeconfig's)")
+    .option("--server <host[:port]>", "the node to talk to (default: the kubeconfig's)", serverAddress)
     .exitOverride()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
     .showHelpAfterError("(starlight help shows what there is)");

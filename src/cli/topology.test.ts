@@ -53,26 +53,6 @@ test("the tree has regions, sites and nodes in order, with verdict, link, age an
   ]);
 });
 
-test("places of which only summaries are known stand in the tree, and in the graph, with what is told of them", () => {
-  const told = { toldAgoMs: 9_000, unreachableForMs: null, nodes: 3, ready: 2 } as const;
-  const places = [
-    { ...told, kind: "site", name: "kiel", region: "eu.de", speakers: ["kiel-2", "kiel-1"] },
-    { ...told, kind: "region", name: "us", region: "us", speakers: [], unreachableForMs: 70_000 },
-  ] as const;
-  const nodes = [node("ulm-1", { region: "eu.de", self: true })];
-  const known: Topology = { seenBy: "ulm-1", mesh: "shops", nodes, places };
-  assert.deepEqual(treeOf(known, age).split("\n"), [
-    "mesh shops, as ulm-1 sees it",
-    "├─ eu",
-    "│  └─ eu.de",
-    "│     ├─ kiel  told 9s ago by kiel-2, kiel-1: 2 of 3 nodes ready",
-    "│     └─ ulm",
-    "│        └─ ulm-1  answers; 0 links, said 2s ago; uplink wan, ethernet, tier 2",
-    "└─ us  told 9s ago: 2 of 3 nodes ready, nobody of it has answered for 70s",
-  ]);
-  assert.match(dotOf(known), /"region us" \[label="region us: 2 of 3 nodes ready", style=dashed\];/);
-});
-
 const nested: Topology = {
   seenBy: "ulm-1",
   mesh: "shops",
@@ -111,12 +91,135 @@ test("a region of the tree has its sites first and then the regions that stand i
 
 test("each site is one cluster of the graph, named by its full region", async () => {
   const graphviz = await Graphviz.load();
-  const drawn = JSON.parse(graphviz.layout(dotOf(nested), "json", "dot")) as {
+  const drawn = JSON.parse(graphviz.layout(dotOf(nested, age), "json", "dot")) as {
     readonly objects: readonly { readonly name: string; readonly label: string }[];
   };
   assert.deepEqual(
     drawn.objects.filter(({ name }) => name.startsWith("cluster_")).map(({ label }) => label),
     ["eu / rome", "eu.de / bonn", "eu.de.south / ulm", "eu.fr / lyon", "us / reno"],
+  );
+});
+
+const told: Topology = {
+  seenBy: "ulm-1",
+  mesh: "shops",
+  nodes: [node("ulm-1", { region: "eu.de", self: true, links: ["kiel-1"], linksUnknown: 1 })],
+  places: [
+    {
+      kind: "site",
+      name: "bonn",
+      region: "eu.de",
+      sites: 1,
+      nodes: 2,
+      ready: 1,
+      toldAgeMs: 12_000,
+      reach: "told",
+      unreachableMs: null,
+    },
+    {
+      kind: "site",
+      name: "kiel",
+      region: "eu.de",
+      sites: 1,
+      nodes: 2,
+      ready: 2,
+      toldAgeMs: 5_000,
+      reach: "linked",
+      unreachableMs: null,
+    },
+    {
+      kind: "region",
+      name: "us",
+      region: "us",
+      sites: 3,
+      nodes: 9,
+      ready: 8,
+      toldAgeMs: 90_000,
+      reach: "unreachable",
+      unreachableMs: 60_000,
+    },
+  ],
+  contacts: [
+    {
+      name: "kiel-1",
+      site: "kiel",
+      region: "eu.de",
+      verdict: "alive",
+      sinceMs: 60_000,
+      roundTripMs: 0.4,
+      linked: true,
+      class: "wan",
+      saidAgeMs: 2_000,
+    },
+    {
+      name: "reno-1",
+      site: "reno",
+      region: "us.west",
+      verdict: "unreachable",
+      sinceMs: 60_000,
+      roundTripMs: null,
+      linked: false,
+      class: null,
+      saidAgeMs: null,
+    },
+  ],
+};
+
+test("places that are only told of stand in the tree with how old that is and whether they are reached, and with the nodes met there", () => {
+  assert.deepEqual(treeOf(told, age).split("\n").slice(1), [
+    "├─ eu",
+    "│  └─ eu.de",
+    "│     ├─ bonn  told 12s ago: 1 of 2 nodes ready; known through others",
+    "│     ├─ kiel  told 5s ago: 2 of 2 nodes ready; reachable",
+    "│     │  └─ kiel-1  alive for 60s, linked, 0.4 ms; said 2s ago; uplink wan",
+    "│     └─ ulm",
+    "│        └─ ulm-1  answers; 2 links (1 with nodes not known here), said 2s ago; uplink wan, ethernet, tier 2",
+    "└─ us  told 90s ago: 3 sites, 8 of 9 nodes ready; stale: nobody answers for 60s",
+    "   └─ us.west",
+    "      └─ reno",
+    "         └─ reno-1  unreachable for 60s, no link of ours; said never; uplink ?",
+  ]);
+});
+
+test("the matrix has nodes of other places as columns only, and below it what is told of their places", () => {
+  const lines = matrixOf(told, age).split("\n");
+  assert.deepEqual(lines[0]?.trim().split(/\s+/), ["ULM-1", "KIEL-1", "RENO-1"]);
+  assert.deepEqual(lines[1]?.split(/\s+/), ["ulm-1", "-", "2s", "."]);
+  assert.deepEqual(
+    lines.slice(-3).map((line) => line.split(/ {3,}/)),
+    [
+      ["site/bonn", "eu.de", "1/2", "12s", "known through others"],
+      ["site/kiel", "eu.de", "2/2", "5s", "reachable"],
+      ["region/us", "us", "8/9", "90s", "stale: nobody answers for 60s"],
+    ],
+  );
+});
+
+test("Graphviz draws a box for each place that is only told of, and a dashed edge to a node met in one", async () => {
+  const graphviz = await Graphviz.load();
+  const drawn = JSON.parse(graphviz.layout(dotOf(told, age), "json", "dot")) as {
+    readonly objects: readonly { readonly name: string; readonly label: string }[];
+    readonly edges: readonly { readonly style?: string }[];
+  };
+  const [clusters, boxes] = [true, false].map((isCluster) =>
+    drawn.objects.filter(({ name }) => name.startsWith("cluster_") === isCluster),
+  );
+  assert.deepEqual(
+    clusters?.map(({ label }) => label),
+    ["eu.de / bonn", "eu.de / kiel", "eu.de / ulm", "us", "us.west / reno"],
+  );
+  assert.deepEqual(boxes?.map(({ name }) => name).sort(), [
+    "kiel-1",
+    "region/us",
+    "reno-1",
+    "site/bonn",
+    "site/kiel",
+    "ulm-1",
+  ]);
+  assert.ok(boxes?.some(({ label }) => label === "kiel: told 5s ago: 2 of 2 nodes ready; reachable"));
+  assert.deepEqual(
+    drawn.edges.map(({ style }) => style),
+    ["dashed"],
   );
 });
 
@@ -136,7 +239,7 @@ test("the matrix tells the age of each link, and which only one end knows of", (
 
 test("Graphviz parses the graph: 3 clusters, 4 nodes, 3 edges, one of them dashed", async () => {
   const graphviz = await Graphviz.load();
-  const drawn = JSON.parse(graphviz.layout(dotOf(topology), "json", "dot")) as {
+  const drawn = JSON.parse(graphviz.layout(dotOf(topology, age), "json", "dot")) as {
     readonly name: string;
     readonly objects: readonly { readonly name: string; readonly label: string }[];
     readonly edges: readonly { readonly style?: string }[];

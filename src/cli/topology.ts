@@ -6,39 +6,53 @@ export type Topology = {
   readonly seenBy: string;
   readonly mesh: string;
   readonly nodes: readonly TopologyNode[];
-  /** Those of which only summaries are known; a node of an earlier build does not say. */
-  readonly places?: readonly TopologyPlace[];
+  /** Missing from an agent of an earlier build, as are `contacts`. */
+  readonly places?: readonly ToldPlace[];
+  /** Nodes of other places that the one that answers is in contact with. */
+  readonly contacts?: readonly Contact[];
 };
 
-export type TopologyPlace = {
+/** A place whose nodes are not known here, but what its gateways tell of it. */
+export type ToldPlace = {
   readonly kind: "site" | "region";
   readonly name: string;
-  /** Of a region its own name. */
   readonly region: string;
+  readonly sites: number;
   readonly nodes: number;
   readonly ready: number;
-  readonly toldAgoMs: number;
-  readonly unreachableForMs: number | null;
-  readonly speakers: readonly string[];
+  readonly toldAgeMs: number;
+  readonly reach: "linked" | "told" | "unreachable";
+  readonly unreachableMs: number | null;
 };
 
-export type TopologyNode = {
+type Seen = {
   readonly name: string;
   readonly site: string;
   readonly region: string;
-  readonly self: boolean;
   readonly verdict: string;
+  /** How long the verdict stands. */
+  readonly sinceMs: number;
+  readonly roundTripMs: number | null;
+  readonly linked: boolean;
+};
+
+export type Contact = Seen & {
+  /** Of its uplink; null where nobody told. */
+  readonly class: string | null;
+  readonly saidAgeMs: number | null;
+};
+
+export type TopologyNode = Seen & {
+  readonly self: boolean;
   /** Of its uplink. */
   readonly class: string;
   readonly network: string;
   readonly tier: number | null;
   readonly factAgeMs: number | null;
-  /** How long the verdict stands. */
-  readonly sinceMs: number;
-  readonly roundTripMs: number | null;
-  readonly linked: boolean;
   /** What it says itself. */
   readonly links: readonly string[];
+  /** With nodes that are not known here. */
+  readonly linksUnknown?: number;
 };
 
 type Age = (ms: number | null) => string;
@@ -46,32 +60,41 @@ type Age = (ms: number | null) => string;
 const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
 
 /** Regions, what stands in them directly (sites, then regions within), and the nodes of the sites. */
-export function treeOf({ seenBy, mesh, nodes, places = [] }: Topology, age: Age): string {
-  const byRegion = new Map(groupedBy(nodes, ({ region }) => region));
-  const named = [...byRegion.keys(), ...places.map(({ region }) => region)];
-  const regions = [...new Set(named.flatMap(regionsAround))].sort(compare);
+export function treeOf({ seenBy, mesh, nodes, places = [], contacts = [] }: Topology, age: Age): string {
+  const lines: readonly Line[] = [
+    ...nodes.map((node) => ({ ...node, text: described(node, age) })),
+    ...contacts.map((contact) => ({ ...contact, text: met(contact, age) })),
+  ];
+  const told = new Map(places.map((place) => [`${place.kind} ${place.name}`, toldOf(place, age)] as const));
+  const titled = (kind: ToldPlace["kind"], name: string): string => {
+    const what = told.get(`${kind} ${name}`);
+    return what === undefined ? name : `${name}  ${what}`;
+  };
+  const sitesBy = new Map<string, Set<string>>();
+  for (const { region } of places) sitesBy.set(region, new Set());
+  for (const { region } of lines) sitesBy.set(region, new Set());
+  for (const { kind, name, region } of places) if (kind === "site") sitesBy.get(region)?.add(name);
+  for (const { region, site } of lines) sitesBy.get(region)?.add(site);
+  const regions = [...new Set([...sitesBy.keys()].flatMap(regionsAround))].sort(compare);
   const within = (outer: string | undefined): readonly Branch[] =>
     regions
       .filter((region) => outerRegion(region) === outer)
-      .map((region) => ({ label: labelOf(region), below: [...sitesIn(region), ...within(region)] }));
-  const labelOf = (region: string): string => {
-    const told = places.find(({ kind, name }) => kind === "region" && name === region);
-    return told === undefined ? region : describedPlace(told, age);
-  };
-  const sitesIn = (region: string): readonly Branch[] => {
-    const detailed = groupedBy(byRegion.get(region) ?? [], ({ site }) => site).map(([name, inSite]) => ({
-      name,
-      label: name,
-      below: inSite.map((node) => ({ label: described(node, age), below: [] })),
+      .map((region) => ({
+        label: titled("region", region),
+        below: [...sitesIn(region), ...within(region)],
+      }));
+  const sitesIn = (region: string): readonly Branch[] =>
+    [...(sitesBy.get(region) ?? [])].sort(compare).map((name) => ({
+      label: titled("site", name),
+      below: lines
+        .filter((line) => line.region === region && line.site === name)
+        .sort((left, right) => compare(left.name, right.name))
+        .map(({ text }) => ({ label: text, below: [] })),
     }));
-    const told = places
-      .filter((place) => place.kind === "site" && place.region === region)
-      .map((place) => ({ name: place.name, label: describedPlace(place, age), below: [] }));
-    return [...detailed, ...told].sort((left, right) => compare(left.name, right.name));
-  };
   return [`mesh ${mesh}, as ${seenBy} sees it`, ...drawn(within(undefined))].join("\n");
 }
 
+type Line = Pick<Seen, "name" | "site" | "region"> & { readonly text: string };
 type Branch = { readonly label: string; readonly below: readonly Branch[] };
 
 function drawn(branches: readonly Branch[]): readonly string[] {
@@ -82,31 +105,43 @@ function drawn(branches: readonly Branch[]): readonly string[] {
 }
 
 function described(node: TopologyNode, age: Age): string {
-  const { name, self, verdict, sinceMs, linked, roundTripMs, factAgeMs, links } = node;
-  const trip = roundTripMs === null ? "" : `, ${roundTripMs} ms`;
-  const link = self
-    ? "answers"
-    : `${verdict} for ${age(sinceMs)}, ${linked ? `linked${trip}` : "no link of ours"}`;
-  const said = factAgeMs === null ? "said never" : `said ${age(factAgeMs)} ago`;
+  const { name, self, factAgeMs, links, linksUnknown = 0 } = node;
+  const count = links.length + linksUnknown;
+  const elsewhere = linksUnknown === 0 ? "" : ` (${linksUnknown} with nodes not known here)`;
   const about = `uplink ${node.class}, ${node.network}, tier ${node.tier ?? "?"}`;
-  return `${name}  ${link}; ${links.length} ${links.length === 1 ? "link" : "links"}, ${said}; ${about}`;
+  const linked = `${count} ${count === 1 ? "link" : "links"}${elsewhere}, ${said(factAgeMs, age)}`;
+  return `${name}  ${self ? "answers" : linkWith(node, age)}; ${linked}; ${about}`;
 }
 
-function describedPlace(
-  { name, nodes, ready, toldAgoMs, unreachableForMs, speakers }: TopologyPlace,
-  age: Age,
-): string {
-  const lost = unreachableForMs === null ? "" : `, nobody of it has answered for ${age(unreachableForMs)}`;
-  const by = speakers.length === 0 ? "" : ` by ${speakers.join(", ")}`;
-  return `${name}  told ${age(toldAgoMs)} ago${by}: ${ready} of ${nodes} nodes ready${lost}`;
+/** Of its links, network and tier nothing is known here. */
+const met = (contact: Contact, age: Age): string =>
+  `${contact.name}  ${linkWith(contact, age)}; ${said(contact.saidAgeMs, age)}; uplink ${contact.class ?? "?"}`;
+
+function linkWith({ verdict, sinceMs, linked, roundTripMs }: Seen, age: Age): string {
+  const trip = roundTripMs === null ? "" : `, ${roundTripMs} ms`;
+  return `${verdict} for ${age(sinceMs)}, ${linked ? `linked${trip}` : "no link of ours"}`;
+}
+
+const said = (ageMs: number | null, age: Age): string =>
+  ageMs === null ? "said never" : `said ${age(ageMs)} ago`;
+
+function toldOf({ kind, sites, nodes, ready, toldAgeMs, ...place }: ToldPlace, age: Age): string {
+  const size = kind === "site" ? "" : `${sites} ${sites === 1 ? "site" : "sites"}, `;
+  return `told ${age(toldAgeMs)} ago: ${size}${ready} of ${nodes} nodes ready; ${reachOf(place, age)}`;
+}
+
+function reachOf({ reach, unreachableMs }: Pick<ToldPlace, "reach" | "unreachableMs">, age: Age): string {
+  if (reach === "linked") return "reachable";
+  return reach === "told" ? "known through others" : `stale: nobody answers for ${age(unreachableMs)}`;
 }
 
 /**
  * Row says that it is linked with column: the age of what the row says. `!` where only one of the two says so,
- * `.` where none does.
+ * `.` where none does. Contacts are columns only: what they have links with is not known here.
  */
-export function matrixOf({ nodes }: Topology, age: Age): string {
+export function matrixOf({ nodes, places = [], contacts = [] }: Topology, age: Age): string {
   const sorted = groupedBy(nodes, ({ site }) => site).flatMap(([, inside]) => inside);
+  const outside = contacts.map(({ name }) => name).sort(compare);
   const rows = sorted.map((row) => [
     row.name,
     ...sorted.map((column) => {
@@ -116,9 +151,19 @@ export function matrixOf({ nodes }: Topology, age: Age): string {
       if (!says) return saidBack ? "!" : ".";
       return `${age(row.factAgeMs)}${saidBack ? "" : "!"}`;
     }),
+    ...outside.map((name) => (row.links.includes(name) ? age(row.factAgeMs) : ".")),
   ]);
   const legend = "row is linked with column, said so long ago; ! only one of the two says so; . no link";
-  return `${table(["", ...sorted.map(({ name }) => name)], rows)}\n\n${legend}`;
+  const matrix = `${table(["", ...sorted.map(({ name }) => name), ...outside], rows)}\n\n${legend}`;
+  if (places.length === 0) return matrix;
+  const told = places.map((place) => [
+    `${place.kind}/${place.name}`,
+    place.region,
+    `${place.ready}/${place.nodes}`,
+    age(place.toldAgeMs),
+    reachOf(place, age),
+  ]);
+  return `${matrix}\n\n${table(["Place", "Region", "Ready", "Told", "Reach"], told)}`;
 }
 
 const colourByVerdict: { readonly [verdict: string]: string } = {
@@ -127,45 +172,67 @@ const colourByVerdict: { readonly [verdict: string]: string } = {
   unreachable: "khaki",
 };
 
-/** Graphviz: sites as clusters, one edge a link, dashed where only one end says so. */
-export function dotOf({ mesh, nodes, places = [] }: Topology): string {
-  const quoted = (text: string): string => `"${text.replaceAll('"', '\\"')}"`;
-  const byName = new Map(nodes.map((node) => [node.name, node] as const));
-  const clusters = groupedBy(nodes, ({ region, site }) => `${region} / ${site}`).map(
-    ([place, inside], at) =>
-      `  subgraph cluster_${at} {\n    label=${quoted(place)};\n${inside
-        .map(
-          ({ name, verdict, tier }) =>
-            `    ${quoted(name)} [label=${quoted(`${name}: ${verdict}, tier ${tier ?? "?"}`)}, fillcolor=${colourByVerdict[verdict] ?? "white"}];\n`,
-        )
-        .join("")}  }\n`,
-  );
+/** What Graphviz draws as one box. */
+type Box = { readonly place: string; readonly name: string; readonly text: string; readonly style: string };
+
+const quoted = (text: string): string => `"${text.replaceAll('"', '\\"')}"`;
+const coloured = (verdict: string): string => `fillcolor=${colourByVerdict[verdict] ?? "white"}`;
+
+/**
+ * Graphviz: sites as clusters, one edge a link, dashed where only one end says so. Of a place that is only told of
+ * one dashed box stands for its nodes.
+ */
+export function dotOf({ mesh, nodes, places = [], contacts = [] }: Topology, age: Age): string {
+  const boxes: readonly Box[] = [
+    ...nodes.map(({ name, region, site, verdict, tier }) => ({
+      place: `${region} / ${site}`,
+      name,
+      text: `${name}: ${verdict}, tier ${tier ?? "?"}`,
+      style: coloured(verdict),
+    })),
+    ...contacts.map(({ name, region, site, verdict }) => ({
+      place: `${region} / ${site}`,
+      name,
+      text: `${name}: ${verdict}`,
+      style: coloured(verdict),
+    })),
+    ...places.map((place) => ({
+      place: place.kind === "site" ? `${place.region} / ${place.name}` : place.name,
+      name: `${place.kind}/${place.name}`,
+      text: `${place.name}: ${toldOf(place, age)}`,
+      style: `style="filled,dashed", ${coloured(place.reach === "linked" ? "alive" : place.reach)}`,
+    })),
+  ];
+  const clusters = groupedBy(boxes, ({ place }) => place).map(([place, inside], at) => {
+    const drawnBoxes = inside.map(
+      ({ name, text, style }) => `    ${quoted(name)} [label=${quoted(text)}, ${style}];\n`,
+    );
+    return `  subgraph cluster_${at} {\n    label=${quoted(place)};\n${drawnBoxes.join("")}  }\n`;
+  });
+  const linksByName = new Map([
+    ...contacts.map(({ name }) => [name, []] as const),
+    ...nodes.map(({ name, links }) => [name, links] as const),
+  ]);
   const edges = new Map<string, boolean>();
   for (const { name, links } of nodes) {
     for (const peer of links) {
-      if (!byName.has(peer)) continue;
+      const back = linksByName.get(peer);
+      if (back === undefined) continue;
       const [left, right] = [name, peer].sort(compare);
-      const both = byName.get(peer)?.links.includes(name) === true;
-      edges.set(`${quoted(left ?? "")} -- ${quoted(right ?? "")}`, both);
+      edges.set(`${quoted(left ?? "")} -- ${quoted(right ?? "")}`, back.includes(name));
     }
   }
   const lines = [...edges]
     .sort(([left], [right]) => compare(left, right))
     .map(([edge, both]) => `  ${edge}${both ? "" : " [style=dashed]"};\n`);
-  const told = places.map(
-    ({ kind, name, nodes: count, ready }) =>
-      `  ${quoted(`${kind} ${name}`)} [label=${quoted(`${kind} ${name}: ${ready} of ${count} nodes ready`)}, style=dashed];\n`,
-  );
-  const drawnAll = [...clusters, ...told, ...lines].join("");
-  return `graph ${quoted(mesh)} {\n  node [shape=box, style=filled];\n${drawnAll}}\n`;
+  return `graph ${quoted(mesh)} {\n  node [shape=box, style=filled];\n${clusters.join("")}${lines.join("")}}\n`;
 }
 
-function groupedBy(
-  nodes: readonly TopologyNode[],
-  key: (node: TopologyNode) => string,
-): readonly (readonly [string, readonly TopologyNode[]])[] {
-  const groups = new Map<string, TopologyNode[]>();
-  for (const node of [...nodes].sort((left, right) => compare(left.name, right.name)))
-    groups.set(key(node), [...(groups.get(key(node)) ?? []), node]);
-  return [...groups].sort(([left], [right]) => compare(left, right));
+/** Groups in the order of their keys, what is in them in that of names. */
+function groupedBy<T extends { readonly name: string }>(
+  items: readonly T[],
+  key: (item: T) => string,
+): readonly (readonly [string, readonly T[]])[] {
+  const sorted = [...items].sort((left, right) => compare(left.name, right.name));
+  return [...Map.groupBy(sorted, key)].sort(([left], [right]) => compare(left, right));
 }

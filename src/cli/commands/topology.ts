@@ -13,7 +13,7 @@ export async function action(options: Options, _args: string[], globals: GlobalO
   const client = await connect(globals);
   const { text } = await client.call("GET", "/starlight/v1/topology");
   const topology = JSON.parse(text) as Topology;
-  if (format === "dot") return print(dotOf(topology));
+  if (format === "dot") return print(dotOf(topology, age));
   if (await printValue(topology, format)) return;
   if (options.matrix !== true) return print(treeOf(topology, age));
   if (topology.nodes.length > matrixMax) {

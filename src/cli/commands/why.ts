@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { PlacementInput, SlotExplanation } from "../../core/placement/contract.ts";
 import { explain } from "../../core/placement/decide.ts";
+import { slotsNamed } from "../../api/slot-names.ts";
 import { askAbout } from "../ask-about.ts";
 import { CommandError } from "../command-error.ts";
 import { objectNamed } from "../kinds.ts";
@@ -127,8 +128,9 @@ function replay({ replay: file = "", namespace }: Options, args: string[]): Answ
   const slots = explain(input, { group, kind, namespace, name });
   if (slots.length === 0)
     throw new CommandError("usage", `${file}: has no ${kind} ${name} with slots in namespace ${namespace}`);
-  const self = input.nodes.find(({ id }) => id === input.self)?.name ?? input.self;
-  return { name, seenBy: `${self}, recorded,`, slots };
+  const nameById = new Map(input.nodes.map((node) => [node.id, node.name] as const));
+  const self = nameById.get(input.self) ?? input.self;
+  return { name, seenBy: `${self}, recorded,`, slots: slotsNamed(slots, (id) => nameById.get(id)) };
 }
 
 function printPlace({ kind = "", name, seenBy = "" }: Answer, place: Place): void {

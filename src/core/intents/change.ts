@@ -1,5 +1,5 @@
 import type { Version } from "../kernel/hybrid-clock.ts";
-import { equalJson, type Json, type JsonObject } from "../kernel/json.ts";
+import { equalJson, isObject, type Json, type JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { NodeId } from "../records/record.ts";
 import { applyWishes } from "./apply.ts";
@@ -12,6 +12,7 @@ import type {
   IntentEntry,
   MergedObject,
 } from "./contract.ts";
+import { wrongType } from "./field-problem.ts";
 import { apiVersionOf, type Kind } from "./kinds/kind.ts";
 import { managerParts, rankOf, recordManager, type Operation } from "./manager.ts";
 import { rawValue, shownValue } from "./merge.ts";
@@ -112,7 +113,9 @@ function wantedObject(
 ): Result<JsonObject, readonly FieldProblem[]> {
   const { ref } = change;
   const given = change.type === "apply" ? change.config : change.value;
-  const metadata = { name: ref.name, ...(given["metadata"] as JsonObject | undefined) };
+  const own = given["metadata"] ?? {};
+  if (!isObject(own)) return err([wrongType("metadata", own, "an object")]);
+  const metadata = { name: ref.name, ...own };
   const problems = [
     ...mismatch("apiVersion", given["apiVersion"], apiVersionOf(kind)),
     ...mismatch("kind", given["kind"], kind.kind),

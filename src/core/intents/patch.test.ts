@@ -77,21 +77,21 @@ test("a JSON patch does what the examples of RFC 6902, appendix A say", () => {
 test("a JSON patch that cannot be done says which operation, and changes nothing", () => {
   const target = { a: [1] };
   const nothing = "there is nothing at";
-  assert.equal(patched(target, { op: "add", path: "/x/y", value: 1 }), `[0] ${nothing} /x/y`);
-  assert.equal(patched(target, { op: "remove", path: "/a/01" }), `[0] ${nothing} /a/01`);
-  assert.equal(patched(target, { op: "add", path: "/a/2", value: 1 }), `[0] ${nothing} /a/2`);
-  assert.equal(patched(target, { op: "remove", path: "/a/-" }), `[0] ${nothing} /a/-`);
+  assert.equal(patched(target, { op: "add", path: "/x/y", value: 1 }), `patch[0] ${nothing} /x/y`);
+  assert.equal(patched(target, { op: "remove", path: "/a/01" }), `patch[0] ${nothing} /a/01`);
+  assert.equal(patched(target, { op: "add", path: "/a/2", value: 1 }), `patch[0] ${nothing} /a/2`);
+  assert.equal(patched(target, { op: "remove", path: "/a/-" }), `patch[0] ${nothing} /a/-`);
   assert.equal(
     patched(target, { op: "move", from: "/a", path: "/a/0" }),
-    "[0] a value cannot be moved into itself",
+    "patch[0] a value cannot be moved into itself",
   );
-  assert.equal(patched(target, { op: "add", path: "/b" }), "[0] value is missing");
-  assert.equal(patched(target, { op: "grow", path: "/b" }), '[0] op "grow" is unknown');
-  assert.equal(patched(target, { op: "test", path: "/b", value: 1 }), "[0] the value there is another");
-  assert.equal(patched(target, { op: "add", path: "b", value: 1 }), "[0] path is not a JSON pointer");
+  assert.equal(patched(target, { op: "add", path: "/b" }), "patch[0] value is missing");
+  assert.equal(patched(target, { op: "grow", path: "/b" }), 'patch[0] op "grow" is unknown');
+  assert.equal(patched(target, { op: "test", path: "/b", value: 1 }), "patch[0] the value there is another");
+  assert.equal(patched(target, { op: "add", path: "b", value: 1 }), "patch[0] path is not a JSON pointer");
   assert.equal(
     patched(target, { op: "remove", path: "/a/0" }, { op: "test", path: "/a/0", value: 1 }),
-    "[1] the value there is another",
+    "patch[1] the value there is another",
   );
   assert.deepEqual(target, { a: [1] });
 });

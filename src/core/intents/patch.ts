@@ -2,6 +2,7 @@ export { strategicMergePatch } from "./strategic-merge.ts";
 import { equalJson, isList, isObject, jsonBytes, type Json, type JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { FieldProblem } from "./contract.ts";
+import { shortJson, wrongType } from "./field-problem.ts";
 
 /** JSON Merge Patch (RFC 7386): `null` removes a field, objects merge, everything else replaces. */
 export function mergePatch(target: Json | undefined, patch: Json): Json {
@@ -23,16 +24,15 @@ export const copiedBytesMax = 3 * 1024 * 1024;
  * place in the list as the field.
  */
 export function jsonPatch(target: Json, operations: Json): Result<Json, readonly FieldProblem[]> {
-  if (!isList(operations)) return refuse("", operations, "is not a list of operations", "send a JSON array");
+  if (!isList(operations)) return err([wrongType("patch", operations, "a list of operations")]);
   if (operations.length > operationsMax) {
-    return refuse("", undefined, `has ${operations.length} operations`, `send at most ${operationsMax}`);
+    return refuse("patch", undefined, `has ${operations.length} operations`, `send at most ${operationsMax}`);
   }
   let document: Json = target;
   let copied = 0;
   for (const [at, operation] of operations.entries()) {
-    const field = `[${at}]`;
-    if (!isObject(operation))
-      return refuse(field, operation, "is not an operation", "send an object with op and path");
+    const field = `patch[${at}]`;
+    if (!isObject(operation)) return err([wrongType(field, operation, "an object with op and path")]);
     if (operation["op"] === "copy" || operation["op"] === "move") copied += jsonBytes(document).length;
     if (copied > copiedBytesMax && operation["op"] === "copy") {
       return refuse(field, operation, "copies too much", "send the values instead of copies");
@@ -178,6 +178,5 @@ function refuse(
   problem: string,
   fix: string,
 ): Result<never, readonly FieldProblem[]> {
-  const text = value === undefined ? "" : JSON.stringify(value);
-  return err([{ field, value: text.length > 80 ? `${text.slice(0, 77)}...` : text, problem, fix }]);
+  return err([{ field, value: shortJson(value), problem, fix }]);
 }

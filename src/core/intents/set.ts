@@ -1,5 +1,6 @@
 import type { Json } from "../kernel/json.ts";
 import type { Change, FieldProblem } from "./contract.ts";
+import { shortJson } from "./field-problem.ts";
 import type { Kind } from "./kinds/kind.ts";
 import { leafAt, parsePath } from "./path.ts";
 import { fitsLeaf, isIdentity, valuesOf, type ObjectState } from "./state.ts";
@@ -12,7 +13,7 @@ export function setProblems(kind: Kind, { fields }: SetChange): readonly FieldPr
   return fields.flatMap(({ path, value }): FieldProblem[] => {
     const steps = parsePath(path);
     const leaf = steps === undefined || isIdentity(steps) ? undefined : leafAt(kind.schema, steps);
-    const text = value === undefined ? "" : JSON.stringify(value).slice(0, 80);
+    const text = shortJson(value);
     if (leaf === undefined) {
       const fix = "use a path as `starlight conflicts` and `starlight history` print it";
       return [{ field: path, value: text, problem: `is no field of ${kind.kind}`, fix }];

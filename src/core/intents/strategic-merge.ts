@@ -1,6 +1,7 @@
 import { canonical, equalJson, isList, isObject, type Json, type JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { FieldProblem } from "./contract.ts";
+import { shortJson } from "./field-problem.ts";
 import { fieldOf } from "./path.ts";
 import type { ListMapSchema, Schema } from "./schema.ts";
 
@@ -172,6 +173,5 @@ function unknownDirective(place: Place, directive: Json): void {
 }
 
 function report({ field, problems }: Place, value: Json, problem: string, fix: string): void {
-  const text = JSON.stringify(value);
-  problems.push({ field, value: text.length > 80 ? `${text.slice(0, 77)}...` : text, problem, fix });
+  problems.push({ field, value: shortJson(value), problem, fix });
 }

@@ -161,6 +161,31 @@ test("a selector of sites is taken with perSite only, and with regions that can 
   }
 });
 
+test("a DaemonSet with a placement or sites is refused with the annotation, its value and the fix", () => {
+  const { replicas: _replicas, strategy: _strategy, ...spec } = at(deployment(), "spec") as JsonObject;
+  const daemonSet = { ...deployment(), kind: "DaemonSet", spec };
+  const daemonSets = kind("apps", "DaemonSet");
+  assert.ok(validateObject(daemonSets, daemonSet).ok);
+  const annotations = { "starlight.dev/placement": "perSite", "starlight.dev/sites": "name in (oslo,bern)" };
+  const result = validateObject(daemonSets, put(daemonSet, "metadata/annotations", annotations));
+  assert.ok(!result.ok);
+  const zone = "topology.kubernetes.io/zone";
+  assert.deepEqual(result.error, [
+    {
+      field: "metadata.annotations[starlight.dev/placement]",
+      value: '"perSite"',
+      problem: "is not for a DaemonSet, which runs on every node that may run it",
+      fix: "leave it out",
+    },
+    {
+      field: "metadata.annotations[starlight.dev/sites]",
+      value: '"name in (oslo,bern)"',
+      problem: "is not for a DaemonSet, which runs on every node that may run it",
+      fix: `leave it out, and select nodes in spec.template.spec by their labels ${zone} (the site) and topology.kubernetes.io/region: nodeSelector for one, affinity.nodeAffinity for several`,
+    },
+  ]);
+});
+
 test("what servers fill in, and null, is dropped; nothing is added", () => {
   const given = {
     ...put(deployment(), "metadata", {

@@ -3,6 +3,7 @@ import { err, ok, type Result } from "../kernel/result.ts";
 import type { FieldProblem } from "./contract.ts";
 import type { Kind } from "./kinds/kind.ts";
 import { serverMetadata } from "./kinds/metadata.ts";
+import { missing, shapeProblems, shortJson, wrongType } from "./field-problem.ts";
 import { quantityIn } from "./quantity.ts";
 import type { ListMapSchema, MapSchema, ObjectSchema, Schema, SetSchema, TextRule } from "./schema.ts";
 
@@ -64,30 +65,30 @@ function checkValue(
     case "object":
       return isObject(value)
         ? checkFields(check, schema, value, field, keys)
-        : wrongType(check, field, value, "an object");
+        : reportType(check, field, value, "an object");
     case "map":
       return isObject(value)
         ? checkMap(check, schema, value, field)
-        : wrongType(check, field, value, "a map");
+        : reportType(check, field, value, "an object");
     case "list-map":
     case "set":
     case "list":
       return isList(value)
         ? checkItems(check, schema, value, field)
-        : wrongType(check, field, value, "a list");
+        : reportType(check, field, value, "a list");
     case "text":
       return typeof value === "string"
         ? checkText(check, schema, value, field)
-        : wrongType(check, field, value, "a text");
+        : reportType(check, field, value, "a string");
     case "int":
-      return checkInt(check, schema, value, field);
+      return checkInt(check, schema, value, field, "an integer");
     case "bool":
-      if (typeof value !== "boolean") wrongType(check, field, value, "true or false");
+      if (typeof value !== "boolean") reportType(check, field, value, "true or false");
       return;
     case "int-or-text":
       return typeof value === "string"
         ? checkText(check, schema, value, field)
-        : checkInt(check, schema, value, field);
+        : checkInt(check, schema, value, field, "an integer or a string");
     case "quantity":
       if ((quantityIn(value, "milli") ?? -1) < 0) {
         report(check, field, value, "is not a quantity", 'use for example "500m", "2" or "64Mi"');
@@ -113,9 +114,9 @@ function checkFields(
     else if (child !== undefined && child !== null) checkValue(check, shape, child, below(field, name));
   }
   for (const [name, shape] of Object.entries(schema.fields)) {
-    const missing = value[name] === undefined || value[name] === null;
-    if (shape.required === true && missing && !(check.partial && !keys.includes(name))) {
-      report(check, below(field, name), undefined, "is missing", shape.description);
+    const isMissing = value[name] === undefined || value[name] === null;
+    if (shape.required === true && isMissing && !(check.partial && !keys.includes(name))) {
+      check.problems.push(missing(below(field, name), shape.description));
     }
   }
   const chosen = (schema.oneOf ?? []).filter((name) => value[name] !== undefined && value[name] !== null);
@@ -174,7 +175,7 @@ function checkText(check: Check, rule: TextRule, value: string, field: string): 
   const { pattern, choices, lengthMin, lengthMax } = rule;
   if (choices !== undefined && !choices.includes(value)) {
     const supported = choices.map((choice) => JSON.stringify(choice)).join(", ");
-    report(check, field, value, "is not supported", `supported: ${supported}`);
+    report(check, field, value, shapeProblems.unsupported, `supported values: ${supported}`);
   } else if (pattern !== undefined && !pattern.test.test(value)) {
     report(check, field, value, "is not valid", `must be ${pattern.says}`);
   } else if (lengthMax !== undefined && value.length > lengthMax) {
@@ -189,9 +190,9 @@ function checkInt(
   { min, max }: { min: number; max: number },
   value: Json,
   field: string,
+  must: string,
 ): void {
-  if (typeof value !== "number" || !Number.isInteger(value))
-    return wrongType(check, field, value, "a whole number");
+  if (typeof value !== "number" || !Number.isInteger(value)) return reportType(check, field, value, must);
   if (value < min || value > max)
     report(check, field, value, "is out of range", `must be from ${min} to ${max}`);
 }
@@ -211,13 +212,12 @@ function unknownField(check: Check, schema: ObjectSchema, name: string, value: J
   );
 }
 
-function wrongType(check: Check, field: string, value: Json, wanted: string): void {
-  report(check, field, value, "has the wrong type", `must be ${wanted}`);
+function reportType({ problems }: Check, field: string, value: Json, must: string): void {
+  problems.push(wrongType(field, value, must));
 }
 
 function report(check: Check, field: string, value: Json | undefined, problem: string, fix: string): void {
-  const text = value === undefined ? "" : JSON.stringify(value);
-  check.problems.push({ field, value: text.length > 80 ? `${text.slice(0, 77)}...` : text, problem, fix });
+  check.problems.push({ field, value: shortJson(value), problem, fix });
 }
 
 const below = (field: string, name: string): string => (field === "" ? name : `${field}.${name}`);

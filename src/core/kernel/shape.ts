@@ -1,4 +1,4 @@
-import { isList, isObject, type Json } from "./json.ts";
+import { isList, isObject, type Json, type JsonObject } from "./json.ts";
 
 /**
  * Shapes: bounded checks of JSON that came from elsewhere. A shape gives the value typed, or undefined;
@@ -60,7 +60,7 @@ export const dictionary =
 export type Optional<T> = { readonly optional: Shape<T> };
 export const optional = <T>(shape: Shape<T>): Optional<T> => ({ optional: shape });
 
-type Fields = { readonly [key: string]: Shape<unknown> | Optional<unknown> };
+export type Fields = { readonly [key: string]: Shape<unknown> | Optional<unknown> };
 type FromFields<F extends Fields> = {
   readonly [K in keyof F as F[K] extends Optional<unknown> ? never : K]: F[K] extends Shape<infer T>
     ? T
@@ -90,3 +90,7 @@ export const fields =
     }
     return shaped as FromFields<F>;
   };
+
+/** The first field that keeps an object from having the shape of these fields. */
+export const wrongField = (shapes: Fields, value: JsonObject): string | undefined =>
+  Object.keys(shapes).find((key) => fields({ [key]: shapes[key] as Shape<unknown> })(value) === undefined);

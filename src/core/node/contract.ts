@@ -26,13 +26,14 @@ import type { BundleReport } from "./bundle-report.ts";
 import type { MemorySample } from "./memory.ts";
 import type { Eviction } from "./eviction.ts";
 import type { JobStanding } from "./job-standing.ts";
-import type { RegionView, SiteView } from "./place-view.ts";
 import type { Bundle, BundleMaker } from "../sync/bundle.ts";
 import type { Cover } from "../sync/contract.ts";
 import type { LogAt } from "../sync/frames.ts";
+import type { ContactView, RegionView, SiteView } from "./place-view.ts";
 import type { UplinkView } from "./uplink-view.ts";
 
 export type { BundleReport } from "./bundle-report.ts";
+export type { ContactView, RegionView, SiteView } from "./place-view.ts";
 
 /** Who we are and which mesh we belong to. Fixed for the life of a process. */
 export type NodeIdentity = {
@@ -344,6 +345,8 @@ export type NodeView = {
   readonly sitesTold: () => readonly SiteView[];
   /** Of the mesh, and of each region that we stand in, the regions next to ours, sorted by name. */
   readonly regions: () => readonly RegionView[];
+  /** Nodes of other places that we have links with, or dial, sorted by name; none where everybody is in the roster. */
+  readonly contacts: () => readonly ContactView[];
   /** Regions that we know a member to stand in directly, sorted. */
   readonly peopledRegions: () => readonly string[];
   /** In which regions a site stands, as far as we know, sorted; two: two sites have one name. */

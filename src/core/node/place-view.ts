@@ -1,4 +1,7 @@
 import type { Duration } from "../kernel/time.ts";
+import type { Evidence } from "../membership/contract.ts";
+import type { LinkClass } from "../records/link-class.ts";
+import type { NodeId } from "../records/record.ts";
 import type { RegionSummary, SiteSummary } from "../records/summaries.ts";
 
 /** What is told of another place, or counted in the own one. */
@@ -19,4 +22,17 @@ export type RegionView = {
   readonly summary: RegionSummary;
   readonly age: Duration;
   readonly unreachableFor: Duration | undefined;
+};
+
+/** A node outside of our roster that is proven to us, and that we have a link with or dial. */
+export type ContactView = {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly site: string;
+  readonly region: string;
+  /** Of its uplink, as it says itself, or its place says; undefined when neither did. */
+  readonly uplink: LinkClass | undefined;
+  /** Age of its newest word on itself that we hold; undefined when we hold none. */
+  readonly saidAge: Duration | undefined;
+  readonly evidence: Evidence;
 };

@@ -4,10 +4,11 @@ import { seconds, type Duration, type Instant, type WallTime } from "../kernel/t
 import type { NodeId } from "../records/record.ts";
 import { isWithin, type Place } from "../records/scope.ts";
 import type { Gateway } from "../records/summaries.ts";
+import type { ContactView, RegionView, SiteView } from "./place-view.ts";
+import { gatewaysTold } from "./guests.ts";
 import { detailOf } from "./levels.ts";
 import { whyForbidden } from "./link-policy.ts";
 import { regionsBeside } from "./parts.ts";
-import type { RegionView, SiteView } from "./place-view.ts";
 import { isMember, type Fact } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { siteSummaryOf } from "./summary-content.ts";
@@ -57,6 +58,20 @@ export function regionsOf(state: NodeState, given: Given): readonly RegionView[]
       return { name, summary: fact.body, age: ageOf(fact, given), unreachableFor };
     })
     .sort(byName);
+}
+
+export function contactsSeen(state: NodeState, { wall }: Given): readonly ContactView[] {
+  const { index, levels, membership } = state;
+  const uplinkTold = new Map([...gatewaysTold(state)].map(({ id, uplink }) => [id, uplink] as const));
+  const found = [...levels.guests].flatMap(([id, { member, status }]): readonly ContactView[] => {
+    const evidence = membership.evidence(id);
+    if (evidence === undefined || isMember(index, id) || index.goneSince.has(id)) return [];
+    const { name, site, region } = member;
+    const uplink = status?.body.uplink ?? uplinkTold.get(id);
+    const saidAge = status === undefined ? undefined : Math.max(0, wall - wallOf(status.record.version));
+    return [{ id, name, site, region, uplink, saidAge, evidence }];
+  });
+  return found.sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
 /** Of members outside of our roster those count that are proven to us: whoever speaks for a place, for one. */

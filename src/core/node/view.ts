@@ -22,7 +22,7 @@ import { isJob } from "./job-standing.ts";
 import { jobStanding } from "./jobs.ts";
 import { entriesOf, factsOf, isMember, kindKey, membersOf } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
-import { peopledRegions, regionsOf, regionsOfSite, sitesOf, sitesTold } from "./sites.ts";
+import { contactsSeen, peopledRegions, regionsOf, regionsOfSite, sitesOf, sitesTold } from "./sites.ts";
 import { belongs, memberOf } from "./trust-view.ts";
 import { uplinkView } from "./uplink.ts";
 import { isWorkloadKind, placedOf } from "./workloads.ts";
@@ -116,6 +116,7 @@ export function createView(state: NodeState, given: Given): NodeView {
     sites: () => sitesOf(state, given),
     sitesTold: () => sitesTold(state, given),
     regions: () => regionsOf(state, given),
+    contacts: () => contactsSeen(state, given),
     peopledRegions: () => peopledRegions(state),
     regionsOfSite: (site) => regionsOfSite(state, site),
     introduction: () => {

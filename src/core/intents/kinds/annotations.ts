@@ -63,9 +63,30 @@ export const checkAnnotations = (value: JsonObject): FieldProblem[] => [
   ...checkSites(value),
 ];
 
+/** Those of a DaemonSet: what says where copies run would be ignored. */
+export function checkDaemonSetAnnotations(value: JsonObject): FieldProblem[] {
+  const problem = "is not for a DaemonSet, which runs on every node that may run it";
+  const annotations = annotationsOf(value);
+  const refused = Object.entries(placesOfNoUse).flatMap(([name, fix]): FieldProblem[] => {
+    const text = annotations[name];
+    const field = `metadata.annotations[${name}]`;
+    return text === undefined ? [] : [{ field, value: JSON.stringify(text), problem, fix }];
+  });
+  const others = Object.fromEntries(
+    Object.entries(annotations).filter(([name]) => !Object.hasOwn(placesOfNoUse, name)),
+  );
+  return [...refused, ...checkAll({ metadata: { annotations: others } }, rules, "metadata.annotations")];
+}
+
+const placesOfNoUse: { readonly [name: string]: string } = {
+  "starlight.dev/placement": "leave it out",
+  "starlight.dev/sites":
+    "leave it out, and select nodes in spec.template.spec by their labels topology.kubernetes.io/zone (the site) and topology.kubernetes.io/region: nodeSelector for one, affinity.nodeAffinity for several",
+};
+
 /** A selector of sites that would be ignored, or names regions that can never exist. */
-function checkSites({ metadata }: JsonObject): FieldProblem[] {
-  const annotations = isObject(metadata) && isObject(metadata["annotations"]) ? metadata["annotations"] : {};
+function checkSites(value: JsonObject): FieldProblem[] {
+  const annotations = annotationsOf(value);
   const { "starlight.dev/sites": text, "starlight.dev/placement": placement } = annotations;
   if (typeof text !== "string") return [];
   const field = "metadata.annotations[starlight.dev/sites]";
@@ -84,8 +105,8 @@ export const checkNodeAnnotations = (value: JsonObject): FieldProblem[] =>
 /** Those of its pod template. */
 export function checkTemplateAnnotations(template: JsonObject): FieldProblem[] {
   const problems = checkAll(template, templateRules, "spec.template.metadata.annotations");
-  const { metadata, spec } = template;
-  const annotations = isObject(metadata) && isObject(metadata["annotations"]) ? metadata["annotations"] : {};
+  const { spec } = template;
+  const annotations = annotationsOf(template);
   const text = annotations[variantsAnnotation];
   const variants = typeof text === "string" ? parseVariants(text) : undefined;
   const field = `spec.template.metadata.annotations[${variantsAnnotation}]`;
@@ -104,11 +125,12 @@ export function checkTemplateAnnotations(template: JsonObject): FieldProblem[] {
   return problems;
 }
 
+const annotationsOf = ({ metadata }: JsonObject): JsonObject =>
+  isObject(metadata) && isObject(metadata["annotations"]) ? metadata["annotations"] : {};
+
 function checkAll(value: JsonObject, rules: Rules, path: string): FieldProblem[] {
-  const { metadata } = value;
-  const annotations = isObject(metadata) ? metadata["annotations"] : undefined;
   const problems: FieldProblem[] = [];
-  for (const [name, text] of Object.entries(isObject(annotations) ? annotations : {})) {
+  for (const [name, text] of Object.entries(annotationsOf(value))) {
     if (!name.startsWith("starlight.dev/")) continue;
     const rule = rules[name];
     const field = `${path}[${name}]`;

@@ -1,7 +1,7 @@
 import { isList, isObject, type Json, type JsonObject } from "../../kernel/json.ts";
 import type { FieldProblem } from "../contract.ts";
 import { int, int32Max, intOrText, list, object, quantity, text } from "../schema.ts";
-import { checkAnnotations, checkTemplateAnnotations } from "./annotations.ts";
+import { checkAnnotations, checkDaemonSetAnnotations, checkTemplateAnnotations } from "./annotations.ts";
 import type { Kind } from "./kind.ts";
 import { dnsLabel, labelSelector, metadata } from "./metadata.ts";
 import { checkPlacement, checkResources } from "./check-placement.ts";
@@ -87,7 +87,7 @@ export const daemonSet: Kind = {
     ),
   }),
   immutable: ["spec.selector"],
-  check: checkWorkload,
+  check: (value) => [...checkDaemonSetAnnotations(value), ...checkPods(value)],
 };
 
 const claim = object(
@@ -176,9 +176,13 @@ export const statefulSet: Kind = {
   check: checkWorkload,
 };
 
-/** The selector finds the template's pods, mounts name volumes, names and ports are there once. */
 function checkWorkload(value: JsonObject): FieldProblem[] {
-  const problems = [...checkAnnotations(value)];
+  return [...checkAnnotations(value), ...checkPods(value)];
+}
+
+/** The selector finds the template's pods, mounts name volumes, names and ports are there once. */
+function checkPods(value: JsonObject): FieldProblem[] {
+  const problems: FieldProblem[] = [];
   const spec = childOf(value, "spec");
   const template = childOf(spec, "template");
   const wanted = childOf(childOf(spec, "selector"), "matchLabels");

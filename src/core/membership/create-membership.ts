@@ -1,6 +1,6 @@
 import { hash53 } from "../kernel/hash.ts";
 import { between } from "../kernel/random.ts";
-import { asleep, earliest, type Duration, type WallTime } from "../kernel/time.ts";
+import { asleep, never, type Duration, type WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type {
   DialFailure,
@@ -17,14 +17,14 @@ import { decodeFrame, isAboutOthers } from "./frames.ts";
 import { doubt, doubtLevel, doubtsOf, noticeLag, noticeStall, recover, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
 import { closeLink, decides, linkClosed, linkOpened, settleStandby, use } from "./peer-links.ts";
-import { dialAt, enforcePolicy, linkRelays, mayDial, networkChanged, noPaths, relaysTo } from "./paths.ts";
+import { dialAt, enforcePolicy, linkRelays, mayDial, networkChanged, relaysTo } from "./paths.ts";
 import { permittedPeers } from "./permitted-peers.ts";
 import { explain, forgetEnd, newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
 import { acquit, answered, askNow, lostByAnother, probed, watch } from "./suspicion.ts";
 import { awayHeard, endAway, hangUp, sayAway, unneededHeard } from "./restarts.ts";
 import { beatAfter, dialMax, dueAfter, noteRoundTrip, redialAfter, retryFirst } from "./timing.ts";
-import { duePeers, nextWake, wakeLater } from "./wakes.ts";
+import { nextWake, wakeBy, wakeLater, wakeNow } from "./wakes.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
 /** Links to peers, who is alive, and why we think so. */
@@ -47,7 +47,6 @@ export function createMembership(config: MembershipConfig): Membership {
     tended: new Map(),
     peerByLink: new Map(),
     reports: new Map(),
-    paths: noPaths(),
     health: {
       score: 0,
       doubtedAt: Number.NEGATIVE_INFINITY,
@@ -61,13 +60,14 @@ export function createMembership(config: MembershipConfig): Membership {
     published: undefined,
     announceAt: Number.POSITIVE_INFINITY,
     observed: true,
-    wake: asleep,
-    deadlines: { peers: [], at: [] },
+    wakeAt: asleep.at,
+    wakeWhy: asleep.why,
+    deadlines: { peers: [], at: [], why: [] },
     wakeDoubt: 0,
   };
   return {
     handle: (event, env) => handle(state, event, env),
-    wake: () => state.wake,
+    wake: () => ({ at: state.wakeAt, why: state.wakeWhy }),
     standing: (peer) => state.peers.get(peer),
     evidence: (peer) => evidenceOf(state, peer),
     selfDoubt: () => doubtsOf(state),
@@ -82,7 +82,7 @@ function handle(
   { now, wall, random, ownEndUp }: MembershipEnv,
 ): MembershipEffect[] {
   const step: Step = { state, now, wall, random, ownEndUp, out: [] };
-  const lag = now - state.wake.at;
+  const lag = now - state.wakeAt;
   recover(state, now);
   if (event.type !== "stalled") {
     if (lag > lateMax) forgive(step, lag);
@@ -90,9 +90,10 @@ function handle(
   }
   // A sign of life only puts deadlines off: whoever wakes for one of them finds that out then.
   if (event.type === "heard" && lag < 0) {
-    const peer = state.peers.get(heard(step, event.link)?.peer ?? "");
+    const peer = state.peerByLink.get(event.link);
+    heard(step, peer, event.link);
     // Life on one of two links decides between them.
-    if (peer !== undefined && peer.links.size > 1) wakeLater(state, peer, { at: now, why: "life on a link" });
+    if (peer !== undefined && peer.links.size > 1) wakeNow(state, peer, now, "life on a link");
     else if (peer !== undefined) wakeLater(state, peer);
     return step.out;
   }
@@ -100,7 +101,7 @@ function handle(
   take(step, event);
   const stirs = stirsOthers(event);
   if (event.type === "frame" || event.type === "heard") tendSoon(step, state.peerByLink.get(event.link));
-  if (event.type === "dial-failed") tendSoon(step, event.peer);
+  if (event.type === "dial-failed") tendSoon(step, state.peers.get(event.peer));
   tend(step, stirs || isStirred(step));
   if (stirs && event.type !== "frame") state.observed = true;
   if (state.observed || now >= state.announceAt) {
@@ -108,15 +109,15 @@ function handle(
     announce(step);
     state.observed = false;
   }
-  state.wake = nextWake(state, stirs || isStirred(step));
+  nextWake(state, stirs || isStirred(step));
   return step.out;
 }
 
 /** More happened than signs of life: what was due when for any peer is to be found anew. */
 function isStirred({ state, out }: Step): boolean {
-  return (
-    doubtLevel(state) !== state.wakeDoubt || out.some(({ type }) => type !== "send" && type !== "clock-seen")
-  );
+  if (doubtLevel(state) !== state.wakeDoubt) return true;
+  for (const { type } of out) if (type !== "send" && type !== "clock-seen") return true;
+  return false;
 }
 
 /** What a peer says about others may make something due for any of them; all else about it concerns it alone. */
@@ -126,9 +127,8 @@ function stirsOthers(event: MembershipEvent): boolean {
 }
 
 /** What was due when for this peer is to be found anew. */
-function tendSoon({ state, now }: Step, id: NodeId | undefined): void {
-  const peer = state.peers.get(id ?? "");
-  if (peer !== undefined) wakeLater(state, peer, { at: now, why: "a frame" });
+function tendSoon({ state, now }: Step, peer: PeerState | undefined): void {
+  if (peer !== undefined) wakeNow(state, peer, now, "a frame");
 }
 
 function take(step: Step, event: MembershipEvent): void {
@@ -146,14 +146,14 @@ function take(step: Step, event: MembershipEvent): void {
     case "frame":
       return frameArrived(step, event.link, event.bytes);
     case "heard":
-      heard(step, event.link);
+      heard(step, step.state.peerByLink.get(event.link), event.link);
       return;
     case "observed":
       return observed(step, event);
     case "network-changed":
       return networkChanged(step);
     case "ask":
-      return askNow(step, event.peer, (of, link) => ping(step, of, link));
+      return askNow(step, event.peer, ping);
     case "stalled":
       return forgive(step, event.by);
     case "stopping":
@@ -205,7 +205,7 @@ function observed(step: Step, event: Extract<MembershipEvent, { type: "observed"
   state.reports.set(event.observer, { peers, gone: new Set(event.gone), metAt, lostAt });
   for (const id of lost) {
     const peer = state.tended.get(id);
-    if (peer !== undefined) lostByAnother(step, peer, (of, link) => ping(step, of, link));
+    if (peer !== undefined) lostByAnother(step, peer, ping);
   }
 }
 
@@ -236,24 +236,23 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
 /** Most frames are beats: between two deadlines of ours they move those of their own link only. */
 function beatArrived(step: Step, id: LinkId, bytes: Uint8Array): boolean {
   const { state } = step;
-  const peer = state.peers.get(state.peerByLink.get(id) ?? "");
+  const peer = state.peerByLink.get(id);
   const frame = peer?.links.size === 1 ? decodeFrame(bytes) : undefined;
-  const link = frame?.type === "beat" ? heard(step, id) : undefined;
+  const link = frame?.type === "beat" ? heard(step, peer, id) : undefined;
   if (peer === undefined || frame?.type !== "beat" || link === undefined) return false;
   promised(step, peer, link, frame.next);
   wakeLater(state, peer);
-  state.wake = earliest(state.wake, peer.wake);
+  wakeBy(state, peer.deadline);
   return true;
 }
 
 function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
   const { state, now } = step;
-  const link = heard(step, id);
+  const peer = state.peerByLink.get(id);
+  const link = heard(step, peer, id);
+  if (peer === undefined || link === undefined) return;
   const frame = decodeFrame(bytes);
-  if (link === undefined) return;
   if (frame === undefined) return closeLink(step, id, "ours");
-  const peer = state.peers.get(link.peer);
-  if (peer === undefined) return;
   switch (frame.type) {
     case "ping":
       send(step, id, { type: "pong", number: frame.number, wall: toldWall(step) });
@@ -277,7 +276,7 @@ function frameArrived(step: Step, id: LinkId, bytes: Uint8Array): void {
       if (!decides(state, link.peer)) use(step, peer, link);
       return;
     case "probe":
-      return probed(step, id, frame, (of, to) => ping(step, of, to));
+      return probed(step, id, frame, ping);
     case "away":
       return awayHeard(step, peer, frame.for);
     case "unneeded":
@@ -302,9 +301,8 @@ function clockSeen({ out, wall }: Step, { peer }: Link, theirs: WallTime, age: D
 
 const toldWall = ({ wall }: Step): number => Math.max(0, Math.floor(wall));
 
-function heard(step: Step, id: LinkId): Link | undefined {
+function heard(step: Step, peer: PeerState | undefined, id: LinkId): Link | undefined {
   const { state, now } = step;
-  const peer = state.peers.get(state.peerByLink.get(id) ?? "");
   const link = peer?.links.get(id);
   if (peer === undefined || link === undefined) return undefined;
   link.heardAt = now;
@@ -340,17 +338,29 @@ function forgive({ state, now }: Step, by: Duration): void {
 /** Whatever time alone brings to all, or to those whose time has come: pings, silence, better links, dials. */
 function tend(step: Step, all: boolean): void {
   const { state, now } = step;
-  for (const peer of all ? state.tended.values() : duePeers(state, now)) {
-    for (const link of peer.links.values()) {
-      watch(step, peer, link, () => ping(step, peer, link));
-      if (now >= link.nextPingAt && peer.links.has(link.id)) ping(step, peer, link);
-    }
-    settleStandby(step, peer);
-    endAway(step, peer);
-    if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
-    if (mayDial(state, peer) && now >= dialAt(peer)) dial(step, peer);
-    wakeLater(state, peer);
+  if (all) {
+    for (const peer of state.tended.values()) tendPeer(step, peer);
+    return;
   }
+  const { peers, at } = state.deadlines;
+  for (let place = 0; place < at.length; place++) {
+    const peer = now < (at[place] ?? never) ? undefined : peers[place];
+    if (peer === undefined) continue;
+    if (peer.wanted || peer.links.size > 0 || peer.awayUntil > Number.NEGATIVE_INFINITY) tendPeer(step, peer);
+  }
+}
+
+function tendPeer(step: Step, peer: PeerState): void {
+  const { state, now } = step;
+  for (const link of peer.links.values()) {
+    watch(step, peer, link, ping);
+    if (now >= link.nextPingAt && peer.links.has(link.id)) ping(step, peer, link);
+  }
+  settleStandby(step, peer);
+  endAway(step, peer);
+  if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
+  if (mayDial(peer) && now >= dialAt(peer)) dial(step, peer);
+  wakeLater(state, peer);
 }
 
 function dial({ state, now, random, out }: Step, peer: PeerState): void {

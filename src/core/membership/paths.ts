@@ -13,34 +13,27 @@ import type { State, Step } from "./state.ts";
  * evidence against the peer, and our links fact does not name it, so that nobody relays over it. While one
  * is in use the addresses are still tried, and a direct link takes over the moment it shows life.
  */
-export type PathState = {
-  readonly viaByLink: Map<LinkId, NodeId>;
-};
-
-export const noPaths = (): PathState => ({ viaByLink: new Map() });
-
 /** How many relays a dial is given. */
 const relaysMax = 3;
 
-export function isRelayed({ paths }: State, link: LinkId): boolean {
-  return paths.viaByLink.has(link);
+function isRelayed(peer: PeerState, link: LinkId): boolean {
+  return peer.links.get(link)?.via !== undefined;
 }
 
 /** How the way is told of in evidence. */
-export function throughWhom({ paths, peers }: State, link: LinkId): string {
-  const via = paths.viaByLink.get(link);
+export function throughWhom({ peers }: State, { via }: Link): string {
   return via === undefined ? "" : ` through ${peers.get(via)?.peer.name ?? via}`;
 }
 
 /** What the end of a link proves: the kernel that closed a relayed one may be the relay's. */
-export function provenEnd(state: State, link: LinkId, end: LinkEnd): LinkEnd {
-  return end === "closed" && isRelayed(state, link) ? "silent" : end;
+export function provenEnd({ via }: Link, end: LinkEnd): LinkEnd {
+  return end === "closed" && via !== undefined ? "silent" : end;
 }
 
 /** Not while it is reached directly; a link through a relay is no reason to give up on its addresses. */
-export function mayDial(state: State, { wanted, dialingSince, links }: PeerState): boolean {
+export function mayDial({ wanted, dialingSince, links }: PeerState): boolean {
   if (!wanted || dialingSince !== undefined) return false;
-  for (const id of links.keys()) if (!isRelayed(state, id)) return false;
+  for (const { via } of links.values()) if (via === undefined) return false;
   return true;
 }
 
@@ -50,22 +43,21 @@ export const dialAt = ({ redialAt, pausedUntil }: PeerState): Instant => Math.ma
 /** The peers that our links fact names: those we reach without anybody's help, or would but for a restart. */
 export function directPeers(state: State, now: Instant): NodeId[] {
   return [...state.tended]
-    .filter(([, { active, awayUntil }]) =>
-      active === undefined ? now < awayUntil : !isRelayed(state, active),
-    )
+    .filter(([, peer]) => (peer.active === undefined ? now < peer.awayUntil : !isRelayed(peer, peer.active)))
     .map(([id]) => id)
     .sort();
 }
 
 /** A direct link beside a relayed one waits for life, however lively the relayed one is. */
-export function isBetterPath(state: State, newer: Link, active: Link): boolean {
-  return isRelayed(state, active.id) && !isRelayed(state, newer.id);
+export function isBetterPath(newer: Link, active: Link): boolean {
+  return active.via !== undefined && newer.via === undefined;
 }
 
 /** A newer link takes the place of the one in use when that one stays silent. */
-export function waitsForSilence(state: State, { active, links }: PeerState, link: Link): boolean {
-  const used = active === undefined ? undefined : links.get(active);
-  return used !== undefined && used !== link && !isBetterPath(state, link, used);
+export function waitsForSilence({ active, links }: PeerState, link: Link): boolean {
+  if (links.size < 2 || active === undefined) return false;
+  const used = links.get(active);
+  return used !== undefined && used !== link && !isBetterPath(link, used);
 }
 
 /**
@@ -82,8 +74,9 @@ export function relaysTo(state: State, id: NodeId): readonly NodeId[] {
     return region === place.region || region === target.peer.region ? 1 : 2;
   };
   const found: { readonly id: NodeId; readonly far: number; readonly score: number }[] = [];
-  for (const [relay, { active, peer }] of state.tended) {
-    if (active === undefined || isRelayed(state, active) || relay === id) continue;
+  for (const [relay, known] of state.tended) {
+    const { active, peer } = known;
+    if (active === undefined || isRelayed(known, active) || relay === id) continue;
     if (state.reports.get(relay)?.peers.has(id) !== true) continue;
     const ends = [state.config.self, id].sort().join(" ");
     found.push({ id: relay, far: distance(peer), score: hash53(`${ends} ${relay}`) });

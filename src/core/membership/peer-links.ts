@@ -51,13 +51,13 @@ export function linkOpened(step: Step, event: Extract<MembershipEvent, { type: "
   peer.awayUntil = Number.NEGATIVE_INFINITY;
   peer.heardAt = now;
   const promised = usualBeat(state, peer);
-  const link = newLink(id, peerId, protocol, now, promised, dueAfter(state, peer, promised));
+  const link = newLink(id, peerId, protocol, now, promised, dueAfter(state, peer, promised), via);
   link.isNews = isNews;
   peer.links.set(id, link);
-  state.peerByLink.set(id, peerId);
+  state.peerByLink.set(id, peer);
+  takeTurns(state);
   state.tended.set(peerId, peer);
-  if (via !== undefined) state.paths.viaByLink.set(id, via);
-  const way = throughWhom(state, id);
+  const way = throughWhom(state, link);
   explain(peer, now, `${outbound ? "we reached it" : "it reached us"} on link ${id}${way}`);
   if (!decides(state, peerId)) return;
   if (peer.active === undefined) use(step, peer, link);
@@ -112,15 +112,14 @@ export function use(step: Step, peer: PeerState, link: Link): void {
 
 export function linkClosed(step: Step, id: LinkId, told: LinkEnd): void {
   const { state, now } = step;
-  const end = provenEnd(state, id, told);
-  const way = throughWhom(state, id);
-  state.paths.viaByLink.delete(id);
-  const peerId = state.peerByLink.get(id);
-  const peer = peerId === undefined ? undefined : state.peers.get(peerId);
+  const peer = state.peerByLink.get(id);
   const link = peer?.links.get(id);
-  state.peerByLink.delete(id);
   if (peer === undefined || link === undefined) return;
+  const end = provenEnd(link, told);
+  const way = throughWhom(state, link);
   peer.links.delete(id);
+  state.peerByLink.delete(id);
+  takeTurns(state);
   state.observed = true;
   if (peer.active === id) {
     peer.active = undefined;
@@ -160,6 +159,14 @@ function useNewest(step: Step, peer: PeerState): void {
   if (newest !== undefined) use(step, peer, newest);
 }
 
+/** Links give their signs of life in the order of their peers: how many come before those of each. */
+function takeTurns({ peerByLink }: State): void {
+  for (const peer of peerByLink.values()) {
+    peer.linksBefore = 0;
+    for (const other of peerByLink.values()) if (other.peer.id < peer.peer.id) peer.linksBefore++;
+  }
+}
+
 /** A newer link waits beside the one in use: life on the old one ends the wait, silence promotes the new. */
 export function settleStandby(step: Step, peer: PeerState): void {
   if (peer.links.size < 2 || peer.active === undefined || !decides(step.state, peer.peer.id)) return;
@@ -167,7 +174,7 @@ export function settleStandby(step: Step, peer: PeerState): void {
   if (active === undefined) return;
   for (const link of peer.links.values()) {
     if (link.id === active.id) continue;
-    if (isBetterPath(step.state, link, active)) {
+    if (isBetterPath(link, active)) {
       if (link.heardAt > link.openedAt) return use(step, peer, link);
     } else if (active.heardAt > link.openedAt) closeLink(step, link.id, "ours");
     else if (step.now >= link.openedAt + standbyPatience) return use(step, peer, link);
@@ -175,7 +182,7 @@ export function settleStandby(step: Step, peer: PeerState): void {
 }
 
 export function closeLink(step: Step, link: LinkId, end: LinkEnd): void {
-  const peer = step.state.peers.get(step.state.peerByLink.get(link) ?? "");
+  const peer = step.state.peerByLink.get(link);
   if (peer !== undefined && end === "silent") peer.ownEndUp = step.ownEndUp?.(link);
   step.out.push({ type: "close", link, end });
   linkClosed(step, link, end);

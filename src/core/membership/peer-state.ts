@@ -1,4 +1,4 @@
-import type { Duration, Instant, Wake } from "../kernel/time.ts";
+import type { Duration, Instant } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { LinkEnd, LinkId, Peer, Verdict } from "./contract.ts";
 import type { Saw } from "./frames.ts";
@@ -24,6 +24,8 @@ export type Duty = { readonly link: LinkId; readonly number: number };
 export type Link = {
   readonly id: LinkId;
   readonly peer: NodeId;
+  /** The relay it goes through, if any; see paths.ts. */
+  readonly via: NodeId | undefined;
   /** What both ends agreed on. */
   readonly protocol: number;
   readonly openedAt: Instant;
@@ -81,8 +83,8 @@ export type PeerState = {
   verdict: Verdict;
   since: Instant;
   reasons: readonly { readonly what: string; readonly at: Instant }[];
-  /** Before that, time alone changes nothing about it. */
-  wake: Wake;
+  /** How many links there are with peers before it in the order of ids. */
+  linksBefore: number;
   /** Its place among the deadlines; see wakes.ts. */
   deadline: number;
 };
@@ -107,7 +109,7 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
     verdict: "unreachable",
     since: now,
     reasons: [{ what: "never in contact since this agent started", at: now }],
-    wake: { at: now, why: "a new peer" },
+    linksBefore: 0,
     deadline: -1,
   };
 }
@@ -151,10 +153,12 @@ export function newLink(
   now: Instant,
   promised: Duration,
   due: Duration,
+  via?: NodeId,
 ): Link {
   return {
     id,
     peer,
+    via,
     protocol,
     openedAt: now,
     heardAt: now,

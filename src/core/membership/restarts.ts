@@ -28,7 +28,7 @@ export function awayHeard({ now }: Step, peer: PeerState, duration: Duration): v
 
 export function hangUp(step: Step, link: LinkId): void {
   const { state, now } = step;
-  const peer = state.peers.get(state.peerByLink.get(link) ?? "");
+  const peer = state.peerByLink.get(link);
   if (peer !== undefined) {
     send(step, link, { type: "unneeded" });
     peer.awayUntil = now + hungUpFor;

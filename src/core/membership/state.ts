@@ -1,9 +1,8 @@
 import type { Random } from "../kernel/random.ts";
-import type { Duration, Instant, Wake, WallTime } from "../kernel/time.ts";
+import type { Duration, Instant, WallTime } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import type { Place } from "../records/scope.ts";
 import type { LinkId, MembershipConfig, MembershipEffect } from "./contract.ts";
-import type { PathState } from "./paths.ts";
 import type { PeerState } from "./peer-state.ts";
 import type { Deadlines } from "./wakes.ts";
 
@@ -50,9 +49,8 @@ export type State = {
   readonly peers: Map<NodeId, PeerState>;
   /** Those that we keep links with, or have one with: all that time alone can change something about. */
   readonly tended: Map<NodeId, PeerState>;
-  readonly peerByLink: Map<LinkId, NodeId>;
+  readonly peerByLink: Map<LinkId, PeerState>;
   readonly reports: Map<NodeId, Report>;
-  readonly paths: PathState;
   readonly health: Health;
   /** Numbers the questions that we ask others. */
   probes: number;
@@ -61,9 +59,11 @@ export type State = {
   announceAt: Instant;
   /** Something that verdicts or our links depend on was seen since the last judgement. */
   observed: boolean;
-  wake: Wake;
+  /** When the machine wants to be called next, and why. */
+  wakeAt: Instant;
+  wakeWhy: string;
   readonly deadlines: Deadlines;
-  /** The doubt of ourselves that every peer's `wake` was found with. */
+  /** The doubt of ourselves that every peer's deadline was found with. */
   wakeDoubt: number;
 };
 

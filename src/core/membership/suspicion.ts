@@ -25,14 +25,17 @@ import { answerWithin, givenUpAt, witnessesMax } from "./timing.ts";
 /** Whom the first to suspect a peer asks about it. */
 const helpersMax = 32;
 
-/** What time brings for one link. `ask` sends a sign of life that wants an answer. */
-export function watch(step: Step, peer: PeerState, link: Link, ask: () => void): void {
+/** Sends a sign of life that wants an answer. */
+type Ask = (step: Step, peer: PeerState, link: Link) => void;
+
+/** What time brings for one link. */
+export function watch(step: Step, peer: PeerState, link: Link, ask: Ask): void {
   const { state, now } = step;
   if (now >= givenUpAt(state, peer, link)) return closeLink(step, link.id, "silent");
   if (link.askedAt === undefined) {
     if (now < link.dueAt) return;
     link.askedAt = now;
-    return ask();
+    return ask(step, peer, link);
   }
   if (link.suspicion !== undefined) {
     if (now >= link.suspicion.until) conclude(step, peer, link);
@@ -66,8 +69,8 @@ function suspect(step: Step, peer: PeerState, link: Link, askers: readonly LinkI
   const patience = (isOnlyAndOurEndWorks(step, peer, link) ? 1 : 2) * answerWithin(state, peer, link);
   link.suspicion = { number: ++state.probes, until: now + patience, answerBy };
   for (const asker of askers) {
-    const id = state.peerByLink.get(asker);
-    if (id !== undefined) answerBy.set(id, "lost");
+    const other = state.peerByLink.get(asker);
+    if (other !== undefined) answerBy.set(other.peer.id, "lost");
   }
   // Who lost it just now has answered already.
   for (const id of losersOf(state, peer, link)) answerBy.set(id, "lost");
@@ -110,7 +113,7 @@ export function probed(
   step: Step,
   requester: LinkId,
   { number, peer: about }: { readonly number: number; readonly peer: NodeId },
-  ask: (peer: PeerState, link: Link) => void,
+  ask: Ask,
 ): void {
   const { state, now } = step;
   const peer = state.peers.get(about);
@@ -122,7 +125,7 @@ export function probed(
   owe(link, requester, number);
   if (link.askedAt === undefined) {
     link.askedAt = now;
-    ask(peer, link);
+    ask(step, peer, link);
   }
 }
 
@@ -137,23 +140,23 @@ export function answered(step: Step, by: NodeId, number: number, saw: Saw): void
 }
 
 /** Somebody wants to know what the peer has said up to now. */
-export function askNow({ state }: Step, id: NodeId, ask: (peer: PeerState, link: Link) => void): void {
-  const peer = state.peers.get(id);
+export function askNow(step: Step, id: NodeId, ask: Ask): void {
+  const peer = step.state.peers.get(id);
   const link = peer?.links.get(peer.active ?? -1);
   if (peer === undefined || link === undefined) return;
   link.doubted = true;
-  ask(peer, link);
+  ask(step, peer, link);
 }
 
 /** An observer lost its link with a peer that we still have one with: time to ask, or to believe it. */
-export function lostByAnother(step: Step, peer: PeerState, ask: (peer: PeerState, link: Link) => void): void {
+export function lostByAnother(step: Step, peer: PeerState, ask: Ask): void {
   const { state, now } = step;
   const link = peer.active === undefined ? undefined : peer.links.get(peer.active);
   if (link === undefined) return;
   link.witnesses = losersOf(state, peer, link).length;
   if (link.askedAt === undefined) {
     link.askedAt = now;
-    return ask(peer, link);
+    return ask(step, peer, link);
   }
   if (now >= link.askedAt + answerWithin(state, peer, link)) closeLink(step, link.id, "silent");
 }

@@ -32,9 +32,7 @@ export function beatAfter(
 ): Duration {
   const links = peerByLink.size;
   const round = config.pingEvery * peer.peer.pace * Math.max(1, links / linksAtFullPace);
-  let before = 0;
-  for (const id of peerByLink.values()) if (id < peer.peer.id) before++;
-  const phase = first + before / Math.max(1, links);
+  const phase = first + peer.linksBefore / Math.max(1, links);
   const least = now / round + 0.2 - phase;
   const jitter = between(random, -jitterShare, jitterShare) / Math.max(1, links);
   return Math.ceil((Math.ceil(least) + phase + jitter) * round - now);

@@ -1,4 +1,4 @@
-import { asleep, never, type Instant, type Wake } from "../kernel/time.ts";
+import { asleep, never, type Instant } from "../kernel/time.ts";
 import { doubtLevel, recoversAt } from "./health.ts";
 import { dialAt, mayDial, waitsForSilence } from "./paths.ts";
 import { decides, standbyPatience } from "./peer-links.ts";
@@ -11,69 +11,86 @@ import { dialMax } from "./timing.ts";
 
 /**
  * The deadlines of all tended peers side by side, so that looking for those that have come touches nothing of the
- * others. Whatever changes who is tended makes them found anew.
+ * others, and setting one makes no object. Whatever changes who is tended makes them found anew.
  */
-export type Deadlines = { readonly peers: PeerState[]; readonly at: Instant[] };
+export type Deadlines = { readonly peers: PeerState[]; readonly at: Instant[]; readonly why: string[] };
 
 /** @param anew Whether what is due when for any peer may have changed. */
-export function nextWake(state: State, anew: boolean): Wake {
-  const { peers, at } = state.deadlines;
+export function nextWake(state: State, anew: boolean): void {
+  const { peers, at, why } = state.deadlines;
   if (anew) {
     state.wakeDoubt = doubtLevel(state);
     peers.length = 0;
     at.length = 0;
+    why.length = 0;
     for (const peer of state.tended.values()) {
       peer.deadline = peers.length;
       peers.push(peer);
-      at.push(0);
+      at.push(never);
+      why.push(asleep.why);
       wakeLater(state, peer);
     }
   }
-  let first: Wake = { at: recoversAt(state), why: "trust in ourselves" };
-  if (state.announceAt < first.at) first = { at: state.announceAt, why: "links that came" };
-  let [least, soonest] = [first.at, -1];
-  for (let place = 0; place < at.length; place++) {
-    const due = at[place] ?? never;
-    if (due < least) [least, soonest] = [due, place];
+  state.wakeAt = recoversAt(state);
+  state.wakeWhy = "trust in ourselves";
+  if (state.announceAt < state.wakeAt) {
+    state.wakeAt = state.announceAt;
+    state.wakeWhy = "links that came";
   }
-  return peers[soonest]?.wake ?? first;
+  for (let place = 0; place < at.length; place++) wakeBy(state, place);
 }
 
-/** The tended peers whose time has come. */
-export function* duePeers({ deadlines: { peers, at } }: State, now: Instant): Generator<PeerState> {
-  for (let place = 0; place < at.length; place++) {
-    const peer = now < (at[place] ?? never) ? undefined : peers[place];
-    if (peer === undefined) continue;
-    if (peer.wanted || peer.links.size > 0 || peer.awayUntil > Number.NEGATIVE_INFINITY) yield peer;
-  }
+/** The machine is called at this deadline, if at none before. */
+export function wakeBy(state: State, place: number): void {
+  const { at, why } = state.deadlines;
+  const due = at[place] ?? never;
+  if (due >= state.wakeAt) return;
+  state.wakeAt = due;
+  state.wakeWhy = why[place] ?? asleep.why;
 }
 
-/** Finds anew what time brings next to a peer, or knows it. */
-export function wakeLater(state: State, peer: PeerState, wake = wakeFor(state, peer)): void {
-  const { peers, at } = state.deadlines;
-  peer.wake = wake;
-  if (peers[peer.deadline] === peer) at[peer.deadline] = wake.at;
+/** This peer's is found anew as soon as peers are tended. */
+export function wakeNow({ deadlines }: State, peer: PeerState, now: Instant, why: string): void {
+  if (deadlines.peers[peer.deadline] !== peer) return;
+  deadlines.at[peer.deadline] = now;
+  deadlines.why[peer.deadline] = why;
 }
 
-/** What time alone brings next to one peer. */
-function wakeFor(state: State, peer: PeerState): Wake {
-  let at = Number.POSITIVE_INFINITY;
-  let why = asleep.why;
-  const consider = (when: Instant, what: string): void => {
-    if (when < at) {
-      at = when;
-      why = what;
-    }
-  };
+/** Finds anew what time alone brings next to a peer. */
+export function wakeLater(state: State, peer: PeerState): void {
+  const { deadlines } = state;
+  if (deadlines.peers[peer.deadline] !== peer) return;
+  let at = never;
+  let { why } = asleep;
   for (const link of peer.links.values()) {
-    consider(link.nextPingAt, "ping");
-    consider(watchAt(state, peer, link), "silence on a link");
-    if (decides(state, peer.peer.id) && waitsForSilence(state, peer, link)) {
-      consider(link.openedAt + standbyPatience, "a newer link");
+    if (link.nextPingAt < at) {
+      at = link.nextPingAt;
+      why = "ping";
+    }
+    const silentAt = watchAt(state, peer, link);
+    if (silentAt < at) {
+      at = silentAt;
+      why = "silence on a link";
+    }
+    const newerAt = link.openedAt + standbyPatience;
+    if (newerAt < at && waitsForSilence(peer, link) && decides(state, peer.peer.id)) {
+      at = newerAt;
+      why = "a newer link";
     }
   }
-  if (peer.awayUntil > Number.NEGATIVE_INFINITY) consider(peer.awayUntil, "the end of an absence");
-  if (peer.dialingSince !== undefined) consider(peer.dialingSince + dialMax, "a dial without an answer");
-  else if (mayDial(state, peer)) consider(dialAt(peer), "dial");
-  return { at, why };
+  if (peer.awayUntil > Number.NEGATIVE_INFINITY && peer.awayUntil < at) {
+    at = peer.awayUntil;
+    why = "the end of an absence";
+  }
+  if (peer.dialingSince !== undefined) {
+    if (peer.dialingSince + dialMax < at) {
+      at = peer.dialingSince + dialMax;
+      why = "a dial without an answer";
+    }
+  } else if (dialAt(peer) < at && mayDial(peer)) {
+    at = dialAt(peer);
+    why = "dial";
+  }
+  deadlines.at[peer.deadline] = at;
+  deadlines.why[peer.deadline] = why;
 }

@@ -1,5 +1,5 @@
-import { carryOut, type Handlers } from "../kernel/effects.ts";
-import { asleep, earliest, type Instant, type Wake } from "../kernel/time.ts";
+import { carryOutFor, type HandlersOf } from "../kernel/effects.ts";
+import { earliest, never, type Instant, type Wake } from "../kernel/time.ts";
 import { membershipChannel, syncChannel } from "./channels.ts";
 import { admitAside, admitStored, restoreFrames } from "./admission.ts";
 import { bundleArrived } from "./bundles.ts";
@@ -58,9 +58,14 @@ import { writeAsked, writeFailed, writeStored } from "./writes.ts";
 export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = spoken): NodeMachine {
   const state = newState(identity, config, speaks);
   const given: Given = { now: 0, wall: 0, crypto: undefined };
-  let promised: Wake = asleep;
-  /** The next deadline but those of membership and sync; undefined when it is to be found anew. */
+  // In an object, where a number is changed in place.
+  const promised = { at: never };
+  /**
+   * The next deadline but those of membership and sync, and but those of membership; undefined when they are to be
+   * found anew, and as long as we have not settled.
+   */
   let others: Wake | undefined;
+  let beyondMembership: Wake | undefined;
   // Empty in most turns: made once, and emptied before each.
   const floorMatches = new Map<string, boolean>();
   const voided = new Set<string>();
@@ -75,9 +80,15 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       if (voided.size > 0) voided.clear();
       const turn: Turn = { state, env, lag, out: [], fresh: [], floorMatches, voided };
       settleSent(turn);
-      if (others === undefined || env.now >= others.at || !isBetweenPeers(state, event))
-        carryOut(handlers(turn), event);
-      else if (!peersHeard(turn, event)) return turn.out;
+      if (beyondMembership !== undefined && isForMembership(state, event) && env.now < beyondMembership.at) {
+        if (!membershipHeard(turn, event)) return turn.out;
+      } else {
+        beyondMembership = undefined;
+        if (others === undefined || env.now >= others.at || !isBetweenPeers(state, event))
+          carryOutFor(turn, handlers, event);
+        else if (!peersHeard(turn, event)) return turn.out;
+      }
+      beyondMembership = undefined;
       others = undefined;
       if (touchedLinkPolicy(turn)) tellPeers(turn);
       settleIfReady(turn);
@@ -100,99 +111,123 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       return turn.out;
     },
     wake: () => {
-      others ??= othersWake(state);
-      promised = earliest(earliest(state.membership.wake(), state.sync.wake()), others);
-      return promised;
+      let beyond = beyondMembership;
+      if (beyond === undefined) {
+        const rest = others ?? othersWake(state);
+        beyond = earliest(state.sync.wake(), rest);
+        if (hasSettled(state)) {
+          others = rest;
+          beyondMembership = beyond;
+        }
+      }
+      const next = earliest(state.membership.wake(), beyond);
+      promised.at = next.at;
+      return next;
     },
     view: createView(state, given),
   };
 }
 
 /**
- * What only membership and sync have to hear of, while nothing else is due: a peer's beat, a comparison, a dial
- * in vain, and the time for ours. Most of what happens is that; unless they find something out, the rest of the
- * node has nothing to do. Who is not sure yet who is in its own place learns that from comparisons.
+ * What only membership and sync have to hear of, while nothing else is due: a comparison, a dial in vain, and the
+ * time for ours. Unless they find something out, the rest of the node has nothing to do.
  */
-function isBetweenPeers({ booted, settling, levels, peerByLink }: NodeState, event: NodeEvent): boolean {
-  if (!booted || settling || !levels.ownPlace.heard || levels.ownPlace.elders) return false;
+function isBetweenPeers({ peerByLink }: NodeState, event: NodeEvent): boolean {
   if (event.type === "wake" || event.type === "dial-failed") return true;
   if (event.type !== "frame" || !peerByLink.has(event.link)) return false;
   return event.bytes[0] === membershipChannel || event.bytes[0] === syncChannel;
 }
 
+/** Who is not sure yet who is in its own place learns that from comparisons. */
+function hasSettled({ booted, settling, levels }: NodeState): boolean {
+  return booted && !settling && levels.ownPlace.heard && !levels.ownPlace.elders;
+}
+
+/** Most of what happens: a peer's beat, and the time for ours, of which only membership has to hear. */
+function isForMembership({ peerByLink }: NodeState, event: NodeEvent): boolean {
+  if (event.type === "wake") return true;
+  return event.type === "frame" && event.bytes[0] === membershipChannel && peerByLink.has(event.link);
+}
+
+/** @returns whether the rest of the node has to do with it. */
+function membershipHeard(turn: Turn, event: NodeEvent): boolean {
+  if (event.type === "frame") return frameArrived(turn, event.link, event.bytes);
+  return tellMembership(turn, wake);
+}
+const wake = { type: "wake" } as const;
+
 /** @returns whether the rest of the node has to do with it. */
 function peersHeard(turn: Turn, event: NodeEvent): boolean {
   if (event.type === "frame") return frameArrived(turn, event.link, event.bytes);
   if (event.type === "dial-failed") return tellMembership(turn, event);
-  const found = tellMembership(turn, { type: "wake" });
-  return turn.env.now >= turn.state.sync.wake().at ? tellSync(turn, { type: "wake" }) || found : found;
+  const found = tellMembership(turn, wake);
+  return turn.env.now >= turn.state.sync.wake().at ? tellSync(turn, wake) || found : found;
 }
 
-function handlers(turn: Turn): Handlers<NodeEvent> {
-  const { state, env } = turn;
-  return {
-    boot: (event) => boot(turn, event),
-    measured: ({ status }) => {
-      const before = declaredClass(state);
-      const moved = state.status !== undefined && state.status.addresses.join() !== status.addresses.join();
-      state.status = status;
-      if (moved) tellMembership(turn, { type: "network-changed" });
-      publishStatus(turn);
-      if (declaredClass(state) !== before) tellPeers(turn);
-      placeSoon(turn);
-    },
-    "link-opened": (event) => linkOpened(turn, event),
-    "link-closed": (event) => linkClosed(turn, event),
-    "dial-failed": ({ peer, why, detail }) => {
-      state.dialFailed.add(peer);
-      tellMembership(turn, { type: "dial-failed", peer, why, detail });
-    },
-    frame: ({ link, bytes }) => {
-      if (!introductionArrived(turn, link, bytes)) frameArrived(turn, link, bytes);
-    },
-    write: (event) => writeAsked(turn, event),
-    bundle: (event) => bundleArrived(turn, event),
-    enrolled: ({ frame }) => {
-      absorb(turn, admitStored(turn, frame), undefined);
-      // It is ours and outside of our chain of parcels: what we write next follows it.
-      if (state.ownLogsWhole) coverOwnLogs(turn);
-    },
-    leave: ({ reason }) => publishLeave(turn, reason),
-    "pod-report": ({ report }) => {
-      const before = podReported(turn, report);
-      if (before !== undefined) countRestarts(turn, report.uid, before);
-    },
-    memory: ({ sample }) => memoryMeasured(turn, sample),
-    "pod-gone": ({ uid }) => {
-      const pod = state.pods.get(uid);
-      podGone(turn, uid);
-      if (pod !== undefined) releaseLease(turn, pod);
-    },
-    evict: (event) => evictPod(turn, event),
-    stored: ({ ticket }) => {
-      if (leasesStored(turn, ticket, "stored")) return;
-      persisted(turn, ticket);
-      writeStored(turn, ticket);
-    },
-    "store-failed": ({ ticket, detail }) => {
-      if (leasesStored(turn, ticket, "store-failed")) return;
-      writeFailed(turn, ticket, detail);
-      persistFailed(turn, ticket, detail);
-    },
-    stopping: () => void tellMembership(turn, { type: "stopping" }),
-    stalled: ({ by }) => {
-      note(turn, "warning", "Stalled", `this process stood still for ${Math.round(by)} ms`);
-      stalled(turn, by);
-      tellMembership(turn, { type: "stalled", by });
-    },
-    wake: () => {
-      tellMembership(turn, { type: "wake" });
-      if (env.now >= state.sync.wake().at) tellSync(turn, { type: "wake" });
-      if (env.now >= state.leases.wake().at) tellLeases(turn, { type: "wake" });
-      if (env.now >= state.retryAsideAt) absorb(turn, admitAside(turn), undefined);
-    },
-  };
-}
+const handlers: HandlersOf<Turn, NodeEvent> = {
+  boot,
+  measured: (turn, { status }) => {
+    const { state } = turn;
+    const before = declaredClass(state);
+    const moved = state.status !== undefined && state.status.addresses.join() !== status.addresses.join();
+    state.status = status;
+    if (moved) tellMembership(turn, { type: "network-changed" });
+    publishStatus(turn);
+    if (declaredClass(state) !== before) tellPeers(turn);
+    placeSoon(turn);
+  },
+  "link-opened": linkOpened,
+  "link-closed": linkClosed,
+  "dial-failed": (turn, { peer, why, detail }) => {
+    turn.state.dialFailed.add(peer);
+    tellMembership(turn, { type: "dial-failed", peer, why, detail });
+  },
+  frame: (turn, { link, bytes }) => {
+    if (!introductionArrived(turn, link, bytes)) frameArrived(turn, link, bytes);
+  },
+  write: writeAsked,
+  bundle: bundleArrived,
+  enrolled: (turn, { frame }) => {
+    absorb(turn, admitStored(turn, frame), undefined);
+    // It is ours and outside of our chain of parcels: what we write next follows it.
+    if (turn.state.ownLogsWhole) coverOwnLogs(turn);
+  },
+  leave: (turn, { reason }) => publishLeave(turn, reason),
+  "pod-report": (turn, { report }) => {
+    const before = podReported(turn, report);
+    if (before !== undefined) countRestarts(turn, report.uid, before);
+  },
+  memory: (turn, { sample }) => memoryMeasured(turn, sample),
+  "pod-gone": (turn, { uid }) => {
+    const pod = turn.state.pods.get(uid);
+    podGone(turn, uid);
+    if (pod !== undefined) releaseLease(turn, pod);
+  },
+  evict: evictPod,
+  stored: (turn, { ticket }) => {
+    if (leasesStored(turn, ticket, "stored")) return;
+    persisted(turn, ticket);
+    writeStored(turn, ticket);
+  },
+  "store-failed": (turn, { ticket, detail }) => {
+    if (leasesStored(turn, ticket, "store-failed")) return;
+    writeFailed(turn, ticket, detail);
+    persistFailed(turn, ticket, detail);
+  },
+  stopping: (turn) => void tellMembership(turn, { type: "stopping" }),
+  stalled: (turn, { by }) => {
+    note(turn, "warning", "Stalled", `this process stood still for ${Math.round(by)} ms`);
+    stalled(turn, by);
+    tellMembership(turn, { type: "stalled", by });
+  },
+  wake: (turn) => {
+    const { state, env } = turn;
+    tellMembership(turn, wake);
+    if (env.now >= state.sync.wake().at) tellSync(turn, wake);
+    if (env.now >= state.leases.wake().at) tellLeases(turn, wake);
+    if (env.now >= state.retryAsideAt) absorb(turn, admitAside(turn), undefined);
+  },
+};
 
 /** Everything from our own disk, before any contact. */
 function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {

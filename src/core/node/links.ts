@@ -1,4 +1,4 @@
-import { carryOut, type Handlers } from "../kernel/effects.ts";
+import { carryOutFor, type HandlersOf } from "../kernel/effects.ts";
 import type { LinkId, MembershipEffect, MembershipEvent, Peer } from "../membership/contract.ts";
 import { isMember, factsOf, type IndexChange } from "./records-index.ts";
 import type { SyncEffect, SyncEvent } from "../sync/contract.ts";
@@ -42,7 +42,7 @@ const settledAfter = 10_000;
 
 /** @returns whether it brought anything that the rest of the node has to do with. */
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): boolean {
-  const [channel] = bytes;
+  const channel = bytes[0];
   const payload = bytes.subarray(1);
   if (channel === membershipChannel) return tellMembership(turn, { type: "frame", link, bytes: payload });
   let found = tellMembership(turn, { type: "heard", link });
@@ -93,18 +93,17 @@ export function asRecordsFrame(records: readonly MeshRecord[], crypto: Crypto): 
 /** @returns whether it found something out, other than what it tells its peers. */
 export function tellMembership(turn: Turn, event: MembershipEvent): boolean {
   const { state, env } = turn;
-  const membershipEnv = {
-    now: env.now,
-    wall: env.wall,
-    random: () => env.random("membership")(),
-    ownEndUp: env.ownEndUp,
-  };
+  state.membershipChance ??= env.random("membership");
+  const { now, wall, ownEndUp } = env;
   let found = false;
-  let handlers: Handlers<MembershipEffect> | undefined;
-  for (const effect of state.membership.handle(event, membershipEnv)) {
+  for (const effect of state.membership.handle(event, {
+    now,
+    wall,
+    random: state.membershipChance,
+    ownEndUp,
+  })) {
     found ||= effect.type !== "send";
-    handlers ??= membershipHandlers(turn);
-    carryOut(handlers, effect);
+    carryOutFor(turn, membershipHandlers, effect);
   }
   return found;
 }
@@ -126,11 +125,9 @@ export function tellSync(turn: Turn, event: SyncEvent): boolean {
     linkedTo: (node: string) => factsOf(state.index, node)?.links?.body.peers ?? nobody,
   };
   let found = false;
-  let handlers: Handlers<SyncEffect> | undefined;
   for (const effect of state.sync.handle(event, syncEnv)) {
     found ||= effect.type !== "send";
-    handlers ??= syncHandlers(turn);
-    carryOut(handlers, effect);
+    carryOutFor(turn, syncHandlers, effect);
   }
   return found;
 }
@@ -296,74 +293,72 @@ export function tellRemembered(turn: Turn, observer: string): void {
   tellMembership(turn, { type: "observed", observer, peers, gone: nobody });
 }
 
-function membershipHandlers(turn: Turn): Handlers<MembershipEffect> {
-  const { state, out } = turn;
-  return {
-    dial: (effect) => dial(turn, effect),
-    close: ({ link, end }) => out.push({ type: "close", link, end }),
-    send: ({ link, bytes }) => send(turn, link, membershipChannel, bytes),
-    "peer-up": ({ peer, link }) => {
-      const member = memberOf(state, peer);
-      if (member === undefined) return;
-      const { site, region } = member;
-      state.peerByLink.set(link, peer);
-      tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
-      tellLeases(turn, { type: "peer-up", peer });
-    },
-    "peer-down": ({ link, peer }) => {
-      clockLost(turn, peer);
-      state.peerByLink.delete(link);
-      tellSync(turn, { type: "peer-down", link });
-      if (![...state.peerByLink.values()].includes(peer)) tellLeases(turn, { type: "peer-down", peer });
-    },
-    "clock-seen": ({ peer, ahead }) => clockSeen(turn, peer, ahead),
-    "protocol-mismatch": ({ peer, theirs }) => {
-      const name = state.index.memberById.get(peer)?.body.name ?? peer;
-      const message = `${name} speaks protocol ${rangeText(theirs)}, we speak ${rangeText(state.speaks)}: upgrade the older side`;
-      note(turn, "warning", "ProtocolMismatch", message);
-    },
-    "links-changed": ({ peers, gone }) => publishLinks(turn, peers, gone),
-    "verdict-changed": ({ peer, from, to }) => {
-      const name = memberOf(state, peer)?.name ?? peer;
-      peersSoon(state, turn.env.now);
-      const reason = to === "alive" ? "NodeReachable" : to === "dead" ? "NodeDead" : "NodeUnreachable";
-      note(turn, to === "alive" ? "info" : "warning", reason, `${name}: ${from} -> ${to}`);
-      changed(turn, { type: "node", node: peer });
-      if (to === "alive") nodeReturned(turn, peer, name);
-      else if (from === "alive") {
-        state.awaySince.set(peer, state.membership.evidence(peer)?.heardAt ?? turn.env.now);
-      }
-      placeSoon(turn);
-    },
-  };
-}
+const membershipHandlers: HandlersOf<Turn, MembershipEffect> = {
+  dial,
+  close: ({ out }, { link, end }) => out.push({ type: "close", link, end }),
+  send: (turn, { link, bytes }) => send(turn, link, membershipChannel, bytes),
+  "peer-up": (turn, { peer, link }) => {
+    const member = memberOf(turn.state, peer);
+    if (member === undefined) return;
+    const { site, region } = member;
+    turn.state.peerByLink.set(link, peer);
+    tellSync(turn, { type: "peer-up", link, peer, place: { site, region } });
+    tellLeases(turn, { type: "peer-up", peer });
+  },
+  "peer-down": (turn, { link, peer }) => {
+    const { peerByLink } = turn.state;
+    clockLost(turn, peer);
+    peerByLink.delete(link);
+    tellSync(turn, { type: "peer-down", link });
+    if (![...peerByLink.values()].includes(peer)) tellLeases(turn, { type: "peer-down", peer });
+  },
+  "clock-seen": (turn, { peer, ahead }) => clockSeen(turn, peer, ahead),
+  "protocol-mismatch": (turn, { peer, theirs }) => {
+    const { index, speaks } = turn.state;
+    const name = index.memberById.get(peer)?.body.name ?? peer;
+    const message = `${name} speaks protocol ${rangeText(theirs)}, we speak ${rangeText(speaks)}: upgrade the older side`;
+    note(turn, "warning", "ProtocolMismatch", message);
+  },
+  "links-changed": (turn, { peers, gone }) => publishLinks(turn, peers, gone),
+  "verdict-changed": (turn, { peer, from, to }) => {
+    const { state, env } = turn;
+    const name = memberOf(state, peer)?.name ?? peer;
+    peersSoon(state, env.now);
+    const reason = to === "alive" ? "NodeReachable" : to === "dead" ? "NodeDead" : "NodeUnreachable";
+    note(turn, to === "alive" ? "info" : "warning", reason, `${name}: ${from} -> ${to}`);
+    changed(turn, { type: "node", node: peer });
+    if (to === "alive") nodeReturned(turn, peer, name);
+    else if (from === "alive") {
+      state.awaySince.set(peer, state.membership.evidence(peer)?.heardAt ?? env.now);
+    }
+    placeSoon(turn);
+  },
+};
 
-function syncHandlers(turn: Turn): Handlers<SyncEffect> {
-  return {
-    send: ({ link, bytes }) => send(turn, link, syncChannel, bytes),
-    received: ({ link, records, covers }) => {
-      const admitted = admitRecords(turn, records, link);
-      // Of logs that nobody on the roster can write there is nothing to keep track of.
-      const { identity } = turn.state;
-      for (const log of covers) {
-        if (!keeps(identity, log.scope) || turn.voided.has(logName(log))) continue;
-        const known = memberOf(turn.state, log.author) !== undefined || log.author === identity.mesh.id;
-        if (known) coverAndHold(turn, log);
-        else coverLater(turn, log);
-      }
-      absorb(turn, admitted, link);
-    },
-    "only-here": ({ records }) => dropDead(turn, records),
-    "in-step": ({ sent }) => {
-      countReunionTraffic(turn, 0, sent);
-      headsMoved(turn);
-      coverOwnLogs(turn);
-      placeSoon(turn);
-    },
-    "protocol-error": ({ link, detail }) => {
-      note(turn, "warning", "ProtocolError", `link ${link}: ${detail}`);
-      shutOut(turn, link, detail);
-      endLink(turn, link);
-    },
-  };
-}
+const syncHandlers: HandlersOf<Turn, SyncEffect> = {
+  send: (turn, { link, bytes }) => send(turn, link, syncChannel, bytes),
+  received: (turn, { link, records, covers }) => {
+    const admitted = admitRecords(turn, records, link);
+    // Of logs that nobody on the roster can write there is nothing to keep track of.
+    const { identity } = turn.state;
+    for (const log of covers) {
+      if (!keeps(identity, log.scope) || turn.voided.has(logName(log))) continue;
+      const known = memberOf(turn.state, log.author) !== undefined || log.author === identity.mesh.id;
+      if (known) coverAndHold(turn, log);
+      else coverLater(turn, log);
+    }
+    absorb(turn, admitted, link);
+  },
+  "only-here": (turn, { records }) => dropDead(turn, records),
+  "in-step": (turn, { sent }) => {
+    countReunionTraffic(turn, 0, sent);
+    headsMoved(turn);
+    coverOwnLogs(turn);
+    placeSoon(turn);
+  },
+  "protocol-error": (turn, { link, detail }) => {
+    note(turn, "warning", "ProtocolError", `link ${link}: ${detail}`);
+    shutOut(turn, link, detail);
+    endLink(turn, link);
+  },
+};

@@ -1,4 +1,5 @@
 import type { HybridClock, Version } from "../kernel/hybrid-clock.ts";
+import type { Random } from "../kernel/random.ts";
 import type { Duration, Instant, WallTime } from "../kernel/time.ts";
 import { promiseFor, type Leases } from "../leases/contract.ts";
 import { createLeases } from "../leases/create-leases.ts";
@@ -77,6 +78,8 @@ export type NodeState = {
   readonly store: RecordStore;
   readonly index: Index;
   readonly membership: Membership;
+  /** Its stream of chance, from its first turn on. */
+  membershipChance: Random | undefined;
   readonly sync: Sync;
   readonly leases: Leases;
   /** Lease tickets by the node's, and what the disk held of leases at boot. */
@@ -193,7 +196,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
       bytes: 0,
       noted: { day: 0, bytes: 0 },
       linkById: new Map(),
-      used: new Set(),
+      used: [],
       roundTrips: { far: false, otherwiseSince: undefined, lookAt: 0 },
       class: undefined,
     },
@@ -201,7 +204,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     offenders: new Map(),
     linkPolicy: { madeOf: "", policy: undefined },
     peersTold: undefined,
-    clocks: { aheadByPeer: new Map(), correction: 0, base: undefined },
+    clocks: { aheadByPeer: new Map(), correction: 0, base: Number.NaN },
     store: emptyStore(),
     index: emptyIndex(),
     membership: createMembership({
@@ -211,6 +214,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
       redialMax: config.redialMax,
       speaks,
     }),
+    membershipChance: undefined,
     sync: createSync({ self, compareEvery: config.compareEvery }),
     leases: createLeases({ self, leaseFor: config.leaseFor, promiseFor: promiseFor(config.leaseFor) }),
     leaseTickets: new Map(),

@@ -1,4 +1,4 @@
-import { fill, fullAt, fullBucket, type Bucket, type BucketRate } from "../kernel/bucket.ts";
+import { fill, fullAt, fullBucket, type Bucket } from "../kernel/bucket.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import {
@@ -33,7 +33,7 @@ export type Uplink = {
   noted: { readonly day: number; readonly bytes: number };
   readonly linkById: Map<LinkId, MeteredLink>;
   /** Links that frames were handed to in this turn. */
-  readonly used: Set<LinkId>;
+  readonly used: LinkId[];
   readonly roundTrips: RoundTrips;
   /** The class that counted last, and was told to the others. */
   class: LinkClass | undefined;
@@ -79,7 +79,7 @@ export function linkEnded({ state }: Turn, link: LinkId): void {
 export function countSent(turn: Turn, link: LinkId, bytes: number): void {
   const metered = turn.state.uplink.linkById.get(link);
   if (metered === undefined) return;
-  turn.state.uplink.used.add(link);
+  if (metered.handed === 0) turn.state.uplink.used.push(link);
   metered.handed += bytes;
   metered.handedAt = turn.env.now;
   charge(turn, metered, bytes);
@@ -88,13 +88,16 @@ export function countSent(turn: Turn, link: LinkId, bytes: number): void {
 /** At the start of a turn: what was handed over in the one before has left, compressed or not. */
 export function settleSent(turn: Turn): void {
   const { linkById, used } = turn.state.uplink;
-  if (used.size === 0) return;
+  if (used.length === 0) return;
   for (const link of used) {
     const metered = linkById.get(link);
     if (metered === undefined) continue;
     const left = turn.env.sentBytes(link);
     const second = Math.floor(metered.handedAt / 1_000);
-    if (second !== metered.second) [metered.second, metered.secondBytes] = [second, 0];
+    if (second !== metered.second) {
+      metered.second = second;
+      metered.secondBytes = 0;
+    }
     metered.secondBytes += left - metered.left;
     metered.peakPerSecond = Math.max(metered.peakPerSecond, metered.secondBytes);
     const beyond = left - metered.left - metered.handed;
@@ -102,7 +105,7 @@ export function settleSent(turn: Turn): void {
     metered.left = left;
     metered.handed = 0;
   }
-  used.clear();
+  used.length = 0;
 }
 
 /** What the state exchange may put on its links now. */
@@ -143,7 +146,7 @@ export function uplinkView(state: NodeState, now: Instant): UplinkView {
 }
 
 function spendingOf(state: NodeState, link: LinkId, metered: MeteredLink, now: Instant): LinkSpending {
-  const { perSecond } = rateOf(state, metered.peer);
+  const perSecond = bytesPerSecondTo(state, metered.peer);
   const waits = state.sync.waiting(link);
   const { peer, bytesToday, peakPerSecond } = metered;
   return {
@@ -170,23 +173,26 @@ function charge({ state, env }: Turn, metered: MeteredLink, bytes: number): void
   }
   uplink.bytes += bytes;
   metered.bytesToday += bytes;
-  const rate = rateOf(state, metered.peer);
-  if (!Number.isFinite(rate.perSecond)) return;
+  const perSecond = bytesPerSecondTo(state, metered.peer);
+  if (perSecond === Number.POSITIVE_INFINITY) return;
+  const rate = bucketRateOf(perSecond);
   metered.bucket ??= fullBucket(rate, env.now);
   fill(metered.bucket, rate, env.now);
   metered.bucket.level -= bytes;
 }
 
 function roomOnLink(state: NodeState, metered: MeteredLink, urgency: Urgency, now: Instant): number {
-  const rate = rateOf(state, metered.peer);
-  if (!Number.isFinite(rate.perSecond)) return Number.POSITIVE_INFINITY;
+  const perSecond = bytesPerSecondTo(state, metered.peer);
+  if (perSecond === Number.POSITIVE_INFINITY) return perSecond;
+  const rate = bucketRateOf(perSecond);
   metered.bucket ??= fullBucket(rate, now);
   return Math.max(0, fill(metered.bucket, rate, now) - reserveOf(urgency) * rate.burst);
 }
 
 function opensAt(state: NodeState, metered: MeteredLink, urgency: Urgency, now: Instant): Instant {
-  const rate = rateOf(state, metered.peer);
-  if (!Number.isFinite(rate.perSecond)) return now;
+  const perSecond = bytesPerSecondTo(state, metered.peer);
+  if (perSecond === Number.POSITIVE_INFINITY) return now;
+  const rate = bucketRateOf(perSecond);
   metered.bucket ??= fullBucket(rate, now);
   fill(metered.bucket, rate, now);
   return fullAt(metered.bucket, rate, (reserveOf(urgency) + pieceShare) * rate.burst);
@@ -203,10 +209,10 @@ function roomToday({ state, env }: Turn, urgency: Urgency): number {
  * Each end keeps to its own rate; that of the peer is known by its class alone. Until it has said that, it may be
  * of the slowest: what has been sent cannot be taken back.
  */
-function rateOf(state: NodeState, peer: NodeId): BucketRate {
-  if (memberOf(state, peer)?.site === state.identity.site) return bucketRateOf(Number.POSITIVE_INFINITY);
+function bytesPerSecondTo(state: NodeState, peer: NodeId): number {
+  if (memberOf(state, peer)?.site === state.identity.site) return Number.POSITIVE_INFINITY;
   const ours = state.config.uplinkBytesPerSecond || bytesPerSecondOf[ownClass(state)];
-  return bucketRateOf(Math.min(ours, bytesPerSecondOf[classSaidBy(state, peer) ?? "satellite"]));
+  return Math.min(ours, bytesPerSecondOf[classSaidBy(state, peer) ?? "satellite"]);
 }
 
 const classOfPeer = (state: NodeState, peer: NodeId): LinkClass => classSaidBy(state, peer) ?? "lan";

@@ -22,8 +22,8 @@ export type WallClock = {
   readonly aheadByPeer: Map<NodeId, Duration>;
   /** Added to the machine's clock; 0 as long as it is not far off. */
   correction: Duration;
-  /** The machine's wall clock less its monotonic one, to notice when somebody sets it. */
-  base: Duration | undefined;
+  /** The machine's wall clock less its monotonic one, to notice when somebody sets it; NaN before the first turn. */
+  base: Duration;
 };
 
 /** A clock that was set by hand or by NTP: what we knew of the others moves along. */
@@ -33,7 +33,7 @@ const stepMin: Duration = 1_000;
 export function withTrustedWall(state: NodeState, env: NodeEnv): NodeEnv {
   const { clocks } = state;
   const base = env.wall - env.now;
-  const step = clocks.base === undefined ? 0 : base - clocks.base;
+  const step = base - clocks.base;
   clocks.base = base;
   if (Math.abs(step) >= stepMin) {
     for (const [peer, ahead] of clocks.aheadByPeer) clocks.aheadByPeer.set(peer, ahead - step);

@@ -44,6 +44,21 @@ test("a job of one pod succeeds, is Complete for every node, and keeps its log",
   assert.match(done(await at("lab-3", ["describe", "job", "hello"])), /1 Succeeded/);
 });
 
+test("kubectl describe and get say why nothing of a job runs that no node can take", async () => {
+  const spec = { ...(template("true") as { spec: object }).spec, nodeSelector: { disk: "tape" } };
+  done(await apply("lab-1", job("nowhere", { template: { spec } })));
+  await eventually("it is known", async () =>
+    /FailedScheduling\s.*no pod runs for mesh\/0: no node has room \(lab-1, lab-2, lab-3: .*disk/.test(
+      done(await at("lab-2", ["describe", "job", "nowhere"])),
+    ),
+  );
+  assert.match(
+    done(await at("lab-2", ["get", "job", "nowhere", "--no-headers"])),
+    /nowhere\s+Waiting\s+0\/1/,
+  );
+  done(await at("lab-1", ["delete", "job", "nowhere"]));
+});
+
 test("a job of 6 completions, 3 at once, completes although a machine dies with some of them", async () => {
   const log = join(fleet().directory, "ran");
   // Each pod says that it has begun and that it has ended.

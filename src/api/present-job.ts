@@ -2,6 +2,7 @@ import type { JsonObject } from "../core/kernel/json.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import { podsOf } from "./present-workload.ts";
+import { whyWaiting } from "./why-waiting.ts";
 import { child, condition, text, timeOf } from "./values.ts";
 
 /** Jobs and CronJobs as they stand, in Kubernetes' words. */
@@ -20,6 +21,9 @@ export function jobParts(object: MergedObject, spec: JsonObject, view: NodeView)
     const message = ended.as === "Failed" ? `${failures} pods failed` : "";
     conditions.push(condition(ended.as, "True", ended.why, message, ended.at));
   }
+  const waiting = ended === undefined && !suspended ? whyWaiting(object, view) : undefined;
+  if (waiting !== undefined)
+    conditions.push(condition("Degraded", "True", waiting.reason, waiting.message, object.createdAt));
   return {
     spec: { ...spec, selector: { matchLabels: { "batch.kubernetes.io/job-name": name.slice(0, 63) } } },
     status: {
@@ -29,6 +33,7 @@ export function jobParts(object: MergedObject, spec: JsonObject, view: NodeView)
       ready: active.filter(({ body }) => body.ready).length,
       succeeded: bases.reduce((sum, { done }) => sum + done.length, 0),
       failed: bases.reduce((sum, { failures }) => sum + failures, 0),
+      ...(isPerSite(object) ? { sitesInView: bases.length } : {}),
       completedIndexes: bases.length === 1 ? ranges(bases[0]?.done ?? []) : "",
       uncountedTerminatedPods: {},
       conditions,
@@ -85,13 +90,15 @@ function ownerOf({ ref, uid }: MergedObject, view: NodeView): MergedObject | und
   return owner?.exists === true && uid.startsWith(`${owner.uid}.`) ? owner : undefined;
 }
 
-/** `2/5`; `2/5 per site` where each site counts for itself. */
+/** `2/5`: of those wanted, in all sites in view where each site runs them. */
 export function completionsOf(job: JsonObject): string {
   const wanted = Number(child(job, "spec")["completions"] ?? 1);
-  const annotations = child(child(job, "metadata"), "annotations");
-  const perSite = text(annotations["starlight.dev/placement"]) === "perSite";
-  return `${Number(child(job, "status")["succeeded"] ?? 0)}/${wanted}${perSite ? " per site" : ""}`;
+  const { succeeded = 0, sitesInView = 1 } = child(job, "status");
+  return `${Number(succeeded)}/${wanted * Number(sitesInView)}`;
 }
+
+const isPerSite = ({ value }: MergedObject): boolean =>
+  text(child(child(value, "metadata"), "annotations")["starlight.dev/placement"]) === "perSite";
 
 /** `0-2,5`, as Kubernetes writes completed indexes. */
 function ranges(sorted: readonly number[]): string {

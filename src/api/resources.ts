@@ -1,11 +1,10 @@
 import { isObject, type JsonObject } from "../core/kernel/json.ts";
 import { allKinds } from "../core/intents/kinds/index.ts";
 import type { ApiDeps } from "./contract.ts";
+import { events } from "./events.ts";
 import { presentRegions, presentSites } from "./places.ts";
 import { presentNode } from "./present-node.ts";
 import { presentObject, presentPod, presentSlice } from "./present.ts";
-import { nodeNames, withNodeNames } from "./slot-names.ts";
-import { timeOf } from "./values.ts";
 
 /** Every resource of the API: how it is called, and how its objects are read from the view. */
 export type Resource = {
@@ -122,36 +121,6 @@ function withImplicit(objects: readonly JsonObject[]): JsonObject[] {
       status: { phase: "Active" },
     }));
   return [...objects, ...implicit];
-}
-
-/** This node's latest decisions, as events about the objects they concern. */
-function events({ notes, view }: ApiDeps): JsonObject[] {
-  const nameOf = nodeNames(view);
-  return notes()
-    .filter(({ level }) => level !== "debug")
-    .map(({ at, level, reason, message, about }, number) => ({
-      apiVersion: "v1",
-      kind: "Event",
-      metadata: {
-        name: `${view.identity.name}.${at.toString(16)}.${number}`,
-        namespace: about?.namespace || "default",
-        uid: `${view.identity.id}-${at}-${number}`,
-        creationTimestamp: timeOf(at),
-      },
-      involvedObject:
-        about === undefined
-          ? { kind: "Node", name: view.identity.name, uid: view.identity.id }
-          : { kind: about.kind, name: about.name, namespace: about.namespace },
-      type: level === "info" ? "Normal" : "Warning",
-      reason,
-      message: withNodeNames(message, nameOf),
-      count: 1,
-      firstTimestamp: timeOf(at),
-      lastTimestamp: timeOf(at),
-      source: { component: "starlight", host: view.identity.name },
-      reportingComponent: "starlight",
-      reportingInstance: view.identity.name,
-    }));
 }
 
 export function nameOf(object: JsonObject): string {

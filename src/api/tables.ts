@@ -122,8 +122,10 @@ const columnsByKind: { readonly [kind: string]: readonly Column[] } = {
     {
       name: "Status",
       cell: (job) => {
-        const conditions = itemsAt(child(job, "status"), "conditions");
-        return textAt(conditions.at(-1) ?? {}, "type") || "Running";
+        const status = child(job, "status");
+        const types = itemsAt(status, "conditions").map((each) => textAt(each, "type"));
+        const idle = types.includes("Degraded") && status["active"] === 0;
+        return types.findLast((type) => type !== "Degraded") ?? (idle ? "Waiting" : "Running");
       },
     },
     { name: "Completions", cell: completionsOf },

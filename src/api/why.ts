@@ -15,6 +15,7 @@ import { whyNoSite } from "./sites-selected.ts";
 import { nodeNames, slotsNamed } from "./slot-names.ts";
 import { badRequest, errorOfWrite, notFound } from "./status.ts";
 import { child } from "./values.ts";
+import { whyWaiting } from "./why-waiting.ts";
 import { whyPlace } from "./why-place.ts";
 
 /** Placement explained: why here, why not there, and what would be if. */
@@ -41,7 +42,7 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
   const ref: ObjectRef = pod?.body.workload ?? workloadNamed(kind, namespace, name);
   const object = view.object(ref);
   if (object?.exists !== true) throw notFound(ref.kind.toLowerCase(), ref.name);
-  const noSite = whyNoSite(object, view);
+  const message = ref.kind === "Job" ? whyNoPod(object, view) : whyNoSite(object, view);
   const at = momentOf(deps);
   const planner = view.placement();
   const nameByUid = new Map(view.pods().map(({ uid, body }) => [uid, body.name] as const));
@@ -60,7 +61,7 @@ export function why(deps: ApiDeps, query: URLSearchParams): JsonObject {
     workload: ref.name,
     seenBy: view.identity.name,
     slots,
-    ...(noSite === undefined ? {} : { message: noSite }),
+    ...(message === undefined ? {} : { message }),
     ...(pod === undefined ? elsewhereOf(object, view) : {}),
     ...inputs,
   } as Json as JsonObject;
@@ -77,6 +78,20 @@ function elsewhereOf(object: MergedObject, view: NodeView): JsonObject {
     doubt: doubt ?? null,
   }));
   return { elsewhere, unsaidBy: unsaid };
+}
+
+/** Of a job: that it has ended, or is to start nothing, or what keeps its pods from being placed. */
+function whyNoPod(job: MergedObject, view: NodeView): string | undefined {
+  const { ended, suspended, bases } = view.job(job);
+  if (ended !== undefined) return `it has ended: ${ended.as}, ${ended.why}`;
+  if (suspended) return "it is suspended: nothing runs until spec.suspend is false";
+  const { wall } = view.clocks();
+  const retries = bases.filter(({ notBefore, outcome }) => outcome === undefined && notBefore > wall);
+  const backoff = retries.map(({ base, failures, notBefore }) => {
+    const times = failures === 1 ? "once" : `${failures} times`;
+    return `${base} failed ${times}, and is tried again in ${Math.ceil((notBefore - wall) / 1_000)} s`;
+  });
+  return whyWaiting(job, view)?.message ?? (backoff.length > 0 ? backoff.join("; ") : undefined);
 }
 
 export function whyNot(deps: ApiDeps, query: URLSearchParams): JsonObject {

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import type { JsonObject } from "../core/kernel/json.ts";
 import type { FieldProblem } from "../core/intents/contract.ts";
 import { allKinds, kindOf } from "../core/intents/kinds/index.ts";
+import { shapeProblems } from "../core/intents/field-problem.ts";
 import { validateObject } from "../core/intents/validate.ts";
+import { lineOf } from "../api/field-causes.ts";
 import { CommandError } from "./command-error.ts";
 
 /** Manifests from files: every document parsed and checked before anything is sent. */
@@ -31,15 +33,13 @@ export async function readManifests(paths: readonly string[], recursive: boolean
       const object = document.toJS({ maxAliasCount: 100 }) as JsonObject | null;
       if (object === null) return;
       const label = `document ${at + 1}, ${String(object["kind"] ?? "no kind")}/${nameOf(object)}`;
-      for (const { field, value, problem, fix } of check(object)) {
-        const node = document.getIn(pathOf(field), true) as
+      for (const problem of check(object)) {
+        const node = document.getIn(pathOf(problem.field), true) as
           | { range?: readonly [number, number, number] }
           | undefined;
         const offset =
           (isScalar(node) || node?.range !== undefined ? node?.range?.[0] : undefined) ?? document.range[0];
-        problems.push(
-          `${where(offset)}: ${label}: ${field}${value === "" ? "" : ` ${value}`} ${problem}: ${fix}`,
-        );
+        problems.push(`${where(offset)}: ${label}: ${lineOf(problem)}`);
       }
       manifests.push({ source: `${file} ${label}`, object });
     });
@@ -60,7 +60,7 @@ function check(object: JsonObject): readonly FieldProblem[] {
       .map(({ kind: name }) => name)
       .join(", ");
     const value = JSON.stringify(`${apiVersion} ${String(object["kind"] ?? "")}`);
-    return [{ field: "kind", value, problem: "is not supported", fix: `supported are ${known}` }];
+    return [{ field: "kind", value, problem: shapeProblems.unsupported, fix: `supported are ${known}` }];
   }
   const valid = validateObject(kind, object);
   return valid.ok ? [] : valid.error;

@@ -56,6 +56,7 @@ export const addressOf = (name: string): string => `${name}:7070`;
 
 /** Every cut is one between switches, the case in which both ends of a site of two take over. */
 const alwaysUp = (): boolean => true;
+const wake = { type: "wake" } as const;
 
 /** One machine: power, a disk, a clock, a runtime, and the agent that runs the real core. */
 export class Machine {
@@ -89,7 +90,8 @@ export class Machine {
   #inbox: NodeEvent[] = [];
   #links = 0;
   #armed = 0;
-  #armedFor: number | undefined;
+  /** NaN while it is armed for nothing. */
+  #armedFor = Number.NaN;
   #streams = new Map<string, Random>();
   #spins = 0;
   /** Survives the disk, as the mark beside a node's key does. */
@@ -118,10 +120,15 @@ export class Machine {
   }
 
   env(): NodeEnv {
-    const { now, crypto } = this.#world;
-    const wall = this.#world.trueTime() + this.skew;
-    const asked = { sentBytes: this.#sentBytes, random: this.#stream, ownEndUp: alwaysUp };
-    return { now, wall, crypto, signer: this.signer, ...asked };
+    return {
+      now: this.#world.now,
+      wall: this.#world.trueTime() + this.skew,
+      crypto: this.#world.crypto,
+      signer: this.signer,
+      sentBytes: this.#sentBytes,
+      random: this.#stream,
+      ownEndUp: alwaysUp,
+    };
   }
 
   readonly #sentBytes = (link: number): number => this.#endByLink.get(link)?.sentBytes ?? 0;
@@ -343,8 +350,8 @@ export class Machine {
     const due = Math.max(at, this.#spins > 1_000 ? this.#world.now + 1_000 : this.#world.now);
     this.#world.queue.schedule(due, () => {
       if (token !== this.#armed || this.#pausedUntil !== undefined) return;
-      this.#armedFor = undefined;
-      this.deliver({ type: "wake" });
+      this.#armedFor = Number.NaN;
+      this.deliver(wake);
     });
   }
 
@@ -355,7 +362,7 @@ export class Machine {
     this.isRunning = false;
     this.processes++;
     this.#armed++;
-    this.#armedFor = undefined;
+    this.#armedFor = Number.NaN;
     this.#pausedUntil = undefined;
     this.#inbox = [];
     this.#turns?.forget();

@@ -187,12 +187,15 @@ export type Standing = Pick<Evidence, "verdict" | "since"> & {
   readonly active: LinkId | undefined;
 };
 
+export type MeasuredTrip = Pick<Evidence, "roundTrip" | "answeredFrom">;
+
 export type Membership = {
   readonly handle: (event: MembershipEvent, env: MembershipEnv) => readonly MembershipEffect[];
   readonly wake: () => Wake;
   /** What a peer is held for, and since when: costs a look-up. Undefined where `evidence` is. */
   readonly standing: (peer: NodeId) => Standing | undefined;
-  /** The same with the reasons. Undefined for ourselves and for nodes not on the roster. */
+  readonly roundTrip: (peer: NodeId) => MeasuredTrip | undefined;
+  /** All of it, with the reasons. Undefined for ourselves and for nodes not on the roster. */
   readonly evidence: (peer: NodeId) => Evidence | undefined;
   /** What speaks against ourselves: standstills, a network of our own that fails, everybody lost at once. */
   readonly selfDoubt: () => readonly Observation[];

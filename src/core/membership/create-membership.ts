@@ -12,7 +12,7 @@ import type {
   MembershipEvent,
 } from "./contract.ts";
 import { send } from "./duties.ts";
-import { evidenceOf } from "./evidence.ts";
+import { evidenceOf, roundTripOf } from "./evidence.ts";
 import { decodeFrame, isAboutOthers } from "./frames.ts";
 import { doubt, doubtLevel, doubtsOf, noticeLag, noticeStall, recover, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
@@ -69,6 +69,7 @@ export function createMembership(config: MembershipConfig): Membership {
     handle: (event, env) => handle(state, event, env),
     wake: () => ({ at: state.wakeAt, why: state.wakeWhy }),
     standing: (peer) => state.peers.get(peer),
+    roundTrip: (peer) => roundTripOf(state, peer),
     evidence: (peer) => evidenceOf(state, peer),
     selfDoubt: () => doubtsOf(state),
     linked: () => activePeers(state),

@@ -1,5 +1,5 @@
 import type { NodeId } from "../records/record.ts";
-import type { Evidence, Observation } from "./contract.ts";
+import type { Evidence, MeasuredTrip, Observation } from "./contract.ts";
 import { lostTogether } from "./health.ts";
 import type { PeerState } from "./peer-state.ts";
 import type { State } from "./state.ts";
@@ -22,12 +22,21 @@ export function evidenceOf(state: State, id: NodeId): Evidence | undefined {
     link: peer.active,
     protocol: peer.links.get(link ?? -1)?.protocol,
     roundTrip: link === undefined ? undefined : peer.links.get(link)?.roundTrip,
-    heardAt: peer.heardAt,
+    heardAt: Number.isFinite(peer.heardAt) ? peer.heardAt : undefined,
     answeredFrom: peer.links.get(peer.active ?? -1)?.answeredFrom,
     get observations() {
       return observationsOf(state, id, peer);
     },
   };
+}
+
+/** Of the same the round trip alone, which is looked at often. */
+export function roundTripOf({ peers }: State, id: NodeId): MeasuredTrip | undefined {
+  const peer = peers.get(id);
+  if (peer === undefined) return undefined;
+  const used = peer.links.get(peer.active ?? -1);
+  const link = used ?? peer.links.values().next().value;
+  return { roundTrip: link?.roundTrip, answeredFrom: used?.answeredFrom };
 }
 
 /** Whether the member is off or cut off alone, as far as its site can tell; see `Evidence.lostBySite`. */

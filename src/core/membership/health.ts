@@ -36,7 +36,7 @@ export function noticeStall(state: State, by: Duration, now: Instant): void {
 /** Time alone brings trust back. */
 export function recover(state: State, now: Instant): void {
   const { health } = state;
-  if (now >= health.laggedAt + lagOver) health.lag = 0;
+  if (health.lag > 0 && now >= health.laggedAt + lagOver) health.lag = 0;
   while (health.score > 0 && now >= health.doubtedAt + trustEvery) {
     health.score--;
     health.doubtedAt += trustEvery;

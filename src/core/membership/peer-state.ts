@@ -79,7 +79,8 @@ export type PeerState = {
   awayUntil: Instant;
   /** The first and the last refusal since then. */
   refused: { readonly first: Instant; readonly last: Instant } | undefined;
-  heardAt: Instant | undefined;
+  /** Minus infinity before it was ever heard. */
+  heardAt: Instant;
   verdict: Verdict;
   since: Instant;
   reasons: readonly { readonly what: string; readonly at: Instant }[];
@@ -105,7 +106,7 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
     endedAt: now,
     awayUntil: Number.NEGATIVE_INFINITY,
     refused: undefined,
-    heardAt: undefined,
+    heardAt: Number.NEGATIVE_INFINITY,
     verdict: "unreachable",
     since: now,
     reasons: [{ what: "never in contact since this agent started", at: now }],

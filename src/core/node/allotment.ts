@@ -30,7 +30,10 @@ export function allotted(state: NodeState, workload: Workload, now: Instant): re
   const key = workloadKey(ref);
   const settled = now >= state.bootedAt + hearFirst;
   const here = slotsHere(state, key);
-  const levels = levelsOf(state).map(({ own, parts }) => ({ own, places: placesOf(own, parts, key, here) }));
+  const levels = levelsOf(state).map(({ own, parts }) => ({
+    own,
+    places: placesOf(own, parts(), key, here),
+  }));
   const others = levels.flatMap(({ own, places }) => places.filter(({ id }) => id !== own));
   const isOurs = (slot: string): boolean =>
     levels.every(({ own, places }) => first(key, slot, places) === own);
@@ -58,7 +61,7 @@ const holds = ({ ready, claims }: Place, slot: string): boolean => ready.has(slo
 /** The parts of a region, ours among them. */
 function placesOf(
   own: string,
-  parts: Level["parts"],
+  parts: ReturnType<Level["parts"]>,
   key: string,
   here: ReadonlySet<string>,
 ): readonly Place[] {

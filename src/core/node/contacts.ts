@@ -101,7 +101,8 @@ export function contactsOf(state: NodeState, now: Instant): readonly Contact[] {
     return held !== undefined && held.verdict !== "alive" && now > held.since + patience;
   };
   /** Neighbours in three circles, and who stands behind those that are lost. */
-  const neighbours = ({ own, parts }: Level): readonly Part[] => {
+  const neighbours = ({ own, parts: partsTold }: Level): readonly Part[] => {
+    const parts = partsTold();
     const near = ringNeighbours(own, parts.keys(), rings);
     const isOut = (id: string): boolean => {
       const tried = (parts.get(id)?.summary.gateways ?? []).filter(
@@ -213,4 +214,15 @@ export function ranked(names: readonly string[], salt: string): readonly string[
   return [...names].sort(
     (left, right) => (score.get(right) ?? 0) - (score.get(left) ?? 0) || (left < right ? -1 : 1),
   );
+}
+
+/** The place of a name among others in that order. */
+export function rankOf(name: string, others: Iterable<string>, salt: string): number {
+  const score = hash53(`${salt} ${name}`);
+  let before = 0;
+  for (const other of others) {
+    const theirs = hash53(`${salt} ${other}`);
+    if (theirs > score || (theirs === score && other < name)) before++;
+  }
+  return before;
 }

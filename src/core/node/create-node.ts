@@ -66,7 +66,7 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
    */
   let others: Wake | undefined;
   let beyondMembership: Wake | undefined;
-  // Empty in most turns: made once, and emptied before each.
+  // Empty in most turns: made once, and emptied after those that may have used them.
   const floorMatches = new Map<string, boolean>();
   const voided = new Set<string>();
   return {
@@ -76,8 +76,6 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       given.wall = env.wall;
       given.crypto = env.crypto;
       const lag = Math.max(0, env.now - promised.at);
-      if (floorMatches.size > 0) floorMatches.clear();
-      if (voided.size > 0) voided.clear();
       const turn: Turn = { state, env, lag, out: [], fresh: [], floorMatches, voided };
       settleSent(turn);
       if (beyondMembership !== undefined && isForMembership(state, event) && env.now < beyondMembership.at) {
@@ -108,6 +106,8 @@ export function createNode(identity: NodeIdentity, config: NodeConfig, speaks = 
       tendUplink(turn);
       flush(turn);
       tendHeld(turn);
+      floorMatches.clear();
+      voided.clear();
       return turn.out;
     },
     wake: () => {

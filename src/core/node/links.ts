@@ -43,8 +43,10 @@ const settledAfter = 10_000;
 /** @returns whether it brought anything that the rest of the node has to do with. */
 export function frameArrived(turn: Turn, link: LinkId, bytes: Uint8Array): boolean {
   const channel = bytes[0];
+  // A copy costs less than a view of so few bytes.
+  if (channel === membershipChannel)
+    return tellMembership(turn, { type: "frame", link, bytes: bytes.slice(1) });
   const payload = bytes.subarray(1);
-  if (channel === membershipChannel) return tellMembership(turn, { type: "frame", link, bytes: payload });
   let found = tellMembership(turn, { type: "heard", link });
   // Other channels are for machines of a later version.
   if (channel === syncChannel) found = tellSync(turn, { type: "frame", link, bytes: payload }) || found;

@@ -33,7 +33,7 @@ function knowsRoster({ identity, index, membership, sync }: NodeState): boolean 
   if (enroller === identity.mesh.id || (enroller !== undefined && index.memberById.has(enroller)))
     return true;
   return [...index.memberById.keys()].some((id) => {
-    const link = id === identity.id ? undefined : membership.evidence(id)?.link;
+    const link = id === identity.id ? undefined : membership.standing(id)?.active;
     return link !== undefined && sync.inStep(link);
   });
 }

@@ -25,14 +25,14 @@ export type Level = {
   /** Ids and names as those of parts. */
   readonly own: string;
   readonly ownName: string;
-  /** As we are told, ours among them if somebody spoke for it; by their ids. */
-  readonly parts: ReadonlyMap<string, Part>;
+  /** As we are told, ours among them if somebody spoke for it; by their ids. Found when it is asked for. */
+  readonly parts: () => ReadonlyMap<string, Part>;
 };
 
 export function levelsOf(state: NodeState): readonly Level[] {
   const { identity } = state;
   const levelIn = (region: string | undefined, own: string, ownName: string): Level => {
-    return { region, own, ownName, parts: partsIn(state, region) };
+    return { region, own, ownName, parts: () => partsIn(state, region) };
   };
   const found: Level[] = [];
   if (detailOf(state) === "site") found.push(levelIn(identity.region, identity.site, identity.site));
@@ -54,6 +54,12 @@ export function partsIn({ index }: NodeState, within: string | undefined): Reado
   for (const [name, { body }] of index.siteSummaries)
     if (body.region === within) parts.set(name, sitePart(name, body));
   return parts;
+}
+
+/** The ids of the same. */
+export function* partIdsIn({ index }: NodeState, within: string | undefined): Generator<string> {
+  for (const name of index.regionSummaries.keys()) if (outerRegion(name) === within) yield idOf(name);
+  for (const [name, { body }] of index.siteSummaries) if (body.region === within) yield name;
 }
 
 /** Regions that we do not stand in. */

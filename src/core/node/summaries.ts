@@ -7,10 +7,10 @@ import { regionSummaryKey, siteSummaryKey } from "../records/keys.ts";
 import { regionsAround, scopeAround } from "../records/scope.ts";
 import type { RegionSummary } from "../records/summaries.ts";
 import { paceOf } from "../records/link-class.ts";
-import { ranked, speakersOf } from "./contacts.ts";
+import { rankOf, speakersOf } from "./contacts.ts";
 import { makeRoom } from "./guests.ts";
 import { detailOf, peersSoon } from "./levels.ts";
-import { levelsOf } from "./parts.ts";
+import { levelsOf, partIdsIn } from "./parts.ts";
 import { publishSummary } from "./own-records.ts";
 import { isMember, type IndexChange, type Summary } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
@@ -164,8 +164,8 @@ function standbyOf(state: NodeState, region: string): number {
   const outermost = levels.findIndex((level) => level.region === region);
   // Where detail travels through the region, its speaker is the first of all its nodes.
   let standby = 0;
-  for (const { region: around, own, parts } of levels.slice(0, outermost + 1)) {
-    const place = ranked([...new Set([...parts.keys(), own])], "speaker").indexOf(own);
+  for (const { region: around, own } of levels.slice(0, outermost + 1)) {
+    const place = rankOf(own, partIdsIn(state, around), "speaker");
     if (standby >= understudies) return standbyMax;
     standby += place * (around === state.identity.region ? 1 : understudies);
   }

@@ -18,7 +18,7 @@ function uplinkOf(declared: LinkClass, roundTrips: readonly (number | undefined)
       roundTrips: { far: false, otherwiseSince: undefined, lookAt: 0 },
     },
     membership: {
-      evidence: (peer: string) => ({ roundTrip: trips[Number(peer)], answeredFrom: measured.at ?? now }),
+      roundTrip: (peer: string) => ({ roundTrip: trips[Number(peer)], answeredFrom: measured.at ?? now }),
     },
   } as unknown as NodeState;
   let now = 0;

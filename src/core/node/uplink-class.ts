@@ -42,7 +42,7 @@ export function judgeRoundTrips(state: NodeState, now: Instant): void {
   let best = Number.POSITIVE_INFINITY;
   let measuredAt = Number.NEGATIVE_INFINITY;
   for (const { peer } of linkById.values()) {
-    const { roundTrip = Number.POSITIVE_INFINITY, answeredFrom } = state.membership.evidence(peer) ?? {};
+    const { roundTrip = Number.POSITIVE_INFINITY, answeredFrom } = state.membership.roundTrip(peer) ?? {};
     if (roundTrip < best) [best, measuredAt] = [roundTrip, answeredFrom ?? measuredAt];
   }
   // Without a link, or before it was measured, nothing is known, and nothing changes.

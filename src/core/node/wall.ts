@@ -71,6 +71,7 @@ export function clockLost({ state }: Turn, peer: NodeId): void {
 /** Where it is one's word against another's, what was found before stands. */
 function correctionOf(state: NodeState, own: WallTime, before: Duration): Duration {
   const { driftMax } = state.config;
+  if (!someoneIsFar(state.clocks, driftMax)) return 0;
   const aheads = [...state.clocks.aheadByPeer.values()];
   const behindOurDisk = own < wallOf(state.clock.last) - driftMax;
   if (!behindOurDisk) aheads.push(0);
@@ -78,6 +79,12 @@ function correctionOf(state: NodeState, own: WallTime, before: Duration): Durati
   const [low = 0, high = 0] = [aheads[(aheads.length - 1) >> 1], aheads[aheads.length >> 1]];
   const middle = Math.abs(low - before) < Math.abs(high - before) ? low : high;
   return Math.abs(middle) > driftMax ? middle : 0;
+}
+
+/** Mostly nobody is, and then nothing needs to be corrected whatever the others say. */
+function someoneIsFar({ aheadByPeer }: WallClock, driftMax: Duration): boolean {
+  for (const ahead of aheadByPeer.values()) if (Math.abs(ahead) > driftMax) return true;
+  return false;
 }
 
 /**

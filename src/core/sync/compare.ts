@@ -29,7 +29,6 @@ import {
   refOf,
   send,
   sendRecords,
-  sharedScopes,
   type Part,
   type Peer,
   type Step,
@@ -93,7 +92,7 @@ export function compareArrived(
   const hashByScope = new Map(scopes.map(({ scope, hash }) => [scope, hash] as const));
   // What only one end has something in is not listed by the other.
   for (const scope of new Set([...hashByScope.keys(), ...filledScopes(step, peer)])) {
-    if (!isShared(step, peer, scope)) continue;
+    if (!isShared(peer, scope)) continue;
     const hash = hashByScope.get(scope) ?? emptyHash;
     const { hash: ours, count } = scopeDigest(store, scope);
     if (equalBytes(ours, hash)) answer.push({ scope, hash: ours, state: "equal", logs: [] });
@@ -106,7 +105,7 @@ export function compareArrived(
 
 /** The scopes that both keep and we hold something of. */
 function filledScopes(step: Step, peer: Peer): Scope[] {
-  return sharedScopes(step, peer).filter((scope) => scopeDigest(step.env.store, scope).count > 0);
+  return peer.shared.filter((scope) => scopeDigest(step.env.store, scope).count > 0);
 }
 
 /** How far we know the logs of a scope; for very many of them a sketch is tried first, unless a side is empty. */
@@ -117,7 +116,7 @@ function shown(step: Step, scope: Scope, hash: Uint8Array, listed: boolean): Sco
 }
 
 export function headsAsked(step: Step, link: LinkId, peer: Peer, scope: Scope): void {
-  if (!isShared(step, peer, scope)) return;
+  if (!isShared(peer, scope)) return;
   const { hash } = scopeDigest(step.env.store, scope);
   send(step, link, { type: "heads", scopes: [shown(step, scope, hash, true)] });
 }
@@ -132,7 +131,7 @@ export function headsArrived(
   // A scope that was equal when we asked, and is not now, has news: pushed or announced to the peer as to all.
   const differing = scopes.filter(
     ({ scope, hash, state }) =>
-      state !== "equal" && isShared(step, peer, scope) && !equalBytes(scopeDigest(store, scope).hash, hash),
+      state !== "equal" && isShared(peer, scope) && !equalBytes(scopeDigest(store, scope).hash, hash),
   );
   if (differing.length === 0) return nowInStep(step, link, peer);
   peer.inStep = false;
@@ -172,7 +171,7 @@ function metAgain({ env }: Step, peer: Peer, scope: Scope, theirs: Uint8Array): 
 
 /** The peer has news of these logs: asked for where we are behind. */
 export function offerArrived(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]): void {
-  const behind = logs.filter((log) => isShared(step, peer, log.scope) && headOf(step, log) < log.at);
+  const behind = logs.filter((log) => isShared(peer, log.scope) && headOf(step, log) < log.at);
   ask(
     step,
     link,
@@ -185,7 +184,7 @@ export function offerArrived(step: Step, link: LinkId, peer: Peer, logs: readonl
 export function wantsArrived(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]): void {
   for (const log of logs) {
     const name = logName(log);
-    if (!isShared(step, peer, log.scope)) continue;
+    if (!isShared(peer, log.scope)) continue;
     if (peer.owing.size < logsMax || peer.owing.has(name)) peer.owing.set(name, log);
   }
   if (peer.answerAt === Number.POSITIVE_INFINITY) peer.answerAt = step.env.now;

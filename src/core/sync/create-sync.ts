@@ -19,7 +19,7 @@ import { decodeFrame, isRecordsFrame, type SyncFrame } from "./frames.ts";
 import { answerItems, answerSymbols, symbolsArrived } from "./repair.ts";
 import { haveArrived, pushArrived, spread, spreadWake, tendSpread } from "./spread.ts";
 import { slotOf } from "../records/record.ts";
-import type { Place } from "../records/scope.ts";
+import { keeps, scopesOf, type Place } from "../records/scope.ts";
 import { frameWork, isQuestion, questionsMax, workOf } from "./questions.ts";
 import { confirm, isKnown, type Peer, type State, type Step } from "./state.ts";
 
@@ -90,6 +90,7 @@ function newPeer(
   return {
     id: peer,
     place,
+    shared: scopesOf(env.place).filter((scope) => keeps(place, scope)),
     asks,
     eager: true,
     compareAt: asks ? firstComparison({ state, env, out, sent }, place) : Number.POSITIVE_INFINITY,

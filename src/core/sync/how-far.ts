@@ -25,7 +25,7 @@ export function askHowFar(step: Step, link: LinkId, peer: Peer): void {
     if (newestOf(log) <= log.head) {
       beyondHead.delete(log);
       step.state.doubts.delete(logName(log));
-    } else if (isShared(step, peer, log.scope) && isDue(step, log)) {
+    } else if (isShared(peer, log.scope) && isDue(step, log)) {
       due.push({ ...refOf(log), at: log.head });
     }
   }

@@ -83,7 +83,7 @@ export function answerSymbols(
   peer: Peer,
   { scope, from, count }: Extract<SyncFrame, { type: "symbols-want" }>,
 ): void {
-  if (!isShared(step, peer, scope) || count > symbolsMax || from + count > lengthMax) return;
+  if (!isShared(peer, scope) || count > symbolsMax || from + count > lengthMax) return;
   const { hash } = scopeDigest(step.env.store, scope);
   const held = peer.shown;
   const fresh = held === undefined || held.scope !== scope || from === 0;
@@ -121,7 +121,7 @@ export function answerItems(
   peer: Peer,
   { scope, items }: Extract<SyncFrame, { type: "items-want" }>,
 ): void {
-  if (!isShared(step, peer, scope)) return;
+  if (!isShared(peer, scope)) return;
   const wanted = new Set<string>();
   for (let at = 0; at + 8 <= items.length; at += 8) wanted.add(nameOf(items.subarray(at, at + 8)));
   const lacking = recordsNamed(step, scope, wanted);

@@ -38,7 +38,7 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
     if (link === from) continue;
     const metered = isMetered(env.linkClass(peer.id));
     const fresh = records.filter(
-      (record) => record.live && isShared(step, peer, record.scope) && !(metered && mayWait(step, record)),
+      (record) => record.live && isShared(peer, record.scope) && !(metered && mayWait(step, record)),
     );
     const pushed: MeshRecord[] = [];
     const announced: MeshRecord[] = [];
@@ -115,7 +115,7 @@ export function pushArrived(
 export function haveArrived(step: Step, peer: Peer, logs: readonly LogAt[]): void {
   for (const log of logs) {
     forgive(peer, log);
-    if (!isShared(step, peer, log.scope) || headOf(step, log) >= log.at) continue;
+    if (!isShared(peer, log.scope) || headOf(step, log) >= log.at) continue;
     expect(step, peer, log, between(step.env.random, graftAfter / 2, graftAfter));
   }
 }

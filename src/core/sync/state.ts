@@ -4,7 +4,7 @@ import type { Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { logName, type Log } from "../records/log.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
-import { keeps, scopesOf, type Place, type Scope } from "../records/scope.ts";
+import type { Place, Scope } from "../records/scope.ts";
 import type { Cover, LogRef, SyncConfig, SyncEffect, SyncEnv } from "./contract.ts";
 import { encodeFrame, logsMax, type LogAt, type SyncFrame } from "./frames.ts";
 import type { Doubt } from "./how-far.ts";
@@ -16,6 +16,8 @@ import type { Symbols } from "./sketch.ts";
 export type Peer = {
   readonly id: NodeId;
   readonly place: Place;
+  /** The scopes that both ends keep. */
+  readonly shared: readonly Scope[];
   /** We are the end that starts comparisons. */
   readonly asks: boolean;
   /** What is new is pushed here; otherwise it is only announced. */
@@ -121,13 +123,7 @@ export function confirm({ env }: Step, peer: Peer): void {
   peer.compareAt = Math.min(peer.compareAt, env.now + confirmAfter);
 }
 
-export function sharedScopes({ env }: Step, peer: Peer): Scope[] {
-  return scopesOf(env.place).filter((scope) => keeps(peer.place, scope));
-}
-
-export function isShared({ env }: Step, peer: Peer, scope: Scope): boolean {
-  return keeps(env.place, scope) && keeps(peer.place, scope);
-}
+export const isShared = ({ shared }: Peer, scope: Scope): boolean => shared.includes(scope);
 
 /** How far we know a log without a gap; 0 for one we never heard of. */
 export function headOf({ env }: Step, log: LogRef): Version {

@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import type { FleetShape } from "../../src/sim/fleet/layout.ts";
 
 /** What the fleets of the benches have in common, and what the process that runs one says of itself. */
@@ -22,9 +23,11 @@ export function processorSeconds(): number {
 export const memoryBytes = (): number => process.memoryUsage().rss;
 export const memoryBytesMost = (): number => process.resourceUsage().maxRSS * 1024;
 
-/** Progress, to standard error. */
+const standardError = 2;
+
+/** Progress, to standard error, at once: a thread that simulates gives way to nothing else. */
 export function sayProgress(fleet: string, what: string): void {
-  process.stderr.write(`${fleet} nodes ${what}\n`);
+  writeSync(standardError, `${fleet} nodes ${what}\n`);
 }
 
 /** What the network has carried and the process has taken until now. */

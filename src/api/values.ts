@@ -42,5 +42,5 @@ export function strings(value: JsonObject): { [name: string]: string } {
 export const text = (value: Json | undefined): string => (typeof value === "string" ? value : "");
 
 /** The first five, and how many more there are. */
-export const few = (items: readonly string[]): string =>
-  items.length <= 5 ? items.join(", ") : `${items.slice(0, 5).join(", ")} and ${items.length - 5} more`;
+export const few = (items: readonly string[], between = ", "): string =>
+  items.length <= 5 ? items.join(between) : `${items.slice(0, 5).join(between)} and ${items.length - 5} more`;

@@ -2,10 +2,9 @@ import type { MergedObject } from "../core/intents/contract.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import { withNodeNames, nodeNames } from "./slot-names.ts";
 import { whyNoSite } from "./sites-selected.ts";
+import { few } from "./values.ts";
 
 /** Why pods of a workload are not placed, for its conditions, its events and `starlight why`. */
-
-const listedMax = 5;
 
 export type Waiting = { readonly reason: "NoSite" | "NoRoom" | "OutOfReach"; readonly message: string };
 
@@ -33,8 +32,3 @@ export function whyWaiting(object: MergedObject, view: NodeView): Waiting | unde
   const reason = full.size > 0 ? "NoRoom" : "OutOfReach";
   return { reason, message: `no pod runs for ${few(slots)}: ${[...room, ...outOfReach].join("; ")}` };
 }
-
-const few = (items: readonly string[], between = ", "): string =>
-  items.length <= listedMax
-    ? items.join(between)
-    : `${items.slice(0, listedMax).join(between)} and ${items.length - listedMax} more`;

@@ -368,6 +368,8 @@ export type NodeView = {
   readonly newestBy: (author: NodeId) => Version;
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
+  /** The newest record of each slot that is held; of a deleted one its tombstone. */
+  readonly slots: () => ReadonlyMap<string, Pick<MeshRecord, "scope" | "author" | "version">>;
   /** What is held of records and of guests: how many, and the bytes of their frames. */
   readonly footprint: () => { readonly records: number; readonly bytes: number };
   readonly uplink: () => UplinkView;

@@ -162,6 +162,7 @@ export function createView(state: NodeState, given: Given): NodeView {
         .sort()
         .map((scope) => `${scope}=${hex(scopeDigest(store, scope).hash)}`)
         .join(" "),
+    slots: () => store.bySlot,
     footprint: () => {
       const guests = [...state.levels.guests.values()].flatMap(({ record, status }) =>
         status === undefined ? [record] : [record, status.record],

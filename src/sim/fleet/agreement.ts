@@ -1,11 +1,12 @@
 import { noticeable } from "../../core/node/summaries.ts";
-import { scopesOf, type Place } from "../../core/records/scope.ts";
+import type { Place } from "../../core/records/scope.ts";
 import type { Machine } from "../machine.ts";
 import { placesOf, placeTold } from "../places.ts";
-import { gather, gatherAll } from "../shard.ts";
+import { gather } from "../shard.ts";
 import { siteOf, type Fleet } from "./fleet.ts";
 import { holds, type Notes } from "./notes.ts";
 import { knowsGone } from "./roster-changes.ts";
+import { unheardBy, type Said } from "./said.ts";
 
 /**
  * What must come true in calm, each as the first difference that is found. A pass costs a few look-ups for
@@ -17,28 +18,30 @@ import { knowsGone } from "./roster-changes.ts";
 const suspectsOf = new WeakMap<Fleet, readonly Machine[]>();
 
 type Difference = { readonly what: string; readonly machines: readonly Machine[] };
-type Written = ReadonlySet<string>;
-type Check = (fleet: Fleet, among: Iterable<Machine>, written: Written) => Difference | undefined;
+/** What all are to hold: the notes that were acknowledged, and what had been said when the trouble ended. */
+type Wanted = { readonly written: ReadonlySet<string>; readonly said: Said };
+type Check = (fleet: Fleet, among: Iterable<Machine>, wanted: Wanted) => Difference | undefined;
 
-export const unspread = (fleet: Fleet, notes: Notes): string | undefined =>
-  foundByAny(fleet, firstOf([unspreadAmong], fleet, notes.acknowledged()));
+export function unspread(fleet: Fleet, notes: Notes): string | undefined {
+  const wanted = { written: notes.acknowledged(), said: new Map() };
+  return foundByAny(fleet, firstOf([unspreadAmong], fleet, wanted));
+}
 
-export function disagreement(fleet: Fleet, notes: Notes): string | undefined {
-  const written = notes.acknowledged();
-  const ours =
-    firstOf([unspreadAmong, unlikeRosters, unlikeStates], fleet, written) ?? untrueSummaries(fleet);
-  return foundByAny(fleet, ours) ?? unlikeShards(fleet);
+export function disagreement(fleet: Fleet, notes: Notes, said: Said): string | undefined {
+  const wanted = { written: notes.acknowledged(), said };
+  const ours = firstOf([unspreadAmong, unlikeRosters, unheardAmong], fleet, wanted) ?? untrueSummaries(fleet);
+  return foundByAny(fleet, ours);
 }
 
 const foundByAny = ({ shard }: Fleet, ours: string | undefined): string | undefined =>
   gather(shard, ours).find((found) => found !== undefined);
 
-function firstOf(checks: readonly Check[], fleet: Fleet, written: Written): string | undefined {
+function firstOf(checks: readonly Check[], fleet: Fleet, wanted: Wanted): string | undefined {
   const ours = [...fleet.members].filter(({ isOurs }) => isOurs);
   const suspects = (suspectsOf.get(fleet) ?? []).filter((machine) => fleet.members.has(machine));
   for (const among of [suspects, ours]) {
     for (const check of checks) {
-      const found = check(fleet, among, written);
+      const found = check(fleet, among, wanted);
       if (found === undefined) continue;
       suspectsOf.set(fleet, found.machines);
       return found.what;
@@ -51,12 +54,12 @@ function firstOf(checks: readonly Check[], fleet: Fleet, written: Written): stri
 function unspreadAmong(
   { gone }: Fleet,
   among: Iterable<Machine>,
-  acknowledged: Written,
+  { written }: Wanted,
 ): Difference | undefined {
   for (const machine of among) {
     const machines = [machine];
     if (machine.state !== "up") return { what: `3: ${machine.name} is ${machine.state}`, machines };
-    for (const note of acknowledged)
+    for (const note of written)
       if (!holds(machine, note)) return { what: `3: ${machine.name} does not hold ${note}`, machines };
     for (const other of gone)
       if (!knowsGone(machine, other))
@@ -82,45 +85,14 @@ function unlikeRosters(fleet: Fleet, among: Iterable<Machine>): Difference | und
   return undefined;
 }
 
-/** 5. Whoever keeps a scope holds the same of it. */
-function unlikeStates(_: Fleet, among: Iterable<Machine>): Difference | undefined {
-  const firstByScope = new Map<string, { readonly hash: string; readonly machine: Machine }>();
+/** 5. Whoever keeps a scope has heard what had been said in it when the trouble ended, or newer words. */
+function unheardAmong({ gone }: Fleet, among: Iterable<Machine>, { said }: Wanted): Difference | undefined {
+  const ended = new Set([...gone].map(({ identity }) => identity.id));
   for (const machine of among) {
-    const { name } = machine;
-    for (const [scope, hash] of hashesOf(machine)) {
-      const first = firstByScope.get(scope);
-      if (first === undefined) firstByScope.set(scope, { hash, machine });
-      else if (first.hash !== hash)
-        return {
-          what: `5: ${name} and ${first.machine.name} differ in ${scope}`,
-          machines: [first.machine, machine],
-        };
-    }
-  }
-  return undefined;
-}
-
-/** What a machine holds, by scope. */
-function hashesOf({ identity, node }: Machine): readonly (readonly [scope: string, hash: string])[] {
-  const hashes = new Map(
-    (node?.view.stateHash() ?? "").split(" ").map((part) => part.split("=") as [string, string]),
-  );
-  return scopesOf(identity).map((scope) => [scope, hashes.get(scope) ?? "nothing"]);
-}
-
-/** 5. The same between shards, each of which is of one mind: one machine of each region speaks for it. */
-function unlikeShards({ members, shard }: Fleet): string | undefined {
-  const byRegion = new Map(
-    [...members].filter(({ isOurs }) => isOurs).map((each) => [each.identity.region, each]),
-  );
-  const said = [...byRegion.values()].flatMap((machine) =>
-    hashesOf(machine).map(([scope, hash]) => ({ scope, hash, name: machine.name })),
-  );
-  const firstByScope = new Map<string, (typeof said)[number]>();
-  for (const each of gatherAll(shard, said)) {
-    const first = firstByScope.get(each.scope) ?? each;
-    firstByScope.set(each.scope, first);
-    if (first.hash !== each.hash) return `5: ${each.name} and ${first.name} differ in ${each.scope}`;
+    const word = unheardBy(machine, said, ended);
+    if (word === undefined) continue;
+    const { slot, author } = word;
+    return { what: `5: ${machine.name} has not heard what ${author} said of ${slot}`, machines: [machine] };
   }
   return undefined;
 }

@@ -6,6 +6,7 @@ import { disagreement } from "./agreement.ts";
 import { liveADay, type Day } from "./day.ts";
 import { createFleet } from "./fleet.ts";
 import { keepNotes } from "./notes.ts";
+import { saidSoFar, unheardBy } from "./said.ts";
 import { watchFleet } from "./watch.ts";
 
 const small = { nodes: 18, nodesPerSite: 3, sitesPerRegion: 3, config: simConfig } as const;
@@ -64,7 +65,8 @@ test("the checks tell of a member that is down, of a forgotten one, and of a dea
   const { world } = fleet;
   for (const machine of fleet.members) machine.startAgent();
   world.run(150_000);
-  assert.equal(disagreement(fleet, notes), undefined);
+  const said = saidSoFar(fleet);
+  assert.equal(disagreement(fleet, notes, said), undefined);
   watch.nobodyForgotten();
   assert.deepEqual(world.violations, []);
 
@@ -73,12 +75,16 @@ test("the checks tell of a member that is down, of a forgotten one, and of a dea
   world.noted(first, { level: "warning", reason: "NodeDead", message: `${second.name}: alive -> dead` });
   assert.match(world.violations[0] ?? "", /site-0-1 holds site-0-2 dead, whose process runs on/);
   second.killAgent();
-  assert.match(disagreement(fleet, notes) ?? "", /site-0-2 is down/);
+  assert.match(disagreement(fleet, notes, said) ?? "", /site-0-2 is down/);
   second.startAgent();
   world.run(250_000);
-  assert.equal(disagreement(fleet, notes), undefined);
+  assert.equal(disagreement(fleet, notes, said), undefined);
   const wall = world.network.wallIn([first.host]);
   world.run(300_000);
-  assert.match(disagreement(fleet, notes) ?? "", /^4: site-0-\d holds site-0-\d for unreachable/);
+  assert.match(disagreement(fleet, notes, said) ?? "", /^4: site-0-\d holds site-0-\d for unreachable/);
+  notes.write(second);
+  world.run(310_000);
+  assert.equal(unheardBy(second, saidSoFar(fleet), new Set()), undefined);
+  assert.match(unheardBy(first, saidSoFar(fleet), new Set())?.slot ?? "", /./);
   world.network.lower(wall);
 });

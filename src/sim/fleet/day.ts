@@ -6,6 +6,7 @@ import { createFleet, siteOf, type Fleet, type FleetOptions } from "./fleet.ts";
 import { forecast, type Strike, type StrikeType } from "./forecast.ts";
 import { holds, keepNotes, type Notes } from "./notes.ts";
 import { planRosterChanges } from "./roster-changes.ts";
+import { saidSoFar } from "./said.ts";
 import { stateOf, type StateReport } from "./state-law.ts";
 import { meterTraffic, type Meter, type Traffic } from "./traffic.ts";
 import { watchFleet, type Watch } from "./watch.ts";
@@ -190,6 +191,7 @@ function agree(course: Course, name: PhaseName, maxMs: number): Healing {
   const { fleet, notes } = course;
   const { world } = fleet;
   const from = world.now;
+  const said = saidSoFar(fleet);
   const wait = (): void => {
     step(course);
     if ((world.now - from) % windowMs === 0) look(course);
@@ -207,7 +209,7 @@ function agree(course: Course, name: PhaseName, maxMs: number): Healing {
     return world.now - from;
   };
   const spreadMs = until(() => unspread(fleet, notes));
-  const agreedMs = until(() => disagreement(fleet, notes));
+  const agreedMs = until(() => disagreement(fleet, notes, said));
   while (world.now - from < calmMinMs) wait();
   endPhase(course, name, from);
   return { spreadMs, agreedMs, last };

@@ -60,15 +60,15 @@ export const membershipMutations: readonly Mutation[] = [
   {
     name: "paths: the end of a relayed link proves the peer's death",
     file: "core/membership/paths.ts",
-    from: 'return end === "closed" && isRelayed(state, link) ? "silent" : end;',
-    to: "return isRelayed(state, link) ? end : end;",
+    from: 'return end === "closed" && via !== undefined ? "silent" : end;',
+    to: "return via === undefined ? end : end;",
     tests: ["core/membership/paths.test.ts"],
   },
   {
     name: "paths: a relayed link is told to others as one of our own",
     file: "core/membership/paths.ts",
-    from: "active === undefined ? now < awayUntil : !isRelayed(state, active),",
-    to: "active === undefined ? now < awayUntil : true,",
+    from: "peer.active === undefined ? now < peer.awayUntil : !isRelayed(peer, peer.active)",
+    to: "peer.active === undefined ? now < peer.awayUntil : true",
     tests: ["core/membership/paths.test.ts"],
   },
   {

@@ -71,7 +71,7 @@ export function contactsSeen(state: NodeState, { wall }: Given): readonly Contac
     const saidAge = status === undefined ? undefined : Math.max(0, wall - wallOf(status.record.version));
     return [{ id, name, site, region, uplink, saidAge, evidence }];
   });
-  return found.sort((left, right) => (left.name < right.name ? -1 : 1));
+  return found.sort(byName);
 }
 
 /** Of members outside of our roster those count that are proven to us: whoever speaks for a place, for one. */

@@ -39,8 +39,6 @@ import {
  * only what is missing, both ways in one exchange, most urgent class first.
  */
 
-/** Comparisons in a row while two nodes are not in step. */
-const roundsMax = 4;
 /** So many links are compared at full pace; more of them, in step, share what these would cost. */
 const linksAtFullPace = 4;
 /** Up to so many logs are listed (17 to 19 bytes each) without trying a sketch (13 bytes a symbol). */
@@ -54,8 +52,6 @@ const workOfAnswer = 100;
 /** The hash of a scope without records. */
 const emptyHash = new Uint8Array(16);
 
-export const freshRounds = roundsMax;
-
 export function compare(step: Step, link: LinkId, peer: Peer): void {
   const { env } = step;
   if (roomOf(step, link, "control") <= 0) {
@@ -65,7 +61,7 @@ export function compare(step: Step, link: LinkId, peer: Peer): void {
   peer.compared = true;
   peer.restarts = 0;
   peer.compareAt = env.now + regularly(step, peer);
-  if (peer.inStep) peer.rounds = roundsMax;
+  if (peer.inStep) peer.rounds = 0;
   peer.asked.clear();
   const scopes = filledScopes(step, peer).map((scope) => ({
     scope,
@@ -135,6 +131,7 @@ export function headsArrived(
   );
   if (differing.length === 0) return nowInStep(step, link, peer);
   peer.inStep = false;
+  peer.differs = true;
   const wants: LogAt[] = [];
   const gives: LogAt[] = [];
   for (const { scope, hash, state, logs } of differing) {
@@ -320,7 +317,8 @@ function nowInStep(step: Step, link: LinkId, peer: Peer): void {
   const others = step.state.peers.size / linksAtFullPace;
   if (peer.asks && others > 1) peer.compareAt = step.env.now + others * regularly(step, peer);
   peer.inStep = true;
-  peer.rounds = roundsMax;
+  peer.differs = false;
+  peer.rounds = 0;
   peer.repair = undefined;
   if (peer.reported && peer.sent + peer.received === 0) return;
   peer.reported = true;

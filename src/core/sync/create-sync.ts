@@ -6,7 +6,6 @@ import {
   answerEnded,
   compare,
   compareArrived,
-  freshRounds,
   headsArrived,
   headsAsked,
   noteCovers,
@@ -15,10 +14,11 @@ import {
   wantsArrived,
 } from "./compare.ts";
 import type { Sync, SyncConfig, SyncEffect, SyncEvent, Waiting } from "./contract.ts";
-import { decodeFrame, isRecordsFrame, type SyncFrame } from "./frames.ts";
+import { decodeFrame, isRecordsFrame, recordsFrameBytes, type SyncFrame } from "./frames.ts";
 import { answerItems, answerSymbols, symbolsArrived } from "./repair.ts";
-import { haveArrived, pushArrived, spread, spreadWake, tendSpread } from "./spread.ts";
-import { slotOf } from "../records/record.ts";
+import { announce, haveArrived, pushArrived, spread } from "./spread.ts";
+import { noneLate, tendLate } from "./late.ts";
+import { slotOf, type MeshRecord } from "../records/record.ts";
 import { keeps, scopesOf, type Place } from "../records/scope.ts";
 import { frameWork, isQuestion, questionsMax, workOf } from "./questions.ts";
 import { confirm, isKnown, type Peer, type State, type Step } from "./state.ts";
@@ -40,7 +40,13 @@ const othersWithin = 10_000;
  * the difference (repair.ts).
  */
 export function createSync(config: SyncConfig): Sync {
-  const state: State = { config, peers: new Map(), sketches: { byScope: new Map() }, doubts: new Map() };
+  const state: State = {
+    config,
+    peers: new Map(),
+    sketches: { byScope: new Map() },
+    late: noneLate(),
+    doubts: new Map(),
+  };
   let wake: Wake = asleep;
   return {
     handle: (event, env) => {
@@ -51,10 +57,11 @@ export function createSync(config: SyncConfig): Sync {
       const peer = event.type === "frame" ? state.peers.get(event.link) : undefined;
       if (peer !== undefined && env.now < wake.at && event.type === "frame") {
         tend(step, event.link, peer);
-        wake = earliest(wake, wakeFor(peer));
+        wake = earliest(earliest(wake, wakeFor(peer)), wakeForLate(state));
         return out;
       }
       for (const [link, each] of state.peers) tend(step, link, each);
+      tendLate(step);
       wake = nextWake(state);
       return out;
     },
@@ -96,20 +103,20 @@ function newPeer(
     compareAt: asks ? firstComparison({ state, env, out, sent }, place) : Number.POSITIVE_INFINITY,
     compared: false,
     upAt: env.now,
-    rounds: freshRounds,
+    differs: false,
+    rounds: 0,
     inStep: false,
     reported: false,
     sent: 0,
     received: 0,
     asked: new Map(),
-    announced: new Map(),
+    told: 0,
     owed: new Map(),
     announceAt: Number.POSITIVE_INFINITY,
     owing: new Map(),
     answerAt: Number.POSITIVE_INFINITY,
     questions: [],
     questionsAt: Number.POSITIVE_INFINITY,
-    asksAt: Number.NEGATIVE_INFINITY,
     work: freshWork(env.now),
     met: new Map(),
     repair: undefined,
@@ -204,7 +211,7 @@ function answer(step: Step, link: LinkId, peer: Peer, frame: SyncFrame): void {
     case "records":
       return recordsArrived(step, link, peer, frame);
     case "have":
-      return haveArrived(step, peer, frame.logs);
+      return haveArrived(step, link, peer, frame.logs);
     case "prune":
       peer.eager = false;
       return;
@@ -227,10 +234,10 @@ function recordsArrived(
 ): void {
   peer.received += records.length;
   const known = records.filter((record) => isKnown(step, record, slotOf(record)));
-  const knownBytes = known.reduce((sum, { frame }) => sum + frame.length, 0);
+  const knownBytes = lengthOf(known);
   work(step, peer.work, knownBytes / readBytesPerUnit);
-  // Progress earns further comparisons: a large repair takes several.
-  if (records.length > 0) peer.rounds = freshRounds;
+  // A large repair takes several exchanges.
+  if (mode === "part" && lengthOf(records) - knownBytes > recordsFrameBytes / 2) peer.rounds = 0;
   noteCovers(peer, covers);
   if (mode === "push") pushArrived(step, link, peer, records, covers);
   if (records.length + covers.length > 0) step.out.push({ type: "received", link, records, covers });
@@ -238,11 +245,14 @@ function recordsArrived(
   if (mode === "end" || mode === "cut") answerEnded(step, link, peer, mode === "cut");
 }
 
+const lengthOf = (records: readonly MeshRecord[]): number =>
+  records.reduce((sum, { frame }) => sum + frame.length, 0);
+
 function tend(step: Step, link: LinkId, peer: Peer): void {
   if (step.env.now >= peer.compareAt) compare(step, link, peer);
   answerQuestions(step, link, peer);
   sendOwed(step, link, peer);
-  tendSpread(step, link, peer);
+  announce(step, link, peer);
 }
 
 function waitingOn(peer: Peer | undefined): Waiting | undefined {
@@ -253,16 +263,18 @@ function waitingOn(peer: Peer | undefined): Waiting | undefined {
   return logs + questions === 0 ? undefined : { logs, questions, until };
 }
 
-function nextWake({ peers }: State): Wake {
-  let first = asleep;
-  for (const peer of peers.values()) first = earliest(first, wakeFor(peer));
+function nextWake(state: State): Wake {
+  let first = wakeForLate(state);
+  for (const peer of state.peers.values()) first = earliest(first, wakeFor(peer));
   return first;
 }
 
+const wakeForLate = ({ late }: State): Wake => ({ at: late.askAt, why: "news that are late" });
+
 function wakeFor(peer: Peer): Wake {
-  const news = spreadWake(peer);
+  const news = peer.owed.size > 0 ? peer.announceAt : never;
   const answers = Math.min(peer.answerAt, peer.questionsAt);
   if (peer.compareAt <= Math.min(answers, news)) return { at: peer.compareAt, why: "comparison with a peer" };
   if (answers <= news) return { at: answers, why: "answers that waited for a budget" };
-  return { at: news, why: "news for or from a peer" };
+  return { at: news, why: "news for a peer" };
 }

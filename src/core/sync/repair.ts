@@ -194,7 +194,10 @@ function sendAll(step: Step, link: LinkId, peer: Peer, records: readonly MeshRec
   let all = 0;
   for (const record of records) {
     all += record.frame.length;
-    if (all > windowBytes && all > record.frame.length) break;
+    if (all > windowBytes && all > record.frame.length) {
+      peer.rounds = 0;
+      break;
+    }
     if (all - record.frame.length >= roomOf(step, link, record.kind)) break;
     if (bytes + record.frame.length > recordsFrameBytes && part.length > 0) {
       sendRecords(step, link, peer, "part", { records: part, covers: [] });

@@ -9,7 +9,8 @@ import type { Seal } from "../records/record.ts";
 import type { Cover } from "./contract.ts";
 import { roomOf } from "./budget.ts";
 import { encodeFrame, logsMax, type LogAt } from "./frames.ts";
-import { ask, headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type Step } from "./state.ts";
+import { expectGap, expectNews, pushed } from "./late.ts";
+import { headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type Step } from "./state.ts";
 
 /**
  * Fresh records on their way to everybody: pushed along a spanning tree that builds itself, announced on
@@ -20,11 +21,6 @@ import { ask, headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type
 /** Announcements wait for company so long; those of facts that the peer has from their author itself, longer. */
 const announceAfter: Duration = 200;
 const announceServedAfter: Duration = 2_000;
-/** What was announced has so long to come by itself before it is asked for. */
-const graftAfter: Duration = 400;
-/** A push that left a gap has so long until the gap is asked for. */
-const gapAfter: Duration = 150;
-const announcedMax = 10_000;
 
 /**
  * Records that are new here, on to those who may lack them. Our own go out on every link: nobody else can be
@@ -103,53 +99,28 @@ export function pushArrived(
   covers: readonly Cover[],
 ): void {
   for (const cover of covers) {
-    if (cover.from > headOf(step, cover)) expect(step, peer, { ...refOf(cover), at: cover.to }, gapAfter);
+    if (cover.from > headOf(step, cover)) expectGap(step, link, { ...refOf(cover), at: cover.to });
   }
-  for (const record of records) forgive(peer, { ...refOf(record), at: record.version });
+  for (const record of records) {
+    const log = { ...refOf(record), at: record.version };
+    forgive(peer, log);
+    pushed(step, log);
+  }
   const stale = records.length > 0 && records.every((record) => isKnown(step, record, slotOf(record)));
   if (!stale || !peer.eager) return;
   peer.eager = false;
   send(step, link, { type: "prune" });
 }
 
-export function haveArrived(step: Step, peer: Peer, logs: readonly LogAt[]): void {
+export function haveArrived(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]): void {
   for (const log of logs) {
     forgive(peer, log);
-    if (!isShared(peer, log.scope) || headOf(step, log) >= log.at) continue;
-    expect(step, peer, log, between(step.env.random, graftAfter / 2, graftAfter));
+    if (isShared(peer, log.scope) && headOf(step, log) < log.at) expectNews(step, link, log);
   }
-}
-
-/** What time brings: announcements that are due, and questions about news that did not come. */
-export function tendSpread(step: Step, link: LinkId, peer: Peer): void {
-  const { now, budget } = step.env;
-  announce(step, link, peer);
-  if (now < peer.asksAt) return;
-  if (peer.announced.size === 0) return;
-  const due: LogAt[] = [];
-  for (const [name, { log, to, askAt }] of peer.announced) {
-    const head = headOf(step, log);
-    if (head >= to) peer.announced.delete(name);
-    else if (now >= askAt) due.push({ ...log, at: head });
-  }
-  if (due.length === 0) return;
-  if (roomOf(step, link, "control") <= 0) {
-    peer.asksAt = Math.max(now + 1, budget.opensAt(link, "control"));
-    return;
-  }
-  for (const log of due) peer.announced.delete(logName(log));
-  peer.eager = true;
-  ask(step, link, peer, due, true);
-}
-
-export function spreadWake(peer: Peer): number {
-  let at = Number.POSITIVE_INFINITY;
-  for (const { askAt } of peer.announced.values()) at = Math.min(at, askAt);
-  return Math.min(Math.max(at, peer.asksAt), peer.owed.size > 0 ? peer.announceAt : Number.POSITIVE_INFINITY);
 }
 
 /** Whoever hears of news asks for them, so only what there is room to send is announced. */
-function announce(step: Step, link: LinkId, peer: Peer): void {
+export function announce(step: Step, link: LinkId, peer: Peer): void {
   const { now, budget } = step.env;
   if (peer.owed.size === 0 || now < peer.announceAt) return;
   peer.announceAt = Number.POSITIVE_INFINITY;
@@ -194,11 +165,4 @@ function forgive(peer: Peer, log: LogAt): void {
   if (peer.owed.size === 0) return;
   const name = logName(log);
   if ((peer.owed.get(name)?.at ?? never) <= log.at) peer.owed.delete(name);
-}
-
-function expect({ env }: Step, peer: Peer, { at, ...log }: LogAt, after: Duration): void {
-  const name = logName(log);
-  const held = peer.announced.get(name);
-  if (held === undefined && peer.announced.size >= announcedMax) return;
-  peer.announced.set(name, { log, to: Math.max(at, held?.to ?? 0), askAt: held?.askAt ?? env.now + after });
 }

@@ -8,6 +8,7 @@ import type { Place, Scope } from "../records/scope.ts";
 import type { Cover, LogRef, SyncConfig, SyncEffect, SyncEnv } from "./contract.ts";
 import { encodeFrame, logsMax, type LogAt, type SyncFrame } from "./frames.ts";
 import type { Doubt } from "./how-far.ts";
+import type { Late } from "./late.ts";
 import type { Repair, Sketches } from "./repair.ts";
 import type { Symbols } from "./sketch.ts";
 
@@ -26,7 +27,9 @@ export type Peer = {
   /** A comparison has begun on this link: before, it brings whatever others wrote, and nothing is pushed of it. */
   compared: boolean;
   readonly upAt: Instant;
-  /** Comparisons that may still follow one another before the next regular one. */
+  /** The last comparison found a difference, and what closes it is under way. */
+  differs: boolean;
+  /** Comparisons in a row after which the two were not in step. */
   rounds: number;
   inStep: boolean;
   reported: boolean;
@@ -34,8 +37,8 @@ export type Peer = {
   received: number;
   /** What we asked for, from where on, until the answer has ended. */
   readonly asked: Map<string, LogAt>;
-  /** News that the peer announced, and when we ask for it if it did not come by itself. */
-  readonly announced: Map<string, { readonly log: LogRef; readonly to: Version; readonly askAt: Instant }>;
+  /** Of so many logs it told news that we still expect: see late.ts. */
+  told: number;
   /** News that we owe the peer an announcement of. */
   readonly owed: Map<string, LogAt>;
   announceAt: Instant;
@@ -45,8 +48,6 @@ export type Peer = {
   /** Questions of the peer that wait for a budget, oldest first, and when the next one is answered. */
   readonly questions: SyncFrame[];
   questionsAt: Instant;
-  /** No question of ours before. */
-  asksAt: Instant;
   /** What the peer may still cost us, in work (budget.ts). */
   readonly work: Bucket;
   /** Our hash and the peer's of each scope that differed at the last comparison. */
@@ -64,6 +65,7 @@ export type State = {
   readonly config: SyncConfig;
   readonly peers: Map<LinkId, Peer>;
   readonly sketches: Sketches;
+  readonly late: Late;
   /** Logs of which we hold more than we know to be all, by name: see how-far.ts. */
   readonly doubts: Map<string, Doubt>;
 };
@@ -116,11 +118,15 @@ export function sendRecords(
   send(step, link, { type: "records", mode, records, covers });
 }
 
-/** Looks once more, soon, whether all is the same now. */
+/**
+ * Looks once more whether all is the same now: soon, then later each time. Where everybody has news, two nodes
+ * differ at any moment by what is on its way to both, and to compare them finds only that, and sends it again.
+ */
 export function confirm({ env }: Step, peer: Peer): void {
-  if (!peer.asks || peer.rounds <= 0) return;
-  peer.rounds--;
-  peer.compareAt = Math.min(peer.compareAt, env.now + confirmAfter);
+  if (!peer.asks || !peer.differs) return;
+  peer.differs = false;
+  peer.compareAt = Math.min(peer.compareAt, env.now + confirmAfter * 4 ** peer.rounds);
+  peer.rounds++;
 }
 
 export const isShared = ({ shared }: Peer, scope: Scope): boolean => shared.includes(scope);

@@ -42,7 +42,8 @@ export class Processor {
   }
 }
 
-/** The agent's own beat notices that it had no core for so long. */
+/** The agent's own beat, which its timers carry, and how late it is when the agent notices that it stood still. */
+const beatEvery: Duration = 250;
 const stalledAfter: Duration = 500;
 
 /** What waits for the agent of one machine to have its turn. */
@@ -50,9 +51,11 @@ export class Turns {
   readonly #processor: Processor;
   readonly #now: () => Instant;
   readonly #take: (event: NodeEvent) => readonly NodeEffect[] | undefined;
-  #waiting: { readonly event: NodeEvent; readonly since: Instant }[] = [];
+  /** What was there when the event loop last looked: a timer that comes due meanwhile waits for all of it. */
+  #round: NodeEvent[] = [];
+  #waiting: NodeEvent[] = [];
   #running = false;
-  #endedAt: Instant = 0;
+  #beatAt: Instant = 0;
 
   /** @param take Undefined: the agent does not run now. */
   constructor(
@@ -65,15 +68,17 @@ export class Turns {
     this.#take = take;
   }
 
-  /** A timer that is due comes before what the network brought. */
+  /** Of what waits for the next round, a timer comes before what the network brought. */
   add(event: NodeEvent): void {
-    const entry = { event, since: this.#now() };
-    if (event.type !== "wake") this.#waiting.push(entry);
-    else if (this.#waiting[0]?.event.type !== "wake") this.#waiting.unshift(entry);
-    if (!this.#running) this.#run();
+    if (event.type !== "wake") this.#waiting.push(event);
+    else if (this.#waiting[0]?.type !== "wake") this.#waiting.unshift(event);
+    if (this.#running) return;
+    this.#beatAt = this.#now();
+    this.#run();
   }
 
   forget(): void {
+    this.#round = [];
     this.#waiting = [];
   }
 
@@ -81,18 +86,24 @@ export class Turns {
     this.#running = true;
     this.#processor.run(
       () => {
-        const next = this.#waiting.shift();
-        if (next === undefined) return 0;
-        const late = this.#now() - Math.max(this.#endedAt, next.since);
+        const now = this.#now();
+        const late = now - this.#beatAt - beatEvery;
         if (late >= stalledAfter) this.#take({ type: "stalled", by: late });
-        const effects = this.#take(next.event);
-        return effects === undefined ? 0 : this.#processor.turnCost(next.event, effects);
+        if (this.#round.length === 0) [this.#round, this.#waiting] = [this.#waiting, []];
+        else if (late < stalledAfter) return this.#next();
+        this.#beatAt = now;
+        return this.#next();
       },
       () => {
-        this.#endedAt = this.#now();
-        if (this.#waiting.length > 0) this.#run();
+        if (this.#round.length + this.#waiting.length > 0) this.#run();
         else this.#running = false;
       },
     );
+  }
+
+  #next(): Duration {
+    const event = this.#round.shift();
+    const effects = event === undefined ? undefined : this.#take(event);
+    return event === undefined || effects === undefined ? 0 : this.#processor.turnCost(event, effects);
   }
 }

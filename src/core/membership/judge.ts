@@ -2,6 +2,7 @@ import { between } from "../kernel/random.ts";
 import type { Duration } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import { directPeers } from "./paths.ts";
+import { decides } from "./peer-links.ts";
 import { forgetEnd, isProcessGone, type PeerState } from "./peer-state.ts";
 import { noticeLoss } from "./health.ts";
 import type { Published, State, Step } from "./state.ts";
@@ -41,8 +42,10 @@ export function judge(step: Step): void {
   // Where others get to, we may get now: the way is open again. An island is not dialled all at once.
   const within = Math.max(2 * retryFirst, perReturned * returned.length);
   for (const peer of returned) {
+    // One end after the other: of two links one would be closed again.
+    const from = decides(state, peer.peer.id) ? 0 : within;
     peer.tryingSince = now;
-    peer.redialAt = Math.min(peer.redialAt, now + between(step.random, 0, within));
+    peer.redialAt = Math.min(peer.redialAt, now + between(step.random, from, from + within));
   }
 }
 
@@ -96,7 +99,15 @@ function patienceWith(state: State, before: Published, after: Links): Duration |
   const gone = [...newIn(before.gone, after.gone), ...newIn(after.gone, before.gone)];
   if (lost.length + came.length + gone.length === 0) return undefined;
   if (lost.some(isMember) || gone.some(isMember)) return 0;
-  return came.some(isMember) ? companyFor(state) : companyOutside;
+  if (!came.some(isMember)) return companyOutside;
+  return came.some((id) => isMember(id) && !isSeen(state, id)) ? companyFor(state) : companyOfDetail(state);
+}
+
+/** Whether others say that they have a link with it: then one more changes nobody's verdict. */
+function isSeen({ reports, peers }: State, id: NodeId): boolean {
+  for (const [observer, told] of reports)
+    if (told.peers.has(id) && peers.get(observer)?.verdict === "alive") return true;
+  return false;
 }
 
 const isContact = ({ peers }: State, id: NodeId): boolean => peers.get(id)?.peer.contact !== undefined;
@@ -106,12 +117,13 @@ const newIn = (before: readonly NodeId[], after: readonly NodeId[]): readonly No
 
 /** Longer than most flaps of an uplink. */
 const companyOutside: Duration = 5_000;
-/** A link that came waits so long for others. */
+/** A link that came waits so long for others, and longer where others have one with the same peer. */
 const companyFor = ({ peers }: State): Duration =>
   Math.min(companyMax, Math.max(companyMin, companyPerListener * peers.size));
 const companyMin: Duration = 400;
 const companyPerListener: Duration = 40;
 const companyMax: Duration = 2_000;
+const companyOfDetail = (state: State): Duration => 5 * companyFor(state);
 /** Between two words of ours on our links. */
 const perListener: Duration = 10;
 const betweenWordsMax: Duration = 1_000;

@@ -12,7 +12,12 @@ import { closeWhenIdle } from "./idle-session.ts";
  */
 export type ClientSessions = {
   /** A new session, for a link: by an address, or else through a relay. */
-  readonly open: (peer: NodeId, paths: Paths, signal: AbortSignal) => Promise<ClientSession>;
+  readonly open: (
+    peer: NodeId,
+    paths: Paths,
+    signal: AbortSignal,
+    reached?: DialOptions["reached"],
+  ) => Promise<ClientSession>;
   /** The best live session to the peer, or else a new one; callers at the same time share it. */
   readonly reuse: (peer: NodeId, paths: Paths, signal: AbortSignal) => Promise<ClientSession>;
   /** A session that needs no other member and no dial; rejects with a `DialError` when there is none. */
@@ -48,7 +53,7 @@ export type ClientSession = {
 export const viaOf = (path: SessionPath): NodeId | undefined =>
   path.type === "dialled" ? undefined : path.via;
 
-export type ClientSessionsOptions = Omit<DialOptions, "signal"> & {
+export type ClientSessionsOptions = Omit<DialOptions, "signal" | "reached"> & {
   /** Asks the peer for a session in reverse; undefined when no link of its own can carry one. */
   readonly askReverse: (
     peer: NodeId,
@@ -92,8 +97,13 @@ export function createClientSessions(options: ClientSessionsOptions): ClientSess
     return found;
   };
 
-  const direct = async (peer: NodeId, addresses: readonly string[], signal: AbortSignal) => {
-    const dialled = await dialPeer(peer, addresses, winnerByPeer.get(peer), { ...options, signal });
+  const direct = async (
+    peer: NodeId,
+    addresses: readonly string[],
+    signal: AbortSignal,
+    reached: DialOptions["reached"],
+  ) => {
+    const dialled = await dialPeer(peer, addresses, winnerByPeer.get(peer), { ...options, signal, reached });
     winnerByPeer.set(peer, dialled.address);
     return keep(dialled, peer, { type: "dialled" });
   };
@@ -123,8 +133,8 @@ export function createClientSessions(options: ClientSessionsOptions): ClientSess
   };
 
   /** The addresses first; a relay beside them as soon as they failed or stayed silent for a while. */
-  const open: ClientSessions["open"] = async (peer, paths, signal) => {
-    const first = direct(peer, paths.addresses, signal);
+  const open: ClientSessions["open"] = async (peer, paths, signal, reached) => {
+    const first = direct(peer, paths.addresses, signal, reached);
     if (paths.relays.length === 0) return first;
     const early = await Promise.race([first.catch(() => "failed" as const), after(relayHeadStartMs)]);
     if (typeof early === "object") return early;

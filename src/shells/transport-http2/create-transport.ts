@@ -49,8 +49,10 @@ export type Http2Transport = Transport & {
   readonly hostsChanged: (present: ReadonlySet<string>) => void;
 };
 
-/** For a dial as a whole: connecting, TLS and the peer's answer. */
+/** Until a host accepts a connection, where a link is wanted; for anything else, until the peer's answer. */
 const dialTimeoutMs = 3_000;
+/** TLS and the peer's answer take some turns of both agents, each of which may have much to do. */
+const agreeTimeoutMs = 10_000;
 /** How long `stop` lets frames that were sent before it still go out. */
 const stopGraceMs = 250;
 const relayBytesPerSecondDefault = 8 * 1024 * 1024;
@@ -182,21 +184,32 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
   };
 
   /** Runs `work` with a deadline; `stop` ends it too. */
-  const attempt = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+  const attempt = async <T>(work: (signal: AbortSignal, reached: () => void) => Promise<T>): Promise<T> => {
     const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), dialTimeoutMs);
+    const abort = (): void => controller.abort();
+    let timer = setTimeout(abort, dialTimeoutMs);
+    const reached = (): void => {
+      if (!attempts.has(controller)) return;
+      clearTimeout(timer);
+      timer = setTimeout(abort, agreeTimeoutMs);
+    };
     attempts.add(controller);
     if (stopped) controller.abort();
     try {
-      return await work(controller.signal);
+      return await work(controller.signal, reached);
     } finally {
       clearTimeout(timer);
       attempts.delete(controller);
     }
   };
 
-  const openLink = async (peer: NodeId, paths: Paths, signal: AbortSignal): Promise<void> => {
-    const session = await sessions.open(peer, paths, signal);
+  const openLink = async (
+    peer: NodeId,
+    paths: Paths,
+    signal: AbortSignal,
+    reached: () => void,
+  ): Promise<void> => {
+    const session = await sessions.open(peer, paths, signal, reached);
     try {
       const via = viaOf(session.path);
       const headers = via === undefined ? {} : { [viaHeader]: via };
@@ -225,7 +238,7 @@ export async function createTransport(options: TransportOptions): Promise<Http2T
     try {
       const forbidden = forbids(peer);
       if (forbidden !== undefined) throw new DialError("untrusted", forbidden);
-      await attempt((signal) => openLink(peer, paths, signal));
+      await attempt((signal, reached) => openLink(peer, paths, signal, reached));
     } catch (error) {
       if (stopped) return;
       if (error instanceof DialError) events.dialFailed(peer, error.why, error.message);

@@ -21,6 +21,8 @@ export type DialOptions = {
   readonly localAddress?: string | undefined;
   /** Ends the attempt. */
   readonly signal: AbortSignal;
+  /** A host has accepted the connection: what follows takes its agent's time and ours. */
+  readonly reached?: (() => void) | undefined;
 };
 
 export class DialError extends Error {
@@ -165,6 +167,7 @@ function openSocket(
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 15_000);
   }
+  if (!("socket" in to)) socket.once("connect", () => options.reached?.());
   socket.on("error", fail);
   socket.on("close", () => fail(new DialError("unreachable", `${text}: closed during the handshake`)));
   socket.once("secureConnect", () => {

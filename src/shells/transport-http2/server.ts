@@ -36,7 +36,7 @@ export class ListenError extends Error {
 }
 
 const connectionsMax = 4096;
-const handshakeTimeoutMs = 5_000;
+const handshakeTimeoutMs = 10_000;
 /** A connection without any open request is closed after this. A link or a watch is an open request. */
 const idleMs = 60_000;
 /** HTTP/1.1: until all headers, and until the whole request, must have arrived. */

@@ -15,6 +15,7 @@ import { simConfig } from "../src/sim/run-seed.ts";
 import { upsert, workload, workloadRef } from "../src/sim/testbed.ts";
 import { Trace } from "../src/sim/trace.ts";
 import { World, type Layout } from "../src/sim/world.ts";
+import { apiOf } from "./support/sim-api.ts";
 
 /** A Deployment for the whole mesh whose copies run in several places, as each node sees it through the API. */
 
@@ -70,10 +71,6 @@ const versionsRunning = (world: World): readonly string[] =>
       stopping ? [] : (start.env["main"]?.["VERSION"] ?? ""),
     ),
   );
-
-function depsOf(machine: Machine): ApiDeps {
-  return { view: viewOf(machine), env: () => machine.env() } as Partial<ApiDeps> as ApiDeps;
-}
 
 for (const detail of ["site", "region", "mesh"] as const)
   test(`each of 5 nodes in 4 sites counts 6 copies of 6 with detail ${detail}, and sees an update end not before it has`, () => {
@@ -180,7 +177,7 @@ test("who watches is told of a Deployment again when a gateway of a place with c
     tell = listener;
     return () => {};
   };
-  const versions = createVersions({ ...depsOf(home), onChanged });
+  const versions = createVersions({ ...apiOf(home), onChanged });
   const version = (): number => versions.of("Deployment", "default/web");
   const first = version();
   tell([{ type: "node", node: gateway.identity.id }]);
@@ -201,7 +198,7 @@ test("why names the places elsewhere where copies are, how many are ready, and h
   pass(150_000);
   const [home] = inSite("home");
   assert.ok(home !== undefined);
-  const answer = why(depsOf(home), new URLSearchParams({ kind: "Deployment", name: "web" }));
+  const answer = why(apiOf(home), new URLSearchParams({ kind: "Deployment", name: "web" }));
   const places = answer["elsewhere"] as readonly JsonObject[];
   const own = viewOf(home).pods().length;
   assert.equal(
@@ -226,7 +223,7 @@ test("the topology of a node that keeps one site names the other places and thei
   const { inSite } = started("site");
   const [home] = inSite("home");
   assert.ok(home !== undefined);
-  const places = topologyOf(depsOf(home))["places"] as readonly JsonObject[];
+  const places = topologyOf(apiOf(home))["places"] as readonly JsonObject[];
   assert.deepEqual(
     places.map(({ kind, name, region, nodes, ready }) => [kind, name, region, nodes, ready]),
     [

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { healthOf } from "../src/api/health.ts";
 import { deploymentStatus } from "../src/api/present-workload.ts";
-import type { ApiDeps } from "../src/api/contract.ts";
 import type { JsonObject } from "../src/core/kernel/json.ts";
 import { lanesResource, type Machine } from "../src/sim/machine.ts";
 import { simConfig } from "../src/sim/run-seed.ts";
 import { upsert, workload, workloadRef } from "../src/sim/testbed.ts";
 import { Trace } from "../src/sim/trace.ts";
 import { World } from "../src/sim/world.ts";
+import { apiOf } from "./support/sim-api.ts";
 
 /** What people are told of a workload that fails or runs less, and of the node where it does, as real cores see it. */
 
@@ -44,8 +44,7 @@ function fleet(nodes: number) {
       return [found?.["status"], found?.["reason"], found?.["message"]];
     },
     stateOf: ({ name }: Machine, seenBy = first): unknown => {
-      const deps = { view: seenBy.node?.view, env: () => seenBy.env() } as Partial<ApiDeps> as ApiDeps;
-      const nodes = healthOf(deps, new URLSearchParams())["nodes"] as readonly JsonObject[];
+      const nodes = healthOf(apiOf(seenBy), new URLSearchParams())["nodes"] as readonly JsonObject[];
       return nodes.find(({ node }) => node === name)?.["state"];
     },
   };

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ApiDeps } from "../src/api/contract.ts";
 import { presentObject } from "../src/api/present.ts";
 import { findResource } from "../src/api/resources.ts";
 import { tableOf } from "../src/api/tables.ts";
@@ -8,6 +7,7 @@ import { at } from "../src/api/testbed.ts";
 import { why } from "../src/api/why.ts";
 import type { JsonObject } from "../src/core/kernel/json.ts";
 import { fleet, job, podTemplate } from "../src/sim/jobs-testbed.ts";
+import { apiOf } from "./support/sim-api.ts";
 
 /** What the API says of Jobs of which nothing runs, and of those that each site runs. */
 
@@ -19,7 +19,7 @@ function seenBy({ first, write }: ReturnType<typeof fleet>, value: JsonObject, r
   const view = first.node?.view;
   const object = view?.object(ref);
   assert.ok(view !== undefined && object !== undefined);
-  const deps = { view, env: () => first.env(), notes: () => [] } as Partial<ApiDeps> as ApiDeps;
+  const deps = apiOf(first);
   const shown = presentObject(object, view);
   const resource = findResource("batch", "v1", "jobs");
   const events = findResource("", "v1", "events")?.list(deps) ?? [];

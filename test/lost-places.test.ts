@@ -15,6 +15,7 @@ import type { Machine } from "../src/sim/machine.ts";
 import { simConfig } from "../src/sim/run-seed.ts";
 import { Trace } from "../src/sim/trace.ts";
 import { World, type Layout } from "../src/sim/world.ts";
+import { apiOf } from "./support/sim-api.ts";
 
 /** Other places whose nodes lose their power, as a gateway of `home` sees them through the API. */
 
@@ -37,15 +38,9 @@ function started(layout: Layout = beside, detail: Detail = "site") {
   const [home] = inSite("home");
   assert.ok(home?.node !== undefined);
   const { view } = home.node;
-  const deps = {
-    view,
-    env: () => home.env(),
-    version: "1",
-    bytesWritten: () => ({ today: 0, total: 0 }),
-  } as Partial<ApiDeps> as ApiDeps;
   const off = (site: string): void => inSite(site).forEach((machine) => machine.powerOff());
   const on = (site: string): void => inSite(site).forEach((machine) => machine.powerOn());
-  return { world, view, deps, inSite, off, on, pass: (ms: number) => world.run(world.now + ms) };
+  return { world, view, deps: apiOf(home), inSite, off, on, pass: (ms: number) => world.run(world.now + ms) };
 }
 
 /** `kiel <none> 2/2`: what the table says of each site, or region. */
@@ -248,10 +243,7 @@ test("who is no gateway of its site says in topology that it knows of other plac
   ];
   const { inSite } = started(many);
   const reaches = inSite("home").map((machine) => {
-    const view = machine.node?.view;
-    assert.ok(view !== undefined);
-    const deps = { view, env: () => machine.env() } as Partial<ApiDeps> as ApiDeps;
-    return placesIn(deps).join();
+    return placesIn(apiOf(machine)).join();
   });
   const counted = Map.groupBy(reaches, (reach) => reach);
   assert.deepEqual([...counted].map(([reach, { length }]) => `${length} x ${reach}`).sort(), [

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ApiDeps } from "../src/api/contract.ts";
 import { healthOf } from "../src/api/health.ts";
 import { presentObject, presentPod } from "../src/api/present.ts";
 import { findResource } from "../src/api/resources.ts";
@@ -11,6 +10,7 @@ import type { JsonObject } from "../src/core/kernel/json.ts";
 import { simConfig } from "../src/sim/run-seed.ts";
 import { Trace } from "../src/sim/trace.ts";
 import { World } from "../src/sim/world.ts";
+import { apiOf } from "./support/sim-api.ts";
 
 /** Nodes are listed, and the slots of a DaemonSet named, by the names that people gave them. */
 
@@ -47,13 +47,7 @@ function fleetOf5(requests: JsonObject) {
     names,
     "ids are in another order",
   );
-  const deps = {
-    view,
-    env: () => first.env(),
-    version: "1",
-    bytesWritten: () => ({ today: 0, total: 0 }),
-  } as Partial<ApiDeps> as ApiDeps;
-  return { view, deps, names };
+  return { view, deps: apiOf(first), names };
 }
 
 const all = (json: unknown, field: string): readonly unknown[] =>

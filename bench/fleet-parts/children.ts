@@ -2,11 +2,10 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { heapMb } from "./here.ts";
 
 /** Every fleet is measured in a process of its own, so that none pays for the memory of the one before. */
 
-/** A fleet that needs more memory ends. */
-const heapMb = 7_200;
 const flags = [
   "--disable-warning=ExperimentalWarning",
   `--max-old-space-size=${heapMb}`,

@@ -23,6 +23,9 @@ export function processorSeconds(): number {
 export const memoryBytes = (): number => process.memoryUsage().rss;
 export const memoryBytesMost = (): number => process.resourceUsage().maxRSS * 1024;
 
+/** Of all threads of a fleet together: one that needs more memory ends. */
+export const heapMb = 7_200;
+
 const standardError = 2;
 
 /** Progress, to standard error, at once: a thread that simulates gives way to nothing else. */

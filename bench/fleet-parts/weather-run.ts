@@ -6,7 +6,15 @@ import { liveADay, type DayOptions } from "../../src/sim/fleet/day.ts";
 import type { Fleet } from "../../src/sim/fleet/fleet.ts";
 import { runAsShard, runInThreads } from "../../src/sim/shard-threads.ts";
 import type { Shard } from "../../src/sim/shard.ts";
-import { memoryBytes, memoryBytesMost, processorSeconds, sayProgress, shapeOf, soFar } from "./here.ts";
+import {
+  heapMb,
+  memoryBytes,
+  memoryBytesMost,
+  processorSeconds,
+  sayProgress,
+  shapeOf,
+  soFar,
+} from "./here.ts";
 import type { MeasuredPhase, WeatherPoint } from "./weather.ts";
 
 /**
@@ -18,8 +26,6 @@ const cutMs = 180_000;
 /** Several rounds of summaries of regions, which come and go over metered links with their comparisons only. */
 const calmMaxMs = 900_000;
 const nodesPerThreadLeast = 2_000;
-/** Of all threads together: a fleet that needs more memory ends. */
-const heapMb = 7_200;
 const youngMb = 192;
 /** A large fleet needs minutes for a few virtual seconds. */
 const sayEverySeconds = 60;

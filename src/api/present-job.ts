@@ -2,8 +2,9 @@ import type { JsonObject } from "../core/kernel/json.ts";
 import type { MergedObject } from "../core/intents/contract.ts";
 import type { NodeView } from "../core/node/contract.ts";
 import { podsOf } from "./present-workload.ts";
+import { selectedBy } from "./sites-selected.ts";
 import { whyWaiting } from "./why-waiting.ts";
-import { child, condition, text, timeOf } from "./values.ts";
+import { child, condition, timeOf } from "./values.ts";
 
 /** Jobs and CronJobs as they stand, in Kubernetes' words. */
 
@@ -33,7 +34,7 @@ export function jobParts(object: MergedObject, spec: JsonObject, view: NodeView)
       ready: active.filter(({ body }) => body.ready).length,
       succeeded: bases.reduce((sum, { done }) => sum + done.length, 0),
       failed: bases.reduce((sum, { failures }) => sum + failures, 0),
-      ...(isPerSite(object) ? { sitesInView: bases.length } : {}),
+      ...(selectedBy(object).perSite ? { sitesInView: bases.length } : {}),
       completedIndexes: bases.length === 1 ? ranges(bases[0]?.done ?? []) : "",
       uncountedTerminatedPods: {},
       conditions,
@@ -96,9 +97,6 @@ export function completionsOf(job: JsonObject): string {
   const { succeeded = 0, sitesInView = 1 } = child(job, "status");
   return `${Number(succeeded)}/${wanted * Number(sitesInView)}`;
 }
-
-const isPerSite = ({ value }: MergedObject): boolean =>
-  text(child(child(value, "metadata"), "annotations")["starlight.dev/placement"]) === "perSite";
 
 /** `0-2,5`, as Kubernetes writes completed indexes. */
 function ranges(sorted: readonly number[]): string {

@@ -112,6 +112,26 @@ test("6 s after 50 starts a silent power-off of one of 10 is known to all within
   }
 });
 
+test("50 agents on 2 cores that lived in halves for 30 s are at rest 30 s after they met: what is late makes nobody do more", () => {
+  const { world } = busySite(1, 50, 0.25);
+  world.run(90_000);
+  const half = world.machines.length / 2;
+  const hosts = world.machines.map(({ host }) => host);
+  for (const one of hosts.slice(0, half))
+    for (const other of hosts.slice(half)) {
+      world.network.cut(one, other);
+      world.network.cut(other, one);
+    }
+  world.run(world.now + 30_000);
+  world.network.mendAll();
+  world.run(world.now + 30_000);
+  const sent = (): number => hosts.reduce((sum, host) => sum + world.network.sentBy(host), 0);
+  const before = sent();
+  world.run(world.now + 10_000);
+  const each = (sent() - before) / hosts.length / 10;
+  assert.ok(each < 1_000, `${Math.round(each)} bytes a second and agent`);
+});
+
 test("of 3 jobs for 2 cores the third waits for the first that is done", () => {
   const queue = new EventQueue();
   let now = 0;

@@ -74,9 +74,9 @@ export class Streams {
     const opening = { id: this.#made++ * of + number, at: this.#now(), from, to, via };
     const connection = this.#connect(opening);
     const [near, far] = connection.ends;
-    this.#at(to.host).add(connection);
-    if (via !== undefined) this.#at(via.host).add(connection);
-    if (!this.#isOurs(near)) this.#at(from.host).add(connection);
+    // An end of ours that dialled learns of it with the packet.
+    for (const host of hostsOf(connection))
+      if (host !== from.host || !this.#isOurs(near)) this.#at(host).add(connection);
     this.#toward(far, "opened", opening);
     this.#paths.host(to.host).opened(far, from.host, false, via?.host);
   }
@@ -186,7 +186,7 @@ export class Streams {
   }
 
   #land(end: End, packet: Packet): void {
-    if (packet === "opened") this.#joinHosts(end.connection);
+    if (packet === "opened") for (const host of hostsOf(end.connection)) this.#at(host).add(end.connection);
     if (end.done) return;
     if (this.#isBroken(end.connection)) this.#lost(end);
     else if (end.held.length > 0 || this.#isHeld(end)) end.held.push(packet);
@@ -200,12 +200,6 @@ export class Streams {
     const host = this.#paths.host(end.host);
     if (packet === "opened") host.opened(end, otherEnd(end).host, true, end.connection.via?.host);
     else host.frame(end, packet);
-  }
-
-  #joinHosts(connection: Connection): void {
-    const { ends, via } = connection;
-    for (const { host } of ends) this.#at(host).add(connection);
-    if (via !== undefined) this.#at(via.host).add(connection);
   }
 
   /** A relay's kernel ends what its process carried; it may have died while the way to it was cut. */
@@ -235,10 +229,8 @@ export class Streams {
   }
 
   #forget(connection: Connection): void {
-    const { ends, via, id } = connection;
-    for (const { host } of ends) this.#at(host).delete(connection);
-    if (via !== undefined) this.#at(via.host).delete(connection);
-    this.#apart.delete(id);
+    for (const host of hostsOf(connection)) this.#at(host).delete(connection);
+    this.#apart.delete(connection.id);
   }
 
   #isBroken({ via }: Connection): boolean {
@@ -280,6 +272,10 @@ export class Streams {
     return made;
   }
 }
+
+/** Where it ends, and who carries it. */
+const hostsOf = ({ ends, via }: Connection): number[] =>
+  [...ends, ...(via === undefined ? [] : [via])].map(({ host }) => host);
 
 /** The same in all simulators. */
 const inOrder = (connections: Iterable<Connection>): Connection[] =>

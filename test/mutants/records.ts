@@ -12,9 +12,30 @@ export const recordMutations: readonly Mutation[] = [
   {
     name: "sync: what was announced and does not come is not asked for",
     file: "core/sync/spread.ts",
-    from: "expect(step, peer, log, between(step.env.random, graftAfter / 2, graftAfter));",
-    to: "",
-    tests: ["core/sync/sync.test.ts"],
+    from: "expectNews(step, link, log);",
+    to: "pushed(step, log);",
+    tests: ["core/sync/late.test.ts"],
+  },
+  {
+    name: "sync: news that are late are asked of all who told of them at once",
+    file: "core/sync/late.ts",
+    from: "held.askAt = env.now + (held.tellers.length > 0 ? pause : patienceMax);",
+    to: "held.askAt = env.now + (held.tellers.length > 0 ? 0 * pause : patienceMax);",
+    tests: ["core/sync/late.test.ts"],
+  },
+  {
+    name: "sync: however long news take, they are asked for after the same time",
+    file: "core/sync/late.ts",
+    from: "return longest * 0.5 ** ((now - longestAt) / halfAfter);",
+    to: "return 0 * longest * now * longestAt;",
+    tests: ["core/sync/late.test.ts"],
+  },
+  {
+    name: "sync: nodes that differ are compared again at once, however often",
+    file: "core/sync/state.ts",
+    from: "env.now + confirmAfter * 4 ** peer.rounds",
+    to: "env.now + confirmAfter * 1 ** peer.rounds",
+    tests: ["core/sync/late.test.ts"],
   },
   {
     name: "budgets: a link that has run dry takes more",

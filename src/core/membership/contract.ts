@@ -44,7 +44,7 @@ export type Peer = Place & {
    * and its links are taken when it is `accepted`. Undefined for a member of our roster.
    */
   readonly contact?: "wanted" | "accepted" | undefined;
-  /** A link with it is wanted however many members there are, by both of us. */
+  /** Leases want a link with it, on both ends: where it is wanted for nothing else it is spare (paths.ts). */
   readonly needed?: boolean | undefined;
   /** Why the link policy keeps us apart; undefined when it does not. */
   readonly forbidden?: string | undefined;
@@ -201,6 +201,8 @@ export type Membership = {
   readonly selfDoubt: () => readonly Observation[];
   /** Members we have a working link with, sorted. */
   readonly linked: () => readonly NodeId[];
+  /** Whether records spread as fast without what our link with this peer carries of them. */
+  readonly isSpare: (peer: NodeId) => boolean;
   /** Members that can carry something to a peer, best first. */
   readonly relaysTo: (peer: NodeId) => readonly NodeId[];
 };

@@ -73,6 +73,7 @@ export function createMembership(config: MembershipConfig): Membership {
     evidence: (peer) => evidenceOf(state, peer),
     selfDoubt: () => doubtsOf(state),
     linked: () => activePeers(state),
+    isSpare: (peer) => state.peers.get(peer)?.spare ?? false,
     relaysTo: (peer) => relaysTo(state, peer),
   };
 }
@@ -168,7 +169,7 @@ function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>
   const { state, now } = step;
   const { permits, place } = event;
   state.place = place;
-  const wanted =
+  const near =
     permits === undefined
       ? wantedPeers(state.config.self, place, event.peers)
       : permittedPeers(state.config.self, place, event.peers, permits);
@@ -183,7 +184,8 @@ function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>
     const known = state.peers.get(peer.id) ?? newPeer(peer, false, now);
     const moved = peer.addresses.join() !== known.peer.addresses.join();
     known.peer = peer;
-    known.wanted = wanted.has(peer.id);
+    known.wanted = near.has(peer.id) || (peer.needed === true && permits === undefined);
+    known.spare = !near.has(peer.id) && peer.contact === undefined;
     state.peers.set(peer.id, known);
     if (known.wanted || known.links.size > 0) state.tended.set(peer.id, known);
     else state.tended.delete(peer.id);

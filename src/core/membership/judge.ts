@@ -1,7 +1,7 @@
 import { between } from "../kernel/random.ts";
 import type { Duration } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
-import { directPeers } from "./paths.ts";
+import { directPeers, isReported } from "./paths.ts";
 import { decides } from "./peer-links.ts";
 import { forgetEnd, isProcessGone, type PeerState } from "./peer-state.ts";
 import { noticeLoss } from "./health.ts";
@@ -62,7 +62,7 @@ export function announce(step: Step): void {
   const { state, now } = step;
   const peers = directPeers(state, now);
   const gone = [...state.peers]
-    .flatMap(([id, peer]) => (isProcessGone(peer) && now >= peer.awayUntil ? [id] : []))
+    .flatMap(([id, peer]) => (isProcessGone(peer) && !peer.spare && now >= peer.awayUntil ? [id] : []))
     .sort();
   const { published } = state;
   if (published !== undefined) {
@@ -98,16 +98,13 @@ function patienceWith(state: State, before: Published, after: Links): Duration |
   const came = newIn(before.peers, after.peers);
   const gone = [...newIn(before.gone, after.gone), ...newIn(after.gone, before.gone)];
   if (lost.length + came.length + gone.length === 0) return undefined;
-  if (lost.some(isMember) || gone.some(isMember)) return 0;
-  if (!came.some(isMember)) return companyOutside;
-  return came.some((id) => isMember(id) && !isSeen(state, id)) ? companyFor(state) : companyOfDetail(state);
-}
-
-/** Whether others say that they have a link with it: then one more changes nobody's verdict. */
-function isSeen({ reports, peers }: State, id: NodeId): boolean {
-  for (const [observer, told] of reports)
-    if (told.peers.has(id) && peers.get(observer)?.verdict === "alive") return true;
-  return false;
+  /** Its link is only told of no more. */
+  const isLinked = (id: NodeId): boolean => state.peers.get(id)?.active !== undefined;
+  if (lost.some((id) => isMember(id) && !isLinked(id)) || gone.some(isMember)) return 0;
+  if (![...came, ...lost].some(isMember)) return companyOutside;
+  // Where others have a link with it, too, one more changes nobody's verdict.
+  const isNews = (id: NodeId): boolean => isMember(id) && !isReported(state, id, () => true);
+  return came.some(isNews) ? companyFor(state) : companyOfDetail(state);
 }
 
 const isContact = ({ peers }: State, id: NodeId): boolean => peers.get(id)?.peer.contact !== undefined;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MembershipEffect } from "./contract.ts";
 import { Machine, short } from "./one-machine-testbed.ts";
+import { idOf } from "./testbed.ts";
 
 /** When a machine tells others which links it has. */
 
@@ -19,6 +20,21 @@ test("links that come within 400 ms of the first are told together, and one that
   one.run(20);
   assert.deepEqual(links(one.tell({ type: "link-closed", link: 8, end: "closed" })), ["links 0"]);
   assert.deepEqual(links(one.run(800)), []);
+});
+
+test("a link with a peer that others have a link with is told 2 s later: nobody learns from it who is there", () => {
+  const one = new Machine([0, 2, 3]);
+  one.open(7, 2);
+  one.frame(7, { type: "use" });
+  assert.deepEqual(links(one.run(400)), ["links 2"]);
+  one.tell({ type: "observed", observer: idOf(2), peers: [idOf(1), idOf(3)], gone: [] });
+  one.open(8, 3);
+  const heard = (duration: number): string[] => {
+    for (const link of [7, 8]) one.tell({ type: "heard", link });
+    return [...links(one.run(duration))];
+  };
+  assert.deepEqual([...heard(1_000), ...heard(999)], []);
+  assert.deepEqual(heard(1), ["links 2,3"]);
 });
 
 test("a link with a peer that was lost, and that nobody has seen since, is news: it is told within 20 ms", () => {

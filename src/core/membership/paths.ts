@@ -40,12 +40,28 @@ export function mayDial({ wanted, dialingSince, links }: PeerState): boolean {
 /** When it is dialled next, if it may be: who ended our last links at once waits, whatever else speaks for it. */
 export const dialAt = ({ redialAt, pausedUntil }: PeerState): Instant => Math.max(redialAt, pausedUntil);
 
-/** The peers that our links fact names: those we reach without anybody's help, or would but for a restart. */
+/**
+ * The peers that our links fact names: those we reach without anybody's help, or would but for a restart. Not those
+ * of spare links: of a large site's voters everybody would have to say that they are lost. A spare link is told of
+ * while nobody before us says that it reaches the peer.
+ */
 export function directPeers(state: State, now: Instant): NodeId[] {
   return [...state.tended]
     .filter(([, peer]) => (peer.active === undefined ? now < peer.awayUntil : !isRelayed(peer, peer.active)))
+    .filter(([id, { spare }]) => !spare || !isReported(state, id, (observer) => observer < state.config.self))
     .map(([id]) => id)
     .sort();
+}
+
+/** Whether somebody alive, of those that count, says that it has a link with the peer. */
+export function isReported(
+  { reports, peers }: State,
+  id: NodeId,
+  counts: (observer: NodeId) => boolean,
+): boolean {
+  for (const [observer, told] of reports)
+    if (told.peers.has(id) && counts(observer) && peers.get(observer)?.verdict === "alive") return true;
+  return false;
 }
 
 /** A direct link beside a relayed one waits for life, however lively the relayed one is. */

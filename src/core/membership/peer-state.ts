@@ -59,6 +59,8 @@ export type Link = {
 export type PeerState = {
   peer: Peer;
   wanted: boolean;
+  /** A link with it is one more than what we see of each other, and what records spread on, takes: see paths.ts. */
+  spare: boolean;
   readonly links: Map<LinkId, Link>;
   /** The link in use. */
   active: LinkId | undefined;
@@ -94,6 +96,7 @@ export function newPeer(peer: Peer, wanted: boolean, now: Instant): PeerState {
   return {
     peer,
     wanted,
+    spare: false,
     links: new Map(),
     active: undefined,
     dialingSince: undefined,

@@ -16,13 +16,13 @@ type Member = Place & { readonly id: NodeId };
 /**
  * Whom a node keeps links with: everyone in its site, or its neighbours in the circles of a site of more than
  * 32; everyone at all in a small mesh; else, for each other site of the roster, the pairs that both sides find
- * by the same rendezvous hash; and whom leases need. Pure and symmetric: if A wants B then B wants A, and any
+ * by the same rendezvous hash. Pure and symmetric: if A wants B then B wants A, and any
  * two sites are joined, so the graph is connected. Contacts outside of the roster were chosen before
  * (core/node/contacts.ts).
  */
 export function wantedPeers(self: NodeId, place: Place, peers: readonly Peer[]): ReadonlySet<NodeId> {
   const wanted = new Set<NodeId>();
-  for (const { id, contact, needed } of peers) if (contact === "wanted" || needed === true) wanted.add(id);
+  for (const { id, contact } of peers) if (contact === "wanted") wanted.add(id);
   const roster = peers.filter(({ contact }) => contact === undefined);
   const everybody = roster.length + 1 <= allPairsMax;
   const bySite = new Map<string, Member[]>();

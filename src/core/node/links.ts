@@ -121,6 +121,7 @@ export function tellSync(turn: Turn, event: SyncEvent): boolean {
     place: state.identity,
     store: state.store,
     crypto: env.crypto,
+    isSpare: (peer: string) => state.membership.isSpare(peer),
     linkClass: (peer: string) => linkClassTo(state, peer),
     budget: budgetOf(turn),
     settled: () => settledMembers(turn),

@@ -18,7 +18,7 @@ import { decodeFrame, isRecordsFrame, recordsFrameBytes, type SyncFrame } from "
 import { answerItems, answerSymbols, symbolsArrived } from "./repair.ts";
 import { announce, haveArrived, pushArrived, spread } from "./spread.ts";
 import { noneLate, tendLate } from "./late.ts";
-import { slotOf, type MeshRecord } from "../records/record.ts";
+import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { keeps, scopesOf, type Place } from "../records/scope.ts";
 import { frameWork, isQuestion, questionsMax, workOf } from "./questions.ts";
 import { confirm, isKnown, type Peer, type State, type Step } from "./state.ts";
@@ -100,7 +100,7 @@ function newPeer(
     shared: scopesOf(env.place).filter((scope) => keeps(place, scope)),
     asks,
     eager: true,
-    compareAt: asks ? firstComparison({ state, env, out, sent }, place) : Number.POSITIVE_INFINITY,
+    compareAt: asks ? firstComparison({ state, env, out, sent }, peer, place) : Number.POSITIVE_INFINITY,
     compared: false,
     upAt: env.now,
     differs: false,
@@ -131,8 +131,9 @@ function newPeer(
  * both sides, and then find equal hashes. Of `settled` members that each see `fresh` links, about one or two
  * begin at once: who just started alone is an island of its own and begins with the first.
  */
-function firstComparison({ state, env }: Step, place: Place): Instant {
-  if (place.site === env.place.site) return env.now;
+function firstComparison({ state, env }: Step, id: NodeId, place: Place): Instant {
+  if (place.site === env.place.site)
+    return env.now + (env.isSpare(id) ? between(env.random, 0.5, 1) * othersWithin : 0);
   const fresh = [...state.peers.values()].filter(
     (peer) => peer.asks && peer.place.site !== env.place.site && env.now - peer.upAt < reunionLasts,
   );

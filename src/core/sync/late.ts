@@ -74,6 +74,7 @@ function expect(step: Step, link: LinkId, { at, ...log }: LogAt, patience: Durat
   if (headOf(step, log) >= held.to) [held.since, held.askAt] = [env.now, askAt];
   held.to = Math.max(held.to, at);
   if (held.tellers.includes(link)) return;
+  if (held.tellers.length === 0) held.askAt = Math.min(held.askAt, askAt);
   peer.told++;
   held.tellers.push(link);
 }
@@ -129,7 +130,9 @@ function nextTeller(step: Step, held: Expected): LinkId | undefined {
     held.tellers.splice(held.tellers.indexOf(link), 1);
     if (peer === undefined) continue;
     peer.told--;
-    held.askAt = env.now + Math.max(announcedPatience, usualPatience(step));
+    // Who is the last to be asked: what comes by itself nevertheless shows how long news take.
+    const pause = Math.max(announcedPatience, usualPatience(step));
+    held.askAt = env.now + (held.tellers.length > 0 ? pause : patienceMax);
     return link;
   }
   held.askAt = Math.max(env.now + 1, opensAt);

@@ -21,11 +21,14 @@ import { headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type Step
 /** Announcements wait for company so long; those of facts that the peer has from their author itself, longer. */
 const announceAfter: Duration = 200;
 const announceServedAfter: Duration = 2_000;
+/** And those on a link that nobody waits for. */
+const announceSpareAfter: Duration = 10_000;
 
 /**
  * Records that are new here, on to those who may lack them. Our own go out on every link: nobody else can be
  * earlier. Those of others are not pushed to whom their author has a link with itself, so where everybody
- * is linked with everybody each record takes one hop and crosses once, and no tree is needed.
+ * is linked with everybody each record takes one hop and crosses once, and no tree is needed. On a spare link
+ * nothing is pushed.
  */
 export function spread(step: Step, records: readonly MeshRecord[], from: LinkId | undefined): void {
   const { env, state } = step;
@@ -38,8 +41,9 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
     );
     const pushed: MeshRecord[] = [];
     const announced: MeshRecord[] = [];
+    const spare = env.isSpare(peer.id);
     let bytes = 0;
-    let isUrgent = false;
+    let wait = spare ? announceSpareAfter : announceServedAfter;
     for (const parcel of parcelsOf(fresh)) {
       const [{ author, kind }] = parcel;
       const own = author === state.config.self;
@@ -48,13 +52,13 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
       const served = own || !env.linkedTo(author).includes(peer.id);
       const length = parcel.reduce((sum, { frame }) => sum + frame.length, 0);
       const fits = bytes + length <= roomOf(step, link, kind);
-      const pushes = fits && (own || (served && peer.eager));
+      const pushes = fits && !spare && (own || (served && peer.eager));
       (pushes ? pushed : announced).push(...parcel);
       if (pushes) bytes += length;
-      else isUrgent ||= served || kind !== "fact";
+      else if (!spare && (served || kind !== "fact")) wait = announceAfter;
     }
     if (pushed.length > 0) push(step, link, peer, pushed, made);
-    if (announced.length > 0) owe(step, peer, announced, isUrgent);
+    if (announced.length > 0) owe(step, peer, announced, wait);
   }
 }
 
@@ -150,8 +154,8 @@ function coversOf(step: Step, records: readonly MeshRecord[]): Cover[] {
 }
 
 /** Not at one moment with others that heard of the same: whoever is told needs not tell it back. */
-function owe({ env }: Step, peer: Peer, records: readonly MeshRecord[], isUrgent: boolean): void {
-  const wait = isUrgent ? announceAfter : between(env.random, announceServedAfter / 2, announceServedAfter);
+function owe({ env }: Step, peer: Peer, records: readonly MeshRecord[], most: Duration): void {
+  const wait = most === announceAfter ? most : between(env.random, most / 2, most);
   peer.announceAt = Math.min(peer.owed.size === 0 ? never : peer.announceAt, env.now + wait);
   for (const record of records) {
     const name = logName(record);

@@ -51,6 +51,8 @@ export type Bed = {
   knowsLinks: boolean;
   /** Of every link. */
   linkClass: LinkClass;
+  /** The ends of links that are spare. */
+  readonly spare: (readonly NodeId[])[];
   /** What every link may carry; undefined: any number of bytes. */
   rate: BucketRate | undefined;
   /** Members in view for a while, for every node. */
@@ -92,6 +94,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
           place,
           store,
           crypto,
+          isSpare: (peer) => bed.spare.some((pair) => pair.includes(id) && pair.includes(peer)),
           linkClass: () => bed.linkClass,
           budget: {
             room: (link, urgency) => {
@@ -218,6 +221,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
     drop: () => false,
     knowsLinks: false,
     linkClass: "lan",
+    spare: [],
     rate: undefined,
     settled: 1,
   };

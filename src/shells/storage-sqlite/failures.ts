@@ -2,7 +2,7 @@ import { StorageError, type StorageFailure } from "../../ports/storage.ts";
 import { holderOf } from "./holder.ts";
 
 /** Primary result codes of SQLite (https://sqlite.org/rescode.html). */
-const sqlite = { error: 1, busy: 5, locked: 6, corrupt: 11, full: 13, notADatabase: 26 } as const;
+const sqlite = { ok: 0, error: 1, busy: 5, locked: 6, corrupt: 11, full: 13, notADatabase: 26 } as const;
 
 /** Whatever SQLite or the file system threw, as one of the failures of the port. */
 export function storageErrorOf(error: unknown, path: string): StorageError {
@@ -32,6 +32,11 @@ function failureOf(error: unknown, path: string): StorageFailure {
 export function isBusy(error: unknown): boolean {
   const code = resultCodeOf(error);
   return code === sqlite.busy || code === sqlite.locked;
+}
+
+/** "not an error": somebody reported a failure that was none. */
+export function isNoFailure(error: unknown): boolean {
+  return resultCodeOf(error) === sqlite.ok;
 }
 
 function codeOf(error: unknown): unknown {

@@ -3,7 +3,7 @@ import { StorageError, type Put, type Storage } from "../../ports/storage.ts";
 import { applyCommit, lastGeneration, type Commit } from "./apply-commit.ts";
 import { metaDamage, openDatabase } from "./database.ts";
 import { deviceMeter } from "./device-meter.ts";
-import { storageErrorOf } from "./failures.ts";
+import { isNoFailure, storageErrorOf } from "./failures.ts";
 import { nameHolder } from "./holder.ts";
 import { readMeta, writeMeta, type Meta, type Usage } from "./meta.ts";
 import { createMirror, type Mirror } from "./mirror.ts";
@@ -44,6 +44,8 @@ type Waiting = {
 
 /** A step of a backup holds up writes; 64 pages are a quarter of a MiB. */
 const backupPagesPerStep = 64;
+/** Now and then Node rejects a backup whose step met a write, with the result code that says that nothing failed. */
+const backupTriesMax = 5;
 
 /** Opens or creates the database. Throws a `StorageError`; what was there is then left as it was. */
 export function openSqliteStorage(path: string, options: SqliteOptions = {}): SqliteStorage {
@@ -140,10 +142,13 @@ export function openSqliteStorage(path: string, options: SqliteOptions = {}): Sq
     bytesWritten: meter.bytes,
     usage: usage.now,
     backup: async (file) => {
-      try {
-        await backup(database, file, { rate: backupPagesPerStep });
-      } catch (error) {
-        throw storageErrorOf(error, file);
+      for (let tries = 1; ; tries++) {
+        try {
+          await backup(database, file, { rate: backupPagesPerStep });
+          return;
+        } catch (error) {
+          if (tries === backupTriesMax || !isNoFailure(error)) throw storageErrorOf(error, file);
+        }
       }
     },
     close: async () => {

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeFrame } from "./frames.ts";
+import { createBed, idOf, mixedHash, type Bed, type Node } from "./testbed.ts";
+
+/** What a node does about news that others told of, and where everybody has news all the time. */
+
+const crypto = { sha256: mixedHash };
+const typeOf = { compare: 0, wants: 3, records: 4 } as const;
+
+const entry = (number: number) => ({ key: `node/${number}`, body: { number } });
+
+/** Who was sent such a frame since the last look. */
+function sent(bed: Bed, from: Node, type: keyof typeof typeOf): string[] {
+  return bed.spent().log.flatMap((line) => {
+    const [ends = "", kind = ""] = line.split(" ");
+    const [sender, receiver = ""] = ends.split(">");
+    return sender === from.id && Number(kind) === typeOf[type] ? [receiver] : [];
+  });
+}
+
+function tellOfNews(to: Node, teller: Node, author: Node, at: number): void {
+  const logs = [{ scope: "mesh", kind: "fact", author: author.id, at }] as const;
+  to.inject(teller, encodeFrame({ type: "have", logs }, crypto));
+}
+
+test("news that 10 peers tell of are asked of one within 400 ms, and of each other only 400 ms after the one before", () => {
+  const bed = createBed();
+  const node = bed.node(idOf(1));
+  const author = bed.node(idOf(99));
+  const tellers = Array.from({ length: 10 }, (_, at) => bed.node(idOf(at + 2)));
+  for (const teller of tellers) bed.link(node, teller);
+  bed.run(1_000);
+  bed.spent();
+  for (const teller of tellers) tellOfNews(node, teller, author, 50);
+  bed.run(400);
+  const asked = sent(bed, node, "wants");
+  assert.equal(asked.length, 1, asked.join());
+  bed.run(399);
+  assert.ok(sent(bed, node, "wants").length <= 1);
+  bed.run(10 * 400);
+  asked.push(...sent(bed, node, "wants"));
+  bed.run(10_000);
+  asked.push(...sent(bed, node, "wants"));
+  assert.equal(new Set(asked).size, asked.length, "somebody was asked twice");
+  assert.ok(asked.length >= 8, `${asked.length} of 10 were asked`);
+});
+
+test("where news take 1.5 s from the first word of them to the push, only the first are asked for", () => {
+  const bed = createBed();
+  const node = bed.node(idOf(1));
+  const author = bed.node(idOf(2));
+  const teller = bed.node(idOf(3));
+  bed.link(node, author);
+  bed.link(node, teller);
+  bed.run(1_000);
+  const asked: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    const pushes: Uint8Array[] = [];
+    bed.drop = (from, to, bytes) => {
+      if (from !== author || to !== node || bytes[0] !== typeOf.records) return false;
+      return pushes.push(bytes) > 0;
+    };
+    bed.spent();
+    const [record] = author.write([entry(round)]);
+    bed.drop = () => false;
+    tellOfNews(node, teller, author, record?.version ?? 0);
+    bed.run(1_500);
+    for (const bytes of pushes) node.inject(author, bytes);
+    asked.push(sent(bed, node, "wants").filter((peer) => peer === teller.id).length);
+    bed.run(500);
+  }
+  assert.deepEqual(asked.slice(1), [0, 0, 0, 0, 0, 0, 0], asked.join());
+  assert.equal(asked[0], 1);
+});
+
+test("two nodes of which one has news every 10 ms are compared 5 times in 10 s, not after every answer", () => {
+  const bed = createBed();
+  const one = bed.node(idOf(1));
+  const other = bed.node(idOf(2));
+  bed.link(one, other);
+  bed.run(100);
+  bed.spent();
+  for (let number = 0; number < 1_000; number++) {
+    other.seed([entry(number)]);
+    bed.run(10);
+  }
+  const compared = sent(bed, one, "compare").length;
+  assert.ok(compared >= 2 && compared <= 7, `${compared} comparisons`);
+  bed.run(12_000);
+  assert.equal(one.digest(), other.digest());
+});

@@ -19,8 +19,8 @@ export const recordMutations: readonly Mutation[] = [
   {
     name: "sync: news that are late are asked of all who told of them at once",
     file: "core/sync/late.ts",
-    from: "held.askAt = env.now + (held.tellers.length > 0 ? pause : patienceMax);",
-    to: "held.askAt = env.now + (held.tellers.length > 0 ? 0 * pause : patienceMax);",
+    from: "held.askAt = env.now + (tellers.length > 0 ? pause : patienceMax);",
+    to: "held.askAt = env.now + (tellers.length > 0 ? 0 * pause : patienceMax);",
     tests: ["core/sync/late.test.ts"],
   },
   {

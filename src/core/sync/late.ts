@@ -120,19 +120,22 @@ export function tendLate(step: Step): void {
 /** Takes the first teller that is still there and can be asked now. */
 function nextTeller(step: Step, held: Expected): LinkId | undefined {
   const { state, env } = step;
+  const { tellers } = held;
   let opensAt = never;
-  for (const link of [...held.tellers]) {
+  let at = 0;
+  for (let link = tellers[at]; link !== undefined; link = tellers[at]) {
     const peer = state.peers.get(link);
     if (peer !== undefined && roomOf(step, link, "control") <= 0) {
       opensAt = Math.min(opensAt, env.budget.opensAt(link, "control"));
+      at++;
       continue;
     }
-    held.tellers.splice(held.tellers.indexOf(link), 1);
+    tellers.splice(at, 1);
     if (peer === undefined) continue;
     peer.told--;
     // Who is the last to be asked: what comes by itself nevertheless shows how long news take.
     const pause = Math.max(announcedPatience, usualPatience(step));
-    held.askAt = env.now + (held.tellers.length > 0 ? pause : patienceMax);
+    held.askAt = env.now + (tellers.length > 0 ? pause : patienceMax);
     return link;
   }
   held.askAt = Math.max(env.now + 1, opensAt);

@@ -33,13 +33,13 @@ type Expected = {
 };
 
 /** What was announced has so long to come by itself, if news do not usually take longer. */
-const announcedPatience: Duration = 400;
+const announcedPatience: Duration = 120;
 /** What a push has left out has so long. */
-const gapPatience: Duration = 150;
+const gapPatience: Duration = 120;
 const patiencePerLongest = 2;
-const patienceMax: Duration = 5_000;
+const patienceMax: Duration = 3_000;
 /** A measured time counts half after so long. */
-const halfAfter: Duration = 10_000;
+const halfAfter: Duration = 2_000;
 /** Logs of which one peer may make us expect something. */
 const toldMax = 10_000;
 
@@ -84,7 +84,7 @@ export function pushed({ state, env }: Step, log: LogAt): void {
   const { late } = state;
   if (late.expected.size === 0) return;
   const held = late.expected.get(logName(log));
-  if (held === undefined || held.to > log.at) return;
+  if (held?.to !== log.at) return;
   const took = env.now - held.since;
   if (took > stillCounts(late, env.now)) [late.longest, late.longestAt] = [took, env.now];
 }

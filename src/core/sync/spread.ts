@@ -20,6 +20,8 @@ import { headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type Step
 
 /** Announcements wait for company so long; those of facts that the peer has from their author itself, longer. */
 const announceAfter: Duration = 200;
+/** And those of what people write, and of who belongs, shorter. */
+const announceUrgentAfter: Duration = 60;
 const announceServedAfter: Duration = 2_000;
 /** And those on a link that nobody waits for. */
 const announceSpareAfter: Duration = 10_000;
@@ -55,7 +57,8 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
       const pushes = fits && !spare && (own || (served && peer.eager));
       (pushes ? pushed : announced).push(...parcel);
       if (pushes) bytes += length;
-      else if (!spare && (served || kind !== "fact")) wait = announceAfter;
+      else if (!spare && (served || kind !== "fact"))
+        wait = Math.min(wait, kind === "fact" ? announceAfter : announceUrgentAfter);
     }
     if (pushed.length > 0) push(step, link, peer, pushed, made);
     if (announced.length > 0) owe(step, peer, announced, wait);
@@ -155,7 +158,7 @@ function coversOf(step: Step, records: readonly MeshRecord[]): Cover[] {
 
 /** Not at one moment with others that heard of the same: whoever is told needs not tell it back. */
 function owe({ env }: Step, peer: Peer, records: readonly MeshRecord[], most: Duration): void {
-  const wait = most === announceAfter ? most : between(env.random, most / 2, most);
+  const wait = most <= announceAfter ? most : between(env.random, most / 2, most);
   peer.announceAt = Math.min(peer.owed.size === 0 ? never : peer.announceAt, env.now + wait);
   for (const record of records) {
     const name = logName(record);

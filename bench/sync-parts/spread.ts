@@ -46,6 +46,7 @@ export function spreadOf(nodes: number, degree: number, writes: number, seed: nu
         place: { site: "s", region: "r" },
         store,
         crypto,
+        isLargeSite: () => false,
         isSpare: () => false,
         linkClass: () => "lan" as const,
         linkedTo: () => [],

@@ -108,6 +108,7 @@ function newSide(
     place: { site: "s", region: "r" },
     store,
     crypto: nodeCrypto,
+    isLargeSite: () => false,
     isSpare: () => false,
     linkClass: () => "lan" as const,
     linkedTo: () => [],

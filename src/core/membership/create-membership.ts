@@ -73,7 +73,8 @@ export function createMembership(config: MembershipConfig): Membership {
     evidence: (peer) => evidenceOf(state, peer),
     selfDoubt: () => doubtsOf(state),
     linked: () => activePeers(state),
-    isSpare: (peer) => state.peers.get(peer)?.spare ?? false,
+    // Whom we say that we have a link with gets our news from nobody else.
+    isSpare: (peer) => state.peers.get(peer)?.spare === true && state.published?.named.has(peer) !== true,
     relaysTo: (peer) => relaysTo(state, peer),
   };
 }

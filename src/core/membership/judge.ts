@@ -84,7 +84,7 @@ export function announce(step: Step): void {
   }
   state.announceAt = Number.POSITIVE_INFINITY;
   const contacts = [...peers, ...gone].filter((id) => isContact(state, id));
-  state.published = { peers, gone, contacts, at: now };
+  state.published = { peers, named: new Set(peers), gone, contacts, at: now };
   step.out.push({ type: "links-changed", peers, gone });
 }
 

@@ -35,6 +35,7 @@ export type Health = {
 /** What we told last of our links, and when. */
 export type Published = {
   readonly peers: readonly NodeId[];
+  readonly named: ReadonlySet<NodeId>;
   readonly gone: readonly NodeId[];
   /** Those of them that were nodes of other places. */
   readonly contacts: readonly NodeId[];

@@ -71,6 +71,13 @@ export function leaseContacts(state: NodeState): ReadonlySet<NodeId> {
   return contacts;
 }
 
+/** Whether links of everybody with everybody are too many for our site. */
+export function isLargeSite(state: NodeState): boolean {
+  const site = `site/${state.identity.site}`;
+  const own = electoratesOf(state).find(({ name }) => name === site);
+  return (own?.members.length ?? 0) > allPairsMax;
+}
+
 /** A member's own site, and the one it is a witness for: by what was written, never by its own facts. */
 function sitesVotedIn(index: Index, id: NodeId): readonly string[] {
   const member = index.memberById.get(id)?.body;

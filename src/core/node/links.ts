@@ -11,7 +11,7 @@ import { rangeText } from "../records/protocol.ts";
 import { keeps } from "../records/scope.ts";
 import { admitPending, admitRecords, type Admitted } from "./admission.ts";
 import { contactsOf, type Contact } from "./contacts.ts";
-import { leaseContacts } from "./electorates.ts";
+import { isLargeSite, leaseContacts } from "./electorates.ts";
 import { addressesOf } from "./guests.ts";
 import { peersSoon } from "./levels.ts";
 import { coverLater } from "./unknown-authors.ts";
@@ -121,6 +121,7 @@ export function tellSync(turn: Turn, event: SyncEvent): boolean {
     place: state.identity,
     store: state.store,
     crypto: env.crypto,
+    isLargeSite: () => isLargeSite(state),
     isSpare: (peer: string) => state.membership.isSpare(peer),
     linkClass: (peer: string) => linkClassTo(state, peer),
     budget: budgetOf(turn),

@@ -57,6 +57,8 @@ export type SyncEnv = {
   readonly crypto: Pick<Crypto, "sha256">;
   /** Whom a node says that it has a link with: it pushes its own records there itself. */
   readonly linkedTo: (node: NodeId) => readonly NodeId[];
+  /** Whether our site is too large for links of everybody with everybody. */
+  readonly isLargeSite: () => boolean;
   /** Whether news reach this peer, and us, as fast without our link. */
   readonly isSpare: (peer: NodeId) => boolean;
   /** What the link to a peer costs. */

@@ -91,3 +91,26 @@ test("two nodes of which one has news every 10 ms are compared 5 times in 10 s, 
   bed.run(12_000);
   assert.equal(one.digest(), other.digest());
 });
+
+test("in a large site no push is given up that leaves a node with fewer than three, so what one author writes finds everybody", () => {
+  const bed = createBed();
+  bed.largeSite = true;
+  bed.knowsLinks = true;
+  const nodes = Array.from({ length: 40 }, (_, at) => bed.node(idOf(at + 1)));
+  nodes.forEach((node, at) => {
+    for (const step of [1, 3, 7, 12]) bed.link(node, nodes[(at + step) % nodes.length] as Node);
+  });
+  bed.run(1_000);
+  // Many authors at once shape the tree.
+  for (let round = 0; round < 20; round++) {
+    for (const node of nodes) node.write([entry(round)]);
+    bed.run(50);
+  }
+  bed.run(5_000);
+  for (let round = 0; round < 10; round++) {
+    nodes[7 * (round % 3)]?.write([{ key: `alone/${round}`, body: 1 }]);
+    bed.run(50);
+    assert.equal(new Set(nodes.map((node) => node.digest())).size, 1, `round ${round}`);
+    bed.run(1_000);
+  }
+});

@@ -114,10 +114,25 @@ export function pushArrived(
     pushed(step, log);
   }
   const stale = records.length > 0 && records.every((record) => isKnown(step, record, slotOf(record)));
-  if (!stale || !peer.eager) return;
+  // What an author says itself comes on its link whether that is of the tree or not.
+  if (!stale || !peer.eager || records.some(({ author }) => author === peer.id)) return;
+  if (step.env.isLargeSite() && wouldStandAlone(step, peer)) return;
   peer.eager = false;
   send(step, link, { type: "prune" });
 }
+
+/**
+ * One tree for all authors is pruned by each of them where its own links and those of others meet, so in a large site,
+ * where most are no neighbours of an author, it falls to pieces. Some more links keep it whole.
+ */
+function wouldStandAlone({ state, env }: Step, without: Peer): boolean {
+  if (without.place.site !== env.place.site) return false;
+  let left = 0;
+  for (const peer of state.peers.values())
+    if (peer !== without && peer.eager && peer.place.site === env.place.site && !env.isSpare(peer.id)) left++;
+  return left < eagerLeast;
+}
+const eagerLeast = 3;
 
 export function haveArrived(step: Step, link: LinkId, peer: Peer, logs: readonly LogAt[]): void {
   for (const log of logs) {

@@ -51,6 +51,8 @@ export type Bed = {
   knowsLinks: boolean;
   /** Of every link. */
   linkClass: LinkClass;
+  /** Whether all nodes are of a site too large for links of all with all. */
+  largeSite: boolean;
   /** The ends of links that are spare. */
   readonly spare: (readonly NodeId[])[];
   /** What every link may carry; undefined: any number of bytes. */
@@ -94,6 +96,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
           place,
           store,
           crypto,
+          isLargeSite: () => bed.largeSite,
           isSpare: (peer) => bed.spare.some((pair) => pair.includes(id) && pair.includes(peer)),
           linkClass: () => bed.linkClass,
           budget: {
@@ -221,6 +224,7 @@ export function createBed(latencyMs = 5, sha256 = mixedHash): Bed {
     drop: () => false,
     knowsLinks: false,
     linkClass: "lan",
+    largeSite: false,
     spare: [],
     rate: undefined,
     settled: 1,

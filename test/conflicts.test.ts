@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { createFleet, type Fleet } from "../src/cli/demo/fleet.ts";
 import { done, run, type Ran } from "./support/command.ts";
 import { eventually } from "./support/poll.ts";
@@ -16,10 +17,20 @@ after(async () => {
   await fleet?.stop();
 });
 
+/**
+ * The latest time that a command can have been stamped with. What stands of two writes is what was written
+ * last by the wall clocks, and a machine's may be set back between them.
+ */
+let stamped = 0;
+
 /** On the node itself: the address that is advertised is the wire that gets cut. */
 async function starlight(at: string, args: readonly string[], input = ""): Promise<Ran> {
   const { server } = await fleet.client(fleet.node(at));
-  return run(["--kubeconfig", fleet.kubeconfig, "--server", server, ...args], input);
+  while (Date.now() <= stamped) await setTimeout(10);
+  const [began, timer] = [Date.now(), performance.now()];
+  const ran = await run(["--kubeconfig", fleet.kubeconfig, "--server", server, ...args], input);
+  stamped = began + performance.now() - timer;
+  return ran;
 }
 
 const said = async (at: string, ...args: string[]): Promise<string> => done(await starlight(at, args));

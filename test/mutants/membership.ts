@@ -92,4 +92,11 @@ export const membershipMutations: readonly Mutation[] = [
     to: "!isContact(state, id);",
     tests: ["core/membership/links-told.test.ts"],
   },
+  {
+    name: "membership: a spare link is told of, whoever else tells of the peer",
+    file: "core/membership/paths.ts",
+    from: "(observer) => observer < state.config.self)",
+    to: "() => false)",
+    tests: ["core/membership/links-told.test.ts"],
+  },
 ];

@@ -19,8 +19,8 @@ export const recordMutations: readonly Mutation[] = [
   {
     name: "sync: news that are late are asked of all who told of them at once",
     file: "core/sync/late.ts",
-    from: "held.askAt = env.now + (tellers.length > 0 ? pause : patienceMax);",
-    to: "held.askAt = env.now + (tellers.length > 0 ? 0 * pause : patienceMax);",
+    from: "held.askAt = env.now + (tellers.length > 0 ? patience(step) : patienceMax);",
+    to: "held.askAt = env.now + (tellers.length > 0 ? 0 : patienceMax);",
     tests: ["core/sync/late.test.ts"],
   },
   {
@@ -84,5 +84,12 @@ export const recordMutations: readonly Mutation[] = [
     from: "acks.find((ack) => ack.author === author)?.head ?? 0;",
     to: "acks.find((ack) => ack.author === author)?.head ?? Number.POSITIVE_INFINITY;",
     tests: ["sim/comings.test.ts"],
+  },
+  {
+    name: "sync: news are pushed over spare links",
+    file: "core/sync/spread.ts",
+    from: "fits && !spare && (own",
+    to: "fits && (own",
+    tests: ["core/sync/late.test.ts"],
   },
 ];

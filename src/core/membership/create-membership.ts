@@ -74,7 +74,7 @@ export function createMembership(config: MembershipConfig): Membership {
     selfDoubt: () => doubtsOf(state),
     linked: () => activePeers(state),
     // Whom we say that we have a link with gets our news from nobody else.
-    isSpare: (peer) => state.peers.get(peer)?.spare === true && state.published?.named.has(peer) !== true,
+    isSpare: (peer) => state.peers.get(peer)?.spare === true && state.published?.peers.has(peer) !== true,
     relaysTo: (peer) => relaysTo(state, peer),
   };
 }

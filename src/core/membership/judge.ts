@@ -65,8 +65,9 @@ export function announce(step: Step): void {
     .flatMap(([id, peer]) => (isProcessGone(peer) && !peer.spare && now >= peer.awayUntil ? [id] : []))
     .sort();
   const { published } = state;
+  const links: Links = { peers: new Set(peers), gone: new Set(gone) };
   if (published !== undefined) {
-    const patience = patienceWith(state, published, { peers, gone });
+    const patience = patienceWith(state, published, links);
     if (patience === undefined) {
       state.announceAt = Number.POSITIVE_INFINITY;
       return;
@@ -84,7 +85,7 @@ export function announce(step: Step): void {
   }
   state.announceAt = Number.POSITIVE_INFINITY;
   const contacts = [...peers, ...gone].filter((id) => isContact(state, id));
-  state.published = { peers, named: new Set(peers), gone, contacts, at: now };
+  state.published = { ...links, contacts, at: now };
   step.out.push({ type: "links-changed", peers, gone });
 }
 
@@ -109,8 +110,8 @@ function patienceWith(state: State, before: Published, after: Links): Duration |
 
 const isContact = ({ peers }: State, id: NodeId): boolean => peers.get(id)?.peer.contact !== undefined;
 
-const newIn = (before: readonly NodeId[], after: readonly NodeId[]): readonly NodeId[] =>
-  after.filter((id) => !before.includes(id));
+const newIn = (before: ReadonlySet<NodeId>, after: ReadonlySet<NodeId>): readonly NodeId[] =>
+  [...after].filter((id) => !before.has(id));
 
 /** Longer than most flaps of an uplink. */
 const companyOutside: Duration = 5_000;

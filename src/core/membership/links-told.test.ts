@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MembershipEffect } from "./contract.ts";
 import { Machine, short } from "./one-machine-testbed.ts";
-import { idOf } from "./testbed.ts";
+import { idOf, peerOf } from "./testbed.ts";
+import { wantedPeers } from "./wanted-peers.ts";
 
 /** When a machine tells others which links it has. */
 
@@ -89,4 +90,36 @@ test("a link with another place that came, or is lost, is told 5 s later, and so
   assert.deepEqual(links(one.peers([0, 2], [4])), []);
   assert.deepEqual(links(one.run(1_000)), []);
   assert.deepEqual(links(one.close(8, "closed")), ["links 4"]);
+});
+
+test("in a large site a link with somebody who is no neighbour is told of only while nobody of a smaller id tells of one", () => {
+  const all = [0, ...Array.from({ length: 60 }, (_, at) => at + 2)];
+  const one = new Machine(all);
+  const peers = all.map((at) => peerOf(at));
+  const near = wantedPeers(idOf(1), { site: "oslo", region: "north" }, peers);
+  const [far, farther] = all.filter((at) => at > 1 && at < 10 && !near.has(idOf(at))) as [number, number];
+  const reports = (observer: number, seen: readonly number[]): void =>
+    void one.tell({ type: "observed", observer: idOf(observer), peers: seen.map(idOf), gone: [] });
+  const told = (): string[] => {
+    const effects: MembershipEffect[] = [];
+    for (let second = 0; second < 12; second++) {
+      for (const link of [7, 8, 9]) one.tell({ type: "heard", link });
+      effects.push(...one.run(1_000));
+    }
+    return [...links(effects)];
+  };
+  one.open(7, 0);
+  one.frame(7, { type: "use" });
+  one.open(8, farther);
+  one.open(9, far);
+  reports(0, [farther]);
+  // One of a larger id leaves it to us.
+  reports(farther, [far]);
+  assert.deepEqual(told(), [`links 0,${far}`]);
+  assert.ok(one.machine.isSpare(idOf(farther)));
+  assert.ok(!one.machine.isSpare(idOf(far)), "whom we tell of gets our news");
+  reports(0, [far, farther]);
+  assert.deepEqual(told(), ["links 0"]);
+  assert.ok(one.machine.isSpare(idOf(far)));
+  assert.deepEqual(links(one.close(9, "closed")), [], "nobody waits for our word");
 });

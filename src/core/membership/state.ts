@@ -34,9 +34,8 @@ export type Health = {
 
 /** What we told last of our links, and when. */
 export type Published = {
-  readonly peers: readonly NodeId[];
-  readonly named: ReadonlySet<NodeId>;
-  readonly gone: readonly NodeId[];
+  readonly peers: ReadonlySet<NodeId>;
+  readonly gone: ReadonlySet<NodeId>;
   /** Those of them that were nodes of other places. */
   readonly contacts: readonly NodeId[];
   readonly at: Instant;

@@ -18,10 +18,10 @@ import { decodeFrame, isRecordsFrame, recordsFrameBytes, type SyncFrame } from "
 import { answerItems, answerSymbols, symbolsArrived } from "./repair.ts";
 import { announce, haveArrived, pushArrived, spread } from "./spread.ts";
 import { noneLate, tendLate } from "./late.ts";
-import { slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
+import { slotOf, type NodeId } from "../records/record.ts";
 import { keeps, scopesOf, type Place } from "../records/scope.ts";
 import { frameWork, isQuestion, questionsMax, workOf } from "./questions.ts";
-import { confirm, isKnown, type Peer, type State, type Step } from "./state.ts";
+import { confirm, isKnown, lengthOf, type Peer, type State, type Step } from "./state.ts";
 
 /** The work of a frame that is not even read, and how many bytes of records are read in a unit. */
 const unreadWork = 1;
@@ -245,9 +245,6 @@ function recordsArrived(
   if (mode === "found") confirm(step, peer);
   if (mode === "end" || mode === "cut") answerEnded(step, link, peer, mode === "cut");
 }
-
-const lengthOf = (records: readonly MeshRecord[]): number =>
-  records.reduce((sum, { frame }) => sum + frame.length, 0);
 
 function tend(step: Step, link: LinkId, peer: Peer): void {
   if (step.env.now >= peer.compareAt) compare(step, link, peer);

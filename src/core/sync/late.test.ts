@@ -6,7 +6,7 @@ import { createBed, idOf, mixedHash, type Bed, type Node } from "./testbed.ts";
 /** What a node does about news that others told of, and where everybody has news all the time. */
 
 const crypto = { sha256: mixedHash };
-const typeOf = { compare: 0, wants: 3, records: 4 } as const;
+const typeOf = { compare: 0, wants: 3, records: 4, have: 5 } as const;
 
 const entry = (number: number) => ({ key: `node/${number}`, body: { number } });
 
@@ -113,4 +113,24 @@ test("in a large site no push is given up that leaves a node with fewer than thr
     assert.equal(new Set(nodes.map((node) => node.digest())).size, 1, `round ${round}`);
     bed.run(1_000);
   }
+});
+
+test("over a spare link nothing is pushed: what nobody else brings is told of within 10 s, and asked for", () => {
+  const bed = createBed();
+  const one = bed.node(idOf(1));
+  const other = bed.node(idOf(2));
+  bed.spare.push([one.id, other.id]);
+  bed.link(one, other);
+  bed.run(1_000);
+  // Comparisons would find it, too.
+  bed.drop = (_from, _to, bytes) => bytes[0] === typeOf.compare;
+  bed.spent();
+  one.write([entry(1)], { kind: "intent" });
+  const told = (): string[] => bed.spent().log.filter((line) => Number(line.split(" ")[1]) === typeOf.have);
+  bed.run(4_900);
+  assert.deepEqual(told(), []);
+  assert.equal(other.received, 0);
+  bed.run(5_300);
+  assert.equal(told().length, 1);
+  assert.equal(other.received, 1);
 });

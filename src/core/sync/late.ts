@@ -32,10 +32,8 @@ type Expected = {
   readonly tellers: LinkId[];
 };
 
-/** What was announced has so long to come by itself, if news do not usually take longer. */
-const announcedPatience: Duration = 120;
-/** What a push has left out has so long. */
-const gapPatience: Duration = 120;
+/** What we know that we lack has so long to come by itself, and longer where news lately took longer. */
+const patienceMin: Duration = 120;
 const patiencePerLongest = 2;
 const patienceMax: Duration = 3_000;
 /** A measured time counts half after so long. */
@@ -47,22 +45,21 @@ export const noneLate = (): Late => ({ expected: new Map(), askAt: never, longes
 
 /** The peer has news of this log. */
 export function expectNews(step: Step, link: LinkId, log: LogAt): void {
-  const { random } = step.env;
-  expect(step, link, log, between(random, 0.5, 1) * Math.max(announcedPatience, usualPatience(step)));
+  expect(step, link, log, between(step.env.random, 0.5, 1) * patience(step));
 }
 
 /** The peer sent something of this log, and has what comes before. */
 export function expectGap(step: Step, link: LinkId, log: LogAt): void {
-  expect(step, link, log, Math.max(gapPatience, usualPatience(step)));
+  expect(step, link, log, patience(step));
 }
 
-function expect(step: Step, link: LinkId, { at, ...log }: LogAt, patience: Duration): void {
+function expect(step: Step, link: LinkId, { at, ...log }: LogAt, after: Duration): void {
   const { state, env } = step;
   const { late } = state;
   const peer = state.peers.get(link);
   if (peer === undefined || peer.told >= toldMax) return;
   const name = logName(log);
-  const askAt = env.now + patience;
+  const askAt = env.now + after;
   const held = late.expected.get(name);
   late.askAt = Math.min(late.askAt, askAt);
   if (held === undefined) {
@@ -133,9 +130,8 @@ function nextTeller(step: Step, held: Expected): LinkId | undefined {
     tellers.splice(at, 1);
     if (peer === undefined) continue;
     peer.told--;
-    // Who is the last to be asked: what comes by itself nevertheless shows how long news take.
-    const pause = Math.max(announcedPatience, usualPatience(step));
-    held.askAt = env.now + (tellers.length > 0 ? pause : patienceMax);
+    // After the last one nobody is left to ask; what a push still brings shows how long news take.
+    held.askAt = env.now + (tellers.length > 0 ? patience(step) : patienceMax);
     return link;
   }
   held.askAt = Math.max(env.now + 1, opensAt);
@@ -150,8 +146,9 @@ function forget({ state }: Step, name: string, { tellers }: Expected): void {
   }
 }
 
-function usualPatience({ state, env }: Step): Duration {
-  return Math.min(patienceMax, patiencePerLongest * stillCounts(state.late, env.now));
+function patience({ state, env }: Step): Duration {
+  const usual = patiencePerLongest * stillCounts(state.late, env.now);
+  return Math.min(patienceMax, Math.max(patienceMin, usual));
 }
 
 function stillCounts({ longest, longestAt }: Late, now: Instant): Duration {

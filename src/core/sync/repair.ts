@@ -195,6 +195,7 @@ function sendAll(step: Step, link: LinkId, peer: Peer, records: readonly MeshRec
   for (const record of records) {
     all += record.frame.length;
     if (all > windowBytes && all > record.frame.length) {
+      // The comparison that finds the rest comes at once.
       peer.rounds = 0;
       break;
     }

@@ -10,7 +10,17 @@ import type { Cover } from "./contract.ts";
 import { roomOf } from "./budget.ts";
 import { encodeFrame, logsMax, type LogAt } from "./frames.ts";
 import { expectGap, expectNews, pushed } from "./late.ts";
-import { headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type Step } from "./state.ts";
+import {
+  headOf,
+  isKnown,
+  isShared,
+  lengthOf,
+  refOf,
+  send,
+  sendBytes,
+  type Peer,
+  type Step,
+} from "./state.ts";
 
 /**
  * Fresh records on their way to everybody: pushed along a spanning tree that builds itself, announced on
@@ -18,12 +28,13 @@ import { headOf, isKnown, isShared, refOf, send, sendBytes, type Peer, type Step
  * Pereira, Rodrigues, "Epidemic Broadcast Trees" (SRDS 2007).
  */
 
-/** Announcements wait for company so long; those of facts that the peer has from their author itself, longer. */
-const announceAfter: Duration = 200;
-/** And those of what people write, and of who belongs, shorter. */
+/**
+ * Announcements wait for company so long: of what people write, and of who belongs; of facts; of facts that the peer
+ * has from their author itself; on a link that nobody waits for.
+ */
 const announceUrgentAfter: Duration = 60;
+const announceAfter: Duration = 200;
 const announceServedAfter: Duration = 2_000;
-/** And those on a link that nobody waits for. */
 const announceSpareAfter: Duration = 10_000;
 
 /**
@@ -52,7 +63,7 @@ export function spread(step: Step, records: readonly MeshRecord[], from: LinkId 
       // The first comparison on a link brings what others wrote, where both do not have it already.
       if (!own && !peer.compared) continue;
       const served = own || !env.linkedTo(author).includes(peer.id);
-      const length = parcel.reduce((sum, { frame }) => sum + frame.length, 0);
+      const length = lengthOf(parcel);
       const fits = bytes + length <= roomOf(step, link, kind);
       const pushes = fits && !spare && (own || (served && peer.eager));
       (pushes ? pushed : announced).push(...parcel);
@@ -116,7 +127,7 @@ export function pushArrived(
   const stale = records.length > 0 && records.every((record) => isKnown(step, record, slotOf(record)));
   // What an author says itself comes on its link whether that is of the tree or not.
   if (!stale || !peer.eager || records.some(({ author }) => author === peer.id)) return;
-  if (step.env.isLargeSite() && wouldStandAlone(step, peer)) return;
+  if (step.env.isLargeSite() && leavesTooFew(step, peer)) return;
   peer.eager = false;
   send(step, link, { type: "prune" });
 }
@@ -125,7 +136,7 @@ export function pushArrived(
  * One tree for all authors is pruned by each of them where its own links and those of others meet, so in a large site,
  * where most are no neighbours of an author, it falls to pieces. Some more links keep it whole.
  */
-function wouldStandAlone({ state, env }: Step, without: Peer): boolean {
+function leavesTooFew({ state, env }: Step, without: Peer): boolean {
   if (without.place.site !== env.place.site) return false;
   let left = 0;
   for (const peer of state.peers.values())

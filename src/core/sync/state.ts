@@ -141,3 +141,7 @@ export function isKnown({ env }: Step, record: MeshRecord, slot: string): boolea
   const held = env.store.bySlot.get(slot);
   return held !== undefined && held.version >= record.version;
 }
+
+/** Bytes of the records' frames. */
+export const lengthOf = (records: readonly MeshRecord[]): number =>
+  records.reduce((sum, { frame }) => sum + frame.length, 0);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
-import { createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { rangeText, spoken } from "../../core/records/protocol.ts";
 import { test } from "node:test";
 import { frameBytesMax, queueBytesMax } from "../../ports/transport.ts";
@@ -97,7 +97,7 @@ test("addresses that are none, from a hostile status fact, fail the dial and not
   assert.equal((await a.next("dialFailed")).why, "unreachable");
 });
 
-test("a socket that accepts and never speaks TLS is unreachable after 3 s, told once", async (t) => {
+test("a socket that accepts and never speaks TLS is unreachable after 10 s, told once", async (t) => {
   const mesh = await newMesh();
   const held: Socket[] = [];
   const mute = createServer((socket) => held.push(socket.on("error", () => undefined)));
@@ -110,6 +110,26 @@ test("a socket that accepts and never speaks TLS is unreachable after 3 s, told 
   assert.equal(a.count("dialFailed"), 1);
   for (const socket of held) socket.destroy();
   mute.close();
+});
+
+test("an agent that takes 4 s to agree to a link, once its host has accepted the connection, gets it", async (t) => {
+  const mesh = await newMesh();
+  const a = await startNode(t, await newMember(mesh), everybody);
+  const b = await startNode(t, await newMember(mesh), everybody);
+  const slow = createServer((socket) => {
+    setTimeout(() => {
+      const onward = connect(b.transport.port, "127.0.0.1").on("error", () => undefined);
+      socket.on("error", () => undefined);
+      socket.pipe(onward).pipe(socket);
+    }, 4_000);
+  });
+  await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", resolve));
+  t.after(() => void slow.close());
+  const address = slow.address();
+  assert.ok(typeof address === "object" && address !== null);
+  a.transport.dial(b.id, [`127.0.0.1:${address.port}`]);
+  await Promise.all([a.next("opened"), b.next("opened")]);
+  assert.equal(a.count("dialFailed"), 0);
 });
 
 test("an address that answers late does not hold up one that answers at once, and one link opens", async (t) => {

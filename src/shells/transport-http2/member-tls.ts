@@ -19,7 +19,7 @@ export const memberTls = (
 
 const contexts = new WeakMap<Identity["tls"], SecureContext>();
 
-/** To read keys and certificates costs more than half of what our end of a handshake takes. */
+/** Keys and certificates are read once, and not at every dial and for every socket. */
 function contextOf(tls: Identity["tls"]): SecureContext {
   const known = contexts.get(tls);
   if (known !== undefined) return known;

@@ -19,11 +19,19 @@ import { activePeers, announce, judge } from "./judge.ts";
 import { closeLink, decides, linkClosed, linkOpened, settleStandby, use } from "./peer-links.ts";
 import { dialAt, enforcePolicy, linkRelays, mayDial, networkChanged, relaysTo } from "./paths.ts";
 import { permittedPeers } from "./permitted-peers.ts";
-import { explain, forgetEnd, newPeer, type Link, type PeerState } from "./peer-state.ts";
+import { explain, forgetEnd, isProcessGone, newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
 import { acquit, answered, askNow, lostByAnother, probed, watch } from "./suspicion.ts";
 import { awayHeard, endAway, hangUp, sayAway, unneededHeard } from "./restarts.ts";
-import { beatAfter, dialMax, dueAfter, noteRoundTrip, redialAfter, retryFirst } from "./timing.ts";
+import {
+  beatAfter,
+  dialMax,
+  dueAfter,
+  noteRoundTrip,
+  redialAfter,
+  retryFirst,
+  retryRefused,
+} from "./timing.ts";
 import { nextWake, wakeBy, wakeLater, wakeNow } from "./wakes.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
@@ -218,13 +226,16 @@ function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string
   const peer = state.peers.get(peerId);
   if (peer === undefined) return;
   peer.dialingSince = undefined;
-  peer.redialAt = now + redialAfter(state.config, now - peer.tryingSince, random);
+  const least = why === "refused" ? retryRefused : retryFirst;
+  peer.redialAt = now + redialAfter(state.config, now - peer.tryingSince, random, least);
   // Most dials of somebody who is away say nothing new of it.
-  if (why !== "unreachable" || peer.verdict === "alive") state.observed = true;
+  const wasGone = isProcessGone(peer);
   if (why === "refused") {
     peer.refused = { first: peer.refused?.first ?? now, last: now };
+    if (!wasGone && isProcessGone(peer)) state.observed = true;
     return explain(peer, now, "its host answers that no agent listens");
   }
+  if (why !== "unreachable" || peer.verdict === "alive") state.observed = true;
   if (why === "offline") {
     doubt(state, now);
     peer.ownEndUp = false;

@@ -1,9 +1,10 @@
 import { between } from "../kernel/random.ts";
-import type { Duration } from "../kernel/time.ts";
+import { hash53 } from "../kernel/hash.ts";
+import { never, type Duration, type Instant } from "../kernel/time.ts";
 import type { NodeId } from "../records/record.ts";
 import { directPeers, isReported } from "./paths.ts";
 import { decides } from "./peer-links.ts";
-import { forgetEnd, isProcessGone, type PeerState } from "./peer-state.ts";
+import { forgetEnd, isProcessGone, restartGrace, type PeerState } from "./peer-state.ts";
 import { noticeLoss } from "./health.ts";
 import type { Published, State, Step } from "./state.ts";
 import { retryFirst } from "./timing.ts";
@@ -60,33 +61,72 @@ const perReturned: Duration = 250;
  */
 export function announce(step: Step): void {
   const { state, now } = step;
-  const peers = directPeers(state, now);
-  const gone = [...state.peers]
-    .flatMap(([id, peer]) => (isProcessGone(peer) && !peer.spare && now >= peer.awayUntil ? [id] : []))
-    .sort();
+  const gone: NodeId[] = [];
+  let nextGone: Instant = never;
+  for (const [id, peer] of state.peers) {
+    const at = goneToldAt(state, id, peer);
+    if (now >= at) gone.push(id);
+    else nextGone = Math.min(nextGone, at);
+  }
+  announceLinks(step, directPeers(state, now), gone.sort());
+  state.announceAt = Math.min(state.announceAt, nextGone);
+}
+
+function announceLinks({ state, now, out }: Step, peers: readonly NodeId[], gone: readonly NodeId[]): void {
   const { published } = state;
   const links: Links = { peers: new Set(peers), gone: new Set(gone) };
+  let isLoss = false;
   if (published !== undefined) {
     const patience = patienceWith(state, published, links);
     if (patience === undefined) {
-      state.announceAt = Number.POSITIVE_INFINITY;
+      state.announceAt = never;
       return;
     }
-    if (patience > 0) {
+    isLoss = patience === 0;
+    if (!isLoss) {
       state.announceAt = Math.min(state.announceAt, now + patience + lagShare * state.health.lag);
       if (now < state.announceAt) return;
     }
   }
-  const pause = Math.min(betweenWordsMax, perListener * state.peers.size) + lagShare * state.health.lag;
+  // Who is lost waits for nobody's processor.
+  const pause =
+    Math.min(betweenWordsMax, perListener * state.peers.size) + (isLoss ? 0 : lagShare * state.health.lag);
   const next = (published?.at ?? Number.NEGATIVE_INFINITY) + pause;
   if (now < next) {
     state.announceAt = next;
     return;
   }
-  state.announceAt = Number.POSITIVE_INFINITY;
+  state.announceAt = never;
   const contacts = [...peers, ...gone].filter((id) => isContact(state, id));
   state.published = { ...links, contacts, at: now };
-  step.out.push({ type: "links-changed", peers, gone });
+  out.push({ type: "links-changed", peers, gone });
+}
+
+/**
+ * All neighbours of a process see it go, and the word of two is enough: so they take turns, and who hears of enough
+ * others before its own says nothing.
+ */
+function goneToldAt(state: State, id: NodeId, peer: PeerState): Instant {
+  if (!isProcessGone(peer) || peer.spare) return never;
+  if (state.published?.gone.has(id) !== true && witnessesOf(state, id, peer.peer.site) >= witnessesTold)
+    return never;
+  const turns = Math.min(turnsMax, perTurn * Math.max(0, state.tended.size - witnessesTold));
+  const turn = (hash53(`${state.config.self} ${id}`) % 997) / 997;
+  return Math.max(peer.awayUntil, (peer.refused?.first ?? 0) + restartGrace + turn * turns);
+}
+/** One more than it takes. */
+const witnessesTold = 3;
+const perTurn: Duration = 100;
+const turnsMax: Duration = 2_000;
+
+/** How many of its site, alive to us, say that they saw its process go. */
+function witnessesOf({ reports, peers }: State, id: NodeId, site: string): number {
+  let witnesses = 0;
+  for (const [observer, { gone }] of reports) {
+    const by = peers.get(observer);
+    if (gone.has(id) && by?.verdict === "alive" && by.peer.site === site) witnesses++;
+  }
+  return witnesses;
 }
 
 type Links = Pick<Published, "peers" | "gone">;

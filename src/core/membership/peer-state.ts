@@ -8,7 +8,7 @@ import type { Saw } from "./frames.ts";
 /** How many sentences of evidence are kept per peer, newest first. */
 const reasonsMax = 8;
 /** A host that refuses for so long is not one whose agent is only being restarted. */
-const restartGrace: Duration = 500;
+export const restartGrace: Duration = 500;
 
 /** It does not answer us, and we have asked others whether it answers them. */
 export type Suspicion = {

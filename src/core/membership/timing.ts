@@ -7,6 +7,8 @@ import type { State } from "./state.ts";
 /** How long everything takes. All of it follows from `pingEvery`, `silentAfter`, `redialMax`. */
 
 export const retryFirst: Duration = 150;
+/** A host that refuses has no agent yet, and the agent that starts dials itself. */
+export const retryRefused: Duration = 250;
 /** A dial that nobody answered for so long is over, whatever became of it. */
 export const dialMax: Duration = 15_000;
 /** So many links beat at full pace; more of them share what these would cost. */
@@ -86,8 +88,13 @@ export function givenUpAt(state: State, { peer }: PeerState, link: Link): Instan
  * The wait before the next dial of a peer that was lost at `lostAt`: short after a moment, `redialMax` in
  * the long run, never in step with others.
  */
-export function redialAfter(config: State["config"], away: Duration, random: Random): Duration {
-  const wait = Math.min(config.redialMax, Math.max(retryFirst, redialShare * away));
+export function redialAfter(
+  config: State["config"],
+  away: Duration,
+  random: Random,
+  least: Duration = retryFirst,
+): Duration {
+  const wait = Math.min(config.redialMax, Math.max(least, redialShare * away));
   return between(random, 0.5, 1) * wait;
 }
 

@@ -16,7 +16,7 @@ import {
 import type { Sync, SyncConfig, SyncEffect, SyncEvent, Waiting } from "./contract.ts";
 import { decodeFrame, isRecordsFrame, recordsFrameBytes, type SyncFrame } from "./frames.ts";
 import { answerItems, answerSymbols, symbolsArrived } from "./repair.ts";
-import { announce, haveArrived, pushArrived, spread } from "./spread.ts";
+import { announce, haveArrived, noneOnward, pushArrived, spread, spreadOnward } from "./spread.ts";
 import { noneLate, tendLate } from "./late.ts";
 import { slotOf, type NodeId } from "../records/record.ts";
 import { keeps, scopesOf, type Place } from "../records/scope.ts";
@@ -45,6 +45,7 @@ export function createSync(config: SyncConfig): Sync {
     peers: new Map(),
     sketches: { byScope: new Map() },
     late: noneLate(),
+    onward: noneOnward(),
     doubts: new Map(),
   };
   let wake: Wake = asleep;
@@ -60,6 +61,7 @@ export function createSync(config: SyncConfig): Sync {
         wake = earliest(earliest(wake, wakeFor(peer)), wakeForLate(state));
         return out;
       }
+      spreadOnward(step);
       for (const [link, each] of state.peers) tend(step, link, each);
       tendLate(step);
       wake = nextWake(state);
@@ -262,7 +264,7 @@ function waitingOn(peer: Peer | undefined): Waiting | undefined {
 }
 
 function nextWake(state: State): Wake {
-  let first = wakeForLate(state);
+  let first = earliest(wakeForLate(state), { at: state.onward.at, why: "news that go on together" });
   for (const peer of state.peers.values()) first = earliest(first, wakeFor(peer));
   return first;
 }

@@ -19,33 +19,46 @@ function sent(bed: Bed, from: Node, type: keyof typeof typeOf): string[] {
   });
 }
 
-function tellOfNews(to: Node, teller: Node, author: Node, at: number): void {
-  const logs = [{ scope: "mesh", kind: "fact", author: author.id, at }] as const;
+function tellOfNews(
+  to: Node,
+  teller: Node,
+  author: Node,
+  at: number,
+  kind: "intent" | "fact" = "intent",
+): void {
+  const logs = [{ scope: "mesh", kind, author: author.id, at }] as const;
   to.inject(teller, encodeFrame({ type: "have", logs }, crypto));
 }
 
-test("news that 10 peers tell of are asked of one within 120 ms, and of each other only 120 ms after the one before", () => {
-  const bed = createBed();
-  const node = bed.node(idOf(1));
-  const author = bed.node(idOf(99));
-  const tellers = Array.from({ length: 10 }, (_, at) => bed.node(idOf(at + 2)));
-  for (const teller of tellers) bed.link(node, teller);
-  bed.run(1_000);
-  bed.spent();
-  for (const teller of tellers) tellOfNews(node, teller, author, 50);
-  bed.run(120);
-  const asked = sent(bed, node, "wants");
-  assert.equal(asked.length, 1, asked.join());
-  bed.run(119);
-  asked.push(...sent(bed, node, "wants"));
-  assert.ok(asked.length <= 2, asked.join());
-  bed.run(10 * 120);
-  asked.push(...sent(bed, node, "wants"));
-  bed.run(10_000);
-  asked.push(...sent(bed, node, "wants"));
-  assert.equal(new Set(asked).size, asked.length, "somebody was asked twice");
-  assert.ok(asked.length >= 8, `${asked.length} of 10 were asked`);
-});
+for (const [kind, patience] of [
+  ["intent", 120],
+  ["fact", 400],
+] as const) {
+  test(`news (${kind}) that 10 peers tell of are asked of one within ${patience} ms, and of each other only ${patience} ms after the one before`, () => {
+    const bed = createBed();
+    const node = bed.node(idOf(1));
+    const author = bed.node(idOf(99));
+    const tellers = Array.from({ length: 10 }, (_, at) => bed.node(idOf(at + 2)));
+    for (const teller of tellers) bed.link(node, teller);
+    bed.run(1_000);
+    bed.spent();
+    for (const teller of tellers) tellOfNews(node, teller, author, 50, kind);
+    bed.run(patience / 2 - 1);
+    assert.deepEqual(sent(bed, node, "wants"), []);
+    bed.run(patience / 2 + 1);
+    const asked = sent(bed, node, "wants");
+    assert.equal(asked.length, 1, asked.join());
+    bed.run(patience - 1);
+    asked.push(...sent(bed, node, "wants"));
+    assert.ok(asked.length <= 2, asked.join());
+    bed.run(10 * patience);
+    asked.push(...sent(bed, node, "wants"));
+    bed.run(10_000);
+    asked.push(...sent(bed, node, "wants"));
+    assert.equal(new Set(asked).size, asked.length, "somebody was asked twice");
+    assert.ok(asked.length >= 8, `${asked.length} of 10 were asked`);
+  });
+}
 
 test("where news take 1.5 s from the first word of them to the push, only the first are asked for", () => {
   const bed = createBed();
@@ -65,7 +78,7 @@ test("where news take 1.5 s from the first word of them to the push, only the fi
     bed.spent();
     const [record] = author.write([entry(round)]);
     bed.drop = () => false;
-    tellOfNews(node, teller, author, record?.version ?? 0);
+    tellOfNews(node, teller, author, record?.version ?? 0, "fact");
     bed.run(1_500);
     for (const bytes of pushes) node.inject(author, bytes);
     asked.push(sent(bed, node, "wants").filter((peer) => peer === teller.id).length);
@@ -109,7 +122,7 @@ test("in a large site no push is given up that leaves a node with fewer than thr
   bed.run(5_000);
   for (let round = 0; round < 10; round++) {
     nodes[7 * (round % 3)]?.write([{ key: `alone/${round}`, body: 1 }]);
-    bed.run(50);
+    bed.run(150);
     assert.equal(new Set(nodes.map((node) => node.digest())).size, 1, `round ${round}`);
     bed.run(1_000);
   }
@@ -133,4 +146,35 @@ test("over a spare link nothing is pushed: what nobody else brings is told of wi
   bed.run(5_300);
   assert.equal(told().length, 1);
   assert.equal(other.received, 1);
+});
+
+test("facts of others go on together after 20 ms, less to whoever brought them meanwhile; what people write goes on at once", () => {
+  const bed = createBed();
+  bed.knowsLinks = true;
+  const node = bed.node(idOf(1));
+  const authors = [2, 3, 4].map((at) => bed.node(idOf(at)));
+  const [onward, both] = [bed.node(idOf(5)), bed.node(idOf(6))] as const;
+  for (const peer of [...authors, onward, both]) bed.link(node, peer);
+  bed.run(1_000);
+  bed.spent();
+  const pushed: Uint8Array[] = [];
+  bed.drop = (from, _, bytes) => {
+    if (authors.includes(from) && bytes[0] === typeOf.records) pushed.push(bytes);
+    return false;
+  };
+  authors.forEach((author, at) => {
+    author.write([entry(at)]);
+    bed.run(4);
+  });
+  bed.run(3);
+  for (const bytes of pushed) node.inject(both, bytes);
+  bed.run(40);
+  assert.deepEqual(
+    sent(bed, node, "records").filter((to) => to === onward.id || to === both.id),
+    [onward.id],
+  );
+  assert.equal(onward.received, 3);
+  authors[0]?.write([{ key: "intent", body: 1 }], { kind: "intent" });
+  bed.run(10);
+  assert.equal(onward.received, 4);
 });

@@ -32,8 +32,12 @@ type Expected = {
   readonly tellers: LinkId[];
 };
 
-/** What we know that we lack has so long to come by itself, and longer where news lately took longer. */
+/**
+ * What we know that we lack has so long to come by itself, and longer where news lately took longer: what people write
+ * and who belongs, and the facts of which one event makes many at once.
+ */
 const patienceMin: Duration = 120;
+const patienceFacts: Duration = 400;
 const patiencePerLongest = 2;
 const patienceMax: Duration = 3_000;
 /** A measured time counts half after so long. */
@@ -45,12 +49,12 @@ export const noneLate = (): Late => ({ expected: new Map(), askAt: never, longes
 
 /** The peer has news of this log. */
 export function expectNews(step: Step, link: LinkId, log: LogAt): void {
-  expect(step, link, log, between(step.env.random, 0.5, 1) * patience(step));
+  expect(step, link, log, between(step.env.random, 0.5, 1) * patience(step, log));
 }
 
 /** The peer sent something of this log, and has what comes before. */
 export function expectGap(step: Step, link: LinkId, log: LogAt): void {
-  expect(step, link, log, patience(step));
+  expect(step, link, log, patience(step, log));
 }
 
 function expect(step: Step, link: LinkId, { at, ...log }: LogAt, after: Duration): void {
@@ -131,7 +135,7 @@ function nextTeller(step: Step, held: Expected): LinkId | undefined {
     if (peer === undefined) continue;
     peer.told--;
     // After the last one nobody is left to ask; what a push still brings shows how long news take.
-    held.askAt = env.now + (tellers.length > 0 ? patience(step) : patienceMax);
+    held.askAt = env.now + (tellers.length > 0 ? patience(step, held.log) : patienceMax);
     return link;
   }
   held.askAt = Math.max(env.now + 1, opensAt);
@@ -146,9 +150,9 @@ function forget({ state }: Step, name: string, { tellers }: Expected): void {
   }
 }
 
-function patience({ state, env }: Step): Duration {
+function patience({ state, env }: Step, { kind }: LogRef): Duration {
   const usual = patiencePerLongest * stillCounts(state.late, env.now);
-  return Math.min(patienceMax, Math.max(patienceMin, usual));
+  return Math.min(patienceMax, Math.max(kind === "fact" ? patienceFacts : patienceMin, usual));
 }
 
 function stillCounts({ longest, longestAt }: Late, now: Instant): Duration {

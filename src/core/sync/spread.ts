@@ -1,5 +1,5 @@
 import { between } from "../kernel/random.ts";
-import { never, type Duration } from "../kernel/time.ts";
+import { never, type Duration, type Instant } from "../kernel/time.ts";
 import type { LinkId } from "../membership/contract.ts";
 import { isMetered } from "../records/link-class.ts";
 import { statusKey } from "../records/keys.ts";
@@ -33,24 +33,63 @@ import {
  * has from their author itself; on a link that nobody waits for.
  */
 const announceUrgentAfter: Duration = 60;
-const announceAfter: Duration = 200;
+const announceAfter: Duration = 500;
 const announceServedAfter: Duration = 2_000;
 const announceSpareAfter: Duration = 10_000;
 
-/**
- * Records that are new here, on to those who may lack them. Our own go out on every link: nobody else can be
- * earlier. Those of others are not pushed to whom their author has a link with itself, so where everybody
- * is linked with everybody each record takes one hop and crosses once, and no tree is needed. On a spare link
- * nothing is pushed.
- */
+/** Facts of others that came so soon after one another go on in one push, less what comes from there meanwhile. */
+const onwardAfter: Duration = 20;
+
+/** Facts that go on together, each with the links whose other end has it. */
+export type Onward = {
+  readonly bySlot: Map<string, { readonly record: MeshRecord; readonly holders: Set<LinkId> }>;
+  at: Instant;
+};
+
+export const noneOnward = (): Onward => ({ bySlot: new Map(), at: never });
+
+/** Records that are new here, on to those who may lack them. */
 export function spread(step: Step, records: readonly MeshRecord[], from: LinkId | undefined): void {
+  const { onward } = step.state;
+  const atOnce = records.filter(({ kind }) => from === undefined || kind !== "fact");
+  if (atOnce.length > 0) passOn(step, atOnce, (link) => link === from);
+  if (from === undefined) return;
+  for (const record of records) {
+    if (record.kind !== "fact") continue;
+    onward.bySlot.set(slotOf(record), { record, holders: new Set([from]) });
+    onward.at = Math.min(onward.at, step.env.now + onwardAfter);
+  }
+}
+
+export function spreadOnward(step: Step): void {
+  const { onward } = step.state;
+  if (step.env.now < onward.at) return;
+  const { bySlot } = onward;
+  step.state.onward = noneOnward();
+  const records = [...bySlot.values()].map(({ record }) => record);
+  passOn(step, records, (link, record) => bySlot.get(slotOf(record))?.holders.has(link) === true);
+}
+
+/**
+ * Our own go out on every link: nobody else can be earlier. Those of others are not pushed to whom their author has a
+ * link with itself, so where everybody is linked with everybody each record takes one hop and crosses once, and no
+ * tree is needed. On a spare link nothing is pushed.
+ */
+function passOn(
+  step: Step,
+  records: readonly MeshRecord[],
+  has: (link: LinkId, record: MeshRecord) => boolean,
+): void {
   const { env, state } = step;
   const made: Push[] = [];
   for (const [link, peer] of state.peers) {
-    if (link === from) continue;
     const metered = isMetered(env.linkClass(peer.id));
     const fresh = records.filter(
-      (record) => record.live && isShared(peer, record.scope) && !(metered && mayWait(step, record)),
+      (record) =>
+        record.live &&
+        isShared(peer, record.scope) &&
+        !has(link, record) &&
+        !(metered && mayWait(step, record)),
     );
     const pushed: MeshRecord[] = [];
     const announced: MeshRecord[] = [];
@@ -123,6 +162,8 @@ export function pushArrived(
     const log = { ...refOf(record), at: record.version };
     forgive(peer, log);
     pushed(step, log);
+    const waiting = step.state.onward.bySlot.get(slotOf(record));
+    if (waiting !== undefined && waiting.record.version <= record.version) waiting.holders.add(link);
   }
   const stale = records.length > 0 && records.every((record) => isKnown(step, record, slotOf(record)));
   // What an author says itself comes on its link whether that is of the tree or not.

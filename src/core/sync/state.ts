@@ -11,6 +11,7 @@ import type { Doubt } from "./how-far.ts";
 import type { Late } from "./late.ts";
 import type { Repair, Sketches } from "./repair.ts";
 import type { Symbols } from "./sketch.ts";
+import type { Onward } from "./spread.ts";
 
 /** What the parts of the sync machine share. */
 
@@ -66,6 +67,7 @@ export type State = {
   readonly peers: Map<LinkId, Peer>;
   readonly sketches: Sketches;
   readonly late: Late;
+  onward: Onward;
   /** Logs of which we hold more than we know to be all, by name: see how-far.ts. */
   readonly doubts: Map<string, Doubt>;
 };

@@ -99,4 +99,18 @@ export const membershipMutations: readonly Mutation[] = [
     to: "() => false)",
     tests: ["core/membership/links-told.test.ts"],
   },
+  {
+    name: "membership: everybody who saw a process go says so",
+    file: "core/membership/judge.ts",
+    from: ">= witnessesTold)",
+    to: ">= 1e9)",
+    tests: ["core/membership/links-told.test.ts"],
+  },
+  {
+    name: "membership: who is late waits with the word that somebody is lost",
+    file: "core/membership/judge.ts",
+    from: "(isLoss ? 0 : lagShare * state.health.lag)",
+    to: "lagShare * state.health.lag",
+    tests: ["core/membership/links-told.test.ts"],
+  },
 ];

@@ -19,8 +19,8 @@ export const recordMutations: readonly Mutation[] = [
   {
     name: "sync: news that are late are asked of all who told of them at once",
     file: "core/sync/late.ts",
-    from: "held.askAt = env.now + (tellers.length > 0 ? patience(step) : patienceMax);",
-    to: "held.askAt = env.now + (tellers.length > 0 ? 0 : patienceMax);",
+    from: "(tellers.length > 0 ? patience(step, held.log) : patienceMax);",
+    to: "(tellers.length > 0 ? 0 : patienceMax);",
     tests: ["core/sync/late.test.ts"],
   },
   {
@@ -90,6 +90,20 @@ export const recordMutations: readonly Mutation[] = [
     file: "core/sync/spread.ts",
     from: "fits && !spare && (own",
     to: "fits && (own",
+    tests: ["core/sync/late.test.ts"],
+  },
+  {
+    name: "sync: facts of others go on to whoever brought them meanwhile",
+    file: "core/sync/spread.ts",
+    from: "waiting.holders.add(link);",
+    to: "waiting.holders.add(-1);",
+    tests: ["core/sync/late.test.ts"],
+  },
+  {
+    name: "sync: facts of others go on one by one",
+    file: "core/sync/spread.ts",
+    from: "step.env.now + onwardAfter",
+    to: "step.env.now + 0 * onwardAfter",
     tests: ["core/sync/late.test.ts"],
   },
 ];

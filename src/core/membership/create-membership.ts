@@ -1,9 +1,6 @@
 import { hash53 } from "../kernel/hash.ts";
-import { between } from "../kernel/random.ts";
 import { asleep, never, type Duration, type WallTime } from "../kernel/time.ts";
-import type { NodeId } from "../records/record.ts";
 import type {
-  DialFailure,
   LinkId,
   Membership,
   MembershipConfig,
@@ -11,34 +8,25 @@ import type {
   MembershipEnv,
   MembershipEvent,
 } from "./contract.ts";
+import { dial, dialFailed } from "./dials.ts";
 import { send } from "./duties.ts";
 import { evidenceOf, roundTripOf } from "./evidence.ts";
 import { decodeFrame, isAboutOthers } from "./frames.ts";
-import { doubt, doubtLevel, doubtsOf, noticeLag, noticeStall, recover, trust } from "./health.ts";
+import { doubtLevel, doubtsOf, noticeLag, noticeStall, recover, trust } from "./health.ts";
 import { activePeers, announce, judge } from "./judge.ts";
 import { closeLink, decides, linkClosed, linkOpened, settleStandby, use } from "./peer-links.ts";
-import { dialAt, enforcePolicy, linkRelays, mayDial, networkChanged, relaysTo } from "./paths.ts";
+import { dialAt, enforcePolicy, mayDial, networkChanged, relaysTo } from "./paths.ts";
 import { permittedPeers } from "./permitted-peers.ts";
-import { explain, forgetEnd, isProcessGone, newPeer, type Link, type PeerState } from "./peer-state.ts";
+import { newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
 import { acquit, answered, askNow, lostByAnother, probed, watch } from "./suspicion.ts";
 import { awayHeard, endAway, hangUp, sayAway, unneededHeard } from "./restarts.ts";
-import {
-  beatAfter,
-  dialMax,
-  dueAfter,
-  noteRoundTrip,
-  redialAfter,
-  retryFirst,
-  retryRefused,
-} from "./timing.ts";
+import { beatAfter, dialMax, dueAfter, noteRoundTrip } from "./timing.ts";
 import { nextWake, wakeBy, wakeLater, wakeNow } from "./wakes.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
 /** Links to peers, who is alive, and why we think so. */
 
-/** What all saw at once is known of all after so long. */
-const newsMax: Duration = 2_000;
 /** Of so many signs of life one asks for an answer, and the first two, since links open when much is to do. */
 const askEvery = 10;
 /** Of standstills that follow each other within so long the first has everybody asked. */
@@ -66,7 +54,8 @@ export function createMembership(config: MembershipConfig): Membership {
     },
     probes: 0,
     published: undefined,
-    announceAt: Number.POSITIVE_INFINITY,
+    announceAt: never,
+    goneAt: never,
     observed: true,
     wakeAt: asleep.at,
     wakeWhy: asleep.why,
@@ -115,7 +104,7 @@ function handle(
   if (event.type === "dial-failed") tendSoon(step, state.peers.get(event.peer));
   tend(step, stirs || isStirred(step));
   if (stirs && event.type !== "frame") state.observed = true;
-  if (state.observed || now >= state.announceAt) {
+  if (state.observed || now >= Math.min(state.announceAt, state.goneAt)) {
     judge(step);
     announce(step);
     state.observed = false;
@@ -219,33 +208,6 @@ function observed(step: Step, event: Extract<MembershipEvent, { type: "observed"
     const peer = state.tended.get(id);
     if (peer !== undefined) lostByAnother(step, peer, ping);
   }
-}
-
-function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail: string): void {
-  const { state, now, random } = step;
-  const peer = state.peers.get(peerId);
-  if (peer === undefined) return;
-  peer.dialingSince = undefined;
-  const least = why === "refused" ? retryRefused : retryFirst;
-  peer.redialAt = now + redialAfter(state.config, now - peer.tryingSince, random, least);
-  // Most dials of somebody who is away say nothing new of it.
-  const wasGone = isProcessGone(peer);
-  if (why === "refused") {
-    peer.refused = { first: peer.refused?.first ?? now, last: now };
-    if (!wasGone && isProcessGone(peer)) state.observed = true;
-    return explain(peer, now, "its host answers that no agent listens");
-  }
-  if (why !== "unreachable" || peer.verdict === "alive") state.observed = true;
-  if (why === "offline") {
-    doubt(state, now);
-    peer.ownEndUp = false;
-    state.health.offline = { at: now, detail };
-    return explain(peer, now, `our own network could not send: ${detail}`);
-  }
-  // Others are still in contact with it and we have no way to it: what we saw was an earlier process,
-  // perhaps. Not at once: those others see the same end, and say so a moment later.
-  if (peer.verdict === "alive" && now > peer.endedAt + newsMax) forgetEnd(peer);
-  explain(peer, now, why === "unreachable" ? `no way to it: ${detail}` : `not to be trusted: ${detail}`);
 }
 
 /** Most frames are beats: between two deadlines of ours they move those of their own link only. */
@@ -376,18 +338,6 @@ function tendPeer(step: Step, peer: PeerState): void {
   if (peer.dialingSince !== undefined && now >= peer.dialingSince + dialMax) peer.dialingSince = undefined;
   if (mayDial(peer) && now >= dialAt(peer)) dial(step, peer);
   wakeLater(state, peer);
-}
-
-function dial({ state, now, random, out }: Step, peer: PeerState): void {
-  const { id, addresses } = peer.peer;
-  const relays = peer.links.size === 0 ? linkRelays(state, id) : [];
-  if (addresses.length === 0 && relays.length === 0) {
-    peer.redialAt = now + between(random, 0.5, 1) * state.config.redialMax;
-    return;
-  }
-  peer.dialingSince = now;
-  peer.redialAt = now + between(random, retryFirst, 2 * retryFirst);
-  out.push({ type: "dial", peer: id, addresses, relays });
 }
 
 /**

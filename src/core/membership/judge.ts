@@ -62,14 +62,13 @@ const perReturned: Duration = 250;
 export function announce(step: Step): void {
   const { state, now } = step;
   const gone: NodeId[] = [];
-  let nextGone: Instant = never;
+  state.goneAt = never;
   for (const [id, peer] of state.peers) {
     const at = goneToldAt(state, id, peer);
     if (now >= at) gone.push(id);
-    else nextGone = Math.min(nextGone, at);
+    else state.goneAt = Math.min(state.goneAt, at);
   }
   announceLinks(step, directPeers(state, now), gone.sort());
-  state.announceAt = Math.min(state.announceAt, nextGone);
 }
 
 function announceLinks({ state, now, out }: Step, peers: readonly NodeId[], gone: readonly NodeId[]): void {

@@ -66,6 +66,29 @@ test("links with 50 peers are told together after 2 s; the first that is lost at
   assert.deepEqual(lostIn(one.run(1)), [3]);
 });
 
+test("who is late by 400 ms tells no later for it that somebody is lost: 500 ms after its last word", () => {
+  const peers = Array.from({ length: 50 }, (_, at) => at + 2);
+  const one = new Machine(peers);
+  const when = (effects: () => readonly MembershipEffect[], within: number): number | undefined => {
+    const from = one.now;
+    while (one.now < from + within)
+      if (effects().some(({ type }) => type === "links-changed")) return one.now - from;
+    return undefined;
+  };
+  for (const peer of peers.slice(1)) one.open(peer, peer);
+  one.run(2_000);
+  const live = (): void => {
+    for (const link of peers) one.tell({ type: "heard", link });
+  };
+  live();
+  one.tell({ type: "stalled", by: 400 });
+  assert.deepEqual(links(one.close(9, "silent")).length, 0, "not within 500 ms of the last word");
+  assert.equal(
+    when(() => one.run(10), 1_000),
+    500,
+  );
+});
+
 test("a link with another place that came, or is lost, is told 5 s later, and sooner when a member's is to be told", () => {
   const one = new Machine();
   one.peers([0, 2], [3, 4]);
@@ -122,4 +145,38 @@ test("in a large site a link with somebody who is no neighbour is told of only w
   assert.deepEqual(told(), ["links 0"]);
   assert.ok(one.machine.isSpare(idOf(far)));
   assert.deepEqual(links(one.close(9, "closed")), [], "nobody waits for our word");
+});
+
+test("of 12 that see a process go those say so who have heard it of fewer than 3 others until their turn comes, within 900 ms", () => {
+  const peers = Array.from({ length: 12 }, (_, at) => at + 2);
+  const gone = idOf(2);
+  for (const before of [0, 2, 3, 5]) {
+    const one = new Machine(peers);
+    for (const peer of peers) one.open(peer, peer);
+    const told: string[] = [];
+    const live = (duration: number): string[] => {
+      for (let passed = 0; passed < duration; passed += 150) {
+        for (const peer of peers) one.tell({ type: "heard", link: peer });
+        const effects = [...one.run(150)];
+        if (one.linkTo(2) === undefined) effects.push(...one.refuse(2, "refused"));
+        for (const effect of effects)
+          if (effect.type === "links-changed") told.push(...effect.gone.map((id) => `${Number(id)} went`));
+      }
+      return told.splice(0);
+    };
+    const say = (observers: readonly number[]): void => {
+      for (const observer of observers)
+        one.tell({ type: "observed", observer: idOf(observer), peers: [], gone: [gone] });
+    };
+    live(3_000);
+    say(peers.slice(1, 1 + before));
+    one.close(2, "closed");
+    const words = live(750);
+    assert.equal(one.verdict(2), "dead");
+    words.push(...live(1_050));
+    assert.deepEqual(words, before < 3 ? ["2 went"] : [], `${before} had said so`);
+    // Its word stays, whoever says the same after it.
+    say(peers.slice(1, 6));
+    assert.deepEqual(live(1_050), []);
+  }
 });

@@ -57,6 +57,8 @@ export type State = {
   published: Published | undefined;
   /** When what came since is told. */
   announceAt: Instant;
+  /** When it is our turn to say that somebody's process went. */
+  goneAt: Instant;
   /** Something that verdicts or our links depend on was seen since the last judgement. */
   observed: boolean;
   /** When the machine wants to be called next, and why. */

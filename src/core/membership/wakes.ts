@@ -33,9 +33,10 @@ export function nextWake(state: State, anew: boolean): void {
   }
   state.wakeAt = recoversAt(state);
   state.wakeWhy = "trust in ourselves";
-  if (state.announceAt < state.wakeAt) {
-    state.wakeAt = state.announceAt;
-    state.wakeWhy = "links that came";
+  const words = Math.min(state.announceAt, state.goneAt);
+  if (words < state.wakeAt) {
+    state.wakeAt = words;
+    state.wakeWhy = "a word on our links";
   }
   for (let place = 0; place < at.length; place++) wakeBy(state, place);
 }

@@ -2,7 +2,7 @@ import { startAgent, type AgentOptions } from "./agent.ts";
 import { explained } from "./app-error.ts";
 import { beatForSupervisor } from "./beat.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
-import { giveBackMemoryOnceStarted } from "./give-back-memory.ts";
+import { giveBackMemoryOnceQuiet } from "./give-back-memory.ts";
 
 /**
  * The agent as a process: until SIGTERM or SIGINT, which stop it cleanly; a second one ends it at once.
@@ -19,7 +19,7 @@ export async function runAgent(options: AgentOptions): Promise<ExitCode> {
   beatForSupervisor(options.env?.["STARLIGHT_BEAT_FILE"], () => process.kill(process.pid, "SIGTERM"));
   try {
     const agent = await startAgent(options);
-    giveBackMemoryOnceStarted();
+    giveBackMemoryOnceQuiet();
     await stopAsked;
     await agent.stop();
     return exitCodes.ok;

@@ -7,10 +7,10 @@ const everyMs = 5_000;
 const quietShare = 0.05;
 
 /**
- * Collects what starting up left behind, once, and gives the pages back to the machine: about 5 MiB that
+ * Collects what starting up left behind, once, and gives the pages back to the machine: about 7 MiB that
  * V8 would otherwise keep until the heap grows again, which on an idle node it never does. That stops everything
- * for 30 ms, and for a second where 50 agents share two cores and all have much to do: then the others hold us for
- * lost. So it waits until there was next to nothing to do.
+ * for 60 to 120 ms, and for two seconds where 50 agents share two cores and all have much to do: then the others
+ * hold us for lost. So it waits until there was next to nothing to do.
  */
 export function giveBackMemoryOnceQuiet(lookEveryMs = everyMs): void {
   let before = performance.eventLoopUtilization();
@@ -22,7 +22,7 @@ export function giveBackMemoryOnceQuiet(lookEveryMs = everyMs): void {
     clearInterval(timer);
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as (options: object) => void;
-    collect({ type: "major", execution: "sync" });
+    collect({ type: "major", execution: "sync", flavor: "last-resort" });
     setFlagsFromString("--no-expose-gc");
   }, lookEveryMs);
   timer.unref();

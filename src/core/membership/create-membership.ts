@@ -1,4 +1,5 @@
 import { hash53 } from "../kernel/hash.ts";
+import { between } from "../kernel/random.ts";
 import { asleep, never, type Duration, type WallTime } from "../kernel/time.ts";
 import type {
   LinkId,
@@ -21,7 +22,7 @@ import { newPeer, type Link, type PeerState } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
 import { acquit, answered, askNow, lostByAnother, probed, watch } from "./suspicion.ts";
 import { awayHeard, endAway, hangUp, sayAway, unneededHeard } from "./restarts.ts";
-import { beatAfter, dialMax, dueAfter, noteRoundTrip } from "./timing.ts";
+import { beatAfter, dialMax, dueAfter, noteRoundTrip, spareWithin } from "./timing.ts";
 import { nextWake, wakeBy, wakeLater, wakeNow } from "./wakes.ts";
 import { wantedPeers } from "./wanted-peers.ts";
 
@@ -182,8 +183,11 @@ function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>
     const known = state.peers.get(peer.id) ?? newPeer(peer, false, now);
     const moved = peer.addresses.join() !== known.peer.addresses.join();
     known.peer = peer;
-    known.wanted = near.has(peer.id) || (peer.needed === true && permits === undefined);
+    const isWanted = near.has(peer.id) || (peer.needed === true && permits === undefined);
     known.spare = !near.has(peer.id) && peer.contact === undefined;
+    if (isWanted && !known.wanted && known.spare)
+      known.redialAt = Math.max(known.redialAt, now + between(step.random, 0, spareWithin));
+    known.wanted = isWanted;
     state.peers.set(peer.id, known);
     if (known.wanted || known.links.size > 0) state.tended.set(peer.id, known);
     else state.tended.delete(peer.id);

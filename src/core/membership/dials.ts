@@ -6,7 +6,7 @@ import { doubt } from "./health.ts";
 import { linkRelays } from "./paths.ts";
 import { explain, forgetEnd, isProcessGone, type PeerState } from "./peer-state.ts";
 import type { Step } from "./state.ts";
-import { redialAfter, retryFirst, retryRefused } from "./timing.ts";
+import { redialAfter, retryFirst, retryRefused, spareWithin } from "./timing.ts";
 
 /** Dials, and what those that come to nothing tell. */
 
@@ -30,7 +30,8 @@ export function dialFailed(step: Step, peerId: NodeId, why: DialFailure, detail:
   const peer = state.peers.get(peerId);
   if (peer === undefined) return;
   peer.dialingSince = undefined;
-  const least = why === "refused" ? retryRefused : retryFirst;
+  const soonest = why === "refused" ? retryRefused : retryFirst;
+  const least = peer.spare ? spareWithin : soonest;
   peer.redialAt = now + redialAfter(state.config, now - peer.tryingSince, random, least);
   if (why === "refused") {
     const wasGone = isProcessGone(peer);

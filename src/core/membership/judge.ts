@@ -7,7 +7,7 @@ import { decides } from "./peer-links.ts";
 import { forgetEnd, isProcessGone, restartGrace, type PeerState } from "./peer-state.ts";
 import { noticeLoss } from "./health.ts";
 import type { Published, State, Step } from "./state.ts";
-import { retryFirst } from "./timing.ts";
+import { retryFirst, spareWithin } from "./timing.ts";
 import { verdictsOf, type FirstHand } from "./verdicts.ts";
 
 /** From what was seen to what is held of the peers, and to what we publish of our links. */
@@ -45,8 +45,9 @@ export function judge(step: Step): void {
   for (const peer of returned) {
     // One end after the other: of two links one would be closed again.
     const from = decides(state, peer.peer.id) ? 0 : within;
+    const least = peer.spare ? spareWithin : within;
     peer.tryingSince = now;
-    peer.redialAt = Math.min(peer.redialAt, now + between(step.random, from, from + within));
+    peer.redialAt = Math.min(peer.redialAt, now + between(step.random, from, from + least));
   }
 }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LinkEnd } from "./contract.ts";
+import type { LinkEnd, MembershipEffect } from "./contract.ts";
 import { decodeFrame } from "./frames.ts";
 import { dialsOf, Machine, short } from "./one-machine-testbed.ts";
 import { idOf, peerOf } from "./testbed.ts";
+import { wantedPeers } from "./wanted-peers.ts";
 
 test("every member with an address is dialled at once, and again only after the dial has failed", () => {
   const one = new Machine([]);
@@ -281,4 +282,48 @@ test("whoever stood still for 600 ms gives others 600 ms more to answer before i
     return one.now - from;
   };
   assert.equal(Math.round(askedAfter(600) - askedAfter(1)), 600);
+});
+
+test("in a large site whom leases alone want is dialled within 3 s, and a host that refuses every 1.5 to 3 s", () => {
+  const all = [0, ...Array.from({ length: 60 }, (_, at) => at + 2)];
+  const place = { site: "oslo", region: "north" };
+  const near = wantedPeers(
+    idOf(1),
+    place,
+    all.map((at) => peerOf(at)),
+  );
+  const voters = all.filter((at) => !near.has(idOf(at))).slice(0, 20);
+  const one = new Machine(all);
+  const peers = all.map((at) => ({ ...peerOf(at), needed: voters.includes(at) }));
+  one.run(20);
+  let chance = 0;
+  const random = (): number => (chance = (chance + 0.37) % 1);
+  const effects = [...one.machine.handle({ type: "peers", peers, place }, { now: one.now, wall: 0, random })];
+  const dialled = new Map<string, number>();
+  const from = one.now;
+  const note = (some: readonly MembershipEffect[]): void => {
+    for (const effect of some)
+      if (
+        effect.type === "dial" &&
+        voters.some((at) => idOf(at) === effect.peer) &&
+        !dialled.has(effect.peer)
+      )
+        dialled.set(effect.peer, one.now - from);
+  };
+  note(effects);
+  while (one.now < from + 3_000) note(one.run(10));
+  const times = [...dialled.values()];
+  assert.equal(times.length, voters.length);
+  for (const [low, high] of [
+    [0, 1_000],
+    [1_000, 2_000],
+    [2_000, 3_001],
+  ] as const)
+    assert.ok(times.filter((at) => at >= low && at < high).length >= 3, times.join());
+  const [voter] = voters as [number];
+  one.refuse(voter, "refused");
+  const again = (duration: number): boolean =>
+    one.run(duration).some((effect) => effect.type === "dial" && effect.peer === idOf(voter));
+  assert.ok(!again(1_499));
+  assert.ok(again(1_501));
 });

@@ -16,7 +16,7 @@ import {
   type PeerState,
 } from "./peer-state.ts";
 import type { State, Step } from "./state.ts";
-import { briefMax, dueAfter, pauseAfter, retryFirst, usualBeat } from "./timing.ts";
+import { briefMax, dueAfter, pauseAfter, retryFirst, spareWithin, usualBeat } from "./timing.ts";
 
 /**
  * Links as they come and go, and which of several is used.
@@ -132,7 +132,7 @@ export function linkClosed(step: Step, id: LinkId, told: LinkEnd): void {
     peer.lastEnd = end;
     peer.endedAt = now;
     peer.tryingSince = now;
-    peer.redialAt = end === "ours" ? now + retryFirst : now;
+    peer.redialAt = now + (end === "ours" ? retryFirst : peer.spare ? step.random() * spareWithin : 0);
     peer.briefLinks = now - link.openedAt < briefMax ? peer.briefLinks + 1 : 0;
     peer.pausedUntil = now + pauseAfter(state.config, peer.briefLinks, step.random);
     if (!peer.wanted && now >= peer.awayUntil) state.tended.delete(peer.peer.id);

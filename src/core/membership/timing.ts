@@ -9,6 +9,8 @@ import type { State } from "./state.ts";
 export const retryFirst: Duration = 150;
 /** A host that refuses has no agent yet, and the agent that starts dials itself. */
 export const retryRefused: Duration = 250;
+/** A spare link comes within so long, and is tried again no sooner: all nodes of a large site want one with the same peer. */
+export const spareWithin: Duration = 3_000;
 /** A dial that nobody answered for so long is over, whatever became of it. */
 export const dialMax: Duration = 15_000;
 /** So many links beat at full pace; more of them share what these would cost. */

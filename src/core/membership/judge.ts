@@ -8,7 +8,7 @@ import { forgetEnd, isProcessGone, restartGrace, type PeerState } from "./peer-s
 import { noticeLoss } from "./health.ts";
 import type { Published, State, Step } from "./state.ts";
 import { retryFirst, spareWithin } from "./timing.ts";
-import { verdictsOf, type FirstHand } from "./verdicts.ts";
+import { verdictsOf, witnessesMin, type FirstHand } from "./verdicts.ts";
 
 /** From what was seen to what is held of the peers, and to what we publish of our links. */
 
@@ -115,7 +115,7 @@ function goneToldAt(state: State, id: NodeId, peer: PeerState): Instant {
   return Math.max(peer.awayUntil, (peer.refused?.first ?? 0) + restartGrace + turn * turns);
 }
 /** One more than it takes. */
-const witnessesTold = 3;
+const witnessesTold = witnessesMin + 1;
 const perTurn: Duration = 100;
 const turnsMax: Duration = 2_000;
 

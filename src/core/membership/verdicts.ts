@@ -13,7 +13,7 @@ export type FirstHand = {
 export type Told = { readonly peers: ReadonlySet<NodeId>; readonly gone: ReadonlySet<NodeId> };
 
 /** So many of its own site must have seen a process go, where there are so many. */
-const witnessesMin = 2;
+export const witnessesMin = 2;
 
 /**
  * Everything we hold true of everybody, computed afresh from the observations.

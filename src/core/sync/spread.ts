@@ -66,8 +66,8 @@ export function spreadOnward(step: Step): void {
   if (step.env.now < onward.at) return;
   const { bySlot } = onward;
   step.state.onward = noneOnward();
-  const records = [...bySlot.values()].map(({ record }) => record);
-  passOn(step, records, (link, record) => bySlot.get(slotOf(record))?.holders.has(link) === true);
+  const holdersOf = new Map([...bySlot.values()].map(({ record, holders }) => [record, holders]));
+  passOn(step, [...holdersOf.keys()], (link, record) => holdersOf.get(record)?.has(link) === true);
 }
 
 /**

@@ -115,4 +115,18 @@ export const leaseMutations: readonly Mutation[] = [
     from: "const members = membersOf(index);",
     to: "const members = [...index.memberById.keys()].sort();",
   },
+  {
+    name: "leases: who does not vote by a roll says that it goes by it, too",
+    file: "core/leases/rolls.ts",
+    from: "if (roll === undefined || !votesIn(turn.state, roll)) return;",
+    to: "if (roll === undefined || !turn.state.memoryStored) return;",
+    tests: ["core/leases/roll-changes.test.ts"],
+  },
+  {
+    name: "leases: each voter that goes by a roll is written down alone",
+    file: "core/leases/rolls.ts",
+    from: "const noteAfter = 1_000;",
+    to: "const noteAfter = 5;",
+    tests: ["core/leases/roll-changes.test.ts"],
+  },
 ];

@@ -113,4 +113,18 @@ export const membershipMutations: readonly Mutation[] = [
     to: "lagShare * state.health.lag",
     tests: ["core/membership/links-told.test.ts"],
   },
+  {
+    name: "membership: what a lost one said never counts again",
+    file: "core/membership/judge.ts",
+    from: "if (old !== undefined) reports.set(id, old);",
+    to: "",
+    tests: ["core/membership/old-reports.test.ts"],
+  },
+  {
+    name: "membership: what a lost one said counts before we are in step",
+    file: "core/membership/judge.ts",
+    from: "if ([...links.values()].some(({ inStep }) => inStep)) hearing.add(id);",
+    to: "if (links.size > 0) hearing.add(id);",
+    tests: ["core/membership/old-reports.test.ts"],
+  },
 ];

@@ -106,4 +106,11 @@ export const recordMutations: readonly Mutation[] = [
     to: "step.env.now + 0 * onwardAfter",
     tests: ["core/sync/late.test.ts"],
   },
+  {
+    name: "sync: both ends of a link announce what people write",
+    file: "core/sync/spread.ts",
+    from: "const wait = between(env.random, most / 2, most);",
+    to: "const wait = most <= announceAfter ? most : between(env.random, most / 2, most);",
+    tests: ["core/sync/sync.test.ts"],
+  },
 ];

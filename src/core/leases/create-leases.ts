@@ -13,7 +13,17 @@ import {
   rollChangeAt,
   tendHoldings,
 } from "./holder.ts";
-import { concerns, found, foundingAt, goesBy, helloHeard, matesOf, sayHello, storeRoll } from "./rolls.ts";
+import {
+  concerns,
+  found,
+  foundingAt,
+  goesBy,
+  helloHeard,
+  matesOf,
+  noteConfirmed,
+  sayHello,
+  storeRoll,
+} from "./rolls.ts";
 import { decodeRow, encodeRow, type Row } from "./rows.ts";
 import { bookOf, newLeaseState, rollName, store, type LeaseState, type LeaseTurn } from "./state.ts";
 import { acceptAsked, asked, released } from "./voter.ts";
@@ -123,6 +133,7 @@ function handlers(turn: LeaseTurn): Handlers<LeaseEvent> {
     },
     wake: () => {
       storeAgainIfDue(turn);
+      for (const book of sorted(state.books.values())) noteConfirmed(turn, book);
       for (const book of sorted(state.books.values())) found(turn, book);
     },
   };
@@ -240,6 +251,7 @@ function wakeOf(state: LeaseState, env: LeaseEnv): Wake {
   }
   for (const book of state.books.values()) {
     wake = earliest(wake, { at: rollChangeAt({ state, env }, book), why: `the roll of ${book.electorate}` });
+    wake = earliest(wake, { at: book.noteAt, why: `who goes by the roll of ${book.electorate}` });
     wake = earliest(wake, {
       at: foundingAt(state, book, env.now),
       why: `the first roll of ${book.electorate}`,

@@ -21,6 +21,8 @@ function site(count: number) {
   return { ...room, first, others, join };
 }
 
+const timesGoesBy = ({ said }: Node): number => said.filter((type) => type === "goes-by").length;
+
 test("where nothing is held 7 newcomers vote within 4 s, one after the other", () => {
   const { first, others, join, run, rollOf } = site(8);
   join();
@@ -95,4 +97,41 @@ test("of 5 members of whom 3 ought to vote the others lose their vote, one at a 
   want(last);
   run(1_000);
   assert.ok(last.held.has("n"));
+});
+
+test("where four of eight vote, the four say that they go by a new roll, nobody else does, and all know it", () => {
+  const { first, others, join, run, roster, rollOf } = site(8);
+  const all = [first, ...others];
+  const vote = (count: number): void => {
+    for (const node of all) roster(node, ids, 0, 0, ids.slice(0, count));
+  };
+  join();
+  vote(3);
+  run(4_000);
+  assert.equal(rollOf(first)?.voters.length, 3);
+  const before = all.map(timesGoesBy);
+  vote(4);
+  run(4_000);
+  for (const node of all) assert.equal(rollOf(node)?.voters.length, 4);
+  assert.deepEqual(
+    all.map((node, at) => timesGoesBy(node) - (before[at] ?? 0)),
+    [7, 7, 7, 7, 0, 0, 0, 0],
+  );
+});
+
+test("the voters who were heard to go by a roll within a second are written down in one go", () => {
+  const { first, others, join, run, hear, rollOf } = site(8);
+  join();
+  run(6_000);
+  const roll = rollOf(first);
+  assert.equal(roll?.voters.length, 8);
+  const { writes } = first;
+  const next = { ...roll, number: roll.number + 1 };
+  for (const { id } of others) {
+    hear(first, id, { type: "hello", electorate: "site/x", memory: "m", roll: next });
+    run(10);
+  }
+  assert.equal(first.writes, writes + 1);
+  run(1_000);
+  assert.equal(first.writes, writes + 2);
 });

@@ -26,6 +26,8 @@ import {
  */
 
 const storeAgainEvery = 2_000;
+/** Who was heard to go by a roll is written down together, so long after the first. */
+const noteAfter = 1_000;
 
 export function sayHello(turn: LeaseTurn, { electorate, roll, stored }: Book, peer: NodeId): void {
   const { memory, memoryStored } = turn.state;
@@ -33,11 +35,14 @@ export function sayHello(turn: LeaseTurn, { electorate, roll, stored }: Book, pe
   mailTo(turn, peer, { type: "hello", electorate, memory, ...(roll === undefined ? {} : { roll }) });
 }
 
-/** Whoever told us of a roll tells others of it as well: most have it, and want to hear that we have it, too. */
+/**
+ * Whoever told us of a roll tells others of it as well: most have it, and want to hear that we have it, too. Nobody
+ * waits to hear that of who does not vote by it.
+ */
 function sayGoesBy(turn: LeaseTurn, book: Book): void {
   const { roll, electorate } = book;
-  const { memory, memoryStored } = turn.state;
-  if (roll === undefined || !memoryStored) return;
+  const { memory } = turn.state;
+  if (roll === undefined || !votesIn(turn.state, roll)) return;
   const { founding, number } = roll;
   for (const peer of matesOf(turn.state, book))
     mailTo(turn, peer, { type: "goes-by", electorate, memory, founding, number });
@@ -129,6 +134,7 @@ export function storeRoll(turn: LeaseTurn, book: Book): void {
 export function storeBook(turn: LeaseTurn, book: Book, done: (turn: LeaseTurn) => void): void {
   const { roll, accepted } = book;
   book.stored = false;
+  book.noteAt = never;
   store(
     turn,
     [rowOf(book)],
@@ -149,8 +155,9 @@ function rowOf({ electorate, roll, confirmed, floor, accepted }: Book): { slot: 
 }
 
 /**
- * Notes who goes by the roll. It is on disk there, so it stands for ever; and here, for whoever said it may be
- * gone when this agent starts again. Refused by a full disk, it is heard again from who is still there.
+ * Notes who goes by the roll. It is on disk there, so it stands for ever; and soon here, for whoever said it may be
+ * gone when this agent starts again. What was not written, or refused by a full disk, is heard again from who is
+ * still there.
  */
 export function confirmed(turn: LeaseTurn, book: Book, peer: NodeId): void {
   const { state } = turn;
@@ -161,6 +168,12 @@ export function confirmed(turn: LeaseTurn, book: Book, peer: NodeId): void {
   const wasSettled = isSettled(state, book);
   book.confirmed.add(peer);
   if (!wasSettled && isSettled(state, book)) book.since = turn.env.now;
+  book.noteAt = Math.min(book.noteAt, turn.env.now + noteAfter);
+}
+
+export function noteConfirmed(turn: LeaseTurn, book: Book): void {
+  if (turn.env.now < book.noteAt) return;
+  book.noteAt = never;
   store(turn, [rowOf(book)], () => {});
 }
 

@@ -36,6 +36,8 @@ export type Book = {
   unclear: boolean;
   /** Voters who were heard to go by the roll. */
   readonly confirmed: Set<NodeId>;
+  /** When those of them that the disk does not know are written down. */
+  noteAt: Instant;
   accepted: Accepted | undefined;
   readonly promises: Map<string, Promised>;
   /** At least the epoch of every promise that was forgotten to stay in bounds. */
@@ -147,6 +149,7 @@ export function bookOf(state: LeaseState, electorate: string, now: Instant): Boo
       stored: true,
       unclear: false,
       confirmed: new Set(),
+      noteAt: never,
       accepted: undefined,
       promises: new Map(),
       floor: 0,

@@ -14,6 +14,9 @@ export type Node = {
   stamp: number;
   readonly held: Map<string, number>;
   readonly log: string[];
+  /** What it sent, by type, and how often it wrote. */
+  readonly said: string[];
+  writes: number;
 };
 
 /** Nodes without a network between them but what a test links: frames and writes take no time. */
@@ -30,6 +33,10 @@ export function bed() {
     for (const effect of node.leases.handle(event, env)) carryOut(node, effect);
   };
   const carryOut = (node: Node, effect: LeaseEffect): void => {
+    if (effect.type === "send") {
+      const messages = decodeMessages(effect.bytes);
+      if (messages.ok) node.said.push(...messages.value.map(({ type }) => type));
+    }
     if (effect.type === "send" && links.has(`${node.id} ${effect.peer}`)) {
       const peer = nodes.get(effect.peer);
       if (peer === undefined) return;
@@ -39,6 +46,7 @@ export function bed() {
       else waiting.push(event);
     }
     if (effect.type === "persist") {
+      node.writes++;
       for (const { slot, bytes } of effect.puts) node.disk.set(slot, bytes);
       tell(node, { type: "stored", ticket: effect.ticket });
     }
@@ -51,7 +59,7 @@ export function bed() {
   const start = (id: string, stamp: number, { firstLife = true, memory = "m" } = {}): Node => {
     const disk = nodes.get(id)?.disk ?? new Map<string, Uint8Array>();
     const leases = createLeases({ self: id, leaseFor, promiseFor: promise });
-    const node: Node = { id, leases, disk, stamp, held: new Map(), log: [] };
+    const node: Node = { id, leases, disk, stamp, held: new Map(), log: [], said: [], writes: 0 };
     nodes.set(id, node);
     tell(node, { type: "restored", rows: [...disk.values()], memory, firstLife });
     return node;

@@ -143,6 +143,8 @@ export type MembershipEvent =
       readonly peers: readonly NodeId[];
       readonly gone: readonly NodeId[];
     }
+  /** We have all that the peer at the other end of the link has. */
+  | { readonly type: "in-step"; readonly link: LinkId }
   /** Addresses of this machine came or went. */
   | { readonly type: "network-changed" }
   /** We want to know what a peer has said up to now: `answeredFrom` of its evidence tells when we do. */

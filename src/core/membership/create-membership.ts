@@ -44,6 +44,7 @@ export function createMembership(config: MembershipConfig): Membership {
     tended: new Map(),
     peerByLink: new Map(),
     reports: new Map(),
+    oldReports: new Map(),
     health: {
       score: 0,
       doubtedAt: Number.NEGATIVE_INFINITY,
@@ -151,6 +152,8 @@ function take(step: Step, event: MembershipEvent): void {
       return;
     case "observed":
       return observed(step, event);
+    case "in-step":
+      return inStep(step, event.link);
     case "network-changed":
       return networkChanged(step);
     case "ask":
@@ -178,6 +181,7 @@ function setPeers(step: Step, event: Extract<MembershipEvent, { type: "peers" }>
     state.peers.delete(id);
     state.tended.delete(id);
     state.reports.delete(id);
+    state.oldReports.delete(id);
   }
   for (const peer of event.peers) {
     const known = state.peers.get(peer.id) ?? newPeer(peer, false, now);
@@ -207,11 +211,17 @@ function observed(step: Step, event: Extract<MembershipEvent, { type: "observed"
   const lostAt = new Map([...(before?.lostAt ?? [])].filter(([id]) => !peers.has(id) && state.peers.has(id)));
   const lost = [...(before?.peers ?? [])].filter((id) => !peers.has(id) && state.peers.has(id));
   for (const id of lost) lostAt.set(id, now);
+  state.oldReports.delete(event.observer);
   state.reports.set(event.observer, { peers, gone: new Set(event.gone), metAt, lostAt });
   for (const id of lost) {
     const peer = state.tended.get(id);
     if (peer !== undefined) lostByAnother(step, peer, ping);
   }
+}
+
+function inStep({ state }: Step, id: LinkId): void {
+  const link = state.peerByLink.get(id)?.links.get(id);
+  if (link !== undefined) link.inStep = true;
 }
 
 /** Most frames are beats: between two deadlines of ours they move those of their own link only. */

@@ -20,6 +20,7 @@ export function judge(step: Step): void {
     const linked = peer.links.size > 0 || now < peer.awayUntil;
     firstHand.set(id, { site: peer.peer.site, linked, processGone });
   }
+  renewReports(state);
   let lost = false;
   const returned: PeerState[] = [];
   for (const [id, to] of verdictsOf(firstHand, state.reports)) {
@@ -32,7 +33,8 @@ export function judge(step: Step): void {
       forgetEnd(peer);
       if (peer.links.size === 0 && peer.wanted) returned.push(peer);
     } else {
-      // What it said of others before is old news when it comes back; it tells anew once we are linked.
+      const report = state.reports.get(id);
+      if (report !== undefined) state.oldReports.set(id, report);
       state.reports.delete(id);
       lost = true;
     }
@@ -48,6 +50,23 @@ export function judge(step: Step): void {
     const least = peer.spare ? spareWithin : within;
     peer.tryingSince = now;
     peer.redialAt = Math.min(peer.redialAt, now + between(step.random, from, from + least));
+  }
+}
+
+/**
+ * What a lost one said of others before is old news when it comes back, but for what it says still: who did not lose
+ * a link meanwhile says nothing new. We know that once we have all that somebody has who hears of it.
+ */
+function renewReports({ peers, reports, oldReports }: State): void {
+  if (oldReports.size === 0) return;
+  const hearing = new Set<NodeId>();
+  for (const [id, { links }] of peers) if ([...links.values()].some(({ inStep }) => inStep)) hearing.add(id);
+  // Who is added while the set is walked is walked, too.
+  for (const id of hearing) {
+    const old = oldReports.get(id);
+    if (old !== undefined) reports.set(id, old);
+    oldReports.delete(id);
+    for (const peer of reports.get(id)?.peers ?? []) hearing.add(peer);
   }
 }
 

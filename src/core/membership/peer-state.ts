@@ -29,6 +29,8 @@ export type Link = {
   /** What both ends agreed on. */
   readonly protocol: number;
   readonly openedAt: Instant;
+  /** Since then we had all that the peer has. */
+  inStep: boolean;
   heardAt: Instant;
   /** How long after its last sign of life the other end is going to give the next. */
   promised: Duration;
@@ -165,6 +167,7 @@ export function newLink(
     via,
     protocol,
     openedAt: now,
+    inStep: false,
     heardAt: now,
     promised,
     dueAt: now + due,

@@ -51,6 +51,8 @@ export type State = {
   readonly tended: Map<NodeId, PeerState>;
   readonly peerByLink: Map<LinkId, PeerState>;
   readonly reports: Map<NodeId, Report>;
+  /** What those said last whom we lost since: it may be old news. */
+  readonly oldReports: Map<NodeId, Report>;
   readonly health: Health;
   /** Numbers the questions that we ask others. */
   probes: number;

@@ -354,7 +354,8 @@ const syncHandlers: HandlersOf<Turn, SyncEffect> = {
     absorb(turn, admitted, link);
   },
   "only-here": (turn, { records }) => dropDead(turn, records),
-  "in-step": (turn, { sent }) => {
+  "in-step": (turn, { link, sent }) => {
+    tellMembership(turn, { type: "in-step", link });
     countReunionTraffic(turn, 0, sent);
     headsMoved(turn);
     coverOwnLogs(turn);

@@ -29,10 +29,10 @@ import {
  */
 
 /**
- * Announcements wait for company so long: of what people write, and of who belongs; of facts; of facts that the peer
- * has from their author itself; on a link that nobody waits for.
+ * Announcements wait at most so long for company, and for the news to be everywhere: of what people write, and of who
+ * belongs; of facts; of facts that the peer has from their author itself; on a link that nobody waits for.
  */
-const announceUrgentAfter: Duration = 60;
+const announceUrgentAfter: Duration = 200;
 const announceAfter: Duration = 500;
 const announceServedAfter: Duration = 2_000;
 const announceSpareAfter: Duration = 10_000;
@@ -225,7 +225,7 @@ function coversOf(step: Step, records: readonly MeshRecord[]): Cover[] {
 
 /** Not at one moment with others that heard of the same: whoever is told needs not tell it back. */
 function owe({ env }: Step, peer: Peer, records: readonly MeshRecord[], most: Duration): void {
-  const wait = most <= announceAfter ? most : between(env.random, most / 2, most);
+  const wait = between(env.random, most / 2, most);
   peer.announceAt = Math.min(peer.owed.size === 0 ? never : peer.announceAt, env.now + wait);
   for (const record of records) {
     const name = logName(record);

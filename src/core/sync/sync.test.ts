@@ -160,6 +160,36 @@ test("of a fact that 3 of 4 peers have from its author 8 announcements are sent 
   assert.ok(haves.length <= 8, `${haves.length} announcements`);
 });
 
+test("what people write is announced 100 to 200 ms after it came where it was not pushed, and by one end of most pairs", () => {
+  const bed = createBed();
+  const nodes = Array.from({ length: 12 }, (_, at) => bed.node(idOf(at + 1)));
+  bed.linkAll(nodes);
+  const announcements = (): number => bed.spent().log.filter((line) => line.split(" ")[1] === "5").length;
+  const write = (round: number): void => {
+    nodes[0]?.write([entry(round)], { kind: "intent" });
+  };
+  bed.run(1_000);
+  for (let round = 0; round < 5; round++) {
+    write(round);
+    bed.run(1_000);
+  }
+  bed.spent();
+  const told = { early: 0, soon: 0, late: 0 };
+  for (let round = 5; round < 15; round++) {
+    write(round);
+    bed.run(95);
+    told.early += announcements();
+    bed.run(155);
+    told.soon += announcements();
+    bed.run(750);
+    told.late += announcements();
+  }
+  const pairs = (11 * 10) / 2;
+  assert.equal(told.early, 0);
+  assert.ok(told.soon >= 10 * 0.7 * pairs && told.soon <= 10 * 1.3 * pairs, `${told.soon} announcements`);
+  assert.equal(told.late, 0);
+});
+
 test("a push that is lost is asked for, and does not wait for the next comparison", () => {
   const { bed, a, b } = pair();
   bed.link(a, b);

@@ -116,15 +116,22 @@ export const membershipMutations: readonly Mutation[] = [
   {
     name: "membership: what a lost one said never counts again",
     file: "core/membership/judge.ts",
-    from: "if (old !== undefined) reports.set(id, old);",
+    from: "reports.set(one, old.report);",
     to: "",
     tests: ["core/membership/old-reports.test.ts"],
   },
   {
     name: "membership: what a lost one said counts before we are in step",
     file: "core/membership/judge.ts",
-    from: "if ([...links.values()].some(({ inStep }) => inStep)) hearing.add(id);",
-    to: "if (links.size > 0) hearing.add(id);",
+    from: "return at > Number.NEGATIVE_INFINITY ? [{ id, at }] : [];",
+    to: "return links.size > 0 ? [{ id, at: Math.max(at, 1e9) }] : [];",
+    tests: ["core/membership/old-reports.test.ts"],
+  },
+  {
+    name: "membership: to have been in step before a loss is enough",
+    file: "core/membership/judge.ts",
+    from: "old !== undefined && old.since <= at",
+    to: "old !== undefined",
     tests: ["core/membership/old-reports.test.ts"],
   },
 ];

@@ -219,9 +219,9 @@ function observed(step: Step, event: Extract<MembershipEvent, { type: "observed"
   }
 }
 
-function inStep({ state }: Step, id: LinkId): void {
+function inStep({ state, now }: Step, id: LinkId): void {
   const link = state.peerByLink.get(id)?.links.get(id);
-  if (link !== undefined) link.inStep = true;
+  if (link !== undefined) link.inStepAt = now;
 }
 
 /** Most frames are beats: between two deadlines of ours they move those of their own link only. */

@@ -34,7 +34,7 @@ export function judge(step: Step): void {
       if (peer.links.size === 0 && peer.wanted) returned.push(peer);
     } else {
       const report = state.reports.get(id);
-      if (report !== undefined) state.oldReports.set(id, report);
+      if (report !== undefined) state.oldReports.set(id, { report, since: now });
       state.reports.delete(id);
       lost = true;
     }
@@ -55,18 +55,27 @@ export function judge(step: Step): void {
 
 /**
  * What a lost one said of others before is old news when it comes back, but for what it says still: who did not lose
- * a link meanwhile says nothing new. We know that once we have all that somebody has who hears of it.
+ * a link meanwhile says nothing new. We know that once we had, after the loss, all that somebody has who hears of it.
  */
 function renewReports({ peers, reports, oldReports }: State): void {
   if (oldReports.size === 0) return;
-  const hearing = new Set<NodeId>();
-  for (const [id, { links }] of peers) if ([...links.values()].some(({ inStep }) => inStep)) hearing.add(id);
-  // Who is added while the set is walked is walked, too.
-  for (const id of hearing) {
-    const old = oldReports.get(id);
-    if (old !== undefined) reports.set(id, old);
-    oldReports.delete(id);
-    for (const peer of reports.get(id)?.peers ?? []) hearing.add(peer);
+  const inStep = [...peers].flatMap(([id, { links }]) => {
+    const at = Math.max(...[...links.values()].map(({ inStepAt }) => inStepAt));
+    return at > Number.NEGATIVE_INFINITY ? [{ id, at }] : [];
+  });
+  const seen = new Set<NodeId>();
+  for (const { id, at } of inStep.sort((left, right) => right.at - left.at)) {
+    const hearing = [id];
+    for (let one = hearing.pop(); one !== undefined; one = hearing.pop()) {
+      if (seen.has(one)) continue;
+      seen.add(one);
+      const old = oldReports.get(one);
+      if (old !== undefined && old.since <= at) {
+        reports.set(one, old.report);
+        oldReports.delete(one);
+      }
+      hearing.push(...(reports.get(one)?.peers ?? []));
+    }
   }
 }
 

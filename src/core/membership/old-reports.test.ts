@@ -68,3 +68,22 @@ test("to be in step on a link that was lost since counts for nothing", () => {
   one.tell({ type: "in-step", link: 9 });
   assert.deepEqual(verdicts(one), ["alive", "alive", "alive", "alive"]);
 });
+
+test("to have been in step before a member was lost says nothing of what became of its links since", () => {
+  const one = alone();
+  link(one, 8);
+  says(one, 2, [1, 3]);
+  one.tell({ type: "in-step", link: 8 });
+  const live = (): void => {
+    one.run(100);
+    one.tell({ type: "heard", link: 8 });
+  };
+  live();
+  says(one, 2, [1]);
+  live();
+  says(one, 2, [1, 3]);
+  assert.deepEqual(verdicts(one), ["alive", "alive", "unreachable", "unreachable"]);
+  live();
+  one.tell({ type: "in-step", link: 8 });
+  assert.deepEqual(verdicts(one), ["alive", "alive", "alive", "alive"]);
+});

@@ -29,8 +29,8 @@ export type Link = {
   /** What both ends agreed on. */
   readonly protocol: number;
   readonly openedAt: Instant;
-  /** Since then we had all that the peer has. */
-  inStep: boolean;
+  /** When we last had all that the peer has; -Infinity before that. */
+  inStepAt: Instant;
   heardAt: Instant;
   /** How long after its last sign of life the other end is going to give the next. */
   promised: Duration;
@@ -167,7 +167,7 @@ export function newLink(
     via,
     protocol,
     openedAt: now,
-    inStep: false,
+    inStepAt: Number.NEGATIVE_INFINITY,
     heardAt: now,
     promised,
     dueAt: now + due,

@@ -51,8 +51,8 @@ export type State = {
   readonly tended: Map<NodeId, PeerState>;
   readonly peerByLink: Map<LinkId, PeerState>;
   readonly reports: Map<NodeId, Report>;
-  /** What those said last whom we lost since: it may be old news. */
-  readonly oldReports: Map<NodeId, Report>;
+  /** What those said last whom we lost since, and when we did: it may be old news. */
+  readonly oldReports: Map<NodeId, { readonly report: Report; readonly since: Instant }>;
   readonly health: Health;
   /** Numbers the questions that we ask others. */
   probes: number;

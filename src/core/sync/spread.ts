@@ -223,9 +223,12 @@ function coversOf(step: Step, records: readonly MeshRecord[]): Cover[] {
   return [...covers.values()];
 }
 
-/** Not at one moment with others that heard of the same: whoever is told needs not tell it back. */
+/**
+ * Not at one moment with others that heard of the same: whoever is told needs not tell it back. Facts never sooner:
+ * where islands meet many are on their way, and who is told of them asks for what is coming anyway.
+ */
 function owe({ env }: Step, peer: Peer, records: readonly MeshRecord[], most: Duration): void {
-  const wait = between(env.random, most / 2, most);
+  const wait = most === announceAfter ? most : between(env.random, most / 2, most);
   peer.announceAt = Math.min(peer.owed.size === 0 ? never : peer.announceAt, env.now + wait);
   for (const record of records) {
     const name = logName(record);

@@ -100,8 +100,8 @@ export function createDriver(options: DriverOptions): Driver {
     streams.set(name, held);
     return held;
   };
-  const env = (): NodeEnv => ({
-    now: clock.now(),
+  const env = (now = clock.now()): NodeEnv => ({
+    now,
     wall: Date.now(),
     crypto: nodeCrypto,
     signer,
@@ -169,8 +169,8 @@ export function createDriver(options: DriverOptions): Driver {
     note: (effect) => note(effect.note),
   };
 
-  const turn = (event: NodeEvent): void => {
-    for (const effect of machine.handle(event, env())) carryOut(effects, effect);
+  const turn = (event: NodeEvent, now?: number): void => {
+    for (const effect of machine.handle(event, env(now))) carryOut(effects, effect);
   };
 
   const handle = (event: NodeEvent): void => {
@@ -182,8 +182,13 @@ export function createDriver(options: DriverOptions): Driver {
     if (handling || !booted) return;
     handling = true;
     try {
-      noticeStall();
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) turn(next);
+      // One reading serves for the first event, mostly the only one.
+      let now: number | undefined = clock.now();
+      noticeStall(now);
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        turn(next, now);
+        now = undefined;
+      }
     } finally {
       handling = false;
     }
@@ -198,12 +203,11 @@ export function createDriver(options: DriverOptions): Driver {
   };
 
   /** Told before anything else after a standstill, so that the silence meanwhile is blamed on us. */
-  const noticeStall = (): void => {
-    const now = clock.now();
+  const noticeStall = (now: number): void => {
     const lateBy = now - beatAt - beatEveryMs;
     if (lateBy < stalledAfterMs) return;
     beatAt = now;
-    turn({ type: "stalled", by: lateBy });
+    turn({ type: "stalled", by: lateBy }, now);
   };
 
   const arm = (): void => {

@@ -5,7 +5,7 @@ import { claimsMax, type Claim, type Message } from "./frames.ts";
 import { endResuming, lapse } from "./lapse.ts";
 import { encodeRow } from "./rows.ts";
 import { isClear } from "./voter.ts";
-import { adopt, isVoter, proposalOf, votesNeeded } from "./rolls.ts";
+import { adopt, isSurplus, isVoter, matesOf, proposalOf, votesNeeded } from "./rolls.ts";
 import {
   bookOf,
   epochBase,
@@ -32,6 +32,8 @@ const retryMax = 600;
 const backoffMax = 3_000;
 /** Others hear of a roll and say that they go by it, before it may be changed. */
 const settleFor = 300;
+/** Where a site has outgrown votes for everybody, two dozen lose theirs one by one: there is no hurry. */
+const settleSurplusFor = 3_000;
 const turnFor = 300;
 const turnsMax = 10;
 /** So many voters try whether a roll may be changed at once. */
@@ -256,7 +258,8 @@ function soonestChange({ state, env }: Pick<LeaseTurn, "state" | "env">, book: B
   const { self, promiseFor } = state.config;
   const before = (book.roll?.voters ?? []).filter(({ id }) => id < self && state.linked.has(id)).length;
   const early = isEarly({ state, env }, book) && !book.unclear && before < earlyMax && isClear(book, env.now);
-  return book.since + (early ? settleFor : promiseFor) + Math.min(before, turnsMax) * turnFor;
+  const settled = isSurplus(state, book) ? settleSurplusFor : settleFor;
+  return book.since + (early ? settled : promiseFor) + Math.min(before, turnsMax) * turnFor;
 }
 
 /** Not by time alone: somebody may hold something by the roll before this one. */
@@ -305,10 +308,10 @@ export function acceptedBy(
   if (proposal.by.size < votesNeeded(state, book, true, env.now)) return;
   state.holdings.delete(holding.name);
   adopt(turn, book, proposal.next);
-  for (const { id } of roll.voters) {
-    const { memory: own } = state;
+  // Who does not vote is told as well: it would ask every voter that says that it goes by this roll.
+  const { memory: own } = state;
+  for (const id of new Set([...roll.voters.map((voter) => voter.id), ...matesOf(state, book)]))
     mailTo(turn, id, { type: "hello", electorate, memory: own, roll: proposal.next });
-  }
 }
 
 export function newHolding(name: string, electorate: string, nextAt: number): Holding {

@@ -8,8 +8,8 @@ import { bed, idOf, leaseFor, promise, voterAlone, type Node } from "./testbed.t
 const ids = ["1", "2", "3", "4", "5", "6", "7", "8"].map(idOf);
 
 /** So many linked members of which the first has founded alone. */
-function site(count: number) {
-  const room = bed();
+function site(count: number, diskMs = 0) {
+  const room = bed({ diskMs });
   const [first, ...others] = ids.slice(0, count).map((id) => room.start(id, 4096)) as [Node, ...Node[]];
   room.roster(first, [first.id]);
   room.run(1);
@@ -21,6 +21,7 @@ function site(count: number) {
   return { ...room, first, others, join };
 }
 
+const timesHello = ({ said }: Node): number => said.filter((type) => type === "hello").length;
 const timesGoesBy = ({ said }: Node): number => said.filter((type) => type === "goes-by").length;
 
 test("where nothing is held 7 newcomers vote within 4 s, one after the other", () => {
@@ -84,7 +85,7 @@ test("who renewed a promise under a later roll, or was promised anew, may still 
   assert.deepEqual(ask(6, epochMax(5) + 3), { granted: true, clear: true });
 });
 
-test("of 5 members of whom 3 ought to vote the others lose their vote, one at a time, and hold by those of the 3", () => {
+test("of 5 members of whom 3 ought to vote the others lose their vote, one in 3 s, and hold by those of the 3", () => {
   const { first, others, join, roster, want, run, rollOf } = site(5);
   join();
   run(4_000);
@@ -92,11 +93,27 @@ test("of 5 members of whom 3 ought to vote the others lose their vote, one at a 
   const members = ids.slice(0, 5);
   for (const node of [first, ...others]) roster(node, members, 0, 0, members.slice(0, 3));
   run(2_000);
+  assert.equal(rollOf(first)?.voters.length, 4);
+  run(1_500);
+  assert.equal(rollOf(first)?.voters.length, 4);
+  run(2_000);
   for (const node of [first, ...others]) assert.equal(rollOf(node)?.voters.length, 3);
   const [last] = others.slice(-1) as [Node];
   want(last);
   run(1_000);
   assert.ok(last.held.has("n"));
+});
+
+test("a voter who left does not wait behind those who only need not vote any more", () => {
+  const { first, others, join, roster, run, rollOf } = site(6);
+  join();
+  run(10_000);
+  assert.equal(rollOf(first)?.voters.length, 6);
+  const [left = "", ...members] = ids.slice(1, 6).reverse();
+  for (const node of [first, ...others]) roster(node, [first.id, ...members], 1, 0, members.slice(0, 2));
+  run(1_000);
+  assert.equal(rollOf(first)?.voters.length, 5);
+  assert.ok(rollOf(first)?.voters.every(({ id }) => id !== left));
 });
 
 test("where four of eight vote, the four say that they go by a new roll, nobody else does, and all know it", () => {
@@ -117,6 +134,44 @@ test("where four of eight vote, the four say that they go by a new roll, nobody 
     all.map((node, at) => timesGoesBy(node) - (before[at] ?? 0)),
     [7, 7, 7, 7, 0, 0, 0, 0],
   );
+});
+
+test("who meets a peer while a roll is on its way to the disk greets it afterwards, and comes to vote", () => {
+  const { first, join, run, rollOf } = site(3, 5);
+  run(100);
+  join();
+  run(3_000);
+  assert.equal(rollOf(first)?.voters.length, 3);
+});
+
+test("who does not vote is told a new roll by the one who proposed it, and asks nobody", () => {
+  const { first, others, join, run, roster, rollOf } = site(8, 5);
+  const all = [first, ...others];
+  run(100);
+  join();
+  for (const node of all) roster(node, ids, 0, 0, ids.slice(0, 3));
+  run(10_000);
+  assert.equal(rollOf(first)?.voters.length, 3);
+  const before = all.map(timesHello);
+  for (const node of all) roster(node, ids, 0, 0, ids.slice(0, 4));
+  run(10_000);
+  for (const node of all) assert.equal(rollOf(node)?.voters.length, 4);
+  const said = all.map((node, at) => timesHello(node) - (before[at] ?? 0));
+  assert.deepEqual(said.toSorted(), [0, 0, 0, 0, 0, 0, 0, 7]);
+});
+
+test("who does not vote writes a roll down, and not who goes by it", () => {
+  const { first, others, join, run, roster, rollOf } = site(8);
+  const all = [first, ...others];
+  join();
+  for (const node of all) roster(node, ids, 0, 0, ids.slice(0, 3));
+  run(6_000);
+  const before = all.map(({ writes }) => writes);
+  for (const node of all) roster(node, ids, 0, 0, ids.slice(0, 4));
+  run(6_000);
+  for (const node of all) assert.equal(rollOf(node)?.voters.length, 4);
+  const last = all.slice(4).map(({ writes }, at) => writes - (before[at + 4] ?? 0));
+  assert.deepEqual(last, [1, 1, 1, 1]);
 });
 
 test("the voters who were heard to go by a roll within a second are written down in one go", () => {

@@ -29,9 +29,11 @@ const storeAgainEvery = 2_000;
 /** Who was heard to go by a roll is written down together, so long after the first. */
 const noteAfter = 1_000;
 
-export function sayHello(turn: LeaseTurn, { electorate, roll, stored }: Book, peer: NodeId): void {
-  const { memory, memoryStored } = turn.state;
-  if (!memoryStored || !stored || peer === turn.state.config.self) return;
+export function sayHello(turn: LeaseTurn, book: Book, peer: NodeId): void {
+  const { memory, memoryStored, config } = turn.state;
+  const { electorate, roll, stored, ungreeted } = book;
+  if (!memoryStored || peer === config.self) return;
+  if (!stored) return void ungreeted.add(peer);
   mailTo(turn, peer, { type: "hello", electorate, memory, ...(roll === undefined ? {} : { roll }) });
 }
 
@@ -142,6 +144,9 @@ export function storeBook(turn: LeaseTurn, book: Book, done: (turn: LeaseTurn) =
       // A later change of the book is on its way to the disk as well.
       if (book.roll !== roll || book.accepted !== accepted) return;
       book.stored = true;
+      const { ungreeted } = book;
+      for (const peer of matesOf(stored.state, book)) if (ungreeted.has(peer)) sayHello(stored, book, peer);
+      ungreeted.clear();
       done(stored);
     },
     () => {
@@ -155,14 +160,14 @@ function rowOf({ electorate, roll, confirmed, floor, accepted }: Book): { slot: 
 }
 
 /**
- * Notes who goes by the roll. It is on disk there, so it stands for ever; and soon here, for whoever said it may be
+ * Notes who goes by the roll, where we vote: nobody else decides by that. It is on disk there, so it stands for ever; and soon here, for whoever said it may be
  * gone when this agent starts again. What was not written, or refused by a full disk, is heard again from who is
  * still there.
  */
 export function confirmed(turn: LeaseTurn, book: Book, peer: NodeId): void {
   const { state } = turn;
   const { roll } = book;
-  if (roll === undefined || book.confirmed.has(peer)) return;
+  if (roll === undefined || book.confirmed.has(peer) || !votesIn(state, roll)) return;
   const voter = roll.voters.find(({ id }) => id === peer);
   if (voter === undefined || memoryOf(state, peer) !== voter.memory) return;
   const wasSettled = isSettled(state, book);
@@ -236,9 +241,9 @@ export function proposalOf(state: LeaseState, book: Book): Roll | undefined {
   if (roll === undefined || electorate === undefined) return undefined;
   const { founding } = roll;
   const number = roll.number + 1;
-  const leaving = roll.voters.find(
-    (voter) => !electorate.voters.includes(voter.id) || isLeaving(state, electorate, voter),
-  );
+  const leaving =
+    roll.voters.find((voter) => isLeaving(state, electorate, voter)) ??
+    roll.voters.find(({ id }) => !electorate.voters.includes(id));
   if (leaving !== undefined && roll.voters.length > 1) {
     return { founding, number, voters: roll.voters.filter((voter) => voter !== leaving) };
   }
@@ -255,6 +260,18 @@ export function proposalOf(state: LeaseState, book: Book): Roll | undefined {
   if (coming === undefined) return isWorn(roll, book.highest) ? { ...roll, number } : undefined;
   const voters = [...roll.voters, { id: coming, memory: memoryOf(state, coming) ?? "" }];
   return { founding, number, voters: voters.sort((left, right) => (left.id < right.id ? -1 : 1)) };
+}
+
+/** Whether the next roll would only be shorter: one that it leaves out could vote as well as before. */
+export function isSurplus(state: LeaseState, book: Book): boolean {
+  const electorate = state.electorates.get(book.electorate);
+  const voters = book.roll?.voters ?? [];
+  return (
+    book.accepted === undefined &&
+    electorate !== undefined &&
+    voters.some(({ id }) => !electorate.voters.includes(id)) &&
+    !voters.some((voter) => isLeaving(state, electorate, voter))
+  );
 }
 
 /** No longer on the roster, or back with another memory: this vote cannot be had any more. */

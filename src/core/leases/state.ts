@@ -44,6 +44,8 @@ export type Book = {
   floor: number;
   /** The largest epoch that was ever promised. */
   highest: number;
+  /** Whom we could not greet, because a roll was on its way to the disk. */
+  readonly ungreeted: Set<NodeId>;
   /** The number of the roll that each linked peer said it goes by; 0: it never saw one. */
   readonly told: Map<NodeId, number>;
   /** Since when nobody on the roster votes here, as far as we know, and how many had gone by then. */
@@ -154,6 +156,7 @@ export function bookOf(state: LeaseState, electorate: string, now: Instant): Boo
       promises: new Map(),
       floor: 0,
       highest: 0,
+      ungreeted: new Set(),
       told: new Map(),
       vacant: undefined,
     };

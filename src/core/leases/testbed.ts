@@ -19,13 +19,14 @@ export type Node = {
   writes: number;
 };
 
-/** Nodes without a network between them but what a test links: frames and writes take no time. */
-export function bed() {
+/** Nodes without a network between them but what a test links: frames take no time, nor do writes unless told so. */
+export function bed({ diskMs = 0 } = {}) {
   const nodes = new Map<string, Node>();
   const links = new Set<string>();
   /** Frames to these wait until they are read; they do not wake by themselves either when they are stopped. */
   const unread = new Map<Node, LeaseEvent[]>();
   const stopped = new Set<Node>();
+  const underWay: { readonly at: number; readonly node: Node; readonly event: LeaseEvent }[] = [];
   let now = 0;
   const tell = (node: Node, event: LeaseEvent): void => {
     const random = randomStream(1, `${node.id} ${now}`);
@@ -48,7 +49,9 @@ export function bed() {
     if (effect.type === "persist") {
       node.writes++;
       for (const { slot, bytes } of effect.puts) node.disk.set(slot, bytes);
-      tell(node, { type: "stored", ticket: effect.ticket });
+      const stored: LeaseEvent = { type: "stored", ticket: effect.ticket };
+      if (diskMs === 0) tell(node, stored);
+      else underWay.push({ at: now + diskMs, node, event: stored });
     }
     if (effect.type === "held") node.held.set(effect.name, effect.epoch);
     if (effect.type === "lost") node.held.delete(effect.name);
@@ -100,11 +103,12 @@ export function bed() {
     for (;;) {
       const due = [...nodes.values()]
         .filter((node) => !stopped.has(node))
-        .map((node) => ({ node, at: node.leases.wake().at }));
-      const next = due.sort((left, right) => left.at - right.at)[0];
+        .map((node) => ({ node, at: node.leases.wake().at, event: { type: "wake" } as const }));
+      const next = [...underWay, ...due].sort((left, right) => left.at - right.at)[0];
       if (next === undefined || next.at > until) break;
       now = Math.max(now + 0.1, next.at);
-      tell(next.node, { type: "wake" });
+      if (next.event.type === "stored") underWay.splice(underWay.indexOf(next), 1);
+      tell(next.node, next.event);
     }
     now = until;
   };

@@ -46,15 +46,17 @@ export function pairsOf(text: string, separator: ":" | "=" | " "): ReadonlyMap<s
 }
 
 /** Files of /proc and /sys have no length before they are read. */
+/** One for all: these are read every second, and what is read is text a moment later. */
+const chunk = Buffer.alloc(16_384);
+
 function readStart(path: string): string {
   const file = openSync(path, "r");
   try {
     const chunks: Buffer[] = [];
     for (let bytes = 0; bytes < bytesMax;) {
-      const chunk = Buffer.alloc(16_384);
       const read = readSync(file, chunk, 0, Math.min(chunk.length, bytesMax - bytes), null);
       if (read === 0) break;
-      chunks.push(chunk.subarray(0, read));
+      chunks.push(Buffer.from(chunk.subarray(0, read)));
       bytes += read;
     }
     return Buffer.concat(chunks).toString();

@@ -1,4 +1,4 @@
-import { pairsOf, type MachineFiles } from "./files.ts";
+import type { MachineFiles } from "./files.ts";
 
 /** How much memory is left, as far as this process and what it starts may have it. */
 export type MemoryLeft = {
@@ -16,7 +16,7 @@ const unified = "/sys/fs/cgroup";
 
 /** Undefined where the kernel does not say how much is left. Three to ten small files. */
 export function readMemoryLeft(files: MachineFiles): MemoryLeft | undefined {
-  const kib = /^(\d{1,12}) kB$/.exec(pairsOf(files.text(meminfo) ?? "", ":").get("MemAvailable") ?? "")?.[1];
+  const kib = /^MemAvailable: *(\d{1,12}) kB$/m.exec(files.text(meminfo) ?? "")?.[1];
   const limits = groupsAbove(files).flatMap((group) => roomIn(files, group) ?? []);
   const machine = kib === undefined ? [] : [{ availableBytes: Number(kib) * 1024, from: meminfo }];
   const [least] = [...machine, ...limits].sort((left, right) => left.availableBytes - right.availableBytes);

@@ -41,17 +41,25 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       if (pods.has(report.uid) && !underWay.has(report.uid)) events.report(report);
     },
   };
-  const timer = setInterval(() => {
+  let polling: NodeJS.Timeout | undefined;
+  /** Looks at pods while there are any: a node without has nothing to wake up for. */
+  const keep = (uid: string, pod: RunningPod): void => {
+    pods.set(uid, pod);
+    polling ??= setInterval(poll, pollMs).unref();
+  };
+  const poll = (): void => {
     for (const pod of pods.values()) if (!underWay.has(pod.uid)) pod.poll();
-  }, pollMs);
-  timer.unref();
+    if (pods.size > 0) return;
+    clearInterval(polling);
+    polling = undefined;
+  };
 
   const start = async (pod: PodStart): Promise<void> => {
     if (pods.has(pod.uid) || underWay.has(pod.uid)) return;
     underWay.set(pod.uid, "starting");
     try {
       const running = await startPod(pod, podOptions);
-      pods.set(pod.uid, running);
+      keep(pod.uid, running);
       running.arm(armed.get(pod.uid) ?? 0);
     } catch (error) {
       const stopped = underWay.get(pod.uid) === "stopping";
@@ -96,7 +104,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
         if (!entry.isDirectory() || pods.has(entry.name)) continue;
         const pod = adoptPod(entry.name, podOptions);
         if (pod === undefined) log("info", `pod ${entry.name} did not survive; its folder is removed`);
-        else pods.set(entry.name, pod);
+        else keep(entry.name, pod);
       }
       return Promise.resolve([...pods.values()].map((pod) => pod.report()));
     },
@@ -116,7 +124,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       return new Map([...pods.values()].map((pod) => [pod.uid, pod.memoryUse(resident)]));
     },
     detach: async () => {
-      clearInterval(timer);
+      clearInterval(polling);
       guard.close();
       for (const pod of pods.values()) pod.release();
       pods.clear();

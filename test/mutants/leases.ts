@@ -129,4 +129,32 @@ export const leaseMutations: readonly Mutation[] = [
     to: "const noteAfter = 5;",
     tests: ["core/leases/roll-changes.test.ts"],
   },
+  {
+    name: "leases: who is met while a roll is on its way to the disk is never greeted",
+    file: "core/leases/rolls.ts",
+    from: "if (!stored) return void ungreeted.add(peer);",
+    to: "if (!stored) return;",
+    tests: ["core/leases/roll-changes.test.ts"],
+  },
+  {
+    name: "leases: who does not vote is not told of a roll by who proposed it",
+    file: "core/leases/holder.ts",
+    from: "new Set([...roll.voters.map((voter) => voter.id), ...matesOf(state, book)])",
+    to: "roll.voters.map((voter) => voter.id)",
+    tests: ["core/leases/roll-changes.test.ts"],
+  },
+  {
+    name: "leases: who does not vote writes down who goes by a roll",
+    file: "core/leases/rolls.ts",
+    from: "book.confirmed.has(peer) || !votesIn(state, roll)",
+    to: "book.confirmed.has(peer)",
+    tests: ["core/leases/roll-changes.test.ts"],
+  },
+  {
+    name: "leases: a voter who left waits behind those who need not vote any more",
+    file: "core/leases/rolls.ts",
+    from: "    !voters.some((voter) => isLeaving(state, electorate, voter))\n",
+    to: "    voters.length > 0\n",
+    tests: ["core/leases/roll-changes.test.ts"],
+  },
 ];

@@ -28,12 +28,16 @@ export function admission(world: World, enroller: Machine, newcomer: Machine): M
   const draft = {
     scope: detailScope(identity.mesh.detail, identity),
     key: memberKey(identity.id),
-    version: tick({ last: 0 }, wall),
+    version: nextBy(enroller, wall),
     kind: "roster",
     body: memberBodyOf(newcomer, ["write"], Math.floor(wall)),
   } as const;
   return sealRecord(draft, enroller.identity.id, enroller.signer, world.crypto);
 }
+
+/** Later than what it admitted and revoked before, as the enroller of an agent stamps. */
+const nextBy = ({ node, identity }: Machine, wall: number): Version =>
+  tick({ last: node?.view.newestBy(identity.id, "roster") ?? 0 }, wall);
 
 /** The record that ends a membership, after all that the enroller has of the member. */
 export function revocation(world: World, enroller: Machine, member: NodeId): MeshRecord {
@@ -42,7 +46,7 @@ export function revocation(world: World, enroller: Machine, member: NodeId): Mes
   const draft = {
     scope: "mesh",
     key: goneKey(member),
-    version: Math.max(tick({ last: 0 }, wall), newest + 1),
+    version: Math.max(nextBy(enroller, wall), newest + 1),
     kind: "roster",
     body: { how: "revoked", reason: "simulated" },
   } as const;

@@ -1,5 +1,5 @@
 import { fromHex, hex } from "../../core/kernel/bytes.ts";
-import { tick, type HybridClock } from "../../core/kernel/hybrid-clock.ts";
+import { observe, tick, type HybridClock } from "../../core/kernel/hybrid-clock.ts";
 import { err, ok, type Result } from "../../core/kernel/result.ts";
 import type { NodeView } from "../../core/node/contract.ts";
 import { detailScope, keeps, isRegion, regionRefused } from "../../core/records/scope.ts";
@@ -46,7 +46,12 @@ export function createEnroller(options: EnrollerOptions): Enroller {
     previous = result.catch(() => undefined);
     return result;
   };
-  const desk: Desk = { ...options, stamp: () => tick(clock, options.view.clocks().wall) };
+  const stamp = (): number => {
+    // One was stamped above all that the one it revokes had written, whatever that one's clock showed.
+    observe(clock, options.view.newestBy(options.identity.node.id, "roster"));
+    return tick(clock, options.view.clocks().wall);
+  };
+  const desk: Desk = { ...options, stamp };
   return {
     check: (request) => inTurn(() => check(desk, request).catch(storageRefusal)),
     join: (request) => inTurn(() => join(desk, request).catch(storageRefusal)),

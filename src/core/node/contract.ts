@@ -20,7 +20,7 @@ import type {
 } from "../records/bodies.ts";
 import type { HealthBody } from "../records/health.ts";
 import type { ObjectRef } from "../records/keys.ts";
-import type { MeshRecord, NodeId } from "../records/record.ts";
+import type { MeshRecord, NodeId, RecordKind } from "../records/record.ts";
 import type { Detail, Place } from "../records/scope.ts";
 import type { BundleReport } from "./bundle-report.ts";
 import type { MemorySample } from "./memory.ts";
@@ -365,7 +365,7 @@ export type NodeView = {
   /** How far each author's log must be held for these slots to be, as they are now. */
   readonly positions: (slots: readonly string[]) => readonly Position[];
   /** The newest stamp of what a node wrote, of all that is held here; 0 when nothing is. */
-  readonly newestBy: (author: NodeId) => Version;
+  readonly newestBy: (author: NodeId, kind?: RecordKind) => Version;
   /** The whole state as one hash, per scope, for comparing nodes. */
   readonly stateHash: () => string;
   /** The newest record of each slot that is held; of a deleted one its tombstone. */

@@ -151,10 +151,11 @@ export function createView(state: NodeState, given: Given): NodeView {
       }
       return [...versionByAuthor].map(([author, version]) => ({ author, version }));
     },
-    newestBy: (author) => {
+    newestBy: (author, kind) => {
       let newest = 0;
       for (const log of store.logs.values())
-        if (log.author === author) newest = Math.max(newest, newestOf(log));
+        if (log.author === author && (kind === undefined || log.kind === kind))
+          newest = Math.max(newest, newestOf(log));
       return newest;
     },
     stateHash: () =>

@@ -3,15 +3,18 @@ import { test } from "node:test";
 import { cut as part } from "./comings-testbed.ts";
 import { simConfig } from "./run-seed.ts";
 import type { Machine } from "./machine.ts";
-import { cut, mend, statesOf, upsert } from "./testbed.ts";
+import { watchPromises } from "./promises.ts";
+import { cut, mend, send, statesOf, upsert } from "./testbed.ts";
 import { Trace } from "./trace.ts";
-import { World, type Layout } from "./world.ts";
+import { World } from "./world.ts";
 
 const year = 365 * 86_400_000;
 const ref = { group: "", kind: "ConfigMap", namespace: "default", name: "note" };
 
-function newWorld(layout: Layout = [{ site: "oslo", region: "north", nodes: 4 }]) {
-  const world = new World(7, layout, simConfig, new Trace());
+function newWorld({ seed = 7, nodes = 4 } = {}) {
+  const layout = [{ site: "oslo", region: "north", nodes }];
+  const world = new World(seed, layout, simConfig, new Trace());
+  watchPromises(world);
   const replies: boolean[] = [];
   world.observers.push({ answered: (_machine, _request, reply) => void replies.push(reply.ok) });
   return { world, replies };
@@ -145,4 +148,76 @@ test("what a node wrote alone 10 years ahead stands everywhere when its clock is
   for (const machine of world.machines) assert.deepEqual(dataAt(machine), { a: "1", b: "2" }, machine.name);
   assert.equal(statesOf(world.machines), 1);
   assert.equal(setAside(world), 0);
+});
+
+/** What everybody is told as the clocks are put right must not stand in the way of what is written later. */
+for (const [what, wrongs] of [
+  ["a node", 1],
+  ["two nodes of five, behind one time server,", 2],
+] as const) {
+  test(`what ${what} whose clock was 10 years ahead writes later is taken by all, and nobody says so earlier`, () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const { world, replies } = newWorld({ seed, nodes: 3 + wrongs });
+      const wrong = world.machines.slice(0, wrongs);
+      for (const machine of wrong) machine.skew = 10 * year;
+      cut(world, wrong);
+      for (const machine of world.machines) machine.startAgent();
+      world.run(10_000);
+      const [one] = first(world);
+      write(one, "alone", "1");
+      world.run(15_000);
+      write(one, "alone", "2");
+      world.run(20_000);
+      mend(world, wrong);
+      world.run(30_000);
+      for (const [at, machine] of world.machines.entries()) {
+        write(machine, `again-${at}`, "3");
+        world.run(world.now + 1_000);
+      }
+      world.run(60_000);
+      assert.deepEqual(world.violations, [], `seed ${seed}`);
+      assert.ok(
+        replies.every((reply) => reply),
+        `seed ${seed}`,
+      );
+      for (const machine of world.machines) {
+        const again = Object.fromEntries(world.machines.map((_, at) => [`again-${at}`, "3"]));
+        const data = { alone: "2", ...again };
+        assert.deepEqual(dataAt(machine), data, `seed ${seed}: ${machine.name}`);
+      }
+      assert.equal(statesOf(world.machines), 1, `seed ${seed}`);
+      // Of two, one passes on what the other wrote when that one has said it anew already: it stays aside.
+      if (wrongs === 1) assert.equal(setAside(world), 0, `seed ${seed}`);
+    }
+  });
+}
+
+test("a node that boots 10 years ahead takes nobody for gone: what it writes later is taken by all", () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const { world } = newWorld({ seed });
+    const [wrong, right, ...others] = world.machines as [Machine, Machine, ...Machine[]];
+    for (const machine of world.machines) machine.startAgent();
+    world.run(10_000);
+    write(wrong, "a", "1");
+    world.run(11_000);
+    // Somebody is away, so the deletion is known and nobody may forget it.
+    cut(world, others.slice(1));
+    send(right, { type: "delete", ref, manager: "m", class: "user" });
+    world.run(20_000);
+    const held = (wrong.node?.view.records().total ?? 0) > 0;
+    wrong.powerOff();
+    wrong.skew = 10 * year;
+    world.run(21_000);
+    wrong.powerOn();
+    world.run(25_000);
+    write(wrong, "b", "2");
+    world.run(26_000);
+    assert.ok(held);
+    mend(world, others.slice(1));
+    world.run(60_000);
+    assert.deepEqual(world.violations, [], `seed ${seed}`);
+    for (const machine of world.machines)
+      assert.deepEqual(dataAt(machine), { b: "2" }, `seed ${seed}: ${machine.name}`);
+    assert.equal(statesOf(world.machines), 1, `seed ${seed}`);
+  }
 });

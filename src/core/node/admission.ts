@@ -236,7 +236,8 @@ function endAside({ state }: Turn, slot: string): void {
   state.setAside.delete(slot);
 }
 
-function setAside(turn: Turn, slot: string, record: MeshRecord): void {
+/** Keeps a record until our clock has caught up with its stamp. */
+export function setAside(turn: Turn, slot: string, record: MeshRecord): void {
   const { state, env } = turn;
   const held = state.setAside.get(slot);
   if (held !== undefined && held.version >= record.version) return;

@@ -36,6 +36,7 @@ import {
 } from "./exclusive.ts";
 import { publishLeave, publishStatus } from "./own-records.ts";
 import { placeIfDue } from "./placing.ts";
+import { rememberTime } from "./absence.ts";
 import { factsOf, isMember } from "./records-index.ts";
 import { wallOf } from "../kernel/hybrid-clock.ts";
 import { spoken } from "../records/protocol.ts";
@@ -238,6 +239,7 @@ function boot(turn: Turn, event: Extract<NodeEvent, { type: "boot" }>): void {
   if (whole) coverOwnLogs(turn);
   state.booted = true;
   state.bootedAt = env.now;
+  rememberTime(state, env);
   const hasSitePeers = peersOf(turn).some(({ site }) => site === state.identity.site);
   state.settledAt = env.now + (hasSitePeers ? state.config.bootSettle : 0);
   state.heals = state.index.factsByNode.get(state.identity.id)?.heal?.body.reports ?? [];

@@ -1,11 +1,13 @@
 import { wallOf, type Version } from "../kernel/hybrid-clock.ts";
 import { gravestoneOf } from "../intents/grave.ts";
 import { logName, newestOf } from "../records/log.ts";
+import type { WallTime } from "../kernel/time.ts";
 import { isTombstone, type MeshRecord, type NodeId } from "../records/record.ts";
 import { keeps } from "../records/scope.ts";
+import { isAbsent, reckonedWall } from "./absence.ts";
 import { heldUpTo } from "./held.ts";
 import { publishIntentGone } from "./own-records.ts";
-import { factsOf, isMember, lastHeard, type Index } from "./records-index.ts";
+import { factsOf, isMember, type Index } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 import { knownElsewhere } from "./known-elsewhere.ts";
 import type { Turn } from "./turn.ts";
@@ -23,6 +25,7 @@ export function buryDead(turn: Turn): void {
   // A write under way was planned on the records as they are.
   if (state.inFlight !== undefined || state.index.dead.size === 0) return;
   for (const key of state.deadSince.keys()) if (!state.index.dead.has(key)) state.deadSince.delete(key);
+  const wall = reckonedWall(state, turn.env);
   for (const key of [...state.index.dead].sort()) {
     const entries = state.index.entriesByObject.get(key);
     const grave = entries === undefined ? undefined : gravestoneOf([...entries.values()]);
@@ -34,7 +37,7 @@ export function buryDead(turn: Turn): void {
       const last = entry?.author === grave.author && entry.manager === grave.manager;
       return !last || records.length === 1;
     });
-    if (due.length === 0 || !knownToAll(turn, records)) continue;
+    if (due.length === 0 || !knownToAll(state, wall, records)) continue;
     for (const record of due) publishIntentGone(turn, record.key);
   }
 }
@@ -71,14 +74,13 @@ export function ownIntentsHead({ store, identity }: NodeState): Version {
 }
 
 /** Whether every member that counts, and every other place, knows these records, and we all they wrote before. */
-function knownToAll({ state, env }: Turn, records: readonly MeshRecord[]): boolean {
+function knownToAll(state: NodeState, wall: WallTime, records: readonly MeshRecord[]): boolean {
   for (const [id, { body }] of state.index.memberById) {
     if (id === state.identity.id || !isMember(state.index, id) || !keeps(body, "mesh")) continue;
-    const heard = Math.max(wallOf(lastHeard(state.index, id)), body.joinedAt);
-    if (env.wall - heard > state.config.absentLong) continue;
+    if (isAbsent(state, id, wall)) continue;
     if (!knows(state, state.index, id, records)) return false;
   }
-  return records.every(({ author, version }) => version <= knownElsewhere(state, env.wall, author));
+  return records.every(({ author, version }) => version <= knownElsewhere(state, wall, author));
 }
 
 function knows(state: NodeState, index: Index, member: NodeId, records: readonly MeshRecord[]): boolean {

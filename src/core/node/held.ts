@@ -1,4 +1,4 @@
-import type { Version } from "../kernel/hybrid-clock.ts";
+import { aheadOf, type Version } from "../kernel/hybrid-clock.ts";
 import { logName } from "../records/log.ts";
 import type { MeshRecord, NodeId } from "../records/record.ts";
 import { cover, logOf } from "../records/store.ts";
@@ -18,8 +18,13 @@ import type { Turn } from "./turn.ts";
 
 type LogOf = Pick<MeshRecord, "scope" | "kind" | "author">;
 
-/** Notes in the store what a peer, or our own disk, gave us of a log. */
-export function coverAndHold({ state }: Turn, log: Cover): void {
+/**
+ * Notes in the store what a peer, or our own disk, gave us of a log; unless that is more than its author can have
+ * written by now. Records from there are kept aside and written anew, and so would a head be that leads there.
+ */
+export function coverAndHold({ state, env }: Turn, log: Cover): void {
+  const ahead = log.author !== state.identity.id && aheadOf(env.wall, log.to) > state.config.driftMax;
+  if (ahead) return;
   cover(state.store, log, log.from, log.to);
   headMoved(state, log);
 }
@@ -38,6 +43,17 @@ export function cameLate({ state }: Turn, record: MeshRecord): void {
     progress.last = undefined;
   }
   state.held.moved.add(record.author);
+}
+
+/** The log is known less far than we thought. */
+export function headLowered({ state }: Turn, log: LogOf & { readonly head: Version }): void {
+  if (!isIntent(log)) return;
+  const progress = state.held.byAuthor.get(log.author);
+  if (progress === undefined) return;
+  progress.at = Math.min(progress.at, log.head);
+  progress.next = undefined;
+  progress.last = undefined;
+  state.held.moved.add(log.author);
 }
 
 /** A record came and was not taken, though heads will soon cover it. */

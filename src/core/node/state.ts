@@ -5,7 +5,7 @@ import { promiseFor, type Leases } from "../leases/contract.ts";
 import { createLeases } from "../leases/create-leases.ts";
 import type { LinkId, Membership } from "../membership/contract.ts";
 import { createMembership } from "../membership/create-membership.ts";
-import type { PlaceNode } from "../placement/contract.ts";
+import type { Moment, PlaceNode } from "../placement/contract.ts";
 import { createPlanner, type Planner } from "../placement/planner.ts";
 import type { HealReport, PodBody, StatusBody } from "../records/bodies.ts";
 import type { Strike } from "../records/health.ts";
@@ -144,6 +144,8 @@ export type NodeState = {
   /** What the last note said, as a checksum. */
   headsNoted: number | undefined;
   tombstonesAt: Instant;
+  /** The wall time that others bore out last, and when: see absence.ts. */
+  timeTold: Moment;
   /** Object key -> its deletion, and since when we know of it. */
   readonly deadSince: Map<string, { readonly version: Version; readonly at: Instant }>;
   /** Whether we hold all that we ever wrote; not so after our disk was lost, until a peer gave it back. */
@@ -172,9 +174,10 @@ export type NodeState = {
 
 export type InFlight = {
   readonly ticket: number;
+  readonly since: Instant;
   readonly records: readonly MeshRecord[];
   readonly replies: readonly {
-    readonly request: number;
+    readonly request: WriteRequest;
     readonly refs: readonly ObjectRef[];
     /** Of the records that the request's outcome stands in. */
     readonly slots: readonly string[];
@@ -261,6 +264,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
     noteHeadsAt: Number.POSITIVE_INFINITY,
     headsNoted: undefined,
     tombstonesAt: 0,
+    timeTold: { wall: 0, now: 0 },
     deadSince: new Map(),
     ownLogsWhole: false,
     queuedWrites: [],

@@ -1,18 +1,20 @@
-import { wallOf } from "../kernel/hybrid-clock.ts";
+import type { Moment } from "../placement/contract.ts";
 import { logName, newestOf, type Log } from "../records/log.ts";
 import { isTombstone, type NodeId } from "../records/record.ts";
 import { summaryAcksMax, type SummaryAck } from "../records/summaries.ts";
+import { isAbsent, reckonedWall } from "./absence.ts";
 import { deadByLog } from "./graves.ts";
 import { headIn } from "./known-elsewhere.ts";
-import { factsOf, type NodeFacts } from "./records-index.ts";
+import { factsOf } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 
 /**
  * How far a place knows the intents of authors that deleted some: the least of what its members, or its
  * parts, say. What one of them does not mention is not known there.
  */
-export function siteAcks(state: NodeState, ids: readonly NodeId[]): readonly SummaryAck[] {
-  const counting = ids.filter((id) => !isAbsent(state, id));
+export function siteAcks(state: NodeState, ids: readonly NodeId[], at: Moment): readonly SummaryAck[] {
+  const wall = reckonedWall(state, at);
+  const counting = ids.filter((id) => !isAbsent(state, id, wall));
   const parts = counting.map((id) => {
     const logs = factsOf(state.index, id)?.acks?.body.logs ?? [];
     const acks = logs.filter(({ scope, kind }) => scope === "mesh" && kind === "intent");
@@ -50,16 +52,6 @@ function hasDead(state: NodeState, author: NodeId): boolean {
   return (
     deadByLog(state).has(logName(log)) || log.records.some((record) => record.live && isTombstone(record))
   );
-}
-
-/** When a member was last heard of, by its own stamps. */
-export const heardOf = (facts: NodeFacts | undefined): number =>
-  wallOf(Math.max(facts?.status?.version ?? 0, facts?.links?.version ?? 0, facts?.acks?.version ?? 0));
-
-function isAbsent(state: NodeState, id: NodeId): boolean {
-  const { index, config, clock } = state;
-  const joinedAt = index.memberById.get(id)?.body.joinedAt ?? 0;
-  return wallOf(clock.last) - Math.max(heardOf(factsOf(index, id)), joinedAt) > config.absentLong;
 }
 
 function bounded(acks: readonly SummaryAck[]): readonly SummaryAck[] {

@@ -44,7 +44,7 @@ export function siteSummaryOf(state: NodeState, site: string, at: Moment): SiteS
     gateways: ranked(alive, "gateway")
       .slice(0, gatewaysOfSite)
       .flatMap((id) => gatewayOf(state, id) ?? []),
-    acks: siteAcks(state, ids),
+    acks: siteAcks(state, ids, at),
   };
 }
 
@@ -57,7 +57,7 @@ export function regionSummaryOf(state: NodeState, region: string, at: Moment): R
     const gateways = speakersOf(state)
       .slice(0, gatewaysMax)
       .flatMap((id) => gatewayOf(state, id) ?? []);
-    return { ...counted(state, ids, at), sites: sites.size, gateways, acks: siteAcks(state, ids) };
+    return { ...counted(state, ids, at), sites: sites.size, gateways, acks: siteAcks(state, ids, at) };
   }
   return summaryOfParts(partsIn(state, region));
 }

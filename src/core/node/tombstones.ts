@@ -1,16 +1,17 @@
-import { wallOf, type Version } from "../kernel/hybrid-clock.ts";
+import type { Version } from "../kernel/hybrid-clock.ts";
 import type { FloorsBody } from "../records/bodies.ts";
 import { digestOf, logName, newestOf, standingUpTo, type Log } from "../records/log.ts";
 import { isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/record.ts";
 import { isScope, keeps } from "../records/scope.ts";
 import { dropRecord } from "../records/store.ts";
 import type { LogRef } from "../sync/contract.ts";
+import { isAbsent, noteTime, reckonedWall } from "./absence.ts";
 import { unpersist } from "./durable.ts";
 import { floorsKey, meshFloorsKey } from "../records/keys.ts";
 import { heldUpTo, isIntent } from "./held.ts";
 import { publishAcks, publishFloors, publishMeshFloors } from "./own-records.ts";
 import { buryDead, deadByLog, ownIntentsHead } from "./graves.ts";
-import { factsOf, indexRecord, isMember, lastHeard } from "./records-index.ts";
+import { factsOf, indexRecord, isMember } from "./records-index.ts";
 import { detailOf } from "./levels.ts";
 import { knownElsewhere } from "./known-elsewhere.ts";
 import { changed, note, type Turn } from "./turn.ts";
@@ -28,6 +29,7 @@ export function tendTombstones(turn: Turn): void {
   const { state, env } = turn;
   if (!state.booted || env.now < state.tombstonesAt) return;
   state.tombstonesAt = env.now + state.config.tombstoneEvery;
+  noteTime(state, env);
   // What is on its way to our disk was written without what we would acknowledge.
   if (state.inFlight === undefined) acknowledge(turn);
   buryDead(turn);
@@ -175,18 +177,17 @@ function raiseFloors(
 
 /** The stamp up to which every member that counts has acknowledged our log. */
 function knownToAll({ state, env }: Turn, log: Log): Version {
+  const wall = reckonedWall(state, env);
   let upTo = newestOf(log);
   for (const [id, { body }] of state.index.memberById) {
     if (id === state.identity.id || !isMember(state.index, id) || !keeps(body, log.scope)) continue;
-    const facts = factsOf(state.index, id);
-    if (env.wall - Math.max(wallOf(lastHeard(state.index, id)), body.joinedAt) > state.config.absentLong)
-      continue;
-    const ack = facts?.acks?.body.logs.find(
+    if (isAbsent(state, id, wall)) continue;
+    const ack = factsOf(state.index, id)?.acks?.body.logs.find(
       ({ scope, kind, author }) => scope === log.scope && kind === log.kind && author === log.author,
     );
     upTo = Math.min(upTo, ack?.head ?? 0);
   }
-  return log.scope === "mesh" ? Math.min(upTo, knownElsewhere(state, env.wall, log.author)) : upTo;
+  return log.scope === "mesh" ? Math.min(upTo, knownElsewhere(state, wall, log.author)) : upTo;
 }
 
 type Floor = { readonly upTo: Version; readonly digest: string };
@@ -195,9 +196,12 @@ function floorOf({ state }: Turn, { author, scope, kind }: MeshRecord): Floor | 
   return floorsOf({ state }, author).find((floor) => floor.scope === scope && floor.kind === kind);
 }
 
+/** Nobody speaks of what it has yet to write: such a floor was found by a clock that ran ahead. */
 function floorsOf({ state }: Pick<Turn, "state">, author: NodeId): FloorsBody["logs"] {
   const facts = factsOf(state.index, author);
-  return [...(facts?.floors?.body.logs ?? []), ...(facts?.meshFloors?.body.logs ?? [])];
+  return [facts?.floors, facts?.meshFloors].flatMap((said) =>
+    said === undefined ? [] : said.body.logs.filter(({ upTo }) => upTo <= said.version),
+  );
 }
 
 /**

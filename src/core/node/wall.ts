@@ -1,16 +1,10 @@
-import { versionAt, wallOf, type Version } from "../kernel/hybrid-clock.ts";
+import { wallOf } from "../kernel/hybrid-clock.ts";
 import type { Duration, WallTime } from "../kernel/time.ts";
-import { readIntentBody, writeIntentBody } from "../intents/body.ts";
-import type { Json } from "../kernel/json.ts";
-import { isObject } from "../kernel/json.ts";
-import { tick } from "../kernel/hybrid-clock.ts";
-import { bodyOf, draftRecord, type MeshRecord, type NodeId } from "../records/record.ts";
-import { dropRecord, logOf, putRecord } from "../records/store.ts";
-import { newestOf } from "../records/log.ts";
+import type { NodeId } from "../records/record.ts";
 import type { NodeEnv } from "./contract.ts";
-import { indexRecord } from "./records-index.ts";
+import { restamp } from "./restamp.ts";
 import type { NodeState } from "./state.ts";
-import { changed, note, type Turn } from "./turn.ts";
+import { note, type Turn } from "./turn.ts";
 
 /**
  * The time this node stamps with and judges stamps by. Machines without a clock battery boot in 1970, and
@@ -85,64 +79,4 @@ function correctionOf(state: NodeState, own: WallTime, before: Duration): Durati
 function someoneIsFar({ aheadByPeer }: WallClock, driftMax: Duration): boolean {
   for (const ahead of aheadByPeer.values()) if (Math.abs(ahead) > driftMax) return true;
   return false;
-}
-
-/**
- * Our own records with stamps from a wrong future, written anew with stamps that others take: they set
- * the old ones aside, so nobody has them.
- */
-function restamp(turn: Turn, wall: WallTime): void {
-  const { state } = turn;
-  const limit = versionAt(wall + state.config.driftMax);
-  if (state.clock.last <= limit) return;
-  const self = state.identity.id;
-  const far: MeshRecord[] = [];
-  let last: Version = 0;
-  for (const record of state.store.bySlot.values()) {
-    if (record.version <= limit) last = Math.max(last, record.version);
-    else if (record.author === self) far.push(record);
-  }
-  state.clock.last = last;
-  far.sort((left, right) => left.version - right.version);
-  for (const record of far) {
-    dropRecord(state.store, record);
-    indexRecord(state.index, record, true);
-    const log = logOf(state.store, record);
-    log.head = Math.min(log.head, newestOf(log));
-  }
-  for (const record of far) {
-    const body = restamped(turn, record, limit, wall);
-    const { scope, key, kind } = record;
-    const draft = { scope, key, kind, version: tick(state.clock, wall), body };
-    const anew = draftRecord(draft, self, turn.env.crypto);
-    putRecord(state.store, anew);
-    const change = indexRecord(state.index, anew);
-    if (change !== undefined) changed(turn, ...change.changed);
-    turn.fresh.push({ record: anew, from: undefined });
-  }
-  for (const pod of state.pods.values()) {
-    if (pod.body.claimedAt > limit) pod.body = { ...pod.body, claimedAt: tick(state.clock, wall) };
-  }
-  if (far.length > 0)
-    note(turn, "warning", "Restamped", `${far.length} own records had stamps of a wrong clock`);
-}
-
-/** The body with its own stamps put right: those of an intent's writes, and that of a pod's claim. */
-function restamped({ state }: Turn, record: MeshRecord, limit: Version, wall: WallTime): Json | undefined {
-  const body = bodyOf(record);
-  if (body === undefined) return undefined;
-  if (record.kind === "intent") {
-    const intent = readIntentBody(body);
-    if (intent === undefined) return body;
-    const order = intent.writes.map((write, at) => ({ at, version: write.version }));
-    const next = new Map<number, Version>();
-    for (const { at, version } of order.sort((left, right) => left.version - right.version)) {
-      next.set(at, version > limit ? tick(state.clock, wall) : version);
-    }
-    const writes = intent.writes.map((write, at) => ({ ...write, version: next.get(at) ?? write.version }));
-    return writeIntentBody({ ...intent, writes });
-  }
-  const claimedAt = isObject(body) ? body["claimedAt"] : undefined;
-  if (!isObject(body) || typeof claimedAt !== "number" || claimedAt <= limit) return body;
-  return { ...body, claimedAt: tick(state.clock, wall) };
 }

@@ -1,21 +1,31 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Change } from "../intents/contract.ts";
+import type { JsonObject } from "../kernel/json.ts";
 import { logName } from "../records/log.ts";
+import { bodyOf, type MeshRecord } from "../records/record.ts";
+import { dropRecord, putRecord } from "../records/store.ts";
 import type { NodeConfig } from "./contract.ts";
 import { persisted } from "./durable.ts";
 import { heldUpTo, tendHeld } from "./held.ts";
+import { indexRecord } from "./records-index.ts";
+import { restamp } from "./restamp.ts";
 import { newState } from "./state.ts";
 import type { Turn } from "./turn.ts";
+import { objectVoided } from "./voided.ts";
 import { writeAsked, writeStored } from "./writes.ts";
 
 /** A user's write between the request and the disk's answer. */
 
 const id = "bbbbbbbbbbbbbbbbbbbb";
+const ref = { group: "", kind: "ConfigMap", namespace: "default", name: "note" };
 
-function bed() {
+function bed(self = id) {
   const mesh = { id, name: "m", rootKey: new Uint8Array(32), detail: "mesh" } as const;
-  const state = newState({ id, name: "b", site: "s", region: "r", mesh }, {} as NodeConfig);
+  const state = newState({ id: self, name: "b", site: "s", region: "r", mesh }, {
+    compareEvery: 5_000,
+    driftMax: 600_000,
+  } as NodeConfig);
   state.ownLogsWhole = true;
   const sha256 = (bytes: Uint8Array): Uint8Array =>
     Uint8Array.from({ length: 32 }, (_, at) => bytes[at % bytes.length] ?? 0);
@@ -23,13 +33,12 @@ function bed() {
   const wall = Date.UTC(2026, 0, 1);
   const env = { now: 0, wall, crypto: { sha256 }, signer, random: () => () => 0 } as unknown as Turn["env"];
   const turn: Turn = { state, env, lag: 0, out: [], fresh: [], floorMatches: new Map(), voided: new Set() };
-  const write = (request: number, text: string): void => {
-    const ref = { group: "", kind: "ConfigMap", namespace: "default", name: "note" };
+  const write = (request: number, text: string, more: JsonObject = {}): void => {
     const value = {
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name: "note", namespace: "default" },
-      data: { text },
+      data: { text, ...more },
     };
     const change: Change = { type: "update", ref, value, manager: "m", class: "user", mode: "upsert" };
     writeAsked(turn, { type: "write", request, changes: [change], actor: "me", dryRun: false });
@@ -65,4 +74,41 @@ test("the reply names the slots that the outcome stands in, also of a request th
   assert.equal(slots.length, 2);
   assert.equal(slots[0]?.length, 1);
   assert.deepEqual(slots[1], slots[0]);
+});
+
+test("what becomes void while a write is on its way to the disk does not leave half of the object behind", () => {
+  const other = bed("cccccccccccccccccccc");
+  other.write(1, "one", { more: "kept" });
+  const [theirs] = other.state.inFlight?.records ?? [];
+  assert.ok(theirs);
+  const { state, turn, write } = bed();
+  putRecord(state.store, theirs);
+  indexRecord(state.index, theirs);
+  write(2, "two", { more: "kept" });
+  const { ticket = 0, records = [] } = state.inFlight ?? {};
+  assert.ok(!JSON.stringify(bodyOf(records[0] as MeshRecord)).includes("kept"));
+  dropRecord(state.store, theirs);
+  indexRecord(state.index, theirs, true);
+  objectVoided(turn, ref);
+  writeStored(turn, ticket);
+  assert.equal(turn.out.filter(({ type }) => type === "reply").length, 0);
+  writeStored(turn, state.inFlight?.ticket ?? 0);
+  const replies = turn.out.flatMap((effect) => (effect.type === "reply" ? [effect] : []));
+  assert.deepEqual(
+    replies.map(({ request, reply }) => [request, reply.ok && reply.value.objects[0]?.value["data"]]),
+    [[2, { text: "two", more: "kept" }]],
+  );
+});
+
+test("a write that was stamped before the clock was put right is written anew as what stood on the disk is", () => {
+  const { state, turn, write } = bed();
+  write(1, "one");
+  const { ticket = 0, records = [] } = state.inFlight ?? {};
+  const before = records[0]?.version ?? 0;
+  const right = turn.env.wall - 365 * 86_400_000;
+  restamp(turn, right);
+  writeStored(turn, ticket);
+  restamp(turn, right);
+  const [after] = [...state.store.bySlot.values()];
+  assert.ok(after !== undefined && after.version < before, `${after?.version} ${before}`);
 });

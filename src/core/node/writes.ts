@@ -1,4 +1,5 @@
-import { tick } from "../kernel/hybrid-clock.ts";
+import { observe, tick } from "../kernel/hybrid-clock.ts";
+import type { Instant } from "../kernel/time.ts";
 import { ok, type Result } from "../kernel/result.ts";
 import { planChange } from "../intents/change.ts";
 import { writeIntentBody } from "../intents/body.ts";
@@ -14,8 +15,9 @@ import { indexRecord, isMember } from "./records-index.ts";
 import { persist, persisted } from "./durable.ts";
 import { coverAndHold } from "./held.ts";
 import { tellSync } from "./links.ts";
-import type { InFlight, WriteRequest } from "./state.ts";
+import type { InFlight, NodeState, WriteRequest } from "./state.ts";
 import { changed, placeSoon, type Turn } from "./turn.ts";
+import { isVoidedSince } from "./voided.ts";
 
 /**
  * Users' writes: planned against the state plus what is planned before them, committed together, applied
@@ -53,13 +55,29 @@ export function writeStored(turn: Turn, ticket: number): void {
   for (const record of records) {
     const change = indexRecord(turn.state.index, record);
     if (change !== undefined) changed(turn, ...change.changed);
+    // The clock may have been put right meanwhile: what it stamped before is written anew, this as well.
+    observe(turn.state.clock, record.version);
     // Nobody but us writes our log, so we hold all of it.
     if (turn.state.ownLogsWhole) coverAndHold(turn, { ...record, from: 0, to: record.seal?.last ?? 0 });
   }
   if (records.length > 0) tellSync(turn, { type: "stored", records, from: undefined });
-  for (const reply of batch.replies) answerStored(turn, reply);
+  const bare = batch.replies.filter((reply) => lostItsBase(turn.state, reply, batch.since));
+  for (const reply of batch.replies) if (!bare.includes(reply)) answerStored(turn, reply);
+  turn.state.queuedWrites.unshift(...bare.map(({ request }) => request));
   placeSoon(turn);
   startBatch(turn);
+}
+
+/**
+ * A write says what is different from the object as it was. When most of that was void by the time it was stored,
+ * the rest is not what was asked for: it is planned once more, against what is left.
+ */
+function lostItsBase(state: NodeState, { request }: InFlight["replies"][number], since: Instant): boolean {
+  const isWhole = (change: Change): boolean =>
+    change.type === "apply" || (change.type === "update" && change.mode !== "create");
+  return (
+    request.changes.every(isWhole) && request.changes.some(({ ref }) => isVoidedSince(state, ref, since))
+  );
 }
 
 export function writeFailed(turn: Turn, ticket: number, detail: string): void {
@@ -67,7 +85,7 @@ export function writeFailed(turn: Turn, ticket: number, detail: string): void {
   if (batch?.ticket !== ticket) return;
   persisted(turn, ticket);
   turn.state.inFlight = undefined;
-  for (const { request } of batch.replies) answer(turn, request, { type: "storage", detail });
+  for (const { request } of batch.replies) answer(turn, request.request, { type: "storage", detail });
   startBatch(turn);
 }
 
@@ -85,7 +103,7 @@ function startBatch(turn: Turn): void {
     else {
       merge(overlay, planned.value);
       const refs = request.changes.map(({ ref }) => ref);
-      replies.push({ request: request.request, refs, slots: slotsOf(turn, refs, planned.value, overlay) });
+      replies.push({ request, refs, slots: slotsOf(turn, refs, planned.value, overlay) });
     }
   }
   const records = [...overlay.records.values()];
@@ -95,7 +113,7 @@ function startBatch(turn: Turn): void {
   }
   // The head moves when they are in the store: peers are told that they have all up to the head.
   sealNext(state.store, records, false, turn.env.signer, turn.env.crypto);
-  state.inFlight = { ticket: persist(turn, records), records, replies };
+  state.inFlight = { ticket: persist(turn, records), since: turn.env.now, records, replies };
 }
 
 /** All changes of a request on top of the overlay, or the first refusal. */
@@ -163,7 +181,7 @@ function slotsOf(turn: Turn, refs: readonly ObjectRef[], own: Overlay, overlay: 
 function answerStored(turn: Turn, reply: InFlight["replies"][number]): void {
   const objects = reply.refs.flatMap((ref) => turn.state.index.objectByKey.get(objectKey(ref)) ?? []);
   const value = { objects, durability: durabilityOf(turn), slots: reply.slots };
-  turn.out.push({ type: "reply", request: reply.request, reply: ok(value) });
+  turn.out.push({ type: "reply", request: reply.request.request, reply: ok(value) });
 }
 
 function answerDryRun(turn: Turn, request: WriteRequest, own: Overlay): void {

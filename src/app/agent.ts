@@ -216,7 +216,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       runtime,
       wantedBytes: settings.memoryMinFreeMiB * 1024 * 1024,
       allocatableBytes: () => view.member(identity.node.id)?.status?.allocatable.memoryBytes,
-      holdMs: settings.pressureHoldMs,
+      isCalledShort: view.isShortOfMemory,
       tell: (sample) => driver.handle({ type: "memory", sample }),
     });
     const finder = { identity, listen: listening, settings, view, admits, hints, log };

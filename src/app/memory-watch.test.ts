@@ -7,7 +7,7 @@ const mebi = 2 ** 20;
 
 /** A machine whose files say what the test says. */
 function bed(allocatableMiB: number | undefined) {
-  const machine = { availableMiB: 1_000, used: new Map<string, number>() };
+  const machine = { availableMiB: 1_000, isCalledShort: false, used: new Map<string, number>() };
   const told: MemorySample[] = [];
   let asked = 0;
   const look = createLook({
@@ -26,7 +26,7 @@ function bed(allocatableMiB: number | undefined) {
     },
     wantedBytes: 100 * mebi,
     allocatableBytes: () => (allocatableMiB === undefined ? undefined : allocatableMiB * mebi),
-    holdMs: 3_000,
+    isCalledShort: () => machine.isCalledShort,
     tell: (sample) => told.push(sample),
   });
   return { machine, told, look, asked: () => asked };
@@ -39,7 +39,7 @@ test("nothing is told while memory is plenty, and pods are looked at every 5th t
   assert.equal(asked(), 2);
 });
 
-test("a shortage is told each time, with what pods use at that moment; afterwards for 5 looks more", () => {
+test("a shortage is told each time, with what pods use at that moment; plenty as long as the node calls itself short", () => {
   const { look, told, machine } = bed(500);
   look();
   machine.availableMiB = 99;
@@ -47,11 +47,14 @@ test("a shortage is told each time, with what pods use at that moment; afterward
   look();
   assert.equal(told[0]?.availableBytes, 99 * mebi);
   assert.equal(told[0].usedByPod.get("pod"), 70 * mebi);
+  machine.isCalledShort = true;
   look();
   assert.equal(told.length, 2);
   machine.availableMiB = 800;
+  for (let at = 0; at < 100; at++) look();
+  machine.isCalledShort = false;
   for (let at = 0; at < 20; at++) look();
-  assert.equal(told.length, 2 + 5);
+  assert.equal(told.length, 2 + 100);
   assert.equal(told.at(-1)?.availableBytes, 530 * mebi);
 });
 

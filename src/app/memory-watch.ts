@@ -15,8 +15,8 @@ export type MemoryWatch = {
   readonly wantedBytes: number;
   /** What pods may use together; undefined before the machine was measured. */
   readonly allocatableBytes: () => number | undefined;
-  /** For how long plenty of memory is worth telling after a shortage. */
-  readonly holdMs: number;
+  /** Whether the node calls itself short of memory: then plenty is worth telling. */
+  readonly isCalledShort: () => boolean;
   readonly tell: (sample: MemorySample) => void;
 };
 
@@ -34,27 +34,20 @@ export function watchMemory(watch: MemoryWatch): () => void {
 
 /** One look; tells what it saw where that matters. */
 export function createLook(watch: MemoryWatch): () => void {
-  const { files, runtime, wantedBytes, allocatableBytes, tell } = watch;
+  const { files, runtime, wantedBytes, allocatableBytes, isCalledShort, tell } = watch;
   let usedByPod: MemorySample["usedByPod"] = new Map();
   let looks = 0;
-  let looksToTell = 0;
   return () => {
     const left = readMemoryLeft(files);
     if (left === undefined) return;
-    if (looks++ % podsEvery === 0 || looksToTell > 0) usedByPod = runtime.memoryUse();
+    const isCalled = isCalledShort();
+    if (looks++ % podsEvery === 0 || isCalled) usedByPod = runtime.memoryUse();
     const used = [...usedByPod.values()].reduce((sum, bytes) => sum + bytes, 0);
     const room = (allocatableBytes() ?? Number.POSITIVE_INFINITY) - used;
     const availableBytes = Math.min(left.availableBytes, Math.max(0, room + wantedBytes));
     const sample = { availableBytes, wantedBytes, stalledPercent: left.stalledPercent, usedByPod };
-    if (isShort(sample)) {
-      // What pods use was not looked at yet, or seconds ago.
-      if (looksToTell === 0) usedByPod = runtime.memoryUse();
-      looksToTell = Math.ceil(watch.holdMs / lookEveryMs) + 2;
-      return tell({ ...sample, usedByPod });
-    }
-    if (looksToTell === 0) return;
-    // Plenty counts from its beginning, so it must be told for as long as that lasts.
-    looksToTell = availableBytes < 1.5 * wantedBytes ? looksToTell : looksToTell - 1;
-    tell(sample);
+    if (isCalled) return tell(sample);
+    // What pods use was not looked at yet, or seconds ago.
+    if (isShort(sample)) tell({ ...sample, usedByPod: runtime.memoryUse() });
   };
 }

@@ -18,8 +18,7 @@ export class SimMemory {
   readonly #machine: Machine;
   /** What pods may use together until nothing is left; more than enough when undefined. */
   #forPods: number | undefined;
-  /** Until when the shell goes on telling. */
-  #tellsUntil = 0;
+  #isTelling = false;
   #told: { readonly process: number; readonly at: number } | undefined;
 
   constructor(world: World, machine: Machine) {
@@ -48,18 +47,15 @@ export class SimMemory {
     if (this.#forPods !== undefined) return;
     const used = [...this.#machine.pods.values()].reduce((sum, pod) => sum + usedBy(pod), 0);
     this.#forPods = used + leftMiB * mebi;
-    const isTelling = this.#world.now < this.#tellsUntil;
-    this.#tellsUntil = Number.POSITIVE_INFINITY;
-    if (!isTelling) this.#tell();
+    if (!this.#isTelling) this.#tell();
   }
 
-  /** It is given back: the shell says so for as long as the agent wants to hear it. */
+  /** It is given back. */
   relieve(): void {
-    if (this.#forPods === undefined) return;
     this.#forPods = undefined;
-    this.#tellsUntil = this.#world.now + this.#machine.config.pressureHold + 5 * sampleEvery;
   }
 
+  /** The shell goes on for as long as there is too little, or the agent wants to hear that there is enough. */
   #tell(): void {
     const machine = this.#machine;
     if (machine.state === "up") {
@@ -68,7 +64,7 @@ export class SimMemory {
       this.#told = isShort ? { process: machine.processes, at: this.#world.now } : undefined;
       this.#world.memoryTold(machine, sample, () => machine.deliver({ type: "memory", sample }));
     }
-    const next = this.#world.now + sampleEvery;
-    if (next < this.#tellsUntil) this.#world.at(next, () => this.#tell());
+    this.#isTelling = this.isShort || machine.node?.view.isShortOfMemory() === true;
+    if (this.#isTelling) this.#world.at(this.#world.now + sampleEvery, () => this.#tell());
   }
 }

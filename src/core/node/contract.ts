@@ -373,6 +373,8 @@ export type NodeView = {
   /** What is held of records and of guests: how many, and the bytes of their frames. */
   readonly footprint: () => { readonly records: number; readonly bytes: number };
   readonly uplink: () => UplinkView;
+  /** Whether this node calls itself short of memory: then it has to be told of its memory, also of plenty. */
+  readonly isShortOfMemory: () => boolean;
   readonly records: () => {
     readonly total: number;
     readonly tombstones: number;

@@ -172,6 +172,7 @@ export function createView(state: NodeState, given: Given): NodeView {
       return { records: held.length, bytes: held.reduce((sum, { frame }) => sum + frame.length, 0) };
     },
     uplink: () => uplinkView(state, given.now),
+    isShortOfMemory: () => state.pressure.since !== undefined,
     records: () => ({
       total: store.bySlot.size,
       tombstones: tombstoneCount(store),

@@ -18,6 +18,9 @@ const drainLookEvery = 500;
 /** How long a leaver waits for its pods to go, before it leaves with what still runs. */
 const drainMax = 12_000;
 
+/** Who is revoked has heard of it so long after all cuts have ended, and says nothing from then on. */
+const hearsMax = 8_000;
+
 /** Adds machines that are no members yet: one in half of the sites, and a site that is new. */
 export function withNewcomers(layout: Layout, seed: number): Layout {
   const random = randomStream(seed, "newcomers");
@@ -55,9 +58,10 @@ export class Comings {
       this.#world.at(soon(), () => (random() < 0.5 ? this.#leave() : this.#revokeDuringCut()));
   }
 
-  /** Nothing new begins. */
+  /** Nothing new begins, and what nobody can hear of any more did not happen. */
   end(): void {
     this.#ended = true;
+    this.#world.at(this.#world.now + hearsMax, () => this.#words.forgetUnheard());
   }
 
   #join(newcomer: Machine): void {

@@ -1,4 +1,6 @@
 import type { Version } from "../core/kernel/hybrid-clock.ts";
+import { goneKey } from "../core/records/keys.ts";
+import { slotOf } from "../core/records/record.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -17,7 +19,8 @@ type Word = {
  */
 export class EnrollersWords {
   readonly #world: World;
-  readonly #words: Word[] = [];
+  #words: Word[] = [];
+  readonly #spokenOf = new Set<Machine>();
 
   constructor(world: World) {
     this.#world = world;
@@ -26,9 +29,27 @@ export class EnrollersWords {
   /** Takes a word, and moves everybody to where the words leave them now. */
   say(word: Word): void {
     this.#words.push(word);
+    this.#spokenOf.add(word.of);
+    this.#judge();
+  }
+
+  /** Nobody asks an enroller any more that was revoked itself: whom it revoked before, and nobody heard of it, stays. */
+  forgetUnheard(): void {
+    const { machines } = this.#world;
+    const isHeard = ({ by, of }: Word): boolean => {
+      const slot = slotOf({ key: goneKey(of.identity.id), author: by.identity.id });
+      return machines.some(({ disk }) => disk.stored(slot) !== undefined);
+    };
+    this.#words = this.#words.filter(
+      (word) => word.says === "member" || machines.includes(word.by) || isHeard(word),
+    );
+    this.#judge();
+  }
+
+  #judge(): void {
     const { voids, revoked } = this.#judged();
     const { machines, departed } = this.#world;
-    for (const { of: machine } of this.#words) {
+    for (const machine of this.#spokenOf) {
       const how = voids.has(machine) ? "void" : revoked.has(machine) ? "revoked" : undefined;
       const at = departed.findIndex((each) => each.machine === machine && each.how !== "left");
       if (how !== undefined && machines.includes(machine)) this.#world.depart(machine, how);

@@ -191,7 +191,10 @@ function problemsAfter(
     ({ author, manager }) => author !== mine.author || manager !== mine.manager,
   );
   const after = stateOf(kind, [...rest, mine]);
-  const frozen = before === undefined ? [] : changedImmutables(kind, valuesOf(state), valuesOf(after));
+  // Where the maker's word was void, what is left lacks fields that no object is made without: they may be given.
+  const isTorn = before !== undefined && problemsOf(kind, before).length > 0;
+  const frozen =
+    before === undefined ? [] : changedImmutables(kind, valuesOf(state), valuesOf(after), isTorn);
   return [...frozen, ...newProblems(problemsOf(kind, rawValue(kind, change.ref, after)), kind, before)];
 }
 
@@ -209,12 +212,16 @@ function changedImmutables(
   kind: Kind,
   before: ReadonlyMap<string, Json>,
   after: ReadonlyMap<string, Json>,
+  mayAdd: boolean,
 ): FieldProblem[] {
   const problems: FieldProblem[] = [];
   for (const root of kind.immutable ?? []) {
     const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
     const changed = paths.find(
-      (path) => (path === root || isBelow(path, root)) && !equalJson(before.get(path), after.get(path)),
+      (path) =>
+        (path === root || isBelow(path, root)) &&
+        !equalJson(before.get(path), after.get(path)) &&
+        !(mayAdd && !before.has(path)),
     );
     if (changed === undefined) continue;
     const value = JSON.stringify(after.get(changed) ?? null);

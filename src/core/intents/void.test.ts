@@ -43,6 +43,20 @@ test("who scales an object of which a container has only its command left does n
   assert.equal(at(bed.value(2), "spec/replicas"), 3);
 });
 
+test("a manifest can be applied again to what is left when its maker's word was void, but a whole one keeps its selector", () => {
+  const bed = new Testbed(deploymentRef, 3);
+  bed.update(0, deployment());
+  bed.sync(0, 1);
+  bed.edit(1, "spec/replicas", 3);
+  for (const entry of bed.replica(1).held.values())
+    if (entry.author !== bed.replica(0).author) bed.take(bed.replica(2), entry);
+  assert.equal(at(bed.value(2), "spec/selector"), undefined);
+  assert.equal(bed.update(2, deployment()).type, "written");
+  assert.deepEqual(bed.value(2)["spec"], deployment()["spec"]);
+  const refused = bed.edit(2, "spec/selector/matchLabels", { app: "web", more: "x" });
+  assert.equal(refused.type, "refused");
+});
+
 test("300 fields that were removed after the void write stay away, also those whose removal is forgotten", () => {
   const bed = new Testbed(configMapRef, 3);
   const keys = Array.from({ length: 300 }, (_, number) => `k${1_000 + number}`);

@@ -6,14 +6,15 @@ import { lastHeard, type Index } from "./records-index.ts";
 import type { NodeState } from "./state.ts";
 
 /**
- * Who was not heard of for so long that nobody waits for it. What is forgotten then is forgotten for good, so
- * our own clock alone does not decide: to one that boots years ahead everybody would be long gone.
+ * Who was not heard of for so long that nobody waits for it. What is forgotten then is forgotten for good, so no
+ * clock decides that, ours or that of others who boot with us: to one that is years ahead everybody would be long
+ * gone. It takes as long as we count it.
  */
 
-/** The newest word that our own disk has of anybody else: it is later than that. */
+/** At boot it is later than the newest word that our disk has of others; that of our own admission is one. */
 export function rememberTime(state: NodeState, { now }: Moment): void {
   const { index, identity } = state;
-  let wall: WallTime = 0;
+  let wall: WallTime = index.memberById.get(identity.id)?.body.joinedAt ?? 0;
   for (const id of index.memberById.keys()) if (id !== identity.id) wall = Math.max(wall, heardAt(index, id));
   for (const { author, version } of [...index.siteSummaries.values(), ...index.regionSummaries.values()]) {
     if (author !== identity.id) wall = Math.max(wall, wallOf(version));
@@ -21,14 +22,7 @@ export function rememberTime(state: NodeState, { now }: Moment): void {
   state.timeTold = { wall, now };
 }
 
-/** Takes our clock, as it is corrected, for right when a linked peer's agrees with it. */
-export function noteTime(state: NodeState, { now, wall }: Moment): void {
-  const { clocks, config } = state;
-  const agrees = (ahead: number): boolean => Math.abs(ahead - clocks.correction) <= config.driftMax;
-  if ([...clocks.aheadByPeer.values()].some(agrees)) state.timeTold = { wall, now };
-}
-
-/** Our wall time as far as others bear it out: what was told last, and what we counted ourselves since. */
+/** Our wall time as far as we counted it ourselves since we booted. */
 export function reckonedWall({ timeTold }: NodeState, { now, wall }: Moment): WallTime {
   return Math.min(wall, timeTold.wall + now - timeTold.now);
 }

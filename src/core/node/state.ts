@@ -144,7 +144,7 @@ export type NodeState = {
   /** What the last note said, as a checksum. */
   headsNoted: number | undefined;
   tombstonesAt: Instant;
-  /** The wall time that others bore out last, and when: see absence.ts. */
+  /** What others said of the wall time when we booted: see absence.ts. */
   timeTold: Moment;
   /** Object key -> its deletion, and since when we know of it. */
   readonly deadSince: Map<string, { readonly version: Version; readonly at: Instant }>;

@@ -5,7 +5,7 @@ import { isTombstone, slotOf, type MeshRecord, type NodeId } from "../records/re
 import { isScope, keeps } from "../records/scope.ts";
 import { dropRecord } from "../records/store.ts";
 import type { LogRef } from "../sync/contract.ts";
-import { isAbsent, noteTime, reckonedWall } from "./absence.ts";
+import { isAbsent, reckonedWall } from "./absence.ts";
 import { unpersist } from "./durable.ts";
 import { floorsKey, meshFloorsKey } from "../records/keys.ts";
 import { heldUpTo, isIntent } from "./held.ts";
@@ -29,7 +29,6 @@ export function tendTombstones(turn: Turn): void {
   const { state, env } = turn;
   if (!state.booted || env.now < state.tombstonesAt) return;
   state.tombstonesAt = env.now + state.config.tombstoneEvery;
-  noteTime(state, env);
   // What is on its way to our disk was written without what we would acknowledge.
   if (state.inFlight === undefined) acknowledge(turn);
   buryDead(turn);

@@ -12,7 +12,7 @@ import { ExclusiveChecks } from "./exclusive-checks.ts";
 import { checkDisks, checkRoster, deletionsHeld, deletionsLeft, Ends } from "./roster-checks.ts";
 import type { World } from "./world.ts";
 import { isScarce, whyNotPreempted } from "./scarce-users.ts";
-import { isLost, isTorn, isTornAt, voidAttempts } from "./torn.ts";
+import { earliestStamp, isLost, isTorn, isTornAt, voidAttempts } from "./torn.ts";
 
 /**
  * What must always hold, and what must hold once things have calmed down. The checks look at the
@@ -270,7 +270,7 @@ export class Checks {
   ): void {
     const onLeaf = attempts.filter((attempt) => attempt.leaf === leaf);
     const sure = onLeaf.filter((attempt) => !isLost(attempt, voids));
-    const newest = Math.max(0, ...sure.map(({ acknowledged }) => acknowledged ?? 0));
+    const newest = Math.max(0, ...sure.map((attempt) => earliestStamp(this.#world, attempt)));
     if (newest === 0) return;
     const value = leafOf(object, leaf);
     const may = onLeaf.filter(({ acknowledged }) => acknowledged === undefined || acknowledged >= newest);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cut as part } from "./comings-testbed.ts";
+import { cut as part, fleet, namesAt } from "./comings-testbed.ts";
+import { enrolAt, revocation } from "./enrolment.ts";
 import { simConfig } from "./run-seed.ts";
 import type { Machine } from "./machine.ts";
 import { watchPromises } from "./promises.ts";
@@ -268,4 +269,25 @@ test("what was deleted and forgotten by a mesh that was 10 years ahead as a whol
     }
     assert.equal(statesOf(world.machines), 1, `seed ${seed}`);
   }
+});
+
+test("who was revoked 10 years ahead, by one whom another believed, is gone everywhere when the clocks are right", () => {
+  const world = fleet(6, 6);
+  const [enroller, believer, victim, ...others] = world.machines as [Machine, Machine, Machine, ...Machine[]];
+  const wrong = [enroller, believer];
+  cut(world, wrong);
+  for (const machine of wrong) {
+    machine.powerOff();
+    machine.skew = 10 * year;
+    machine.powerOn();
+  }
+  world.run(world.now + 3_000);
+  enrolAt(world, enroller, revocation(world, enroller, victim.identity.id));
+  world.run(world.now + 10_000);
+  mend(world, wrong);
+  world.run(world.now + 60_000);
+  const members = [enroller, believer, ...others];
+  for (const machine of members)
+    assert.deepEqual(namesAt(machine), members.map(({ name }) => name).sort(), machine.name);
+  assert.equal(statesOf(members), 1);
 });

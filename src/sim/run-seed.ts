@@ -8,6 +8,7 @@ import { endFaults, plantFaults } from "./faults.ts";
 import { slowest, watchBudgets, withUplinks } from "./budgets.ts";
 import { watchDeaths } from "./deaths.ts";
 import { watchPromises } from "./promises.ts";
+import { clockErrorMax } from "./torn.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
 import { Work } from "./work.ts";
@@ -39,8 +40,6 @@ export type SeedResult = {
   readonly bytes: number;
 };
 
-/** No two clocks agree, also in fair weather. */
-const clockErrorMax = 30_000;
 /**
  * Where detail stays in places, a place says in its summary what it has heard of: within `siteEvery` of its
  * last one, which time a region's speaker needs twice more to see it, after the `regionEvery` that it waits
@@ -100,6 +99,7 @@ export function runSeed(options: SeedOptions): SeedResult {
   watchBudgets(world);
   const random = world.random("script");
   for (const machine of world.machines) {
+    // No two clocks agree, also in fair weather.
     machine.skew = between(random, -clockErrorMax, clockErrorMax);
     world.at(between(random, 0, 800), () => machine.startAgent());
   }

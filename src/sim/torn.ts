@@ -19,7 +19,15 @@ function stampOf(world: World, { acknowledged = 0, at }: Attempt): Version {
   const truly = world.trueTime() - world.now + at;
   return wallOf(acknowledged) > truly + yearMs ? versionAt(truly) : acknowledged;
 }
+
+/** The same, by a clock that was put right by peers whose clocks are behind. */
+export function earliestStamp(world: World, attempt: Attempt): Version {
+  const stamp = stampOf(world, attempt);
+  return stamp === attempt.acknowledged ? stamp : versionAt(wallOf(stamp) - clockErrorMax);
+}
 const yearMs = 365 * 86_400_000;
+/** No clock that is right is further off than this. */
+export const clockErrorMax = 30_000;
 
 /**
  * Whether nobody promises it any more. One record holds all that a manager at one node wrote of an object: with

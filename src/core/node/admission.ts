@@ -128,7 +128,8 @@ function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admi
   if (!keeps(state.identity, record.scope)) return admitGuest(turn, record);
   const slot = slotOf(record);
   const held = state.store.bySlot.get(slot);
-  if (held !== undefined && held.version > record.version) return;
+  const isHeldFar = held !== undefined && aheadOf(env.wall, held.version) > state.config.driftMax;
+  if (held !== undefined && held.version > record.version && !isHeldFar) return;
   if (held !== undefined && held.version === record.version && sameId(held, record)) return;
   if (held === undefined && isCollected(turn, record)) return;
   if (aheadOf(env.wall, record.version) > state.config.driftMax) return setAside(turn, slot, record);
@@ -150,6 +151,8 @@ function admitOne(turn: Turn, record: MeshRecord, from: LinkId | undefined, admi
   // Written anew by an author whose clock was wrong: what lay aside for the slot is void.
   const aside = state.setAside.get(slot);
   if (aside !== undefined && aside.version > record.version) endAside(turn, slot);
+  // The same for what we took while our own clock was as wrong.
+  if (isHeldFar) takeOut(turn, held);
   place(turn, record, admitted);
 }
 
@@ -234,6 +237,13 @@ function endPending({ state }: Turn, slot: string): void {
 function endAside({ state }: Turn, slot: string): void {
   state.setAsideBytes -= state.setAside.get(slot)?.frame.length ?? 0;
   state.setAside.delete(slot);
+}
+
+/** Takes a record out of the state, not from the disk: another one is about to come for the slot. */
+export function takeOut(turn: Turn, record: MeshRecord): void {
+  dropRecord(turn.state.store, record);
+  const change = indexRecord(turn.state.index, record, true);
+  if (change !== undefined) changed(turn, ...change.changed);
 }
 
 /** Keeps a record until our clock has caught up with its stamp. */

@@ -5,8 +5,8 @@ import type { WallTime } from "../kernel/time.ts";
 import { partsOf } from "../records/keys.ts";
 import { newestOf } from "../records/log.ts";
 import { bodyOf, draftRecord, slotOf, type MeshRecord } from "../records/record.ts";
-import { dropRecord, putRecord } from "../records/store.ts";
-import { setAside } from "./admission.ts";
+import { putRecord } from "../records/store.ts";
+import { setAside, takeOut } from "./admission.ts";
 import { headsMoved } from "./heads.ts";
 import { headLowered } from "./held.ts";
 import { indexRecord } from "./records-index.ts";
@@ -33,11 +33,15 @@ export function restamp(turn: Turn, wall: WallTime): void {
   for (const record of state.store.bySlot.values()) {
     if (record.version <= limit) last = Math.max(last, record.version);
     else if (record.author === self) own.push(record);
-    // Who is a member is not taken back: nobody may be left who could say it again.
+    // Who is a member is not taken back before it is said anew: nobody may be left who could.
     else if (record.kind !== "roster") others.push(record);
   }
   state.clock.last = last;
   own.sort((left, right) => left.version - right.version);
+  for (const record of others) {
+    const parts = partsOf(record.key);
+    if (parts?.type === "intent") objectVoided(turn, parts.ref);
+  }
   for (const record of [...own, ...others]) takeOut(turn, record);
   lowerHeads(turn, limit);
   for (const record of own) writeAnew(turn, record, limit, wall);
@@ -47,15 +51,6 @@ export function restamp(turn: Turn, wall: WallTime): void {
   }
   if (own.length > 0)
     note(turn, "warning", "Restamped", `${own.length} own records had stamps of a wrong clock`);
-}
-
-function takeOut(turn: Turn, record: MeshRecord): void {
-  const { state } = turn;
-  const parts = partsOf(record.key);
-  if (record.author !== state.identity.id && parts?.type === "intent") objectVoided(turn, parts.ref);
-  dropRecord(state.store, record);
-  const change = indexRecord(state.index, record, true);
-  if (change !== undefined) changed(turn, ...change.changed);
 }
 
 function lowerHeads(turn: Turn, limit: Version): void {

@@ -132,7 +132,8 @@ export class Checks {
       // An object whose maker wrote it after its end has no template, and wants nothing.
       const by = this.#world.machine(this.#world.hostOf(view.identity.id));
       const torn =
-        leafOf(object, "version") === undefined && isTornAt(by, object.ref.name, this.#world, this.#users);
+        leafOf(object.value, "version") === undefined &&
+        isTornAt(by, object.ref.name, this.#world, this.#users);
       return torn ? undefined : "its workload exists and wants it";
     }
     // Of a machine that is short of memory: see 18.
@@ -255,11 +256,19 @@ export class Checks {
       for (const attempt of voids) {
         const object = node === undefined ? undefined : findWorkload(node.view, attempt.object);
         if (object === undefined || attempt.leaf === "replicas") continue;
-        if (leafOf(object, attempt.leaf) !== attempt.value) continue;
+        if (leafOf(object.value, attempt.leaf) !== attempt.value || this.#isCarried(attempt, voids)) continue;
         const what = `${attempt.object} ${attempt.leaf} = ${JSON.stringify(attempt.value)}`;
         this.#world.violated(`14: at ${name} stands ${what}, which ${attempt.by} wrote after its end`);
       }
     }
+  }
+
+  /** Whether somebody whose word counts wrote a whole object that has it: of what becomes void then, that is said anew. */
+  #isCarried({ object, leaf, value, at }: Attempt, voids: ReadonlySet<Attempt>): boolean {
+    return this.#users.attempts.some(
+      (other) =>
+        other.object === object && other.at > at && !voids.has(other) && leafOf(other.sent, leaf) === value,
+    );
   }
 
   #leafKept(
@@ -272,7 +281,7 @@ export class Checks {
     const sure = onLeaf.filter((attempt) => !isLost(attempt, voids));
     const newest = Math.max(0, ...sure.map((attempt) => earliestStamp(this.#world, attempt)));
     if (newest === 0) return;
-    const value = leafOf(object, leaf);
+    const value = leafOf(object.value, leaf);
     const may = onLeaf.filter(({ acknowledged }) => acknowledged === undefined || acknowledged >= newest);
     if (may.some((attempt) => attempt.value === value)) return;
     const expected = may.map((attempt) => JSON.stringify(attempt.value)).join(" or ");
@@ -300,7 +309,7 @@ export class Checks {
     for (const name of workloadNames) {
       const object = findWorkload(view, name);
       // What is left of an object whose maker wrote it after its own end has no template, and wants nothing.
-      const version = object === undefined ? undefined : leafOf(object, "version");
+      const version = object === undefined ? undefined : leafOf(object.value, "version");
       const whole = object !== undefined && (version !== undefined || !isTorn(name, this.#users, voids));
       for (const slot of whole ? slotsOf(this.#world, object) : []) {
         const place = `${name} ${slot}`;
@@ -332,7 +341,7 @@ function slotsOf(world: World, object: MergedObject): Set<string> {
   if (object.ref.kind === "DaemonSet") {
     return new Set(world.machines.map(({ identity }) => `node/${identity.id}`));
   }
-  const replicas = Number(leafOf(object, "replicas"));
+  const replicas = Number(leafOf(object.value, "replicas") ?? 1);
   const metadata = object.value["metadata"];
   const annotations = isObject(metadata) ? metadata["annotations"] : undefined;
   const perSite = isObject(annotations) && annotations["starlight.dev/placement"] === "perSite";

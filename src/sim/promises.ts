@@ -50,7 +50,10 @@ export function watchPromises(world: World): void {
 
   world.observers.push({
     answered: (machine, _request, reply) => answered(machine, reply),
-    dying: (machine) => check(machine, acknowledged.keys()),
+    // Nobody relies on the word of somebody who has left, and hears of ends no more.
+    dying: (machine) => {
+      if (world.machines.includes(machine)) check(machine, acknowledged.keys());
+    },
   });
 }
 

@@ -17,6 +17,8 @@ export type Attempt = {
   readonly object: string;
   readonly leaf: string;
   readonly value: Json;
+  /** The whole object that it was sent as a part of. */
+  readonly sent: JsonObject;
   /** Written as part of a whole new object. */
   readonly creates: boolean;
   readonly at: number;
@@ -79,7 +81,7 @@ export class Users {
     // What a member wrote after its end is void, and may have been most of it: the manifest is applied again.
     const { spec } = current.value;
     if (!isObject(spec) || !isObject(spec["template"]))
-      return this.#write(machine, ref, this.#fresh(ref), "upsert");
+      return this.#write(machine, ref, this.#fresh(ref, current.value), "upsert");
     const dice = this.#random();
     if (dice < 0.06) return this.#delete(machine, ref);
     if (dice < 0.4 && ref.kind !== "DaemonSet") return this.#edit(machine, ref, current.value, "replicas");
@@ -87,7 +89,8 @@ export class Users {
     this.#edit(machine, ref, current.value, `note-${below(this.#random, 3)}`);
   }
 
-  #fresh(ref: ObjectRef): Written {
+  /** @param torn What is left of the object: others' notes stay. */
+  #fresh(ref: ObjectRef, torn: JsonObject = {}): Written {
     // Where nobody knows all members, only a site's own slots can be exclusive; elsewhere either may be.
     const allKnown = this.#world.machines[0]?.identity.mesh.detail === "mesh";
     const isVaultPerSite = !allKnown || this.#world.seed % 2 === 1;
@@ -107,9 +110,10 @@ export class Users {
       metadata: {
         name: ref.name,
         namespace: ref.namespace,
-        annotations: perSite
-          ? { "starlight.dev/placement": "perSite" }
-          : { "starlight.dev/lost-after": "5s" },
+        annotations: {
+          ...annotationsOf(torn),
+          ...(perSite ? { "starlight.dev/placement": "perSite" } : { "starlight.dev/lost-after": "5s" }),
+        },
       },
       spec: {
         ...(ref.kind === "DaemonSet" ? {} : { replicas: 2 }),
@@ -142,8 +146,7 @@ export class Users {
       variable.value = written;
     } else {
       written = `n${++this.#values}`;
-      const annotations = metadata["annotations"];
-      metadata["annotations"] = { ...(isObject(annotations) ? annotations : {}), [leaf]: written };
+      metadata["annotations"] = { ...annotationsOf(value), [leaf]: written };
     }
     this.#write(machine, ref, { value: next, leaves: [{ leaf, value: written }] }, "upsert");
   }
@@ -155,6 +158,7 @@ export class Users {
       object: ref.name,
       leaf,
       value: written,
+      sent: value,
       creates: mode === "create",
       at: this.#world.now,
       by: machine.name,
@@ -185,7 +189,7 @@ export class Users {
   #acknowledged(machine: Machine, attempt: Attempt, object: MergedObject | undefined): void {
     attempt.acknowledged = object?.version ?? 0;
     if (object === undefined || !object.exists) return;
-    const value = leafOf(object, attempt.leaf);
+    const value = leafOf(object.value, attempt.leaf);
     const word = attempt.leaf === "version" ? "env" : attempt.leaf;
     const races = object.conflicts.filter(({ path }) => path === "(object)" || path.includes(word));
     const overtaken = races.some(({ winner }) => winner.version > attempt.saw);
@@ -226,9 +230,14 @@ export class Users {
   }
 }
 
+function annotationsOf({ metadata }: JsonObject): JsonObject {
+  const annotations = isObject(metadata) ? metadata["annotations"] : undefined;
+  return isObject(annotations) ? annotations : {};
+}
+
 /** The value of one of the leaves that users write, as the merged object has it. */
-export function leafOf(object: MergedObject, leaf: string): unknown {
-  const value = object.value as {
+export function leafOf(object: JsonObject, leaf: string): unknown {
+  const value = object as {
     readonly metadata?: { readonly annotations?: { readonly [key: string]: string } };
     readonly spec?: {
       readonly replicas?: number;

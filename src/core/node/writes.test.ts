@@ -90,13 +90,20 @@ test("what becomes void while a write is on its way to the disk does not leave h
   dropRecord(state.store, theirs);
   indexRecord(state.index, theirs, true);
   objectVoided(turn, ref);
+  // From beyond a heal at the same moment: who wrote the whole object had not seen it.
+  const third = bed("dddddddddddddddddddd");
+  third.write(3, "zero", { unseen: "kept" });
+  const [unseen] = third.state.inFlight?.records ?? [];
+  assert.ok(unseen);
+  putRecord(state.store, unseen);
+  indexRecord(state.index, unseen);
   writeStored(turn, ticket);
   assert.equal(turn.out.filter(({ type }) => type === "reply").length, 0);
   writeStored(turn, state.inFlight?.ticket ?? 0);
   const replies = turn.out.flatMap((effect) => (effect.type === "reply" ? [effect] : []));
   assert.deepEqual(
     replies.map(({ request, reply }) => [request, reply.ok && reply.value.objects[0]?.value["data"]]),
-    [[2, { text: "two", more: "kept" }]],
+    [[2, { text: "two", more: "kept", unseen: "kept" }]],
   );
 });
 

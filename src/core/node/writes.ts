@@ -7,6 +7,7 @@ import type { Change, ChangeError, IntentBody, IntentEntry, MergedObject } from 
 import { managerProblem } from "../intents/manager.ts";
 import { kindOf } from "../intents/kinds/index.ts";
 import { mergeObject } from "../intents/merge.ts";
+import { strategicMergePatch } from "../intents/patch.ts";
 import { intentKey, objectKey, type ObjectRef } from "../records/keys.ts";
 import { draftRecord, slotOf, type MeshRecord } from "../records/record.ts";
 import { putRecord, sealNext } from "../records/store.ts";
@@ -63,14 +64,14 @@ export function writeStored(turn: Turn, ticket: number): void {
   if (records.length > 0) tellSync(turn, { type: "stored", records, from: undefined });
   const bare = batch.replies.filter((reply) => lostItsBase(turn.state, reply, batch.since));
   for (const reply of batch.replies) if (!bare.includes(reply)) answerStored(turn, reply);
-  turn.state.queuedWrites.unshift(...bare.map(({ request }) => request));
+  turn.state.queuedWrites.unshift(...bare.map(({ request }) => overWhatIsLeft(turn.state, request)));
   placeSoon(turn);
   startBatch(turn);
 }
 
 /**
  * A write says what is different from the object as it was. When most of that was void by the time it was stored,
- * the rest is not what was asked for: it is planned once more, against what is left.
+ * the rest is not what was asked for: it is planned once more, on top of what is left.
  */
 function lostItsBase(state: NodeState, { request }: InFlight["replies"][number], since: Instant): boolean {
   const isWhole = (change: Change): boolean =>
@@ -78,6 +79,18 @@ function lostItsBase(state: NodeState, { request }: InFlight["replies"][number],
   return (
     request.changes.every(isWhole) && request.changes.some(({ ref }) => isVoidedSince(state, ref, since))
   );
+}
+
+/** What came meanwhile was not seen by who wrote the whole object, who takes none of it away. */
+function overWhatIsLeft({ index }: NodeState, request: WriteRequest): WriteRequest {
+  const changes = request.changes.map((change): Change => {
+    const kind = kindOf(change.ref.group, change.ref.kind);
+    const current = index.objectByKey.get(objectKey(change.ref));
+    if (change.type !== "update" || kind === undefined || current === undefined) return change;
+    const merged = strategicMergePatch(kind.schema, current.value, change.value);
+    return merged.ok ? { ...change, value: merged.value } : change;
+  });
+  return { ...request, changes };
 }
 
 export function writeFailed(turn: Turn, ticket: number, detail: string): void {

@@ -10,6 +10,7 @@ import { objectKey, type ObjectRef } from "../records/keys.ts";
 import type { NodeId } from "../records/record.ts";
 import { listAt, objectAt, textAt } from "./json-at.ts";
 import { allotted } from "./allotment.ts";
+import { hearsayAge } from "./hearsay.ts";
 import { detailOf } from "./levels.ts";
 import { labelsOf, nodeObject } from "./nodes.ts";
 import { factsOf, isMember } from "./records-index.ts";
@@ -165,7 +166,9 @@ function placeNodeOf(state: NodeState, id: NodeId, wall: WallTime): PlaceNode | 
 function verdictOn(state: NodeState, id: NodeId): Pick<PlaceNode, "verdict" | "verdictSince" | "lostBySite"> {
   const { identity, membership, bootedAt } = state;
   if (id === identity.id) return { verdict: "alive", verdictSince: bootedAt, lostBySite: false };
-  const { verdict = "unreachable", since: verdictSince = bootedAt } = membership.standing(id) ?? {};
+  const { verdict = "unreachable", since = bootedAt } = membership.standing(id) ?? {};
+  if (verdict !== "alive") state.hearsay.delete(id);
+  const verdictSince = verdict === "alive" ? since + hearsayAge(state, id, since) : since;
   const lostBySite = verdict === "unreachable" && membership.evidence(id)?.lostBySite === true;
   return { verdict, verdictSince, lostBySite };
 }

@@ -19,6 +19,7 @@ import { summaryHeard } from "./summaries.ts";
 import { persist } from "./durable.ts";
 import { leaseChannel, membershipChannel, onChannel, send, syncChannel } from "./channels.ts";
 import { coverOwnLogs, headsMoved } from "./heads.ts";
+import { inStepWith } from "./hearsay.ts";
 import { coverAndHold } from "./held.ts";
 import { tellLeases } from "./exclusive.ts";
 import { linkPolicyOf, refreshLinkPolicy, whyForbidden } from "./link-policy.ts";
@@ -356,6 +357,8 @@ const syncHandlers: HandlersOf<Turn, SyncEffect> = {
   "only-here": (turn, { records }) => dropDead(turn, records),
   "in-step": (turn, { link, sent }) => {
     tellMembership(turn, { type: "in-step", link });
+    const peer = turn.state.peerByLink.get(link);
+    if (peer !== undefined) inStepWith(turn.state, peer);
     countReunionTraffic(turn, 0, sent);
     headsMoved(turn);
     coverOwnLogs(turn);

@@ -17,6 +17,7 @@ import type { Sync } from "../sync/contract.ts";
 import { createSync } from "../sync/create-sync.ts";
 import type { NodeConfig, NodeEvent, NodeIdentity, PodReport, PodStart, PodUid } from "./contract.ts";
 import type { HeldElectorates } from "./electorates.ts";
+import type { Hearsay } from "./hearsay.ts";
 import { newHealth, type Health } from "./health-state.ts";
 import { noPressure, type Pressure } from "./memory.ts";
 import type { HeldLinkPolicy } from "./link-policy.ts";
@@ -112,6 +113,7 @@ export type NodeState = {
   /** objectKey -> a workload that lost a void record, and until when it is placed as it was. */
   readonly voided: Map<string, Voided>;
   readonly planner: Planner;
+  readonly hearsay: Map<NodeId, Hearsay>;
   /** What the planner was told of nodes and workloads. */
   readonly placeNodes: Map<NodeId, PlaceNode>;
   readonly workloads: Map<string, PlacedWorkload>;
@@ -244,6 +246,7 @@ export function newState(identity: NodeIdentity, config: NodeConfig, speaks = sp
       quietPeriod: config.quietPeriod,
       claimDelay: config.claimDelay,
     }),
+    hearsay: new Map(),
     placeNodes: new Map(),
     workloads: new Map(),
     jobs: noJobs(),

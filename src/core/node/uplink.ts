@@ -215,7 +215,7 @@ function bytesPerSecondTo(state: NodeState, peer: NodeId): number {
   return Math.min(ours, bytesPerSecondOf[classSaidBy(state, peer) ?? "satellite"]);
 }
 
-const classOfPeer = (state: NodeState, peer: NodeId): LinkClass => classSaidBy(state, peer) ?? "lan";
+export const classOfPeer = (state: NodeState, peer: NodeId): LinkClass => classSaidBy(state, peer) ?? "lan";
 
 /** Undefined before we heard of its status. */
 function classSaidBy(state: NodeState, peer: NodeId): LinkClass | undefined {

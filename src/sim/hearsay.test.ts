@@ -71,3 +71,18 @@ test("in plain view of the site surplus copies end after the quiet period, also 
   world.run(world.now + simConfig.quietPeriod + 10_000);
   assert.equal(copies(), 1);
 });
+
+test("who hears of the site from the ship first, and from itself a moment later, waits no longer than for the site", () => {
+  const { world, site, alone, ship } = meeting();
+  cut(world, [alone]);
+  world.run(world.now + 300_000);
+  cut(world, [ship], site);
+  world.run(world.now + 2_000);
+  mend(world, [alone], [ship]);
+  world.run(world.now + 10_000);
+  const copies = (): number => world.machines.reduce((sum, machine) => sum + running(machine), 0);
+  assert.equal(copies(), 2);
+  mend(world, [alone], site);
+  world.run(world.now + simConfig.quietPeriod + 10_000);
+  assert.equal(copies(), 1);
+});

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { clockMutations } from "./clocks.ts";
 import { leaseMutations } from "./leases.ts";
 import { membershipMutations } from "./membership.ts";
 import type { Mutation } from "./mutation.ts";
@@ -9,6 +10,7 @@ import { recordMutations } from "./records.ts";
 import { regionMutations } from "./regions.ts";
 
 export const mutations: readonly Mutation[] = [
+  ...clockMutations,
   ...leaseMutations,
   ...membershipMutations,
   ...nodeMutations,

@@ -184,8 +184,8 @@ export const otherMutations: readonly Mutation[] = [
   {
     name: "tombstones: a deletion is buried before all have heard of it",
     file: "core/node/graves.ts",
-    from: "if (due.length === 0 || !knownToAll(turn, records)) continue;",
-    to: "if (due.length === 0 || (!knownToAll(turn, records) && due.length > 1e9)) continue;",
+    from: "if (due.length === 0 || !knownToAll(state, wall, records)) continue;",
+    to: "if (due.length === 0 || (!knownToAll(state, wall, records) && due.length > 1e9)) continue;",
     tests: ["sim/graves.test.ts"],
   },
   {

@@ -1,0 +1,103 @@
+import type { Mutation } from "./mutation.ts";
+
+/** What a wrong clock must not decide for good. */
+export const clockMutations: readonly Mutation[] = [
+  {
+    name: "clocks: who is gone is read from the own clock",
+    file: "core/node/absence.ts",
+    from: "return Math.min(wall, timeTold.wall + now - timeTold.now);",
+    to: "return wall + 0 * (timeTold.wall + now);",
+    tests: ["sim/clocks.test.ts"],
+  },
+  {
+    name: "clocks: a floor counts beyond the word that says it",
+    file: "core/node/tombstones.ts",
+    from: "said.body.logs.filter(({ upTo }) => upTo <= said.version)",
+    to: "said.body.logs.filter(({ upTo }) => upTo > 0)",
+    tests: ["core/node/tombstones.test.ts"],
+  },
+  {
+    name: "clocks: heads lead into a future that nobody is in",
+    file: "core/node/held.ts",
+    from: "if (ahead) return;",
+    to: "",
+    tests: ["sim/clocks.test.ts"],
+  },
+  {
+    name: "clocks: heads of a wrong time outlive it",
+    file: "core/node/restamp.ts",
+    from: "if (log.head <= limit) continue;",
+    to: "if (log.head > 0) continue;",
+    tests: ["core/node/restamp.test.ts"],
+  },
+  {
+    name: "clocks: what others wrote in a wrong time stays",
+    file: "core/node/restamp.ts",
+    from: 'else if (record.kind !== "roster") others.push(record);',
+    to: "",
+    tests: ["core/node/restamp.test.ts"],
+  },
+  {
+    name: "clocks: what was said of heads in a wrong time stays said",
+    file: "core/node/restamp.ts",
+    from: 'if (type === "acks") return { ...body, logs: [] };',
+    to: "",
+    tests: ["core/node/restamp.test.ts"],
+  },
+  {
+    name: "clocks: what was taken in a wrong time does not give way",
+    file: "core/node/admission.ts",
+    from: "if (isHeldFar) takeOut(turn, held);",
+    to: "",
+    tests: ["sim/clocks.test.ts"],
+  },
+  {
+    name: "clocks: a write on its way to the disk keeps a wrong stamp",
+    file: "core/node/writes.ts",
+    from: "observe(turn.state.clock, record.version);",
+    to: "",
+    tests: ["core/node/writes.test.ts"],
+  },
+  {
+    name: "writes: half of an object is answered as the whole",
+    file: "core/node/writes.ts",
+    from: "turn.state.queuedWrites.unshift(...bare.map(",
+    to: "for (const reply of bare) answerStored(turn, reply);\n  void (bare.map(",
+    tests: ["core/node/writes.test.ts"],
+  },
+  {
+    name: "writes: what came meanwhile is taken away again",
+    file: "core/node/writes.ts",
+    from: "return merged.ok ? { ...change, value: merged.value } : change;",
+    to: "return merged.ok ? change : { ...change };",
+    tests: ["core/node/writes.test.ts"],
+  },
+  {
+    name: "intents: what is left of an object does not take its manifest again",
+    file: "core/intents/change.ts",
+    from: "!(mayAdd && !before.has(path)),",
+    to: "!(mayAdd && before.has(root)),",
+    tests: ["core/intents/void.test.ts"],
+  },
+  {
+    name: "hearsay: a word over a slow link is as good as new",
+    file: "core/node/hearsay.ts",
+    from: "if (pace === 1) return 0;",
+    to: "if (pace > 0) return 0;",
+    tests: ["sim/hearsay.test.ts"],
+  },
+  {
+    name: "hearsay: it stays old when the peer is in step",
+    file: "core/node/hearsay.ts",
+    from: "state.hearsay.set(id, { since, age: 0 });",
+    to: "void since;",
+    tests: ["sim/hearsay.test.ts"],
+  },
+  {
+    name: "memory: plenty is not told of",
+    file: "app/memory-watch.ts",
+    from: "if (isCalled) return tell(sample);",
+    to: "",
+    tests: ["app/memory-watch.test.ts"],
+  },
+];

@@ -330,12 +330,27 @@ test("starlight/v1/apply takes a set whole or not at all, and says what it did t
   assert.equal((await apply({ apiVersion: "v1", kind: "Secret", metadata: { name: "a" } })).status, 400);
 });
 
+test("an expired client certificate is told so, with the machine's time and the fix", async () => {
+  const yesterday = Date.now() - 2 * 86_400_000;
+  const expired = await certificateOf("ada", [administrators], yesterday);
+  const { status, body } = await call("GET", maps, undefined, { token: "", tls: expired });
+  assert.equal(status, 401);
+  assert.match(
+    String(body["message"]),
+    /^the client certificate is not valid by this machine's clock, which says 2\d{3}-[-\dT:]+Z: make a new one with `starlight kubeconfig`/,
+  );
+  const tls = await certificateOf("ada", [viewers]);
+  const good = await call("GET", maps, undefined, { token: "", tls });
+  assert.equal(good.status, 200);
+});
+
 async function certificateOf(
   name: string,
   groups: readonly string[],
+  now = Date.now(),
 ): Promise<{ key: Buffer; cert: Buffer }> {
   const { directory, server } = bed;
-  const kubeconfig = await issueUser({ directory, name, groups, server, days: 1, now: Date.now() });
+  const kubeconfig = await issueUser({ directory, name, groups, server, days: 1, now });
   const data = (field: string): Buffer =>
     Buffer.from(new RegExp(`${field}: (\\S+)`).exec(kubeconfig)?.[1] ?? "", "base64");
   return { key: data("client-key-data"), cert: data("client-certificate-data") };

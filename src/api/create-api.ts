@@ -3,10 +3,10 @@ import type { JsonObject } from "../core/kernel/json.ts";
 import type { Client } from "../ports/http.ts";
 import { demand, isAllowed, userOf, type User, type Verb } from "./auth.ts";
 import { readObject } from "./body.ts";
-import type { CreateApi } from "./contract.ts";
+import type { ApiDeps, CreateApi } from "./contract.ts";
 import { answerFence, fencePath } from "./fence.ts";
 import { discovery, openApi } from "./discovery.ts";
-import { child } from "./values.ts";
+import { child, timeOf } from "./values.ts";
 import { answerEviction, answerPodDelete } from "./evict.ts";
 import { answerLogs, proxyPod, proxyService } from "./proxy.ts";
 import { answerGet, answerList, answerWatch, getOne, type ReadContext, type Target } from "./read.ts";
@@ -20,9 +20,24 @@ import { answerCreate, answerDelete, answerPatch, answerReplace, answerScale, sc
 export const createApi: CreateApi = (deps) => {
   const context: ReadContext = { deps, versions: createVersions(deps) };
   return (request, response, client) => {
-    answer(context, request, response, client).catch((error: unknown) => sendError(response, error));
+    answer(context, request, response, client).catch((error: unknown) =>
+      sendError(response, outOfDate(error, client, deps) ?? error),
+    );
   };
 };
+
+/** Who gave a certificate is not asked for one: it has expired, or this machine's clock is wrong. */
+function outOfDate(error: unknown, client: Client, { view }: ApiDeps): ApiError | undefined {
+  if (!(error instanceof ApiError) || error.code !== 401) return undefined;
+  if (client.type !== "anonymous" || client.outOfDate !== true) return undefined;
+  const [here, told] = [Date.now(), view.clocks().wall].map(timeOf);
+  const fix =
+    here?.slice(0, 10) === told?.slice(0, 10)
+      ? "make a new one with `starlight kubeconfig` on a machine that admits others"
+      : `set the clock, the peers say ${told}`;
+  const message = `the client certificate is not valid by this machine's clock, which says ${here}: ${fix}`;
+  return new ApiError(401, "Unauthorized", message);
+}
 
 const openPaths = new Set(["/healthz", "/livez", "/readyz"]);
 

@@ -13,7 +13,8 @@ export type HttpResponse = ServerResponse;
  * sign, or that has expired, counts as anonymous.
  */
 export type Client =
-  | { readonly type: "anonymous" }
+  /** `outOfDate` when it gave a certificate that is not good at this machine's time; who signed it is not said. */
+  | { readonly type: "anonymous"; readonly outOfDate?: boolean }
   /** A person or tool: `CN` is the user, each `O` a group (Kubernetes' convention). */
   | { readonly type: "user"; readonly name: string; readonly groups: readonly string[] }
   /** A member of the mesh, checked against the roster. */

@@ -23,7 +23,8 @@ export type NetFleet = {
   readonly node: (name: string) => NetNode;
   /** Runs `starlight` on a node's machine against its own agent; returns what it printed. */
   readonly starlight: (node: NetNode, args: readonly string[], input?: string) => string;
-  readonly start: (node: NetNode) => Promise<void>;
+  /** @param more Variables of this agent alone. */
+  readonly start: (node: NetNode, more?: NodeJS.ProcessEnv) => Promise<void>;
   /** `kill -9` of the agent. */
   readonly killAgent: (node: NetNode) => void;
   /** `kill -9` of the agent and of all it runs: the machine lost power. */
@@ -68,14 +69,17 @@ export async function createNetFleet(
     const server = ["--kubeconfig", kubeconfig, "--server", `${node.host.address}:${port}`];
     return run(node, [...server, ...args], input);
   };
-  const start = async (node: NetNode): Promise<void> => {
+  const start: NetFleet["start"] = async (node, more = {}) => {
     const log = openSync(join(node.data, "agent.log"), "a");
     rmSync(layoutOf(node.data).agent, { force: true });
     const everywhere = ["--listen", `0.0.0.0:${port}`];
     const here = ["--listen", `${node.host.address}:${port}`, "--advertise", `${node.host.address}:${port}`];
     const listen = options.everyAddress === true ? everywhere : here;
     const args = [program, "--data", node.data, "agent", ...listen];
-    node.agent = topology.spawn(node.host, process.execPath, args, { env, stdio: ["ignore", log, log] });
+    node.agent = topology.spawn(node.host, process.execPath, args, {
+      env: { ...env, ...more },
+      stdio: ["ignore", log, log],
+    });
     closeSync(log);
     await eventually(`${node.name} runs`, () => {
       if (node.agent?.exitCode !== null) throw new Error(readFileSync(join(node.data, "agent.log"), "utf8"));

@@ -45,11 +45,14 @@ export function clientOf(
   admits: (peer: NodeId, tlsKey: string) => boolean,
 ): Client {
   const identity = identityOfSocket(socket);
-  if (identity === undefined) return { type: "anonymous" };
+  if (identity === undefined) return { type: "anonymous", outOfDate: isOutOfDate(socket) };
   if (identity.type === "user") return identity;
   const known = identity.mesh === mesh && admits(identity.id, identity.tlsKey);
   return known ? { type: "node", id: identity.id, name: identity.name } : { type: "anonymous" };
 }
+
+const isOutOfDate = ({ authorizationError: error }: TLSSocket): boolean =>
+  ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"].includes(String(error));
 
 /** The TLS key that the other end of a member's connection proved, as the roster names it; "" for others. */
 export function keyOfSocket(socket: TLSSocket | undefined): string {

@@ -14,7 +14,7 @@ export type HttpResponse = ServerResponse;
  */
 export type Client =
   /** `outOfDate` when it gave a certificate that is not good at this machine's time; who signed it is not said. */
-  | { readonly type: "anonymous"; readonly outOfDate?: boolean }
+  | { readonly type: "anonymous"; readonly outOfDate?: true }
   /** A person or tool: `CN` is the user, each `O` a group (Kubernetes' convention). */
   | { readonly type: "user"; readonly name: string; readonly groups: readonly string[] }
   /** A member of the mesh, checked against the roster. */

@@ -45,7 +45,8 @@ export function clientOf(
   admits: (peer: NodeId, tlsKey: string) => boolean,
 ): Client {
   const identity = identityOfSocket(socket);
-  if (identity === undefined) return { type: "anonymous", outOfDate: isOutOfDate(socket) };
+  if (identity === undefined)
+    return isOutOfDate(socket) ? { type: "anonymous", outOfDate: true } : { type: "anonymous" };
   if (identity.type === "user") return identity;
   const known = identity.mesh === mesh && admits(identity.id, identity.tlsKey);
   return known ? { type: "node", id: identity.id, name: identity.name } : { type: "anonymous" };

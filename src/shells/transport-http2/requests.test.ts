@@ -48,7 +48,7 @@ test("a user, a member, a member with a key of its own making and a stranger are
     },
     {
       tls: await newUser(mesh, "late", ["system:masters"], new Date("2020-01-01T00:00:00Z")),
-      expected: { type: "anonymous" },
+      expected: { type: "anonymous", outOfDate: true },
     },
     { tls: { ca }, expected: { type: "anonymous" } },
   ];

@@ -1,4 +1,5 @@
 import { backup } from "node:sqlite";
+import { setTimeout } from "node:timers/promises";
 import { StorageError, type Put, type Storage } from "../../ports/storage.ts";
 import { applyCommit, lastGeneration, type Commit } from "./apply-commit.ts";
 import { metaDamage, openDatabase } from "./database.ts";
@@ -45,7 +46,9 @@ type Waiting = {
 /** A step of a backup holds up writes; 64 pages are a quarter of a MiB. */
 const backupPagesPerStep = 64;
 /** Now and then Node rejects a backup whose step met a write, with the result code that says that nothing failed. */
-const backupTriesMax = 5;
+const backupTriesMax = 8;
+/** Before the second try, and twice as long before each one after it, since writes come in bursts. */
+const backupPauseMs = 10;
 
 /** Opens or creates the database. Throws a `StorageError`; what was there is then left as it was. */
 export function openSqliteStorage(path: string, options: SqliteOptions = {}): SqliteStorage {
@@ -149,6 +152,7 @@ export function openSqliteStorage(path: string, options: SqliteOptions = {}): Sq
         } catch (error) {
           if (tries === backupTriesMax || !isNoFailure(error)) throw storageErrorOf(error, file);
         }
+        await setTimeout(backupPauseMs * 2 ** (tries - 1));
       }
     },
     close: async () => {
